@@ -3,4 +3,5 @@
 //! This crate knows no tensor library: a batch is plain integer arrays with lengths.
 
 pub mod batch;
+pub mod sample;
 pub mod tokenizer;
