@@ -34,6 +34,7 @@ mod parallel;
 mod permutation;
 pub mod prepare;
 pub mod report;
+pub mod sample;
 pub mod spec;
 pub mod tokenizer;
 pub mod vocabulary;

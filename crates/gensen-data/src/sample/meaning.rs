@@ -1,0 +1,334 @@
+//! What a sentence says, whatever the language it is said in.
+
+use super::lexicon::{
+    ADJECTIVES, ANIMALS, Adjective, INTRANSITIVE, NUMBERS, Noun, Number, PAST_TIMES, PEOPLE,
+    PLACES, PRESENT_TIMES, Place, QUALITIES, Quality, THINGS, TO_BEINGS, TO_THINGS, Time, Verb,
+};
+use super::random::{Random, hash};
+
+/// One sentence's meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Event(Event),
+    Count(Count),
+    Comparison(Comparison),
+    Compound(Compound),
+}
+
+/// Somebody does, or does not do, something, somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Clause {
+    pub(super) actor: &'static Noun,
+    pub(super) plural: bool,
+    pub(super) verb: &'static Verb,
+    pub(super) object: Object,
+    pub(super) place: Option<&'static Place>,
+    pub(super) negated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Nothing,
+    /// "the king"
+    The(&'static Noun),
+    /// "a red apple"
+    A(&'static Noun, Option<&'static Adjective>),
+}
+
+/// A clause in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) time: Option<&'static Time>,
+    pub(super) tense: Tense,
+    pub(super) clause: Clause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tense {
+    Present,
+    Past,
+}
+
+/// "the farmer has more than three black horses", "there are five cows in the barn".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) holder: Holder,
+    pub(super) bound: Bound,
+    pub(super) number: &'static Number,
+    pub(super) adjective: Option<&'static Adjective>,
+    pub(super) noun: &'static Noun,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Person(&'static Noun),
+    Place(&'static Place),
+}
+
+/// A plain number is exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    Exactly,
+    MoreThan,
+    FewerThan,
+}
+
+/// "the king is older than the queen"; with `opposite`, "younger".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Comparison {
+    pub(super) subject: &'static Noun,
+    pub(super) quality: &'static Quality,
+    pub(super) opposite: bool,
+    pub(super) than: &'static Noun,
+}
+
+/// Two clauses without objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Compound {
+    pub(super) first: Clause,
+    pub(super) link: Link,
+    pub(super) second: Clause,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    And,
+    But,
+    Because,
+}
+
+/// The part of the space of sentences a sentence belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    Train,
+    Validation,
+    Test,
+}
+
+impl Split {
+    /// Eight tenths of all keys are for training, one for validation, one for test.
+    pub(super) fn of(key: &str) -> Self {
+        match hash(key) % 10 {
+            0 => Self::Validation,
+            1 => Self::Test,
+            _ => Self::Train,
+        }
+    }
+}
+
+impl Meaning {
+    /// A meaning for translation and parsing, from the whole grammar.
+    pub(super) fn draw(random: &mut Random) -> Self {
+        match random.below(100) {
+            0..60 => {
+                let clause = match random.below(12) {
+                    0..5 => Clause::about_thing(random),
+                    5..9 => Clause::about_being(random),
+                    _ => Clause::intransitive(random),
+                };
+                let tense = if random.chance(30) {
+                    Tense::Past
+                } else {
+                    Tense::Present
+                };
+                let times = match tense {
+                    Tense::Present => PRESENT_TIMES,
+                    Tense::Past => PAST_TIMES,
+                };
+                let time = random.chance(35).then(|| random.pick(times));
+                Self::Event(Event {
+                    time,
+                    tense,
+                    clause,
+                })
+            }
+            60..75 => Self::Compound(Compound::draw(random)),
+            75..88 => Self::Count(Count::draw(random)),
+            _ => Self::Comparison(Comparison::draw(random)),
+        }
+    }
+
+    /// A meaning that inference is asked about: timeless, and no compound.
+    pub(super) fn draw_statement(random: &mut Random) -> Self {
+        let clause = match random.below(100) {
+            0..35 => Clause::about_thing(random),
+            35..60 => Clause::about_being(random),
+            60..80 => return Self::Count(Count::draw(random)),
+            _ => return Self::Comparison(Comparison::draw(random)),
+        };
+        Self::Event(Event {
+            time: None,
+            tense: Tense::Present,
+            clause,
+        })
+    }
+
+    /// The split this meaning belongs to. It depends on who and what the sentence is about, not on
+    /// how it says so: swapped roles, negation, hypernyms, numbers, adjectives, places, times and
+    /// opposites stay on the same side, so that premise and hypothesis can share one.
+    pub(super) fn split(&self) -> Split {
+        Split::of(&match self {
+            Self::Event(event) => event.clause.key(),
+            Self::Compound(Compound { first, second, .. }) => {
+                unordered(&first.key(), &second.key())
+            }
+            Self::Count(count) => {
+                let holder = match count.holder {
+                    Holder::Person(noun) => noun.english[0],
+                    Holder::Place(place) => place.english[1],
+                };
+                format!("{holder} has {:?}", count.noun.kind)
+            }
+            Self::Comparison(Comparison {
+                subject,
+                quality,
+                than,
+                ..
+            }) => {
+                let pair = unordered(subject.english[0], than.english[0]);
+                format!("{pair} {}", quality.english[0])
+            }
+        })
+    }
+}
+
+impl Clause {
+    /// A person and a thing.
+    pub(super) fn about_thing(random: &mut Random) -> Self {
+        Self {
+            actor: random.pick(PEOPLE),
+            plural: false,
+            verb: random.pick(TO_THINGS),
+            object: Object::A(
+                thing(random),
+                random.chance(35).then(|| random.pick(ADJECTIVES)),
+            ),
+            place: random.chance(40).then(|| random.pick(PLACES)),
+            negated: random.chance(50),
+        }
+    }
+
+    /// Two people or animals.
+    pub(super) fn about_being(random: &mut Random) -> Self {
+        let (actor, patient) = two_beings(random);
+        Self {
+            actor,
+            plural: false,
+            verb: random.pick(TO_BEINGS),
+            object: Object::The(patient),
+            place: random.chance(40).then(|| random.pick(PLACES)),
+            negated: random.chance(50),
+        }
+    }
+
+    fn intransitive(random: &mut Random) -> Self {
+        Self {
+            actor: being(random),
+            plural: random.chance(30),
+            verb: random.pick(INTRANSITIVE),
+            object: Object::Nothing,
+            place: random.chance(50).then(|| random.pick(PLACES)),
+            negated: random.chance(25),
+        }
+    }
+
+    fn key(&self) -> String {
+        let [actor, verb] = [self.actor.english[0], self.verb.english[0]];
+        match self.object {
+            Object::Nothing => format!("{actor} {verb}"),
+            Object::The(patient) => format!("{} {verb}", unordered(actor, patient.english[0])),
+            Object::A(noun, _) => format!("{actor} {verb} {:?}", noun.kind),
+        }
+    }
+}
+
+impl Count {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        let holder = if random.chance(60) {
+            Holder::Person(random.pick(PEOPLE))
+        } else {
+            Holder::Place(random.pick(PLACES))
+        };
+        Self {
+            holder,
+            bound: Bound::draw(random),
+            number: random.pick(NUMBERS),
+            adjective: random.chance(25).then(|| random.pick(ADJECTIVES)),
+            noun: thing(random),
+        }
+    }
+}
+
+impl Bound {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        *random.pick(&[Self::Exactly, Self::MoreThan, Self::FewerThan])
+    }
+}
+
+impl Comparison {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        let (subject, than) = two_beings(random);
+        Self {
+            subject,
+            quality: random.pick(QUALITIES),
+            opposite: random.chance(50),
+            than,
+        }
+    }
+}
+
+impl Compound {
+    fn draw(random: &mut Random) -> Self {
+        let link = *random.pick(&[Link::And, Link::But, Link::Because]);
+        let first = Clause {
+            place: None,
+            ..Clause::intransitive(random)
+        };
+        loop {
+            let second = Clause::intransitive(random);
+            if second.actor != first.actor {
+                return Self {
+                    first,
+                    link,
+                    second,
+                };
+            }
+        }
+    }
+}
+
+/// A person or an animal, people more often.
+pub(super) fn being(random: &mut Random) -> &'static Noun {
+    let index = random.below(PEOPLE.len() + ANIMALS.len());
+    PEOPLE
+        .iter()
+        .chain(ANIMALS)
+        .nth(index)
+        .unwrap_or(&PEOPLE[0])
+}
+
+fn two_beings(random: &mut Random) -> (&'static Noun, &'static Noun) {
+    loop {
+        let (first, second) = (being(random), being(random));
+        if first != second {
+            return (first, second);
+        }
+    }
+}
+
+/// A thing, or one time in three the name of its kind.
+pub(super) fn thing(random: &mut Random) -> &'static Noun {
+    let (things, hypernym) = Noun::family(*random.pick(THINGS));
+    match hypernym {
+        Some(hypernym) if random.chance(33) => hypernym,
+        _ => random.pick(things),
+    }
+}
+
+fn unordered(a: &str, b: &str) -> String {
+    if a < b {
+        format!("{a} {b}")
+    } else {
+        format!("{b} {a}")
+    }
+}
