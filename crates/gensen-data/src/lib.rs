@@ -1,7 +1,43 @@
 //! Vocabularies, tokenisers, corpora, token shards and batches for multi-task sentence encoders.
 //!
 //! This crate knows no tensor library: a batch is plain integer arrays with lengths.
+//!
+//! [`prepare()`](prepare::prepare) turns corpora into memory-mapped token shards,
+//! [`order::BatchOrder`] says which examples make batch `k`, [`loader::Loader`] reads batches ahead.
+//!
+//! ```
+//! use std::path::Path;
+//! use gensen_data::{order::BatchOrder, prepare::{DataOptions, prepare}, spec::TaskSpec};
+//!
+//! # let base = tempfile::tempdir()?;
+//! # std::fs::write(base.path().join("pairs.tsv"), "a dog .\tun chien .\na cat .\tun chat .\n")?;
+//! let task: TaskSpec = serde_json::from_str(
+//!     r#"{"name": "fr-en", "kind": "translation", "train": "pairs.tsv"}"#,
+//! )?;
+//! let cache = base.path().join("cache");
+//! let data = prepare(&[task], &DataOptions::default(), &cache, base.path(), &|_| {})?;
+//! let train = &data.tasks[0].train;
+//! let order = BatchOrder::new(train, 2, 1234, "fr-en", Default::default());
+//! let batch = train.batch_of(&order.indices(0))?;
+//! println!("{}", data.report);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod batch;
+mod corpus;
+mod count;
+pub mod dataset;
+pub mod error;
+pub mod loader;
+pub mod order;
+mod parallel;
+mod permutation;
+pub mod prepare;
+pub mod report;
 pub mod sample;
+pub mod spec;
 pub mod tokenizer;
+pub mod vocabulary;
+mod words;
+
+pub use corpus::MAX_LINE_BYTES;

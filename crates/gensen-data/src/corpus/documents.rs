@@ -1,0 +1,96 @@
+//! Folders and tars of documents.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::blocks::{Block, LineReader};
+use super::glob::Filter;
+use super::origin::{Origin, unpacked};
+use crate::error::DataError;
+
+/// The files of a folder and its subfolders that the filter takes, in the byte order of their
+/// names. Names that begin with a dot are passed over.
+pub(super) fn files(folder: &Path, filter: &Filter) -> Result<Vec<PathBuf>, DataError> {
+    let mut found = Vec::new();
+    collect(folder, "", filter, &mut found)?;
+    found.sort();
+    if found.is_empty() {
+        return Err(DataError::NoExamples {
+            input: folder.display().to_string(),
+            found: "no document in it, or none that `include` and `exclude` leave".into(),
+        });
+    }
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    filter: &Filter,
+    found: &mut Vec<(String, PathBuf)>,
+) -> Result<(), DataError> {
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
+        let path = entry.map_err(DataError::io(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') {
+            continue;
+        }
+        let name = format!("{prefix}{name}");
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), filter, found)?;
+        } else if filter.takes(&name) {
+            found.push((name, path));
+        }
+    }
+    Ok(())
+}
+
+/// Hands out the blocks of one document; `false` once `emit` says stop.
+pub(super) fn read(
+    name: &str,
+    text: Box<dyn Read + '_>,
+    emit: &mut dyn FnMut(Block) -> bool,
+) -> Result<bool, DataError> {
+    let mut lines = LineReader::new(name, text);
+    let mut document_start = true;
+    while let Some((text, line)) = lines.next_block()? {
+        let mut block = Block::new(lines.file(), line, text);
+        block.document_start = std::mem::take(&mut document_start);
+        if !emit(block) {
+            return Ok(false);
+        }
+    }
+    lines.not_empty().map(|()| true)
+}
+
+/// Hands out the blocks of the files of a tar, in the tar's order.
+pub(super) fn read_tar(
+    origin: &Origin,
+    filter: &Filter,
+    emit: &mut dyn FnMut(Block) -> bool,
+) -> Result<(), DataError> {
+    let io = || DataError::io(origin.name());
+    let mut archive = tar::Archive::new(origin.open_text()?);
+    let mut documents = 0;
+    for entry in archive.entries().map_err(io())? {
+        let entry = entry.map_err(io())?;
+        let name = entry.path().map_err(io())?.to_string_lossy().into_owned();
+        if !entry.header().entry_type().is_file() || !filter.takes(&name) {
+            continue;
+        }
+        documents += 1;
+        let name = format!("{}:{name}", origin.name());
+        let text = unpacked(entry).map_err(DataError::io(&name))?;
+        if !read(&name, text, emit)? {
+            return Ok(());
+        }
+    }
+    if documents == 0 {
+        return Err(DataError::NoExamples {
+            input: origin.name(),
+            found: "no document in it, or none that `include` and `exclude` leave".into(),
+        });
+    }
+    Ok(())
+}

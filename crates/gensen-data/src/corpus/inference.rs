@@ -1,0 +1,180 @@
+//! Rows of natural language inference corpora: plain TSV, and SNLI's and MultiNLI's own formats.
+
+use serde::Deserialize;
+
+use crate::error::LineFault;
+
+/// Where the fields of a row are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Columns {
+    /// In the order of the task's own format.
+    Plain,
+    /// In SNLI's or MultiNLI's own TSV, by its header line.
+    Named {
+        label: usize,
+        sentences: [usize; 2],
+        parses: [usize; 2],
+    },
+    /// In a JSON object a line.
+    Json,
+}
+
+/// The fields of a row that tasks use.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Row<'a> {
+    pub(crate) label: std::borrow::Cow<'a, str>,
+    pub(crate) sentences: [std::borrow::Cow<'a, str>; 2],
+    /// Empty in plain rows.
+    pub(crate) parses: [std::borrow::Cow<'a, str>; 2],
+}
+
+#[derive(Deserialize)]
+struct JsonRow<'a> {
+    #[serde(borrow)]
+    gold_label: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    sentence1: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    sentence2: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default)]
+    sentence1_parse: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default)]
+    sentence2_parse: std::borrow::Cow<'a, str>,
+}
+
+impl Columns {
+    /// The columns that a header line names, if the text begins with one.
+    pub(crate) fn of_header(text: &[u8]) -> Option<Self> {
+        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let header = std::str::from_utf8(&text[..end])
+            .ok()?
+            .trim_end_matches('\r');
+        let place = |name: &str| header.split('\t').position(|column| column == name);
+        Some(Self::Named {
+            label: place("gold_label")?,
+            sentences: [place("sentence1")?, place("sentence2")?],
+            parses: [place("sentence1_parse")?, place("sentence2_parse")?],
+        })
+    }
+
+    /// The fields of one row.
+    pub(crate) fn row<'a>(&self, line: &'a str) -> Result<Row<'a>, LineFault> {
+        let (label, sentences, parses) = match *self {
+            Self::Json => {
+                let row: JsonRow<'_> = serde_json::from_str(line)
+                    .map_err(|error| LineFault::Json(error.to_string()))?;
+                return Ok(Row {
+                    label: row.gold_label,
+                    sentences: [row.sentence1, row.sentence2],
+                    parses: [row.sentence1_parse, row.sentence2_parse],
+                });
+            }
+            Self::Plain => (2, [0, 1], None),
+            Self::Named {
+                label,
+                sentences,
+                parses,
+            } => (label, sentences, Some(parses)),
+        };
+        let needed = [label]
+            .into_iter()
+            .chain(sentences)
+            .chain(parses.into_iter().flatten());
+        let expected = 1 + needed.max().unwrap_or_default();
+        let mut columns = [""; MAX_COLUMNS];
+        let mut found = 0;
+        for (place, column) in columns.iter_mut().zip(line.split('\t')) {
+            *place = column;
+            found += 1;
+        }
+        if found < expected.min(MAX_COLUMNS) {
+            return Err(LineFault::Columns { found, expected });
+        }
+        let column = |place: usize| columns.get(place).copied().unwrap_or_default().into();
+        Ok(Row {
+            label: column(label),
+            sentences: sentences.map(column),
+            parses: parses.map_or(["".into(), "".into()], |parses| parses.map(column)),
+        })
+    }
+}
+
+/// Columns beyond these are ignored (MultiNLI has 15).
+const MAX_COLUMNS: usize = 32;
+
+/// 0 = entailment, 1 = neutral, 2 = contradiction; `None` for `-`, the mark of a pair whose
+/// annotators did not agree.
+pub(crate) fn parse_label(label: &str) -> Result<Option<u8>, LineFault> {
+    match label.trim() {
+        "entailment" => Ok(Some(0)),
+        "neutral" => Ok(Some(1)),
+        "contradiction" => Ok(Some(2)),
+        "-" => Ok(None),
+        other => Err(LineFault::Label(other.chars().take(40).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "gold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tcaptionID";
+
+    #[test]
+    fn headers_name_the_columns() {
+        let columns = Columns::of_header(format!("{HEADER}\r\nx").as_bytes()).unwrap();
+        let row = columns
+            .row("neutral\tb1\tb2\tp1\tp2\ta dog\ta cat\t7")
+            .unwrap();
+        assert_eq!(row.label, "neutral");
+        assert_eq!(row.sentences, ["a dog", "a cat"]);
+        assert_eq!(row.parses, ["p1", "p2"]);
+        let short = columns.row("neutral\tb1\tb2\tp1").unwrap_err();
+        assert_eq!(
+            short,
+            LineFault::Columns {
+                found: 4,
+                expected: 7
+            }
+        );
+        assert_eq!(Columns::of_header(b"a dog\ta cat\tneutral\n"), None);
+    }
+
+    #[test]
+    fn plain_rows_may_have_more_columns() {
+        let row = Columns::Plain.row("a\tb\tneutral\tmore\tand more").unwrap();
+        assert_eq!(
+            (row.sentences, row.label.as_ref()),
+            (["a".into(), "b".into()], "neutral")
+        );
+        let wide = format!("a\tb\tneutral{}", "\tx".repeat(100));
+        assert!(Columns::Plain.row(&wide).is_ok());
+        let short = Columns::Plain.row("a\tb").unwrap_err();
+        assert_eq!(
+            short,
+            LineFault::Columns {
+                found: 2,
+                expected: 3
+            }
+        );
+    }
+
+    #[test]
+    fn json_rows() {
+        let row = r#"{"gold_label": "-", "sentence1": "a \"dog\"", "sentence2": "b", "pairID": 3, "annotator_labels": ["x"]}"#;
+        let row = Columns::Json.row(row).unwrap();
+        assert_eq!(row.sentences, ["a \"dog\"", "b"]);
+        assert!(
+            matches!(Columns::Json.row("{}"), Err(LineFault::Json(problem)) if problem.contains("gold_label"))
+        );
+        assert!(matches!(Columns::Json.row("a\tb"), Err(LineFault::Json(_))));
+    }
+
+    #[test]
+    fn labels() {
+        assert_eq!(parse_label("contradiction"), Ok(Some(2)));
+        assert_eq!(parse_label("-"), Ok(None));
+        assert_eq!(parse_label("maybe"), Err(LineFault::Label("maybe".into())));
+        assert_eq!(parse_label(""), Err(LineFault::Label("".into())));
+    }
+}

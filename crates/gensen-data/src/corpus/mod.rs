@@ -1,0 +1,33 @@
+//! Corpora in their own formats: files, archives and folders in, blocks of whole lines out, and
+//! from blocks the records that a task learns from.
+//!
+//! Text is UTF-8, plain or gzip (told by its first bytes). What is taken and what is refused:
+//!
+//! | found | done |
+//! | --- | --- |
+//! | any other encoding | refused: invalid UTF-8, with file and line |
+//! | a NUL byte | refused, with file and line |
+//! | CRLF line ends | taken as LF |
+//! | a byte-order mark at the start of a file | dropped |
+//! | no line end after the last line | taken as a line |
+//! | a tab inside a sentence of a line-aligned file | white space |
+//! | a row with more columns than needed | the others are ignored |
+//! | a row with too few columns, a label that is none of the three | refused, with file and line |
+//! | a blank line or field, an unlabelled pair (`-`) | left out, counted and reported |
+//! | an empty file, unequally long line-aligned files | refused |
+//! | a line of more than [`MAX_LINE_BYTES`] | refused, with file and line |
+
+mod blocks;
+mod documents;
+mod glob;
+mod inference;
+mod origin;
+mod sentences;
+mod tree;
+
+pub use blocks::MAX_LINE_BYTES;
+pub(crate) use blocks::{Block, numbered_lines};
+pub(crate) use inference::{Columns, parse_label};
+pub(crate) use origin::{Corpus, Origin};
+pub(crate) use sentences::{Sentence, split_paragraph};
+pub(crate) use tree::{Tree, each_tree};

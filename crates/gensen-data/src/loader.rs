@@ -1,0 +1,173 @@
+//! Batches read ahead by threads, handed out in the order of a schedule.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::batch::Batch;
+use crate::dataset::Dataset;
+use crate::error::DataError;
+use crate::order::BatchOrder;
+
+/// One step's batch.
+#[derive(Debug)]
+pub struct LoadedBatch {
+    /// The step.
+    pub step: u64,
+    /// The task's place in the loader's list.
+    pub task: usize,
+    /// The batch, or why it cannot be had.
+    pub batch: Result<Batch, DataError>,
+}
+
+/// An iterator over the batches of a schedule, in step order, without end. Threads prepare some
+/// batches ahead; what comes out does not depend on their number. Dropping it stops them.
+///
+/// It ends early only if a schedule names a task that does not exist, or panics.
+#[derive(Debug)]
+pub struct Loader {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    next: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a batch is done, taken, or the loader stops.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The next step that no thread has begun.
+    claimed: u64,
+    /// The next step to be taken out.
+    wanted: u64,
+    done: BTreeMap<u64, LoadedBatch>,
+    stopped: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self) {
+        self.state().stopped = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Loader {
+    /// Starts `threads` threads that prepare up to `ahead` batches from `first_step` on. The
+    /// schedule says for a step which task it trains and which of the task's batches it takes.
+    pub fn new(
+        tasks: Vec<(Dataset, BatchOrder)>,
+        schedule: impl Fn(u64) -> (usize, u64) + Send + Sync + 'static,
+        first_step: u64,
+        threads: usize,
+        ahead: usize,
+    ) -> Self {
+        let shared = Arc::new(Shared::default());
+        {
+            let mut state = shared.state();
+            (state.claimed, state.wanted) = (first_step, first_step);
+        }
+        let ahead = ahead.max(1) as u64;
+        let source = Arc::new((tasks, schedule));
+        let threads = (0..threads.max(1)).map(|_| {
+            let (shared, source) = (Arc::clone(&shared), Arc::clone(&source));
+            thread::spawn(move || {
+                // Whatever ends a thread ends the loader, so that nobody waits for ever.
+                let _stop = StopOnDrop(&shared);
+                work(&shared, &source.0, &source.1, ahead);
+            })
+        });
+        Self {
+            threads: threads.collect(),
+            shared,
+            next: first_step,
+        }
+    }
+}
+
+fn work(
+    shared: &Shared,
+    tasks: &[(Dataset, BatchOrder)],
+    schedule: impl Fn(u64) -> (usize, u64),
+    ahead: u64,
+) {
+    loop {
+        let mut state = shared.state();
+        while !state.stopped && state.claimed >= state.wanted + ahead {
+            state = shared.wait(state);
+        }
+        if state.stopped {
+            return;
+        }
+        let step = state.claimed;
+        state.claimed += 1;
+        drop(state);
+        let (task, k) = schedule(step);
+        let Some((dataset, order)) = tasks.get(task) else {
+            tracing::error!(
+                "step {step} is scheduled for task {task}; there are {}",
+                tasks.len()
+            );
+            return;
+        };
+        let batch = dataset.batch_of(&order.indices(k));
+        shared
+            .state()
+            .done
+            .insert(step, LoadedBatch { step, task, batch });
+        shared.changed.notify_all();
+    }
+}
+
+struct StopOnDrop<'a>(&'a Shared);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Iterator for Loader {
+    type Item = LoadedBatch;
+
+    fn next(&mut self) -> Option<LoadedBatch> {
+        let mut state = self.shared.state();
+        let batch = loop {
+            if let Some(batch) = state.done.remove(&self.next) {
+                break batch;
+            }
+            if state.stopped {
+                return None;
+            }
+            state = self.shared.wait(state);
+        };
+        self.next += 1;
+        state.wanted = self.next;
+        drop(state);
+        self.shared.changed.notify_all();
+        Some(batch)
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so on standard error.
+            let _ = thread.join();
+        }
+    }
+}

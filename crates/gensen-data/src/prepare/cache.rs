@@ -1,0 +1,245 @@
+//! The cache folder: what prepared data is named by, and how it becomes complete or absent.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::error::DataError;
+use crate::report::Report;
+use crate::spec::TaskKind;
+
+/// Raised whenever the meaning of a cache folder changes.
+pub(super) const FORMAT: u32 = 1;
+
+const MANIFEST: &str = "manifest.json";
+
+/// The largest manifest that is read, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// What a complete cache folder holds; written last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) format: u32,
+    pub(super) key: String,
+    pub(super) tasks: Vec<TaskEntry>,
+    pub(super) report: Report,
+    /// The size of every other file, by its path in the folder.
+    pub(super) files: BTreeMap<String, u64>,
+}
+
+/// One task in a manifest.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TaskEntry {
+    pub(super) name: String,
+    pub(super) kind: TaskKind,
+    /// Examples of each split that there is.
+    pub(super) splits: BTreeMap<String, u64>,
+}
+
+/// The SHA-256 of a stream, in hexadecimal.
+pub(super) fn hash_of(mut stream: impl Read, name: &str) -> Result<String, DataError> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(hex(digest)),
+            Ok(read) => digest.update(&buffer[..read]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(DataError::io(name)(error)),
+        }
+    }
+}
+
+pub(super) fn hex(digest: Sha256) -> String {
+    digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Opens the finished folder of a key: `None` if there is none, or if it is not complete.
+pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, Manifest)> {
+    let folder = cache.join(key);
+    match read_manifest(&folder, key) {
+        Ok(manifest) => manifest.map(|manifest| (folder, manifest)),
+        Err(error) => {
+            tracing::warn!("{error}; it is prepared anew");
+            None
+        }
+    }
+}
+
+fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError> {
+    let path = folder.join(MANIFEST);
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let damaged = |problem: String| DataError::Damaged {
+        path: folder.display().to_string(),
+        problem,
+    };
+    let size = fs::metadata(&path).map_err(DataError::io(&path))?.len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(damaged(format!("its manifest has {size} bytes")));
+    }
+    let text = fs::read(&path).map_err(DataError::io(&path))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    if (manifest.format, manifest.key.as_str()) != (FORMAT, key) {
+        return Err(damaged("its manifest is another folder's".into()));
+    }
+    for (name, size) in &manifest.files {
+        let path = folder.join(name);
+        let found = fs::metadata(&path).map_err(DataError::io(&path))?.len();
+        if found != *size {
+            return Err(damaged(format!(
+                "`{name}` has {found} bytes, expected {size}"
+            )));
+        }
+    }
+    Ok(Some(manifest))
+}
+
+/// A folder in the cache where preparation works; gone with this value unless it is finished.
+///
+/// Its lock tells other processes that its owner is alive; what a dead process left is removed by
+/// the next one.
+pub(super) struct Workshop {
+    folder: TempDir,
+    _lock: File,
+}
+
+const PREFIX: &str = ".scratch-";
+
+impl Workshop {
+    pub(super) fn open(cache: &Path) -> Result<Self, DataError> {
+        fs::create_dir_all(cache).map_err(DataError::io(cache))?;
+        // Held while workshops come and go, so that none is seen before it is locked.
+        let gate_path = cache.join(".lock");
+        let gate = File::create(&gate_path).map_err(DataError::io(&gate_path))?;
+        gate.lock().map_err(DataError::io(&gate_path))?;
+        remove_abandoned(cache)?;
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(cache)
+            .map_err(DataError::io(cache))?;
+        let lock_path = folder.path().join("lock");
+        let lock = File::create(&lock_path).map_err(DataError::io(&lock_path))?;
+        lock.lock().map_err(DataError::io(&lock_path))?;
+        for name in ["work", "out"] {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).map_err(DataError::io(&path))?;
+        }
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// For files that are gone when preparation ends.
+    pub(super) fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// For what becomes the finished folder.
+    pub(super) fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// Syncs what was written, writes the manifest last, and gives the folder its name. If another
+    /// process was faster, its folder stays and this one's work is dropped.
+    pub(super) fn finish(
+        self,
+        cache: &Path,
+        mut manifest: Manifest,
+    ) -> Result<(PathBuf, Manifest), DataError> {
+        let out = self.out();
+        sync_files(&out, "", &mut manifest.files)?;
+        let path = out.join(MANIFEST);
+        let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::other);
+        let written = text.and_then(|text| {
+            let mut file = File::create(&path)?;
+            std::io::Write::write_all(&mut file, &text)?;
+            file.sync_all()
+        });
+        written.map_err(DataError::io(&path))?;
+        sync_folder(&out)?;
+
+        let gate_path = cache.join(".lock");
+        let gate = File::create(&gate_path).map_err(DataError::io(&gate_path))?;
+        gate.lock().map_err(DataError::io(&gate_path))?;
+        if let Some(found) = find(cache, &manifest.key) {
+            return Ok(found);
+        }
+        let folder = cache.join(&manifest.key);
+        if folder.exists() {
+            // Not complete, as `find` says: out of the way with it.
+            let damaged = self.folder.path().join("damaged");
+            fs::rename(&folder, &damaged).map_err(DataError::io(&folder))?;
+        }
+        fs::rename(&out, &folder).map_err(DataError::io(&folder))?;
+        sync_folder(cache)?;
+        Ok((folder, manifest))
+    }
+}
+
+/// Removes workshops that nobody holds the lock of. Called with the gate held.
+fn remove_abandoned(cache: &Path) -> Result<(), DataError> {
+    for entry in fs::read_dir(cache).map_err(DataError::io(cache))? {
+        let entry = entry.map_err(DataError::io(cache))?;
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let abandoned = match File::open(entry.path().join("lock")) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(_) => true,
+        };
+        if abandoned {
+            tracing::info!(
+                "removing {}, left by a preparation that was stopped",
+                entry.path().display()
+            );
+            fs::remove_dir_all(entry.path()).map_err(DataError::io(entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Syncs every file of a folder and notes its size.
+fn sync_files(
+    folder: &Path,
+    prefix: &str,
+    sizes: &mut BTreeMap<String, u64>,
+) -> Result<(), DataError> {
+    for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
+        let path = entry.map_err(DataError::io(folder))?.path();
+        let name = format!(
+            "{prefix}{}",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        );
+        if path.is_dir() {
+            sync_files(&path, &format!("{name}/"), sizes)?;
+            sync_folder(&path)?;
+        } else {
+            let file = File::open(&path).map_err(DataError::io(&path))?;
+            file.sync_all().map_err(DataError::io(&path))?;
+            sizes.insert(name, file.metadata().map_err(DataError::io(&path))?.len());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder last; a no-op where folders cannot be opened.
+fn sync_folder(folder: &Path) -> Result<(), DataError> {
+    if cfg!(unix) {
+        let file = File::open(folder).map_err(DataError::io(folder))?;
+        file.sync_all().map_err(DataError::io(folder))?;
+    }
+    Ok(())
+}

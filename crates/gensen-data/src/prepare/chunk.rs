@@ -1,0 +1,264 @@
+//! Tokenised text on its way through preparation: one block's words numbered within the block.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::DataError;
+use crate::words::WordTable;
+
+/// The sentences of one side of a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Field {
+    /// The number of words of each sentence before truncation, or [`BREAK`].
+    pub(super) lengths: Vec<u32>,
+    /// The words kept, by their number in the chunk's dictionary.
+    pub(super) ids: Vec<u32>,
+}
+
+/// Stands in [`Field::lengths`] where a document ends.
+pub(super) const BREAK: u32 = u32::MAX;
+
+/// The records of one block.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) fields: [Field; 2],
+    /// The distinct words, in order of appearance.
+    pub(super) words: [WordTable; 2],
+    pub(super) labels: Vec<u8>,
+}
+
+impl Field {
+    fn clear(&mut self) {
+        self.lengths.clear();
+        self.ids.clear();
+    }
+}
+
+impl Chunk {
+    pub(super) fn clear(&mut self) {
+        self.fields.iter_mut().for_each(Field::clear);
+        self.words.iter_mut().for_each(WordTable::clear);
+        self.labels.clear();
+    }
+}
+
+/// Where a chunk lies in the scratch file, and how many entries (records and breaks) it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    offset: u64,
+    bytes: u64,
+    pub(super) entries: u64,
+}
+
+/// A file of chunks that is written once, by many threads, and read a few times.
+pub(super) struct Scratch {
+    path: PathBuf,
+    file: Mutex<(File, u64)>,
+}
+
+/// Reads chunks back.
+pub(super) struct ScratchReader {
+    path: PathBuf,
+    file: File,
+    bytes: Vec<u8>,
+}
+
+/// A chunk read back: like [`Chunk`], with the dictionaries as plain lists.
+#[derive(Debug, Default)]
+pub(super) struct StoredChunk {
+    pub(super) fields: [Field; 2],
+    pub(super) words: [WordList; 2],
+    pub(super) labels: Vec<u8>,
+}
+
+/// Words laid end to end.
+#[derive(Debug, Default)]
+pub(super) struct WordList {
+    text: String,
+    lengths: Vec<u32>,
+}
+
+impl WordList {
+    pub(super) fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.lengths.iter().map(move |&length| {
+            let end = start + length as usize;
+            let word = self.text.get(start..end).unwrap_or_default();
+            start = end;
+            word
+        })
+    }
+}
+
+impl Scratch {
+    pub(super) fn create(path: PathBuf) -> Result<Self, DataError> {
+        let file = File::create(&path).map_err(DataError::io(&path))?;
+        Ok(Self {
+            path,
+            file: Mutex::new((file, 0)),
+        })
+    }
+
+    /// Appends a chunk; `bytes` is working memory.
+    pub(super) fn append(&self, chunk: &Chunk, bytes: &mut Vec<u8>) -> Result<Place, DataError> {
+        bytes.clear();
+        for field in &chunk.fields {
+            put_u32s(bytes, &field.lengths);
+        }
+        put_bytes(bytes, &chunk.labels);
+        for field in &chunk.fields {
+            put_u32s(bytes, &field.ids);
+        }
+        for words in &chunk.words {
+            let lengths: Vec<u32> = words.words().map(|word| word.len() as u32).collect();
+            put_u32s(bytes, &lengths);
+            put_bytes(bytes, words.text().as_bytes());
+        }
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.0.write_all(bytes).map_err(DataError::io(&self.path))?;
+        let place = Place {
+            offset: file.1,
+            bytes: bytes.len() as u64,
+            entries: chunk.fields[0].lengths.len() as u64,
+        };
+        file.1 += place.bytes;
+        Ok(place)
+    }
+
+    /// Deletes the file.
+    pub(super) fn remove(self) -> Result<(), DataError> {
+        std::fs::remove_file(&self.path).map_err(DataError::io(&self.path))
+    }
+
+    pub(super) fn reader(&self) -> Result<ScratchReader, DataError> {
+        Ok(ScratchReader {
+            path: self.path.clone(),
+            file: File::open(&self.path).map_err(DataError::io(&self.path))?,
+            bytes: Vec::new(),
+        })
+    }
+}
+
+impl ScratchReader {
+    /// Reads a whole chunk.
+    pub(super) fn read(&mut self, place: Place, chunk: &mut StoredChunk) -> Result<(), DataError> {
+        self.load(place.offset, place.bytes)?;
+        let mut rest = &self.bytes[..];
+        let mut take = || {
+            for field in &mut chunk.fields {
+                take_u32s(&mut rest, &mut field.lengths)?;
+            }
+            chunk.labels = take_bytes(&mut rest)?.to_vec();
+            for field in &mut chunk.fields {
+                take_u32s(&mut rest, &mut field.ids)?;
+            }
+            for words in &mut chunk.words {
+                take_u32s(&mut rest, &mut words.lengths)?;
+                words.text.clear();
+                words
+                    .text
+                    .push_str(std::str::from_utf8(take_bytes(&mut rest)?).ok()?);
+            }
+            Some(())
+        };
+        take().ok_or_else(|| self.damaged())
+    }
+
+    /// Reads only the lengths of a chunk's first field.
+    pub(super) fn read_lengths(
+        &mut self,
+        place: Place,
+        lengths: &mut Vec<u32>,
+    ) -> Result<(), DataError> {
+        self.load(place.offset, 8 + place.entries * 4)?;
+        take_u32s(&mut &self.bytes[..], lengths).ok_or_else(|| self.damaged())
+    }
+
+    fn load(&mut self, offset: u64, bytes: u64) -> Result<(), DataError> {
+        self.bytes.resize(bytes as usize, 0);
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| self.file.read_exact(&mut self.bytes))
+            .map_err(DataError::io(&self.path))
+    }
+
+    fn damaged(&self) -> DataError {
+        DataError::Damaged {
+            path: self.path.display().to_string(),
+            problem: "a chunk does not read back as it was written".into(),
+        }
+    }
+}
+
+/// A file that many threads write to, each at places of its own.
+pub(super) struct SharedFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl SharedFile {
+    /// Another handle on a file that exists, with a position of its own.
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(DataError::io(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    pub(super) fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| self.file.write_all(bytes))
+            .map_err(DataError::io(&self.path))
+    }
+}
+
+pub(super) fn extend_u32s(bytes: &mut Vec<u8>, numbers: &[u32]) {
+    let start = bytes.len();
+    bytes.resize(start + numbers.len() * 4, 0);
+    let (places, _) = bytes[start..].as_chunks_mut::<4>();
+    for (place, number) in places.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+    }
+}
+
+fn put_u32s(bytes: &mut Vec<u8>, numbers: &[u32]) {
+    bytes.extend((numbers.len() as u64).to_le_bytes());
+    extend_u32s(bytes, numbers);
+}
+
+fn put_bytes(bytes: &mut Vec<u8>, data: &[u8]) {
+    bytes.extend((data.len() as u64).to_le_bytes());
+    bytes.extend(data);
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    take(rest, 1)
+}
+
+fn take_u32s(rest: &mut &[u8], numbers: &mut Vec<u32>) -> Option<()> {
+    let (words, _) = take(rest, 4)?.as_chunks::<4>();
+    numbers.clear();
+    numbers.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
+    Some(())
+}
+
+fn take<'a>(rest: &mut &'a [u8], size: usize) -> Option<&'a [u8]> {
+    let (length, tail) = rest.split_first_chunk::<8>()?;
+    let length = usize::try_from(u64::from_le_bytes(*length))
+        .ok()?
+        .checked_mul(size)?;
+    let (data, tail) = tail.split_at_checked(length)?;
+    *rest = tail;
+    Some(data)
+}

@@ -1,0 +1,167 @@
+//! Which entries of the chunks are kept, as examples or as neighbours of examples.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use super::chunk::{BREAK, Place, Scratch};
+use super::layout::{NEXT, PREVIOUS, SOURCE};
+use crate::error::DataError;
+use crate::permutation::{Permutation, key};
+use crate::spec::{InputTable, TaskKind};
+
+/// Says which examples of an input are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Choice {
+    All,
+    First(u64),
+    /// Those that a permutation puts before the limit.
+    Shuffled(Permutation, u64),
+}
+
+impl Choice {
+    fn new(table: &InputTable, examples: u64) -> Self {
+        match (table.limit, table.shuffle) {
+            (None, _) => Self::All,
+            (Some(limit), _) if limit >= examples => Self::All,
+            (Some(limit), None) => Self::First(limit),
+            (Some(limit), Some(seed)) => {
+                Self::Shuffled(Permutation::new(examples, key(seed, "", "limit", 0)), limit)
+            }
+        }
+    }
+
+    fn keeps(&self, example: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::First(limit) => example < *limit,
+            Self::Shuffled(permutation, limit) => permutation.at(example) < *limit,
+        }
+    }
+}
+
+/// The flags of every entry of an input.
+pub(super) enum Selection {
+    /// Pairs: each entry is an example.
+    Pairs(Choice),
+    /// Running text: the flags lie in a file.
+    Sentences(PathBuf),
+}
+
+impl Selection {
+    /// Selects from the chunks of an input; `path` is for a scratch file.
+    pub(super) fn new(
+        kind: TaskKind,
+        table: &InputTable,
+        scratch: &Scratch,
+        places: &[Place],
+        path: PathBuf,
+    ) -> Result<Self, DataError> {
+        if kind != TaskKind::SkipThought {
+            let examples = places.iter().map(|place| place.entries).sum();
+            let choice = Choice::new(table, examples);
+            return Ok(Self::Pairs(choice));
+        }
+        let mut examples = 0;
+        each_triple(table, scratch, places, |triple| {
+            examples += u64::from(triple);
+            Ok(())
+        })?;
+        let choice = Choice::new(table, examples);
+        let io = || DataError::io(&path);
+        let mut file = BufWriter::new(File::create(&path).map_err(io())?);
+        // An entry's flags are complete once the two entries behind it have been seen.
+        let mut pending = [0u8; 2];
+        let (mut example, mut entries) = (0, 0u64);
+        each_triple(table, scratch, places, |triple| {
+            let mut flags = 0;
+            if triple {
+                if choice.keeps(example) {
+                    pending[0] |= PREVIOUS;
+                    pending[1] |= SOURCE;
+                    flags = NEXT;
+                }
+                example += 1;
+            }
+            if entries >= 2 {
+                file.write_all(&pending[..1]).map_err(io())?;
+            }
+            pending = [pending[1], flags];
+            entries += 1;
+            Ok(())
+        })?;
+        let rest = &pending[2 - entries.min(2) as usize..];
+        file.write_all(rest)
+            .and_then(|()| file.flush())
+            .map_err(io())?;
+        Ok(Self::Sentences(path))
+    }
+
+    pub(super) fn reader(&self) -> Result<SelectionReader<'_>, DataError> {
+        let file = match self {
+            Self::Pairs(_) => None,
+            Self::Sentences(path) => Some(File::open(path).map_err(DataError::io(path))?),
+        };
+        Ok(SelectionReader {
+            selection: self,
+            file,
+        })
+    }
+}
+
+/// Reads flags chunk by chunk.
+pub(super) struct SelectionReader<'a> {
+    selection: &'a Selection,
+    file: Option<File>,
+}
+
+impl SelectionReader<'_> {
+    /// The flags of `count` entries from the entry `first` of the input on.
+    pub(super) fn read(
+        &mut self,
+        first: u64,
+        count: u64,
+        flags: &mut Vec<u8>,
+    ) -> Result<(), DataError> {
+        flags.clear();
+        match (self.selection, &mut self.file) {
+            (Selection::Pairs(choice), _) => {
+                flags.extend(
+                    (first..first + count)
+                        .map(|example| if choice.keeps(example) { SOURCE } else { 0 }),
+                );
+            }
+            (Selection::Sentences(path), Some(file)) => {
+                flags.resize(count as usize, 0);
+                file.seek(SeekFrom::Start(first))
+                    .and_then(|_| file.read_exact(flags))
+                    .map_err(DataError::io(path))?;
+            }
+            (Selection::Sentences(_), None) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Calls `visit` for every entry with whether it completes a triple: it and the two entries before
+/// it are sentences of one document, each of a length allowed.
+fn each_triple(
+    table: &InputTable,
+    scratch: &Scratch,
+    places: &[Place],
+    mut visit: impl FnMut(bool) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let allowed = table.min_words.unwrap_or(0)..=table.max_words.unwrap_or(u32::MAX);
+    let mut reader = scratch.reader()?;
+    let mut lengths = Vec::new();
+    let mut run = 0;
+    for place in places {
+        reader.read_lengths(*place, &mut lengths)?;
+        for length in &lengths {
+            let good = *length != BREAK && allowed.contains(length);
+            run = if good { run + 1 } else { 0 };
+            visit(run >= 3)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! Tasks as a configuration describes them.
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::DataError;
+
+/// What a task learns from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// Sentences and their translations.
+    Translation,
+    /// Any other pairs of a source and a target text.
+    Seq2seq,
+    /// Running text: each sentence predicts the next one and the previous one.
+    SkipThought,
+    /// Bracketed trees: each sentence predicts its linearised constituency tree.
+    Parsing,
+    /// Natural language inference: pairs of sentences with one of three labels.
+    Nli,
+}
+
+impl TaskKind {
+    /// The names of the task's decoders, in the order of [`Seq2SeqBatch::targets`].
+    ///
+    /// [`Seq2SeqBatch::targets`]: crate::batch::Seq2SeqBatch::targets
+    pub fn decoders(self) -> &'static [&'static str] {
+        match self {
+            Self::Translation | Self::Seq2seq | Self::Parsing => &["target"],
+            Self::SkipThought => &["next", "previous"],
+            Self::Nli => &[],
+        }
+    }
+}
+
+/// One task: a `[[task]]` entry of a configuration.
+///
+/// ```
+/// use gensen_data::spec::{TaskKind, TaskSpec};
+///
+/// let task: TaskSpec = toml::from_str(
+///     r#"
+///     name = "fr-en"
+///     kind = "translation"
+///     train = ["tatoeba.en-fr.tsv.gz", { source = "train.en.gz", target = "train.fr.gz" }]
+///     validation = { source = "val.en", target = "val.fr", limit = 500 }
+///     "#,
+/// )?;
+/// assert_eq!(task.kind, TaskKind::Translation);
+/// assert_eq!(task.train.len(), 2);
+/// assert_eq!(task.target_language(), "fr");
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    /// The task's name; it names folders and metrics.
+    pub name: String,
+    /// What the inputs hold.
+    pub kind: TaskKind,
+    /// Training inputs: one or a list.
+    #[serde(deserialize_with = "one_or_many")]
+    pub train: Vec<Input>,
+    /// Validation inputs: none, one or a list.
+    #[serde(
+        default,
+        deserialize_with = "one_or_many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub validation: Vec<Input>,
+    /// Test inputs: none, one or a list.
+    #[serde(
+        default,
+        deserialize_with = "one_or_many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub test: Vec<Input>,
+    /// How often the task is drawn, relative to the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// Language of the source sentences, for the tokeniser; `en` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_language: Option<String>,
+    /// Language of the target sentences, for the tokeniser. If left out, a task named like `fr-en`
+    /// (English to French, as the reference names them) says `fr`; any other is taken as `en`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_language: Option<String>,
+}
+
+impl TaskSpec {
+    /// The language of the source sentences.
+    pub fn source_language(&self) -> &str {
+        self.source_language.as_deref().unwrap_or("en")
+    }
+
+    /// The language of the target sentences.
+    pub fn target_language(&self) -> &str {
+        if let Some(language) = &self.target_language {
+            return language;
+        }
+        match self.name.split_once('-') {
+            Some((target, "en")) if target.len() == 2 => target,
+            _ => "en",
+        }
+    }
+}
+
+/// Where examples come from: a path, or a table with a path and settings.
+///
+/// Paths are relative to the configuration's base folder; `sample:NAME` is a file of the embedded
+/// sample corpus. Files are plain or gzip, told by their first bytes.
+///
+/// | kind | a path may be |
+/// | --- | --- |
+/// | translation, seq2seq | rows `source TAB target` (more columns are ignored) |
+/// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); SNLI's or MultiNLI's own TSV, told by its header line, or JSONL, told by `.jsonl` in its name |
+/// | skip-thought | a text, a folder of texts, or a `.tar`, `.tar.gz` or `.tgz` of texts |
+/// | parsing | bracketed trees; SNLI's or MultiNLI's own TSV or JSONL, for its parses |
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Input {
+    /// A path and nothing else.
+    Path(String),
+    /// A path with settings, or a pair of line-aligned files.
+    Table(Box<InputTable>),
+}
+
+/// An input with settings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputTable {
+    /// A file or folder; not together with `source` and `target`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Source sentences, one a line (translation and seq2seq).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Target sentences: line `n` belongs to line `n` of `source`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Of a folder or tar, only documents whose name matches one of these patterns: `*` is any
+    /// run of characters, `?` any one character. A pattern without `/` is compared with the last
+    /// part of the name, another with the whole name inside the folder or tar.
+    #[serde(
+        deserialize_with = "string_or_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub include: Vec<String>,
+    /// Of a folder or tar, no document whose name matches one of these patterns.
+    #[serde(
+        deserialize_with = "string_or_list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub exclude: Vec<String>,
+    /// Keep so many examples: the first ones, or with `shuffle` a random choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The seed of the random choice that `limit` makes. The examples kept stay in file order
+    /// (training visits them in an order of its own).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<u64>,
+    /// How running text is laid out (skip-thought).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentences: Option<SentenceLayout>,
+    /// Keep only triples whose three sentences have at least so many words (skip-thought).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_words: Option<u32>,
+    /// Keep only triples whose three sentences have at most so many words (skip-thought).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_words: Option<u32>,
+}
+
+/// How running text is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SentenceLayout {
+    /// One sentence a line; a blank line ends a document.
+    #[default]
+    Lines,
+    /// One paragraph a line, to be split into sentences.
+    Paragraphs,
+}
+
+impl Input {
+    /// The input as a table.
+    pub fn table(&self) -> InputTable {
+        match self {
+            Self::Path(path) => InputTable {
+                path: Some(path.clone()),
+                ..InputTable::default()
+            },
+            Self::Table(table) => (**table).clone(),
+        }
+    }
+}
+
+impl InputTable {
+    /// Checks that the settings fit each other and the kind of task.
+    pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
+        let pairs = matches!(kind, TaskKind::Translation | TaskKind::Seq2seq);
+        match (&self.path, &self.source, &self.target) {
+            (Some(_), None, None) => {}
+            (None, Some(_), Some(_)) if pairs => {}
+            (None, Some(_), Some(_)) => {
+                return Err(DataError::key(
+                    "source",
+                    "line-aligned files are for translation and seq2seq; expected `path`",
+                ));
+            }
+            (Some(_), ..) => {
+                return Err(DataError::key(
+                    "path",
+                    "expected either `path`, or `source` and `target`",
+                ));
+            }
+            (None, Some(_), None) => {
+                return Err(DataError::key("target", "missing beside `source`"));
+            }
+            (None, None, Some(_)) => {
+                return Err(DataError::key("source", "missing beside `target`"));
+            }
+            (None, None, None) => {
+                return Err(DataError::key(
+                    "path",
+                    "missing: expected `path`, or `source` and `target`",
+                ));
+            }
+        }
+        if kind != TaskKind::SkipThought {
+            let given = [
+                ("include", !self.include.is_empty()),
+                ("exclude", !self.exclude.is_empty()),
+                ("sentences", self.sentences.is_some()),
+                ("min_words", self.min_words.is_some()),
+                ("max_words", self.max_words.is_some()),
+            ];
+            if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
+                return Err(DataError::key(key, "is for skip-thought inputs only"));
+            }
+        }
+        if let (Some(min), Some(max)) = (self.min_words, self.max_words)
+            && min > max
+        {
+            return Err(DataError::key(
+                "min_words",
+                format!("{min} is more than `max_words`, {max}"),
+            ));
+        }
+        if self.limit == Some(0) {
+            return Err(DataError::key(
+                "limit",
+                "0 keeps nothing; expected at least 1",
+            ));
+        }
+        if self.shuffle.is_some() && self.limit.is_none() {
+            return Err(DataError::key(
+                "shuffle",
+                "chooses which examples `limit` keeps, but there is no `limit`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Not `#[serde(untagged)]`, which would swallow the reason: an unknown key shall be named.
+        struct InputVisitor;
+        impl<'de> Visitor<'de> for InputVisitor {
+            type Value = Input;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a path or a table with `path`, or `source` and `target`")
+            }
+            fn visit_str<E>(self, path: &str) -> Result<Input, E> {
+                Ok(Input::Path(path.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Input, A::Error> {
+                let table = InputTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Input::Table(Box::new(table)))
+            }
+        }
+        deserializer.deserialize_any(InputVisitor)
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Input>, D::Error> {
+    struct InputsVisitor;
+    impl<'de> Visitor<'de> for InputsVisitor {
+        type Value = Vec<Input>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a path, a table, or a list of them")
+        }
+        fn visit_str<E>(self, path: &str) -> Result<Vec<Input>, E> {
+            Ok(vec![Input::Path(path.to_owned())])
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<Input>, A::Error> {
+            let table = InputTable::deserialize(MapAccessDeserializer::new(map))?;
+            Ok(vec![Input::Table(Box::new(table))])
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<Input>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+    deserializer.deserialize_any(InputsVisitor)
+}
+
+fn string_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct StringsVisitor;
+    impl<'de> Visitor<'de> for StringsVisitor {
+        type Value = Vec<String>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a pattern or a list of patterns")
+        }
+        fn visit_str<E>(self, pattern: &str) -> Result<Vec<String>, E> {
+            Ok(vec![pattern.to_owned()])
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<String>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+    deserializer.deserialize_any(StringsVisitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(text: &str) -> Result<TaskSpec, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let unknown = task("name='a'\nkind='nli'\ntrain={path='x', limits=3}").unwrap_err();
+        assert!(unknown.to_string().contains("limits"), "{unknown}");
+        let unknown = task("name='a'\nkind='nli'\ntrain='x'\nvalid='y'").unwrap_err();
+        assert!(unknown.to_string().contains("valid"), "{unknown}");
+        let kind = task("name='a'\nkind='nly'\ntrain='x'").unwrap_err();
+        assert!(kind.to_string().contains("skip-thought"), "{kind}");
+        let negative = task("name='a'\nkind='nli'\ntrain={path='x', limit=-3}").unwrap_err();
+        assert!(negative.to_string().contains("-3"), "{negative}");
+    }
+
+    #[test]
+    fn json_and_toml_say_the_same_and_survive_a_round_trip() {
+        let toml = task(
+            "name='st'\nkind='skip-thought'\n\
+             train=[{path='books.tar.gz', exclude='Woolf*', limit=10, shuffle=1, sentences='paragraphs', min_words=3}]",
+        )
+        .unwrap();
+        let json: TaskSpec = serde_json::from_str(
+            r#"{"name": "st", "kind": "skip-thought", "train": {"path": "books.tar.gz",
+                "exclude": ["Woolf*"], "limit": 10, "shuffle": 1, "sentences": "paragraphs", "min_words": 3}}"#,
+        )
+        .unwrap();
+        assert_eq!(toml, json);
+        let again = task(&toml::to_string(&toml).unwrap()).unwrap();
+        assert_eq!(toml, again);
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let check = |table: &str, kind| {
+            let table: InputTable = toml::from_str(table).unwrap();
+            table.check(kind).map_err(|error| error.to_string())
+        };
+        let pair = TaskKind::Translation;
+        assert_eq!(check("source='a'\ntarget='b'", pair), Ok(()));
+        assert!(check("source='a'", pair).unwrap_err().contains("`target`"));
+        assert!(
+            check("path='a'\nsource='b'\ntarget='c'", pair)
+                .unwrap_err()
+                .contains("`path`")
+        );
+        assert!(check("limit=3", pair).unwrap_err().contains("`path`"));
+        assert!(
+            check("path='a'\nlimit=0", pair)
+                .unwrap_err()
+                .contains("`limit`")
+        );
+        assert!(
+            check("path='a'\nshuffle=3", pair)
+                .unwrap_err()
+                .contains("`shuffle`")
+        );
+        assert!(
+            check("path='a'\nmin_words=3", pair)
+                .unwrap_err()
+                .contains("`min_words`")
+        );
+        assert!(
+            check("source='a'\ntarget='b'", TaskKind::Nli)
+                .unwrap_err()
+                .contains("`source`")
+        );
+        let book = TaskKind::SkipThought;
+        assert!(
+            check("path='a'\nmin_words=3\nmax_words=2", book)
+                .unwrap_err()
+                .contains("`min_words`")
+        );
+    }
+
+    #[test]
+    fn languages_follow_from_names() {
+        let language = |name: &str| {
+            let spec = task(&format!("name='{name}'\nkind='translation'\ntrain='x'")).unwrap();
+            (
+                spec.source_language().to_owned(),
+                spec.target_language().to_owned(),
+            )
+        };
+        assert_eq!(language("de-en"), ("en".into(), "de".into()));
+        assert_eq!(language("news"), ("en".into(), "en".into()));
+        let spec = task("name='de-en'\nkind='translation'\ntrain='x'\nsource_language='fr'\ntarget_language='en'").unwrap();
+        assert_eq!(
+            (spec.source_language(), spec.target_language()),
+            ("fr", "en")
+        );
+    }
+}
