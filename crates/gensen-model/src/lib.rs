@@ -10,9 +10,11 @@ pub mod inference;
 pub mod init;
 mod layers;
 pub mod model;
+pub mod model_folder;
 pub mod ops;
 pub mod packed;
 pub mod parameters;
+pub mod weights;
 
 pub use error::ModelError;
 pub use layers::Dense;
