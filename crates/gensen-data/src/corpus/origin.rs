@@ -38,6 +38,23 @@ impl Origin {
         }
     }
 
+    /// Whether it can be read.
+    fn check(&self) -> Result<(), DataError> {
+        match self {
+            Self::File(path) => File::open(path).map(drop).map_err(DataError::io(path)),
+            Self::Sample(name) if sample::names().contains(&name.as_str()) => Ok(()),
+            Self::Sample(_) => Err(self.not_in_sample()),
+        }
+    }
+
+    fn not_in_sample(&self) -> DataError {
+        let problem = format!(
+            "not in the sample corpus, which has {}",
+            sample::names().join(", ")
+        );
+        DataError::key(&self.name(), problem)
+    }
+
     /// The bytes as they are stored.
     pub(crate) fn open(&self) -> Result<Box<dyn Read>, DataError> {
         match self {
@@ -47,10 +64,7 @@ impl Origin {
             }
             Self::Sample(name) => match sample::text(name) {
                 Some(text) => Ok(Box::new(io::Cursor::new(text.into_bytes()))),
-                None => Err(DataError::key(
-                    &self.name(),
-                    "the sample corpus has no file of this name",
-                )),
+                None => Err(self.not_in_sample()),
             },
         }
     }
@@ -127,7 +141,7 @@ impl Corpus {
             shape,
         };
         for origin in corpus.origins()? {
-            drop(origin.open()?);
+            origin.check()?;
         }
         Ok(corpus)
     }

@@ -40,7 +40,7 @@ use crate::error::DataError;
 use crate::parallel;
 use crate::report::{InputReport, Report};
 use crate::spec::{InputTable, TaskKind, TaskSpec};
-use crate::tokenizer::{Tokenizer, Whitespace};
+use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
 use crate::vocabulary::Vocabulary;
 
 /// Settings that all tasks share.
@@ -342,14 +342,9 @@ fn wording(
 }
 
 /// The tokeniser of this name for a language.
-fn tokenizer(name: &str, _language: &str) -> Result<Box<dyn Tokenizer>, DataError> {
-    match name {
-        "whitespace" => Ok(Box::new(Whitespace)),
-        _ => Err(DataError::key(
-            "tokenizer",
-            format!("there is no `{name}`; expected whitespace"),
-        )),
-    }
+fn tokenizer(name: &str, language: &str) -> Result<Box<dyn Tokenizer>, DataError> {
+    by_name(name, language, &Resources::default())
+        .map_err(|error| DataError::key("tokenizer", error.to_string()))
 }
 
 /// The key that prepared data lies under: a hash of all that it depends on.

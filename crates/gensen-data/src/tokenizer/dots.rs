@@ -1,0 +1,88 @@
+//! Runs of full stops stay together, and the words with which Moses hides them meanwhile.
+//!
+//! Moses writes a run of n >= 2 full stops as n-1 times `DOT`, then `MULTI`, and turns that back
+//! into full stops at the end; text that holds `DOTMULTI` itself is turned as well, and a single
+//! full stop behind such a word is taken into it.
+
+use super::rewriter::Rewriter;
+
+const MARK: &str = "DOTMULTI";
+
+/// Hides the runs of full stops and sets them apart. Tells whether [`restore`] has work to do.
+pub fn mark_runs(line: &mut Rewriter) -> bool {
+    let runs = line.text().contains("..");
+    if !runs && !line.text().contains(MARK) {
+        return false;
+    }
+    if runs {
+        line.step(begin_runs);
+    }
+    line.step(take_one_full_stop);
+    line.step(take_all_full_stops);
+    true
+}
+
+/// Writes `word` into `restored` with full stops in place of the marks.
+pub fn restore(word: &str, restored: &mut String) {
+    restored.clear();
+    let mut rest = word;
+    while let Some(at) = rest.find(MARK) {
+        let head = rest[..at].trim_end_matches("DOT");
+        restored.push_str(head);
+        restored.extend(std::iter::repeat_n('.', (at - head.len()) / 3 + 1));
+        rest = &rest[at + MARK.len()..];
+    }
+    restored.push_str(rest);
+}
+
+/// `s/\.(\.+)/ DOTMULTI$1/g`
+fn begin_runs(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find("..") {
+        out.push_str(&rest[..at]);
+        out.push(' ');
+        out.push_str(MARK);
+        let after = rest[at..].trim_start_matches('.');
+        out.push_str(&rest[at + 1..rest.len() - after.len()]);
+        rest = after;
+    }
+    out.push_str(rest);
+}
+
+/// `s/DOTMULTI\.([^.])/DOTDOTMULTI $1/g`: the character in `$1` belongs to the match, so that a
+/// mark that begins with it is passed over.
+fn take_one_full_stop(text: &str, out: &mut String) {
+    const TAIL: &str = "DOTMULTI.";
+    let mut copied = 0;
+    let mut searched = 0;
+    while let Some(at) = text[searched..].find(TAIL).map(|at| searched + at) {
+        let end = at + TAIL.len();
+        searched = end;
+        if let Some(next) = text[end..].chars().next().filter(|c| *c != '.') {
+            out.push_str(&text[copied..at]);
+            out.push_str("DOTDOTMULTI ");
+            copied = end;
+            searched = end + next.len_utf8();
+        }
+    }
+    out.push_str(&text[copied..]);
+}
+
+/// The rest of the original's loop, which takes one more full stop into every mark at each turn:
+/// the first without a space behind the mark, the last of several with one if anything follows.
+fn take_all_full_stops(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find("DOTMULTI.") {
+        out.push_str(&rest[..at]);
+        let dotted = &rest[at + MARK.len()..];
+        let after = dotted.trim_start_matches('.');
+        let count = dotted.len() - after.len();
+        out.extend(std::iter::repeat_n("DOT", count));
+        out.push_str(MARK);
+        if count > 1 && !after.is_empty() {
+            out.push(' ');
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+}

@@ -1,0 +1,331 @@
+//! The Moses tokeniser.
+
+use super::char_class::{is_alnum, is_alpha, is_lower, is_number};
+use super::dots;
+use super::prefixes::{NonbreakingPrefixes, Prefix};
+use super::rewriter::{Neighbour, Substitution};
+use super::{Language, Tokenizer, Tokens};
+
+/// What the flags of the Moses tokeniser choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MosesOptions {
+    /// Writes `&`, `|`, `<`, `>`, `'`, `"`, `[` and `]` as entities, so that no word holds a
+    /// character with a meaning in the files of Moses. The flag `-no-escape` turns it off.
+    pub escape: bool,
+    /// Splits hyphens between letters or digits off as `@-@`: the flag `-a`.
+    pub aggressive: bool,
+}
+
+impl Default for MosesOptions {
+    fn default() -> Self {
+        Self {
+            escape: true,
+            aggressive: false,
+        }
+    }
+}
+
+/// The tokeniser of the Moses translation system (`tokenizer.perl`), for English, French and
+/// German.
+///
+/// It works as the original does, by rewriting the line step by step, and so agrees with it to
+/// the word: punctuation is set apart, commas inside numbers and full stops inside words are
+/// not, contractions are split as the language asks, and a full stop at the end of a word goes
+/// with it if the word is a [non-breaking prefix](NonbreakingPrefixes), holds a full stop itself,
+/// or is followed by a small letter. ASCII control characters are dropped.
+///
+/// ```
+/// use gensen_data::tokenizer::{Language, Moses, MosesOptions, Tokenizer, Tokens};
+///
+/// let options = MosesOptions { escape: false, ..MosesOptions::default() };
+/// let moses = Moses::new(Language::English, options);
+/// let mut tokens = Tokens::default();
+/// moses.tokenize("Mr. Fox isn't here (yet).", &mut tokens);
+/// let words: Vec<&str> = tokens.iter().collect();
+/// assert_eq!(words, ["Mr.", "Fox", "isn", "'t", "here", "(", "yet", ")", "."]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Moses {
+    options: MosesOptions,
+    contractions: &'static [Substitution],
+    prefixes: NonbreakingPrefixes,
+}
+
+impl Moses {
+    /// A tokeniser with the shipped list of non-breaking prefixes.
+    pub fn new(language: Language, options: MosesOptions) -> Self {
+        Self::with_prefixes(language, options, NonbreakingPrefixes::shipped(language))
+    }
+
+    /// A tokeniser with another list of non-breaking prefixes.
+    pub fn with_prefixes(
+        language: Language,
+        options: MosesOptions,
+        prefixes: NonbreakingPrefixes,
+    ) -> Self {
+        let contractions: &[Substitution] = match language {
+            Language::English => &ENGLISH,
+            Language::French => &FRENCH,
+            Language::German => &GERMAN,
+        };
+        Self {
+            options,
+            contractions,
+            prefixes,
+        }
+    }
+
+    /// Whether the full stop after `stem` belongs to it, given the word that follows. That word
+    /// is empty where the original sees two spaces.
+    fn keeps_full_stop(&self, stem: &str, next: &str) -> bool {
+        (stem.contains('.') && stem.contains(is_alpha))
+            || next.starts_with(is_lower)
+            || match self.prefixes.get(stem) {
+                Some(Prefix::Always) => true,
+                Some(Prefix::BeforeNumber) => next.starts_with(|c: char| c.is_ascii_digit()),
+                None => false,
+            }
+    }
+}
+
+impl Tokenizer for Moses {
+    fn tokenize(&self, line: &str, tokens: &mut Tokens) {
+        tokens.clear();
+        let mut line_now = std::mem::take(&mut tokens.rewriter);
+        line_now.begin(line, set_symbols_apart);
+        if self.options.aggressive {
+            line_now.substitute(&HYPHEN);
+        }
+        let dots_marked = dots::mark_runs(&mut line_now);
+        for rule in COMMAS.iter().chain(self.contractions) {
+            line_now.substitute(rule);
+        }
+
+        let mut restored = String::new();
+        let mut push = |word: &str| {
+            let word = if dots_marked {
+                dots::restore(word, &mut restored);
+                &restored
+            } else {
+                word
+            };
+            push_escaped(word, self.options.escape, tokens);
+        };
+        let mut words = line_now.text().trim_end_matches(' ').split(' ').peekable();
+        while let Some(word) = words.next() {
+            let next = words.peek();
+            if let Some(stem) = word.strip_suffix('.').filter(|stem| !stem.is_empty())
+                && !next.is_some_and(|next| self.keeps_full_stop(stem, next))
+            {
+                push(stem);
+                push(".");
+            } else if let Some(stem) = word.strip_suffix(".'").filter(|_| next.is_none()) {
+                push(stem);
+                push(".");
+                push("'");
+            } else {
+                push(word);
+            }
+        }
+        tokens.rewriter = line_now;
+    }
+}
+
+/// `s/(alnum)-(?=alnum)/$1 @-@ /g`
+const HYPHEN: Substitution = Substitution {
+    before: Neighbour::Is(is_alnum),
+    centre: b'-',
+    after: Neighbour::Ahead(is_alnum),
+    replacement: " @-@ ",
+};
+
+/// Commas stand apart, except inside numbers.
+const COMMAS: [Substitution; 3] = [
+    Substitution {
+        before: Neighbour::Is(not_number),
+        centre: b',',
+        after: Neighbour::Any,
+        replacement: " , ",
+    },
+    Substitution {
+        before: Neighbour::Any,
+        centre: b',',
+        after: Neighbour::Is(not_number),
+        replacement: " , ",
+    },
+    Substitution {
+        before: Neighbour::Is(is_number),
+        centre: b',',
+        after: Neighbour::Edge,
+        replacement: " ,",
+    },
+];
+
+/// English contractions go with what follows: `it 's`.
+const ENGLISH: [Substitution; 5] = [
+    apostrophe(not_alpha, " ' ", not_alpha),
+    apostrophe(neither_alpha_nor_number, " ' ", is_alpha),
+    apostrophe(is_alpha, " ' ", not_alpha),
+    apostrophe(is_alpha, " '", is_alpha),
+    apostrophe(is_number, " '", is_small_s),
+];
+
+/// French contractions go with what precedes: `l' eau`.
+const FRENCH: [Substitution; 4] = [
+    apostrophe(not_alpha, " ' ", not_alpha),
+    apostrophe(not_alpha, " ' ", is_alpha),
+    apostrophe(is_alpha, " ' ", not_alpha),
+    apostrophe(is_alpha, "' ", is_alpha),
+];
+
+/// In German every apostrophe stands apart.
+const GERMAN: [Substitution; 1] = [Substitution {
+    before: Neighbour::Any,
+    centre: b'\'',
+    after: Neighbour::Any,
+    replacement: " ' ",
+}];
+
+const fn apostrophe(
+    before: fn(char) -> bool,
+    replacement: &'static str,
+    after: fn(char) -> bool,
+) -> Substitution {
+    Substitution {
+        before: Neighbour::Is(before),
+        centre: b'\'',
+        after: Neighbour::Is(after),
+        replacement,
+    }
+}
+
+fn not_number(c: char) -> bool {
+    !is_number(c)
+}
+
+fn not_alpha(c: char) -> bool {
+    !is_alpha(c)
+}
+
+fn neither_alpha_nor_number(c: char) -> bool {
+    !is_alpha(c) && !is_number(c)
+}
+
+fn is_small_s(c: char) -> bool {
+    c == 's'
+}
+
+/// What the first step does with a byte.
+#[derive(Clone, Copy)]
+enum Byte {
+    Keep,
+    Space,
+    Drop,
+    Symbol,
+    NotAscii,
+}
+
+const BYTES: [Byte; 256] = {
+    let mut bytes = [Byte::Symbol; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        if b.is_ascii_alphanumeric() || matches!(b, b'.' | b'\'' | b'`' | b',' | b'-') {
+            bytes[i] = Byte::Keep;
+        } else if matches!(b, b' ' | b'\t'..=b'\r') {
+            bytes[i] = Byte::Space;
+        } else if b < b' ' {
+            bytes[i] = Byte::Drop;
+        } else if !b.is_ascii() {
+            bytes[i] = Byte::NotAscii;
+        }
+        i += 1;
+    }
+    bytes
+};
+
+/// Writes `line` into `text` with white space as single spaces and none at the ends, without
+/// control characters, and then with a space on either side of every character other than
+/// letters, digits and `.` `'` `` ` `` `,` `-`. These last spaces add to those that are there.
+fn set_symbols_apart(line: &str, text: &mut String) {
+    // `line[copied..at]` is kept as it is and not written yet; a space is due before it.
+    let (mut at, mut copied) = (0, 0);
+    let mut space_due = false;
+    let mut begun = false;
+    let bytes = line.as_bytes();
+    while let Some(&byte) = bytes.get(at) {
+        let (kind, length) = match BYTES[usize::from(byte)] {
+            Byte::Keep => {
+                if space_due {
+                    text.push(' ');
+                    space_due = false;
+                }
+                begun = true;
+                at += 1;
+                continue;
+            }
+            Byte::NotAscii => match line[at..].chars().next() {
+                Some(c) if is_alpha(c) || super::char_class::is_digit(c) => {
+                    (Byte::Keep, c.len_utf8())
+                }
+                Some(c) if c.is_whitespace() => (Byte::Space, c.len_utf8()),
+                Some(c) => (Byte::Symbol, c.len_utf8()),
+                None => break,
+            },
+            kind => (kind, 1),
+        };
+        match kind {
+            Byte::Space => {
+                text.push_str(&line[copied..at]);
+                space_due = begun;
+                copied = at + length;
+            }
+            Byte::Drop => {
+                text.push_str(&line[copied..at]);
+                copied = at + length;
+            }
+            Byte::Symbol => {
+                text.push_str(&line[copied..at]);
+                text.push_str(if space_due { "  " } else { " " });
+                text.push_str(&line[at..at + length]);
+                text.push(' ');
+                space_due = false;
+                begun = true;
+                copied = at + length;
+            }
+            Byte::Keep | Byte::NotAscii => {
+                if space_due {
+                    text.push(' ');
+                    space_due = false;
+                }
+                begun = true;
+            }
+        }
+        at += length;
+    }
+    text.push_str(&line[copied..]);
+}
+
+fn push_escaped(word: &str, escape: bool, tokens: &mut Tokens) {
+    if !escape {
+        return tokens.push(word);
+    }
+    let mut copied = 0;
+    for (at, byte) in word.bytes().enumerate() {
+        let entity = match byte {
+            b'&' => "&amp;",
+            b'|' => "&#124;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'\'' => "&apos;",
+            b'"' => "&quot;",
+            b'[' => "&#91;",
+            b']' => "&#93;",
+            _ => continue,
+        };
+        tokens.push_part(&word[copied..at]);
+        tokens.push_part(entity);
+        copied = at + 1;
+    }
+    tokens.push(&word[copied..]);
+}

@@ -1,0 +1,99 @@
+//! Non-breaking prefixes: words whose final full stop belongs to them.
+
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+
+use super::{Language, TokenizerError};
+
+/// The largest prefix file that is read; the lists at large are below 10 kB.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// When the full stop after a word stays with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// Always, as in `Mr. Smith`.
+    Always,
+    /// In front of a number alone, as in `No. 5`.
+    BeforeNumber,
+}
+
+/// A list of words, such as `Mr`, after which a full stop does not end the sentence.
+///
+/// The format is that of the Moses files `nonbreaking_prefix.LANGUAGE`: a word to a line without
+/// its full stop, lines beginning with `#` are comments, and `#NUMERIC_ONLY#` after a word makes
+/// it count in front of a number alone. White space around a word is ignored; a word that comes
+/// twice counts as at its last line.
+#[derive(Clone, Debug)]
+pub struct NonbreakingPrefixes {
+    words: FxHashMap<Box<str>, Prefix>,
+}
+
+impl NonbreakingPrefixes {
+    /// The list that is shipped for a language.
+    pub fn shipped(language: Language) -> Self {
+        Self::parse(match language {
+            Language::English => include_str!("prefixes/en.txt"),
+            Language::French => include_str!("prefixes/fr.txt"),
+            Language::German => include_str!("prefixes/de.txt"),
+        })
+    }
+
+    /// Reads a list from a file, or from `nonbreaking_prefix.LANGUAGE` in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is not UTF-8, or is larger than 4 MiB.
+    pub fn read(path: &Path, language: Language) -> Result<Self, TokenizerError> {
+        let file = if path.is_dir() {
+            path.join(format!("nonbreaking_prefix.{}", language.code()))
+        } else {
+            PathBuf::from(path)
+        };
+        super::read_text(&file, MAX_FILE_BYTES).map(|text| Self::parse(&text))
+    }
+
+    /// Takes a list from text.
+    pub fn parse(text: &str) -> Self {
+        let mut words = FxHashMap::default();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (word, kind) = match line.split_once("#NUMERIC_ONLY#") {
+                Some((word, _)) => (word.trim(), Prefix::BeforeNumber),
+                None => (line.trim(), Prefix::Always),
+            };
+            if !word.is_empty() {
+                words.insert(word.into(), kind);
+            }
+        }
+        Self { words }
+    }
+
+    /// What is known of a word, given without its full stop.
+    pub fn get(&self, word: &str) -> Option<Prefix> {
+        self.words.get(word).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_of_moses_is_read() {
+        let list = NonbreakingPrefixes::parse(
+            "# note\nMr\r\nNo #NUMERIC_ONLY# \n\npp\t#NUMERIC_ONLY#\npp\n",
+        );
+        assert_eq!(list.get("Mr"), Some(Prefix::Always));
+        assert_eq!(list.get("No"), Some(Prefix::BeforeNumber));
+        assert_eq!(list.get("pp"), Some(Prefix::Always));
+        assert_eq!(list.get("# note"), None);
+        assert_eq!(list.get(""), None);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = NonbreakingPrefixes::read(Path::new("no/such/list"), Language::French)
+            .expect_err("there is no such file");
+        assert!(error.to_string().contains("no/such/list"), "{error}");
+    }
+}
