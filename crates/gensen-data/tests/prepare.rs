@@ -572,3 +572,21 @@ fn faults_name_task_file_and_line() {
         &["`fr-en`", "`limit`"],
     );
 }
+
+#[test]
+fn the_sample_corpus_prepares_for_every_kind_of_task() {
+    let corner = Corner::new();
+    let tasks = "[[task]]\nname='fr-en'\nkind='translation'\ntrain='sample:validation.en-fr.tsv'\n\
+                 [[task]]\nname='stories'\nkind='skip-thought'\ntrain='sample:validation.stories.txt'\n\
+                 [[task]]\nname='trees'\nkind='parsing'\ntrain='sample:validation.trees.mrg'\n\
+                 [[task]]\nname='nli'\nkind='nli'\ntrain='sample:validation.nli.tsv'\nvalidation='sample:test.nli.tsv'\n";
+    let data = corner.prepare(tasks, &DataOptions::default()).unwrap();
+    let lengths: Vec<_> = data.tasks.iter().map(|task| task.train.len()).collect();
+    assert_eq!((lengths[0], lengths[2], lengths[3]), (500, 500, 999));
+    assert!(lengths[1] >= 500, "{lengths:?}");
+    assert_eq!(data.tasks[1].target_vocabularies.len(), 2);
+    for task in &data.tasks {
+        all(&task.train);
+    }
+    assert_eq!(data.tasks[3].validation.as_ref().unwrap().len(), 999);
+}

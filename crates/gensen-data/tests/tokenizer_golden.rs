@@ -60,12 +60,14 @@ fn compare(
     );
 }
 
-/// Compares the words of a tokeniser with a column of words separated by white space.
-fn compare_words(name: &str, column: &str, resources: &Resources) {
+/// Compares the words of a tokeniser with a column. A column that is text holds the words with
+/// white space between, as `split` tells.
+fn compare_words(name: &str, column: &str, resources: &Resources, split: fn(char) -> bool) {
     let cases: Vec<Case> = cases()
         .into_iter()
         .filter(|c| c.contains_key(column))
         .collect();
+    assert!(!cases.is_empty(), "no case has {column}");
     let mut tokenizers: HashMap<String, Box<dyn Tokenizer>> = HashMap::new();
     let mut tokens = Tokens::default();
     compare(
@@ -77,42 +79,37 @@ fn compare_words(name: &str, column: &str, resources: &Resources) {
                 .entry(language.to_owned())
                 .or_insert_with(|| by_name(name, language, resources).unwrap());
             tokenizer.tokenize(text(case, "raw"), &mut tokens);
-            tokens.iter().collect::<Vec<_>>().join(" ")
+            format!("{:?}", tokens.iter().collect::<Vec<_>>())
         },
-        |case| match &case[column] {
-            Value::Array(words) => words
-                .iter()
-                .map(|w| w.as_str().unwrap())
-                .collect::<Vec<_>>()
-                .join(" "),
-            // A line that is all white space passes through Moses as it is.
-            other => other
-                .as_str()
-                .unwrap()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
+        |case| {
+            let words: Vec<&str> = match &case[column] {
+                Value::Array(words) => words.iter().map(|word| word.as_str().unwrap()).collect(),
+                line => {
+                    let words = line.as_str().unwrap().split(split);
+                    words.filter(|word| !word.is_empty()).collect()
+                }
+            };
+            format!("{words:?}")
         },
     );
 }
 
-#[test]
-fn tokenizer_moses() {
-    compare_words("moses", "moses", &Resources::default());
-}
-
-#[test]
-fn tokenizer_moses_without_escaping() {
-    compare_words("moses+no-escape", "moses_noescape", &Resources::default());
-}
-
-#[test]
-fn tokenizer_moses_aggressive() {
+/// Compares Moses, which passes a line that is all white space through as it is.
+fn compare_moses(resources: &Resources) {
+    let white_space = char::is_whitespace;
+    compare_words("moses", "moses", resources, white_space);
+    compare_words("moses+no-escape", "moses_noescape", resources, white_space);
     compare_words(
         "moses+aggressive",
         "moses_aggressive",
-        &Resources::default(),
+        resources,
+        white_space,
     );
+}
+
+#[test]
+fn tokenizer_moses_with_the_shipped_lists() {
+    compare_moses(&Resources::default());
 }
 
 #[test]
@@ -121,12 +118,23 @@ fn tokenizer_moses_with_the_lists_of_moses() {
         eprintln!("skipped: GENSEN_NONBREAKING_PREFIXES names no folder of Moses prefix lists");
         return;
     };
-    let resources = Resources {
+    compare_moses(&Resources {
         nonbreaking_prefixes: Some(PathBuf::from(folder)),
-    };
-    compare_words("moses", "moses", &resources);
-    compare_words("moses+no-escape", "moses_noescape", &resources);
-    compare_words("moses+aggressive", "moses_aggressive", &resources);
+        ..Resources::default()
+    });
+}
+
+#[test]
+fn tokenizer_nltk_without_punkt() {
+    compare_words("nltk", "nltk", &Resources::default(), char::is_whitespace);
+}
+
+#[test]
+fn tokenizer_ptb() {
+    // sed leaves a non-breaking space inside its word, and so does the reference's `split`.
+    compare_words("ptb", "ptb_sed", &Resources::default(), |c| {
+        c.is_ascii_whitespace()
+    });
 }
 
 #[test]

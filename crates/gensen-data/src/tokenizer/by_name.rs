@@ -1,11 +1,19 @@
 use std::path::PathBuf;
 
 use super::{
-    Language, Moses, MosesOptions, NonbreakingPrefixes, Tokenizer, TokenizerError, Whitespace,
+    Language, Moses, MosesOptions, Nltk, NonbreakingPrefixes, Ptb, Tokenizer, TokenizerError,
+    Whitespace,
 };
 
 /// The names that [`by_name`] knows. `+no-escape` and `+aggressive` may also be combined.
-pub const NAMES: [&str; 4] = ["whitespace", "moses", "moses+no-escape", "moses+aggressive"];
+pub const NAMES: [&str; 6] = [
+    "whitespace",
+    "moses",
+    "moses+no-escape",
+    "moses+aggressive",
+    "nltk",
+    "ptb",
+];
 
 /// Files that tokenisers read instead of what is built in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,9 +21,13 @@ pub struct Resources {
     /// For `moses`: a file of non-breaking prefixes, or a folder that holds
     /// `nonbreaking_prefix.LANGUAGE`. Without it the shipped list is used.
     pub nonbreaking_prefixes: Option<PathBuf>,
+    /// For `nltk`: the `punkt_tab` folder of NLTK's data with a folder for each language
+    /// (`english`, `french`, `german`), or one such folder. Without it a line is one sentence.
+    pub punkt: Option<PathBuf>,
 }
 
-/// The tokeniser of this name for a language (`en`, `fr`, `de`; `whitespace` takes any).
+/// The tokeniser of this name for a language (`en`, `fr`, `de`). `whitespace` and `ptb` take any
+/// language, as does `nltk` without Punkt.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Resources, Tokens, by_name};
@@ -41,6 +53,12 @@ pub fn by_name(
     let mut parts = name.split('+');
     match parts.next() {
         Some("whitespace") if name == "whitespace" => Ok(Box::new(Whitespace)),
+        Some("ptb") if name == "ptb" => Ok(Box::new(Ptb)),
+        Some("nltk") if name == "nltk" => Ok(Box::new(match &resources.punkt {
+            Some(folder) if folder.join("abbrev_types.txt").is_file() => Nltk::with_punkt(folder)?,
+            Some(folder) => Nltk::with_punkt(&folder.join(Language::parse(language)?.name()))?,
+            None => Nltk::new(),
+        })),
         Some("moses") => {
             let mut options = MosesOptions::default();
             for option in parts {

@@ -4,7 +4,7 @@
 //! categories from `unicode-properties`. Both follow a newer Unicode than Perl 5.36 (Unicode 14),
 //! so they know letters and digits that were still unassigned then, and nothing else differs.
 
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 /// Perl's `\p{IsAlpha}`: the property Alphabetic.
 pub fn is_alpha(c: char) -> bool {
@@ -29,4 +29,41 @@ pub fn is_lower(c: char) -> bool {
 /// `\d`: a decimal digit of any script.
 pub fn is_digit(c: char) -> bool {
     c.is_ascii_digit() || (c.is_numeric() && c.general_category() == GeneralCategory::DecimalNumber)
+}
+
+/// Perl's and Python's `\s`: the property White_Space.
+pub fn is_space(c: char) -> bool {
+    c.is_whitespace()
+}
+
+/// Python's `str.isspace`, and so what `str.split` splits on: White_Space and the four ASCII
+/// separators.
+pub fn is_python_space(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
+}
+
+/// `\w` of Python's `re`: letters, numbers of all kinds, and the underscore.
+pub fn is_re_word(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || c == '_';
+    }
+    matches!(
+        c.general_category_group(),
+        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+    )
+}
+
+/// `\w` of Python's `regex`, which NLTK prefers to `re`: Alphabetic, marks, decimal digits,
+/// connecting punctuation and the two joiners.
+pub fn is_regex_word(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || c == '_';
+    }
+    c.is_alphabetic()
+        || matches!(c, '\u{200c}' | '\u{200d}')
+        || c.general_category_group() == GeneralCategoryGroup::Mark
+        || matches!(
+            c.general_category(),
+            GeneralCategory::DecimalNumber | GeneralCategory::ConnectorPunctuation
+        )
 }

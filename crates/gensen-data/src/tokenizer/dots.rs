@@ -4,19 +4,21 @@
 //! into full stops at the end; text that holds `DOTMULTI` itself is turned as well, and a single
 //! full stop behind such a word is taken into it.
 
+use super::rewriter::Rewriter;
+
 const MARK: &str = "DOTMULTI";
 
 /// Hides the runs of full stops and sets them apart. Tells whether [`restore`] has work to do.
-pub fn mark_runs(text: &mut String, spare: &mut String) -> bool {
-    let runs = text.contains("..");
-    if !runs && !text.contains(MARK) {
+pub fn mark_runs(line: &mut Rewriter) -> bool {
+    let runs = line.text().contains("..");
+    if !runs && !line.text().contains(MARK) {
         return false;
     }
     if runs {
-        rewrite(text, spare, begin_runs);
+        line.step(begin_runs);
     }
-    rewrite(text, spare, take_one_full_stop);
-    rewrite(text, spare, take_all_full_stops);
+    line.step(take_one_full_stop);
+    line.step(take_all_full_stops);
     true
 }
 
@@ -31,12 +33,6 @@ pub fn restore(word: &str, restored: &mut String) {
         rest = &rest[at + MARK.len()..];
     }
     restored.push_str(rest);
-}
-
-fn rewrite(text: &mut String, spare: &mut String, step: fn(&str, &mut String)) {
-    spare.clear();
-    step(text, spare);
-    std::mem::swap(text, spare);
 }
 
 /// `s/\.(\.+)/ DOTMULTI$1/g`

@@ -28,6 +28,20 @@ pub enum TokenizerError {
         /// What the system said.
         source: io::Error,
     },
+    /// A line of a Punkt model is not what its file holds.
+    #[error(
+        "{}, line {line}: expected two columns with a tab between (in ortho_context.tab the \
+         second is a number), found {found:?}",
+        path.display()
+    )]
+    PunktLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from one.
+        line: usize,
+        /// The beginning of the line.
+        found: String,
+    },
     /// A resource is larger than any sensible one.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {

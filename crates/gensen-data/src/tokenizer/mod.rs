@@ -11,8 +11,11 @@ mod error;
 mod language;
 mod lowercase;
 mod moses;
+mod nltk;
 mod prefixes;
-mod substitution;
+mod ptb;
+mod punkt;
+mod rewriter;
 mod tokens;
 mod whitespace;
 
@@ -21,7 +24,10 @@ pub use error::TokenizerError;
 pub use language::Language;
 pub use lowercase::lowercase;
 pub use moses::{Moses, MosesOptions};
+pub use nltk::Nltk;
 pub use prefixes::{NonbreakingPrefixes, Prefix};
+pub use ptb::Ptb;
+pub use punkt::Punkt;
 pub use tokens::Tokens;
 pub use whitespace::Whitespace;
 

@@ -3,7 +3,7 @@
 use super::char_class::{is_alnum, is_alpha, is_lower, is_number};
 use super::dots;
 use super::prefixes::{NonbreakingPrefixes, Prefix};
-use super::substitution::{Neighbour, Substitution};
+use super::rewriter::{Neighbour, Substitution};
 use super::{Language, Tokenizer, Tokens};
 
 /// What the flags of the Moses tokeniser choose.
@@ -91,28 +91,27 @@ impl Moses {
 impl Tokenizer for Moses {
     fn tokenize(&self, line: &str, tokens: &mut Tokens) {
         tokens.clear();
-        let mut text = std::mem::take(&mut tokens.scratch.text);
-        let mut spare = std::mem::take(&mut tokens.scratch.spare);
-
-        set_symbols_apart(line, &mut text);
+        let mut line_now = std::mem::take(&mut tokens.rewriter);
+        line_now.begin(line, set_symbols_apart);
         if self.options.aggressive {
-            HYPHEN.apply(&mut text, &mut spare);
+            line_now.substitute(&HYPHEN);
         }
-        let dots_marked = dots::mark_runs(&mut text, &mut spare);
+        let dots_marked = dots::mark_runs(&mut line_now);
         for rule in COMMAS.iter().chain(self.contractions) {
-            rule.apply(&mut text, &mut spare);
+            line_now.substitute(rule);
         }
 
+        let mut restored = String::new();
         let mut push = |word: &str| {
             let word = if dots_marked {
-                dots::restore(word, &mut spare);
-                &spare
+                dots::restore(word, &mut restored);
+                &restored
             } else {
                 word
             };
             push_escaped(word, self.options.escape, tokens);
         };
-        let mut words = text.trim_end_matches(' ').split(' ').peekable();
+        let mut words = line_now.text().trim_end_matches(' ').split(' ').peekable();
         while let Some(word) = words.next() {
             let next = words.peek();
             if let Some(stem) = word.strip_suffix('.').filter(|stem| !stem.is_empty())
@@ -128,8 +127,7 @@ impl Tokenizer for Moses {
                 push(word);
             }
         }
-        tokens.scratch.text = text;
-        tokens.scratch.spare = spare;
+        tokens.rewriter = line_now;
     }
 }
 
@@ -250,7 +248,6 @@ const BYTES: [Byte; 256] = {
 /// control characters, and then with a space on either side of every character other than
 /// letters, digits and `.` `'` `` ` `` `,` `-`. These last spaces add to those that are there.
 fn set_symbols_apart(line: &str, text: &mut String) {
-    text.clear();
     // `line[copied..at]` is kept as it is and not written yet; a space is due before it.
     let (mut at, mut copied) = (0, 0);
     let mut space_due = false;

@@ -1,3 +1,5 @@
+use super::rewriter::Rewriter;
+
 /// The words of one line, held in one buffer that is reused from line to line.
 ///
 /// ```
@@ -11,14 +13,8 @@
 pub struct Tokens {
     text: String,
     ends: Vec<usize>,
-    pub(super) scratch: Scratch,
-}
-
-/// Memory for the steps between a line and its words.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Scratch {
-    pub(super) text: String,
-    pub(super) spare: String,
+    /// Memory for the steps between a line and its words.
+    pub(super) rewriter: Rewriter,
 }
 
 impl Tokens {
