@@ -3,7 +3,7 @@
 use Gender::{Feminine as F, Masculine as M, Neuter as N, WeakMasculine as W};
 use Kind::{Animal, Flower, Fruit, Garment, Instrument, Person, Tool, Vehicle};
 
-/// Grammatical gender. A weak masculine is German and takes -n in the accusative singular.
+/// Grammatical gender. A weak masculine is German and takes -n in the singular but for the nominative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gender {
     Masculine,
@@ -548,6 +548,30 @@ pub(super) static TO_THINGS: &[Verb] = &[
     ),
 ];
 
+/// What people do with a thing for somebody; who is the giver matters.
+pub(super) static TO_RECIPIENTS: &[Verb] = &[
+    verb(
+        ["give", "gives", "gave"],
+        ["donne", "donnent", "donné"],
+        ["gibt", "geben", "gegeben"],
+    ),
+    verb(
+        ["show", "shows", "showed"],
+        ["montre", "montrent", "montré"],
+        ["zeigt", "zeigen", "gezeigt"],
+    ),
+    verb(
+        ["bring", "brings", "brought"],
+        ["apporte", "apportent", "apporté"],
+        ["bringt", "bringen", "gebracht"],
+    ),
+    verb(
+        ["send", "sends", "sent"],
+        ["envoie", "envoient", "envoyé"],
+        ["schickt", "schicken", "geschickt"],
+    ),
+];
+
 /// What people and animals do to one another; who acts on whom matters.
 pub(super) static TO_BEINGS: &[Verb] = &[
     verb(
@@ -713,8 +737,6 @@ pub(super) static NUMBERS: &[Number] = &[
     number(5, "five", "cinq", "fünf"),
     number(6, "six", "six", "sechs"),
     number(7, "seven", "sept", "sieben"),
-    number(8, "eight", "huit", "acht"),
-    number(9, "nine", "neuf", "neun"),
 ];
 
 /// A place: preposition and noun in English, the phrase in French and German.
