@@ -20,10 +20,15 @@ generator = np.random.default_rng(1)
 x = generator.random((words, dimensions), dtype=np.float32) - 0.5
 y = generator.random((words, width), dtype=np.float32) - 0.5
 print(f"scikit-learn {sklearn.__version__}, numpy {np.__version__}, float32")
+
+
+def timed(what, call):
+    wall, processor = time.perf_counter(), time.process_time()
+    result = call()
+    print(f"{what} {time.perf_counter() - wall:.3f} s (processor {time.process_time() - processor:.2f} s)")
+    return result
+
+
 for _ in range(3):
-    start = time.perf_counter()
-    model = LinearRegression().fit(x, y)
-    fit = time.perf_counter() - start
-    start = time.perf_counter()
-    model.predict(x)
-    print(f"fit {fit:.3f} s, map {words} words {time.perf_counter() - start:.3f} s")
+    model = timed("fit", lambda: LinearRegression().fit(x, y))
+    timed("map all words", lambda: model.predict(x))

@@ -74,3 +74,39 @@ pub(super) fn for_each_block(
         each(&block_x, &block_y);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_the_definition() {
+        let (samples, dimensions, width) = (BLOCK_ROWS + 17, 5, 3);
+        let x = Array2::from_shape_fn((samples, dimensions), |(i, j)| ((i * 7 + j * j * 13) % 31) as f32 + 100.0);
+        let y = Array2::from_shape_fn((samples, width), |(i, j)| ((i * 11 + j * 5) % 17) as f32);
+        let moments = Moments::of(&Rows::all(x.view()), &Rows::all(y.view()));
+
+        let centred = |a: &Array2<f32>| {
+            let a = a.mapv(f64::from);
+            let mean = a.mean_axis(ndarray::Axis(0)).unwrap();
+            a - mean
+        };
+        let (x, y) = (centred(&x), centred(&y));
+        let close = |what: &str, found: f64, expected: f64| {
+            assert!((found - expected).abs() <= 1e-9 * samples as f64, "{what}: found {found}, expected {expected}");
+        };
+        for i in 0..dimensions {
+            for j in 0..=i {
+                close("gram", moments.gram[(i, j)], x.column(i).dot(&x.column(j)));
+            }
+            for j in 0..width {
+                close("cross", moments.cross[(i, j)], x.column(i).dot(&y.column(j)));
+            }
+        }
+        for j in 0..width {
+            close("squares", moments.squares_y[j], y.column(j).dot(&y.column(j)));
+        }
+    }
+}
