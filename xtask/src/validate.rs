@@ -8,7 +8,15 @@ const CHECKS: [(&str, &[&str], Option<(&str, &str)>); 4] = [
     ("format", &["fmt", "--all", "--check"], None),
     (
         "lints",
-        &["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"],
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--release",
+            "--",
+            "-D",
+            "warnings",
+        ],
         None,
     ),
     (

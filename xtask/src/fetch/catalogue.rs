@@ -72,7 +72,11 @@ pub struct RemoteFile {
 #[serde(untagged)]
 pub enum Source {
     Same(String),
-    Other { url: String, size: Option<u64>, sha256: Option<String> },
+    Other {
+        url: String,
+        size: Option<u64>,
+        sha256: Option<String>,
+    },
 }
 
 /// A list of files on a server, one relative path a line.
@@ -125,12 +129,17 @@ impl RemoteFile {
             },
             key: self.name.clone(),
         };
-        let mirrored = mirror.map(|base| same(format!("{}/{}", base.trim_end_matches('/'), self.name)));
+        let mirrored =
+            mirror.map(|base| same(format!("{}/{}", base.trim_end_matches('/'), self.name)));
         let listed = self.urls.iter().map(|source| match source {
             Source::Same(url) => same(url.clone()),
             Source::Other { url, size, sha256 } => Address {
                 url: url.clone(),
-                expected: Expected { size: *size, sha256: sha256.clone(), git_blob: None },
+                expected: Expected {
+                    size: *size,
+                    sha256: sha256.clone(),
+                    git_blob: None,
+                },
                 key: url.clone(),
             },
         });
@@ -141,7 +150,10 @@ impl RemoteFile {
 impl Catalogue {
     /// The catalogue of this repository.
     pub fn built_in() -> Result<Self> {
-        Self::parse(include_str!("../../catalogue.toml"), Path::new("xtask/catalogue.toml"))
+        Self::parse(
+            include_str!("../../catalogue.toml"),
+            Path::new("xtask/catalogue.toml"),
+        )
     }
 
     /// Reads a catalogue.
@@ -154,7 +166,10 @@ impl Catalogue {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
-        let wrong = |problem: String| FetchError::Catalogue { path: path.into(), problem };
+        let wrong = |problem: String| FetchError::Catalogue {
+            path: path.into(),
+            problem,
+        };
         let catalogue: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         catalogue.check().map_err(wrong)?;
         Ok(catalogue)
@@ -162,7 +177,12 @@ impl Catalogue {
 
     fn check(&self) -> Result<(), String> {
         let mut names = BTreeSet::new();
-        for name in self.sets.iter().map(|set| &set.name).chain(self.groups.keys()) {
+        for name in self
+            .sets
+            .iter()
+            .map(|set| &set.name)
+            .chain(self.groups.keys())
+        {
             if !names.insert(name) {
                 return Err(format!("the name '{name}' is given twice"));
             }
@@ -174,7 +194,9 @@ impl Catalogue {
                 return Err(format!("the file '{name}' is given twice"));
             }
             if !is_inside(name) {
-                return Err(format!("the file name '{name}' leaves the folder of downloads"));
+                return Err(format!(
+                    "the file name '{name}' leaves the folder of downloads"
+                ));
             }
         }
         for file in &self.files {
@@ -196,23 +218,38 @@ impl Catalogue {
         }
         for (group, members) in &self.groups {
             if let Some(name) = members.iter().find(|&name| !names.contains(name)) {
-                return Err(format!("group '{group}' names '{name}', which is not defined"));
+                return Err(format!(
+                    "group '{group}' names '{name}', which is not defined"
+                ));
             }
         }
         for set in &self.sets {
             if let Some(name) = set.needs.iter().find(|&name| self.set(name).is_none()) {
-                return Err(format!("set '{}' needs '{name}', which is not defined", set.name));
+                return Err(format!(
+                    "set '{}' needs '{name}', which is not defined",
+                    set.name
+                ));
             }
             if set.routes.is_empty() {
                 return Err(format!("set '{}' has no route", set.name));
             }
             for route in &set.routes {
-                if let Some(name) = route.files.iter().find(|name| !files.contains(name.as_str())) {
-                    return Err(format!("set '{}' names '{name}', which is not defined", set.name));
+                if let Some(name) = route
+                    .files
+                    .iter()
+                    .find(|name| !files.contains(name.as_str()))
+                {
+                    return Err(format!(
+                        "set '{}' names '{name}', which is not defined",
+                        set.name
+                    ));
                 }
                 for path in route.steps.iter().flat_map(Step::outputs) {
                     if !is_inside(path) {
-                        return Err(format!("set '{}' writes to '{path}', outside the data", set.name));
+                        return Err(format!(
+                            "set '{}' writes to '{path}', outside the data",
+                            set.name
+                        ));
                     }
                 }
             }
@@ -266,7 +303,10 @@ impl Catalogue {
             let sets = self.sets.iter().map(|set| set.name.as_str());
             return Err(FetchError::UnknownSet {
                 name: name.to_owned(),
-                known: sets.chain(self.groups.keys().map(String::as_str)).collect::<Vec<_>>().join(", "),
+                known: sets
+                    .chain(self.groups.keys().map(String::as_str))
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
         above.pop();
@@ -289,7 +329,9 @@ impl Catalogue {
 pub fn is_inside(path: &str) -> bool {
     !path.is_empty()
         && !path.contains(['\\', '\0'])
-        && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+        && Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]
@@ -324,7 +366,12 @@ mod tests {
     fn the_built_in_catalogue_is_sound() {
         let catalogue = Catalogue::built_in().unwrap();
         for set in &catalogue.sets {
-            assert!(!catalogue.select(std::slice::from_ref(&set.name)).unwrap().is_empty());
+            assert!(
+                !catalogue
+                    .select(std::slice::from_ref(&set.name))
+                    .unwrap()
+                    .is_empty()
+            );
         }
         assert!(catalogue.groups.contains_key("all"));
     }
@@ -339,13 +386,22 @@ mod tests {
         };
         assert_eq!(names(&["b"]), ["a", "b"]);
         assert_eq!(names(&["b", "both", "a"]), ["a", "b"]);
-        assert!(catalogue.select(&["c".to_owned()]).unwrap_err().to_string().contains("a, b, both"));
+        assert!(
+            catalogue
+                .select(&["c".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("a, b, both")
+        );
     }
 
     #[test]
     fn a_mirror_may_serve_other_bytes() {
         let addresses = parse(SMALL).unwrap().files[0].addresses(Some("http://near/"));
-        let seen: Vec<_> = addresses.iter().map(|a| (a.url.as_str(), a.expected.size, a.key.as_str())).collect();
+        let seen: Vec<_> = addresses
+            .iter()
+            .map(|a| (a.url.as_str(), a.expected.size, a.key.as_str()))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -359,8 +415,16 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (from, to, said) in [
-            ("name = \"x.txt\"", "name = \"../x.txt\"", "leaves the folder"),
-            ("to = \"a/x.txt\"", "to = \"/etc/x.txt\"", "outside the data"),
+            (
+                "name = \"x.txt\"",
+                "name = \"../x.txt\"",
+                "leaves the folder",
+            ),
+            (
+                "to = \"a/x.txt\"",
+                "to = \"/etc/x.txt\"",
+                "outside the data",
+            ),
             ("needs = [\"a\"]", "needs = [\"z\"]", "needs 'z'"),
             ("about = \"first\"", "abuot = \"first\"", "abuot"),
             ("size = 3", "sha256 = \"12\"", "not a sum"),
@@ -374,8 +438,16 @@ mod tests {
 
     #[test]
     fn a_circle_is_found() {
-        let text = SMALL.replacen("licence = \"none\"", "licence = \"none\"\nneeds = [\"b\"]", 1);
-        let error = parse(&text).unwrap().select(&["a".to_owned()]).unwrap_err().to_string();
+        let text = SMALL.replacen(
+            "licence = \"none\"",
+            "licence = \"none\"\nneeds = [\"b\"]",
+            1,
+        );
+        let error = parse(&text)
+            .unwrap()
+            .select(&["a".to_owned()])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("needs itself"), "{error}");
     }
 }

@@ -75,7 +75,12 @@ impl From<FetchError> for Failure {
 impl<'a> Downloader<'a> {
     pub fn new(store: &'a Store, options: Options) -> Result<Self> {
         let client = Client::new(options.patience);
-        Ok(Self { store, client, ledger: Ledger::open(store.sums())?, options })
+        Ok(Self {
+            store,
+            client,
+            ledger: Ledger::open(store.sums())?,
+            options,
+        })
     }
 
     /// The path of the verified file; downloaded if it is not there. Also the address it is from.
@@ -87,18 +92,29 @@ impl<'a> Downloader<'a> {
     pub fn bring(&mut self, file: &RemoteFile) -> Result<(PathBuf, String)> {
         let path = self.store.download(&file.name);
         let addresses = file.addresses(self.options.mirror.as_deref());
-        let first = addresses.first().map(|address| address.url.clone()).unwrap_or_default();
+        let first = addresses
+            .first()
+            .map(|address| address.url.clone())
+            .unwrap_or_default();
         if path.is_file() {
             if let Some(address) = self.recognise(&path, &addresses)? {
                 return Ok((path, address));
             }
-            eprintln!("{}: the copy at {} is not the file expected; fetching it again", file.name, path.display());
+            eprintln!(
+                "{}: the copy at {} is not the file expected; fetching it again",
+                file.name,
+                path.display()
+            );
             if !self.options.offline {
                 fs::remove_file(&path).map_err(at(&path))?;
             }
         }
         if self.options.offline {
-            return Err(FetchError::Offline { name: file.name.clone(), path, url: first });
+            return Err(FetchError::Offline {
+                name: file.name.clone(),
+                path,
+                url: first,
+            });
         }
         let mut tried = Vec::new();
         for address in addresses {
@@ -111,14 +127,19 @@ impl<'a> Downloader<'a> {
                 }
             }
         }
-        Err(FetchError::Download { name: file.name.clone(), tried })
+        Err(FetchError::Download {
+            name: file.name.clone(),
+            tried,
+        })
     }
 
     /// Which address a file on disk may be from: it fits what is known of that address.
     fn recognise(&mut self, path: &Path, addresses: &[Address]) -> Result<Option<String>> {
         let found = sum_file(path)?;
         for address in addresses {
-            if compare(&found, &address.expected).is_ok() && self.ledger.check(&address.key, &found)?.is_ok() {
+            if compare(&found, &address.expected).is_ok()
+                && self.ledger.check(&address.key, &found)?.is_ok()
+            {
                 return Ok(Some(address.url.clone()));
             }
         }
@@ -183,7 +204,13 @@ impl<'a> Downloader<'a> {
     }
 
     /// One request, appended to what is there.
-    fn request(&self, name: &str, address: &Address, partial: &Path, resumed: &mut bool) -> Result<(), Failure> {
+    fn request(
+        &self,
+        name: &str,
+        address: &Address,
+        partial: &Path,
+        resumed: &mut bool,
+    ) -> Result<(), Failure> {
         let origin = read_origin(partial);
         let mut have = fs::metadata(partial).map_or(0, |file| file.len());
         if have > 0 && !origin.continues_at(address) {
@@ -194,26 +221,54 @@ impl<'a> Downloader<'a> {
             *resumed = true;
             return Ok(());
         }
-        let validator = origin.validator.as_deref().filter(|_| origin.url == address.url);
-        let answer = match self.client.get(&address.url, &Have { bytes: have, validator }) {
+        let validator = origin
+            .validator
+            .as_deref()
+            .filter(|_| origin.url == address.url);
+        let answer = match self.client.get(
+            &address.url,
+            &Have {
+                bytes: have,
+                validator,
+            },
+        ) {
             // The file is shorter than what is there: another version.
             Err(Fault::Status(416)) if have > 0 => {
                 forget(partial)?;
                 have = 0;
-                self.client.get(&address.url, &Have { bytes: 0, validator: None })?
+                self.client.get(
+                    &address.url,
+                    &Have {
+                        bytes: 0,
+                        validator: None,
+                    },
+                )?
             }
             other => other?,
         };
         if answer.start != 0 && answer.start != have {
-            return Err(Fault::Network(format!("asked for bytes from {have} on, got them from {} on", answer.start)).into());
+            return Err(Fault::Network(format!(
+                "asked for bytes from {have} on, got them from {} on",
+                answer.start
+            ))
+            .into());
         }
         *resumed |= answer.start > 0;
         self.receive(name, address, partial, answer)
     }
 
-    fn receive(&self, name: &str, address: &Address, partial: &Path, mut answer: Answer) -> Result<(), Failure> {
+    fn receive(
+        &self,
+        name: &str,
+        address: &Address,
+        partial: &Path,
+        mut answer: Answer,
+    ) -> Result<(), Failure> {
         let full = |error| match at(partial)(error) {
-            FetchError::DiskFull { path, .. } => FetchError::DiskFull { path, url: Some(address.url.clone()) },
+            FetchError::DiskFull { path, .. } => FetchError::DiskFull {
+                path,
+                url: Some(address.url.clone()),
+            },
             other => other,
         };
         if let (Some(expected), Some(total)) = (address.expected.size, answer.total)
@@ -224,7 +279,11 @@ impl<'a> Downloader<'a> {
                 let (start, _) = read_start(&mut answer.body);
                 return Err(Fault::HtmlPage(html_page(&start).flatten()).into());
             }
-            return Err(Fault::WrongSize { expected, found: total }.into());
+            return Err(Fault::WrongSize {
+                expected,
+                found: total,
+            }
+            .into());
         }
         let limit = address.expected.size.or(answer.total);
         let (mut start, mut broken) = (Vec::new(), None);
@@ -239,7 +298,10 @@ impl<'a> Downloader<'a> {
                 validator: answer.validator.take(),
                 sum: address.expected.sum().map(str::to_owned),
             };
-            write_whole(&origin_path(partial), toml::to_string(&origin).unwrap_or_default().as_bytes())?;
+            write_whole(
+                &origin_path(partial),
+                toml::to_string(&origin).unwrap_or_default().as_bytes(),
+            )?;
             File::create(partial).map_err(full)?
         } else {
             File::options().append(true).open(partial).map_err(full)?
@@ -256,15 +318,25 @@ impl<'a> Downloader<'a> {
             if let Some(limit) = limit
                 && length > limit
             {
-                return Err(Fault::WrongSize { expected: limit, found: length }.into());
+                return Err(Fault::WrongSize {
+                    expected: limit,
+                    found: length,
+                }
+                .into());
             }
-            chunk = match broken.take().map_or_else(|| answer.body.read(&mut buffer), Err) {
+            chunk = match broken
+                .take()
+                .map_or_else(|| answer.body.read(&mut buffer), Err)
+            {
                 Ok(0) => break,
                 Ok(count) => buffer.get(..count).unwrap_or_default(),
                 Err(error) => {
                     return Err(match answer.total {
                         Some(expected) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                            Fault::Truncated { expected, found: length }
+                            Fault::Truncated {
+                                expected,
+                                found: length,
+                            }
                         }
                         _ => Fault::Network(format!("{error} after {length} bytes")),
                     }
@@ -273,7 +345,11 @@ impl<'a> Downloader<'a> {
             };
         }
         match limit {
-            Some(expected) if length < expected => Err(Fault::Truncated { expected, found: length }.into()),
+            Some(expected) if length < expected => Err(Fault::Truncated {
+                expected,
+                found: length,
+            }
+            .into()),
             _ => Ok(()),
         }
     }
@@ -300,7 +376,9 @@ fn read_origin(partial: &Path) -> Origin {
 fn forget(partial: &Path) -> Result<()> {
     for path in [partial.to_path_buf(), origin_path(partial)] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at(&path)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(at(&path)(error));
+            }
             _ => {}
         }
     }

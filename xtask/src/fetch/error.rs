@@ -20,9 +20,19 @@ pub enum Fault {
     #[error("the file has {found} bytes, expected {expected}")]
     WrongSize { expected: u64, found: u64 },
     #[error("the {kind} is {found}, expected {expected}")]
-    WrongHash { kind: &'static str, expected: String, found: String },
-    #[error("the file changed: its SHA-256 is {found}, an earlier download recorded {recorded} in {ledger}; remove that line to accept the new file")]
-    Changed { recorded: String, found: String, ledger: PathBuf },
+    WrongHash {
+        kind: &'static str,
+        expected: String,
+        found: String,
+    },
+    #[error(
+        "the file changed: its SHA-256 is {found}, an earlier download recorded {recorded} in {ledger}; remove that line to accept the new file"
+    )]
+    Changed {
+        recorded: String,
+        found: String,
+        ledger: PathBuf,
+    },
     #[error("the connection failed: {0}")]
     Network(String),
 }
@@ -50,13 +60,28 @@ pub enum FetchError {
     #[error("'{name}' is neither a set nor a group; known are {known}")]
     UnknownSet { name: String, known: String },
     #[error("{name} is not at {path} and --offline forbids downloading it from {url}")]
-    Offline { name: String, path: PathBuf, url: String },
+    Offline {
+        name: String,
+        path: PathBuf,
+        url: String,
+    },
     #[error("{name} could not be downloaded:{}", .tried.iter().map(|(url, fault)| format!("\n  {url}: {fault}")).collect::<String>())]
-    Download { name: String, tried: Vec<(String, Fault)> },
+    Download {
+        name: String,
+        tried: Vec<(String, Fault)>,
+    },
     #[error("archive {archive} ({url}): {problem}")]
-    Archive { archive: PathBuf, url: String, problem: String },
+    Archive {
+        archive: PathBuf,
+        url: String,
+        problem: String,
+    },
     #[error("{path}:{line}: {problem}")]
-    Line { path: PathBuf, line: u64, problem: String },
+    Line {
+        path: PathBuf,
+        line: u64,
+        problem: String,
+    },
     #[error("{path}: {problem}")]
     Input { path: PathBuf, problem: String },
     #[error("set '{set}': {}", .routes.join("\n  next route: "))]
@@ -69,8 +94,14 @@ pub type Result<T, E = FetchError> = std::result::Result<T, E>;
 pub fn at(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     move |source| match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            FetchError::DiskFull { path: path.into(), url: None }
+            FetchError::DiskFull {
+                path: path.into(),
+                url: None,
+            }
         }
-        _ => FetchError::Io { path: path.into(), source },
+        _ => FetchError::Io {
+            path: path.into(),
+            source,
+        },
     }
 }

@@ -57,7 +57,9 @@ impl Client {
             .timeout_recv_response(Some(patience))
             .timeout_per_read(Some(patience))
             .build();
-        Self { agent: config.new_agent() }
+        Self {
+            agent: config.new_agent(),
+        }
     }
 
     /// Asks for a file, or for the rest of it.
@@ -80,29 +82,52 @@ impl Client {
         let headers = response.headers();
         let (start, total) = match status {
             200 => (0, number(headers, header::CONTENT_LENGTH)),
-            206 => content_range(headers).ok_or_else(|| Fault::Network("the answer to a request for a range names no range".into()))?,
+            206 => content_range(headers).ok_or_else(|| {
+                Fault::Network("the answer to a request for a range names no range".into())
+            })?,
             // Nothing beyond what is there, because it is the whole file.
             416 if unsatisfied_total(headers) == Some(have.bytes) => (have.bytes, Some(have.bytes)),
             _ => return Err(Fault::Status(status)),
         };
         if status == 416 {
             let body = Box::new(std::io::empty());
-            return Ok(Answer { start, total, validator: None, is_html: false, body });
+            return Ok(Answer {
+                start,
+                total,
+                validator: None,
+                is_html: false,
+                body,
+            });
         }
         if let Some(encoding) = text(headers, header::CONTENT_ENCODING)
             && encoding != "identity"
         {
             return Err(Fault::Encoded(encoding.into()));
         }
-        let is_html = text(headers, header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+        let is_html = text(headers, header::CONTENT_TYPE).is_some_and(|kind| {
+            kind.trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/html")
+        });
         // A weak tag does not promise the same bytes.
         let validator = text(headers, header::ETAG)
             .filter(|tag| !tag.starts_with("W/"))
             .or_else(|| text(headers, header::LAST_MODIFIED))
             .map(str::to_owned);
-        let body = Box::new(response.into_body().into_with_config().limit(u64::MAX).reader());
-        Ok(Answer { start, total, validator, is_html, body })
+        let body = Box::new(
+            response
+                .into_body()
+                .into_with_config()
+                .limit(u64::MAX)
+                .reader(),
+        );
+        Ok(Answer {
+            start,
+            total,
+            validator,
+            is_html,
+            body,
+        })
     }
 }
 
@@ -116,12 +141,18 @@ fn number(headers: &HeaderMap, name: header::HeaderName) -> Option<u64> {
 
 /// `bytes START-END/TOTAL`, where the total may be `*`.
 fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
-    let (range, total) = text(headers, header::CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+    let (range, total) = text(headers, header::CONTENT_RANGE)?
+        .strip_prefix("bytes ")?
+        .split_once('/')?;
     let (start, _) = range.split_once('-')?;
     Some((start.trim().parse().ok()?, total.trim().parse().ok()))
 }
 
 /// `bytes */TOTAL`
 fn unsatisfied_total(headers: &HeaderMap) -> Option<u64> {
-    text(headers, header::CONTENT_RANGE)?.strip_prefix("bytes */")?.trim().parse().ok()
+    text(headers, header::CONTENT_RANGE)?
+        .strip_prefix("bytes */")?
+        .trim()
+        .parse()
+        .ok()
 }

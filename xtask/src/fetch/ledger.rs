@@ -26,7 +26,8 @@ impl Ledger {
         let mut sums = HashMap::new();
         for (number, line) in text.lines().enumerate() {
             let mut fields = line.splitn(3, ' ');
-            let (Some(sum), Some(_), Some(key)) = (fields.next(), fields.next(), fields.next()) else {
+            let (Some(sum), Some(_), Some(key)) = (fields.next(), fields.next(), fields.next())
+            else {
                 return Err(FetchError::Line {
                     path,
                     line: number as u64 + 1,
@@ -51,8 +52,11 @@ impl Ledger {
             }));
         }
         create_parent(&self.path)?;
-        let mut file =
-            File::options().create(true).append(true).open(&self.path).map_err(at(&self.path))?;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(at(&self.path))?;
         // One write, so that an interrupted call leaves no half line.
         file.write_all(format!("{} {} {key}\n", found.sha256, found.size).as_bytes())
             .and_then(|()| file.sync_all())
@@ -70,8 +74,16 @@ mod tests {
     fn the_first_sum_is_recorded_and_later_ones_compared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/sums.txt");
-        let first = Found { size: 1, sha256: "aa".into(), git_blob: String::new() };
-        let second = Found { size: 1, sha256: "bb".into(), git_blob: String::new() };
+        let first = Found {
+            size: 1,
+            sha256: "aa".into(),
+            git_blob: String::new(),
+        };
+        let second = Found {
+            size: 1,
+            sha256: "bb".into(),
+            git_blob: String::new(),
+        };
         let mut ledger = Ledger::open(path.clone()).unwrap();
         assert!(ledger.check("a name", &first).unwrap().is_ok());
         assert!(ledger.check("other", &second).unwrap().is_ok());
@@ -79,6 +91,9 @@ mod tests {
         assert!(ledger.check("a name", &first).unwrap().is_ok());
         let fault = ledger.check("a name", &second).unwrap().unwrap_err();
         assert!(matches!(fault, Fault::Changed { .. }), "{fault}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "aa 1 a name\nbb 1 other\n");
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "aa 1 a name\nbb 1 other\n"
+        );
     }
 }

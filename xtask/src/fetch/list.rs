@@ -40,7 +40,11 @@ pub fn bytes(count: u64) -> String {
         }
         (value, unit) = (value / 1000.0, larger);
     }
-    if unit == "B" || value >= 99.5 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
+    if unit == "B" || value >= 99.5 {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}")
+    }
 }
 
 #[cfg(test)]
@@ -62,8 +66,17 @@ mod tests {
         let catalogue = Catalogue::built_in().unwrap();
         let text = table(&catalogue);
         for set in &catalogue.sets {
-            assert!(text.contains(&set.about) && text.contains(&set.licence), "{}", set.name);
+            assert!(
+                text.contains(&set.about) && text.contains(&set.licence),
+                "{}",
+                set.name
+            );
         }
-        assert!(catalogue.groups.keys().all(|group| text.contains(group.as_str())));
+        assert!(
+            catalogue
+                .groups
+                .keys()
+                .all(|group| text.contains(group.as_str()))
+        );
     }
 }

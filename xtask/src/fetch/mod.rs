@@ -92,7 +92,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut failed = BTreeMap::new();
     for set in sets {
         if let Some(needed) = set.needs.iter().find(|&name| failed.contains_key(name)) {
-            failed.insert(set.name.clone(), format!("set '{}' needs '{needed}', which could not be brought", set.name));
+            failed.insert(
+                set.name.clone(),
+                format!(
+                    "set '{}' needs '{needed}', which could not be brought",
+                    set.name
+                ),
+            );
             continue;
         }
         if let Err(error) = fetcher.bring(set) {
@@ -107,7 +113,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
-    bail!("{}", failed.into_values().collect::<Vec<_>>().join("\nerror: "))
+    bail!(
+        "{}",
+        failed.into_values().collect::<Vec<_>>().join("\nerror: ")
+    )
 }
 
 struct Fetcher<'a> {
@@ -121,9 +130,14 @@ struct Fetcher<'a> {
 impl Fetcher<'_> {
     fn bring(&mut self, set: &DataSet) -> Result<(), FetchError> {
         let definition = self.definition(set);
-        self.definitions.insert(set.name.clone(), definition.clone());
+        self.definitions
+            .insert(set.name.clone(), definition.clone());
         if let Some(stamp) = self.store.finished(&set.name, &definition) {
-            println!("{}: already complete ({}); nothing to do", set.name, summary(&stamp));
+            println!(
+                "{}: already complete ({}); nothing to do",
+                set.name,
+                summary(&stamp)
+            );
             return Ok(());
         }
         let mut reasons = Vec::new();
@@ -131,10 +145,16 @@ impl Fetcher<'_> {
             match self.follow(set, route) {
                 Ok(notes) => {
                     let stamp = self.store.publish(&set.name, &definition)?;
-                    notes.iter().for_each(|note| println!("{}: {note}", set.name));
+                    notes
+                        .iter()
+                        .for_each(|note| println!("{}: {note}", set.name));
                     println!("{}: done ({})", set.name, summary(&stamp));
                     for (path, size) in &stamp.files {
-                        println!("  {} ({})", self.store.root().join(path).display(), list::bytes(*size));
+                        println!(
+                            "  {} ({})",
+                            self.store.root().join(path).display(),
+                            list::bytes(*size)
+                        );
                     }
                     return Ok(());
                 }
@@ -142,20 +162,44 @@ impl Fetcher<'_> {
                 Err(error) => reasons.push(error.to_string()),
             }
         }
-        Err(FetchError::Routes { set: set.name.clone(), routes: reasons })
+        Err(FetchError::Routes {
+            set: set.name.clone(),
+            routes: reasons,
+        })
     }
 
     /// A hash of everything that decides what a set consists of.
     fn definition(&self, set: &DataSet) -> String {
         let names: Vec<&String> = set.routes.iter().flat_map(|route| &route.files).collect();
-        let files: Vec<&RemoteFile> =
-            self.catalogue.files.iter().filter(|file| names.contains(&&file.name)).collect();
-        let listings: Vec<&Listing> =
-            self.catalogue.listings.iter().filter(|listing| names.contains(&&listing.name)).collect();
+        let files: Vec<&RemoteFile> = self
+            .catalogue
+            .files
+            .iter()
+            .filter(|file| names.contains(&&file.name))
+            .collect();
+        let listings: Vec<&Listing> = self
+            .catalogue
+            .listings
+            .iter()
+            .filter(|listing| names.contains(&&listing.name))
+            .collect();
         // Addresses move; only what the files are counts.
-        let sums: Vec<_> = files.iter().map(|file| (&file.name, file.size, &file.sha256, &file.git_blob)).collect();
-        let needs: Vec<_> = set.needs.iter().map(|name| self.definitions.get(name)).collect();
-        verify::sha256(format!("{CONVERSIONS} {:?} {sums:?} {listings:?} {needs:?}", set.routes).as_bytes())
+        let sums: Vec<_> = files
+            .iter()
+            .map(|file| (&file.name, file.size, &file.sha256, &file.git_blob))
+            .collect();
+        let needs: Vec<_> = set
+            .needs
+            .iter()
+            .map(|name| self.definitions.get(name))
+            .collect();
+        verify::sha256(
+            format!(
+                "{CONVERSIONS} {:?} {sums:?} {listings:?} {needs:?}",
+                set.routes
+            )
+            .as_bytes(),
+        )
     }
 
     /// Downloads what a route names and takes its steps. Returns notes on the text.
@@ -169,7 +213,12 @@ impl Fetcher<'_> {
             downloads.insert(name.clone(), brought);
         }
         let stage = self.store.stage(&set.name)?;
-        let work = Workplace { root: self.store.root(), stage: &stage, downloads, notes: RefCell::default() };
+        let work = Workplace {
+            root: self.store.root(),
+            stage: &stage,
+            downloads,
+            notes: RefCell::default(),
+        };
         for step in &route.steps {
             work.take(step)?;
         }
@@ -178,7 +227,10 @@ impl Fetcher<'_> {
 
     /// Brings the files a server lists, into a folder named after the list.
     fn bring_listing(&mut self, name: &str) -> Result<(PathBuf, String), FetchError> {
-        let wrong = |problem: String| FetchError::Catalogue { path: "catalogue".into(), problem };
+        let wrong = |problem: String| FetchError::Catalogue {
+            path: "catalogue".into(),
+            problem,
+        };
         let listing = self
             .catalogue
             .listings
@@ -192,19 +244,30 @@ impl Fetcher<'_> {
             sha256: None,
             git_blob: None,
         };
-        let (path, url) = self.downloader.bring(&remote(format!("{name}.list"), listing.list.clone()))?;
+        let (path, url) = self
+            .downloader
+            .bring(&remote(format!("{name}.list"), listing.list.clone()))?;
         let text = std::fs::read_to_string(&path).map_err(error::at(&path))?;
         let first = listing.first.unwrap_or(usize::MAX);
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(first);
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .take(first);
         for (number, line) in lines.enumerate() {
             if !is_inside(line) {
                 return Err(FetchError::Line {
                     path,
                     line: number as u64 + 1,
-                    problem: format!("'{line}' leaves the folder of downloads (the list is from {url})"),
+                    problem: format!(
+                        "'{line}' leaves the folder of downloads (the list is from {url})"
+                    ),
                 });
             }
-            self.downloader.bring(&remote(format!("{name}/{line}"), format!("{}{line}", listing.base)))?;
+            self.downloader.bring(&remote(
+                format!("{name}/{line}"),
+                format!("{}{line}", listing.base),
+            ))?;
         }
         Ok((self.store.download(name), url))
     }
@@ -213,5 +276,9 @@ impl Fetcher<'_> {
 fn summary(stamp: &Stamp) -> String {
     let total = stamp.files.iter().map(|(_, size)| size).sum();
     let count = stamp.files.len();
-    format!("{count} file{}, {}", if count == 1 { "" } else { "s" }, list::bytes(total))
+    format!(
+        "{count} file{}, {}",
+        if count == 1 { "" } else { "s" },
+        list::bytes(total)
+    )
 }

@@ -9,7 +9,12 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Bytes of a file, with the rate and the time left.
     pub fn bytes(name: &str, from: u64, total: Option<u64>) -> Self {
-        Self::new(name, from, total, "{bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left")
+        Self::new(
+            name,
+            from,
+            total,
+            "{bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+        )
     }
 
     /// Lines of text.
@@ -23,7 +28,10 @@ impl Progress {
         }
         let template = match total {
             Some(_) => format!("{{msg}} {{wide_bar}} {unit}"),
-            None => format!("{{msg}} {{spinner}} {}", unit.replace("/{total_bytes}", "").replace("{eta} left", "")),
+            None => format!(
+                "{{msg}} {{spinner}} {}",
+                unit.replace("/{total_bytes}", "").replace("{eta} left", "")
+            ),
         };
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let bar = match ProgressStyle::with_template(&template) {

@@ -39,7 +39,10 @@ impl Store {
             eprintln!("waiting for another call that uses {}", root.display());
             lock.lock().map_err(at(&path))?;
         }
-        Ok(Self { root: root.into(), _lock: lock })
+        Ok(Self {
+            root: root.into(),
+            _lock: lock,
+        })
     }
 
     pub fn root(&self) -> &Path {
@@ -51,7 +54,9 @@ impl Store {
     }
 
     pub fn partial(&self, name: &str) -> PathBuf {
-        self.root.join(".fetch/partial").join(format!("{name}.part"))
+        self.root
+            .join(".fetch/partial")
+            .join(format!("{name}.part"))
     }
 
     pub fn sums(&self) -> PathBuf {
@@ -76,7 +81,8 @@ impl Store {
         let stamp: Stamp = toml::from_str(&text).ok()?;
         let whole = stamp.definition == definition
             && stamp.files.iter().all(|(path, size)| {
-                fs::metadata(self.root.join(path)).is_ok_and(|file| file.is_file() && file.len() == *size)
+                fs::metadata(self.root.join(path))
+                    .is_ok_and(|file| file.is_file() && file.len() == *size)
             });
         whole.then_some(stamp)
     }
@@ -87,7 +93,10 @@ impl Store {
         let mut files = Vec::new();
         list_files(&stage, "", &mut files)?;
         files.retain(|path| !path.starts_with("tmp/"));
-        let mut stamp = Stamp { definition: definition.to_owned(), files: Vec::new() };
+        let mut stamp = Stamp {
+            definition: definition.to_owned(),
+            files: Vec::new(),
+        };
         for path in files {
             let (from, to) = (stage.join(&path), self.root.join(&path));
             let file = File::open(&from).map_err(at(&from))?;
@@ -149,7 +158,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     create_parent(path)?;
     let scratch = path.with_extension("new");
     let mut file = File::create(&scratch).map_err(at(&scratch))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&scratch))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(at(&scratch))?;
     fs::rename(&scratch, path).map_err(at(path))?;
     sync_parent(path);
     Ok(())

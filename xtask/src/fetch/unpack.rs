@@ -11,7 +11,7 @@ use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 /// Entries an archive may have.
 const MAX_ENTRIES: u64 = 1_000_000;
@@ -53,7 +53,10 @@ impl Keep {
             };
             return Some(format!("{name}/{below}"));
         }
-        let matches = entry == pattern || entry.strip_suffix(pattern).is_some_and(|before| before.ends_with('/'));
+        let matches = entry == pattern
+            || entry
+                .strip_suffix(pattern)
+                .is_some_and(|before| before.ends_with('/'));
         matches.then(|| match self {
             Keep::AsNamed(from) => from.rsplit('/').next().unwrap_or(from).to_owned(),
             Keep::Renamed { to, .. } => to.clone(),
@@ -72,7 +75,11 @@ pub struct Archive<'a> {
 
 impl Archive<'_> {
     fn fault(&self, problem: impl Into<String>) -> FetchError {
-        FetchError::Archive { archive: self.path.into(), url: self.url.into(), problem: problem.into() }
+        FetchError::Archive {
+            archive: self.path.into(),
+            url: self.url.into(),
+            problem: problem.into(),
+        }
     }
 
     /// Takes the entries of a zip, tar or tar.gz file, told apart by their first bytes.
@@ -94,7 +101,9 @@ impl Archive<'_> {
             taken: vec![0; keep.len()],
             seen: Vec::new(),
             entries: 0,
-            left: self.limit.unwrap_or_else(|| size.saturating_mul(MAX_RATIO).max(SMALL)),
+            left: self
+                .limit
+                .unwrap_or_else(|| size.saturating_mul(MAX_RATIO).max(SMALL)),
         };
         match start.get(..count) {
             Some([b'P', b'K', ..]) => taker.zip(file)?,
@@ -108,8 +117,15 @@ impl Archive<'_> {
     pub fn gunzip(&self, target: &Path) -> Result<()> {
         let file = File::open(self.path).map_err(at(self.path))?;
         let size = file.metadata().map_err(at(self.path))?.len();
-        let mut left = self.limit.unwrap_or_else(|| size.saturating_mul(MAX_RATIO).max(SMALL));
-        copy(self, &mut MultiGzDecoder::new(BufReader::new(file)), target, &mut left)
+        let mut left = self
+            .limit
+            .unwrap_or_else(|| size.saturating_mul(MAX_RATIO).max(SMALL));
+        copy(
+            self,
+            &mut MultiGzDecoder::new(BufReader::new(file)),
+            target,
+            &mut left,
+        )
     }
 }
 
@@ -136,7 +152,10 @@ impl Taker<'_> {
             self.admit(&name)?;
             if entry.is_symlink() {
                 let mut link = String::new();
-                (&mut entry).take(4096).read_to_string(&mut link).map_err(|error| self.archive.fault(error.to_string()))?;
+                (&mut entry)
+                    .take(4096)
+                    .read_to_string(&mut link)
+                    .map_err(|error| self.archive.fault(error.to_string()))?;
                 self.admit_link(&name, &link, false)?;
             } else if entry.is_file() {
                 self.take(&name, &mut entry)?;
@@ -147,7 +166,10 @@ impl Taker<'_> {
 
     fn tar(&mut self, reader: impl Read) -> Result<()> {
         // Skipped entries are read too, so the bound holds for them as well.
-        let mut tar = tar::Archive::new(Bounded { reader, left: self.left.saturating_add(SMALL) });
+        let mut tar = tar::Archive::new(Bounded {
+            reader,
+            left: self.left.saturating_add(SMALL),
+        });
         let damaged = |error: io::Error| self.archive.fault(error.to_string());
         for entry in tar.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
@@ -171,12 +193,16 @@ impl Taker<'_> {
     fn admit(&mut self, name: &str) -> Result<()> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
-            return Err(self.archive.fault(format!("it has more than {MAX_ENTRIES} entries")));
+            return Err(self
+                .archive
+                .fault(format!("it has more than {MAX_ENTRIES} entries")));
         }
         let plain = name.trim_start_matches("./").trim_end_matches('/');
         // The folder itself, as `./`, is harmless.
         if !is_inside(plain) && !(plain.is_empty() || plain == ".") || name.starts_with('/') {
-            return Err(self.archive.fault(format!("its entry '{name}' would be written outside the folder")));
+            return Err(self.archive.fault(format!(
+                "its entry '{name}' would be written outside the folder"
+            )));
         }
         if self.seen.len() < 8 {
             self.seen.push(plain.to_owned());
@@ -186,7 +212,11 @@ impl Taker<'_> {
 
     /// A link that stays inside is passed over; nothing we take is behind one.
     fn admit_link(&self, name: &str, link: &str, from_root: bool) -> Result<()> {
-        let mut depth = if from_root { 0 } else { Path::new(name).components().count() as i64 - 1 };
+        let mut depth = if from_root {
+            0
+        } else {
+            Path::new(name).components().count() as i64 - 1
+        };
         let mut leaves = Path::new(link).is_absolute() || link.contains('\\');
         for part in Path::new(link).components() {
             match part {
@@ -197,10 +227,14 @@ impl Taker<'_> {
             leaves |= depth < 0;
         }
         if leaves {
-            return Err(self.archive.fault(format!("its entry '{name}' is a link out of the folder, to '{link}'")));
+            return Err(self.archive.fault(format!(
+                "its entry '{name}' is a link out of the folder, to '{link}'"
+            )));
         }
         if self.keep.iter().any(|keep| keep.target(name).is_some()) {
-            return Err(self.archive.fault(format!("its entry '{name}' is a link, to '{link}', not a file")));
+            return Err(self.archive.fault(format!(
+                "its entry '{name}' is a link, to '{link}', not a file"
+            )));
         }
         Ok(())
     }
@@ -208,24 +242,42 @@ impl Taker<'_> {
     fn take(&mut self, name: &str, reader: &mut impl Read) -> Result<()> {
         let name = name.trim_start_matches("./");
         for (keep, taken) in self.keep.iter().zip(&mut self.taken) {
-            let Some(target) = keep.target(name) else { continue };
+            let Some(target) = keep.target(name) else {
+                continue;
+            };
             *taken += 1;
             if *taken > 1 && !keep.pattern().ends_with('/') {
-                return Err(self.archive.fault(format!("several of its entries end in '{}'", keep.pattern())));
+                return Err(self.archive.fault(format!(
+                    "several of its entries end in '{}'",
+                    keep.pattern()
+                )));
             }
-            return copy(self.archive, reader, &self.folder.join(target), &mut self.left);
+            return copy(
+                self.archive,
+                reader,
+                &self.folder.join(target),
+                &mut self.left,
+            );
         }
         Ok(())
     }
 
     fn finish(self) -> Result<()> {
-        let missing = self.keep.iter().zip(&self.taken).find(|(_, taken)| **taken == 0);
+        let missing = self
+            .keep
+            .iter()
+            .zip(&self.taken)
+            .find(|(_, taken)| **taken == 0);
         match missing {
             Some((keep, _)) => Err(self.archive.fault(format!(
                 "it holds no '{}'; it holds {}{}",
                 keep.pattern(),
                 self.seen.join(", "),
-                if self.entries > self.seen.len() as u64 { ", ..." } else { "" }
+                if self.entries > self.seen.len() as u64 {
+                    ", ..."
+                } else {
+                    ""
+                }
             ))),
             None => Ok(()),
         }
@@ -233,19 +285,27 @@ impl Taker<'_> {
 }
 
 /// Copies into a new file, at most `left` bytes.
-fn copy(archive: &Archive<'_>, reader: &mut impl Read, target: &Path, left: &mut u64) -> Result<()> {
+fn copy(
+    archive: &Archive<'_>,
+    reader: &mut impl Read,
+    target: &Path,
+    left: &mut u64,
+) -> Result<()> {
     create_parent(target)?;
     let mut file = BufWriter::new(File::create(target).map_err(at(target))?);
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let count = reader.read(&mut buffer).map_err(|error| archive.fault(error.to_string()))?;
+        let count = reader
+            .read(&mut buffer)
+            .map_err(|error| archive.fault(error.to_string()))?;
         if count == 0 {
             break;
         }
         *left = left.checked_sub(count as u64).ok_or_else(|| {
             archive.fault("more comes out of it than may: a decompression bomb, or a limit too low in the catalogue")
         })?;
-        file.write_all(buffer.get(..count).unwrap_or_default()).map_err(at(target))?;
+        file.write_all(buffer.get(..count).unwrap_or_default())
+            .map_err(at(target))?;
     }
     file.flush().map_err(at(target))
 }
@@ -264,13 +324,6 @@ impl<R: Read> Read for Bounded<R> {
         })?;
         Ok(count)
     }
-}
-
-/// The path of a scratch file that is like another with something put after its name.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub fn sum_file(path: &Path) -> Result<Found> {
             git_blob.update(bytes);
         }
     }
-    Ok(Found { size, sha256: hex(&sha256.finalize()), git_blob: hex(&git_blob.finalize()) })
+    Ok(Found {
+        size,
+        sha256: hex(&sha256.finalize()),
+        git_blob: hex(&git_blob.finalize()),
+    })
 }
 
 /// The SHA-256 of some bytes, in hexadecimal digits.
@@ -53,7 +57,10 @@ pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
     if let Some(size) = expected.size
         && size != found.size
     {
-        return Err(Fault::WrongSize { expected: size, found: found.size });
+        return Err(Fault::WrongSize {
+            expected: size,
+            found: found.size,
+        });
     }
     for (kind, expected, found) in [
         ("SHA-256", &expected.sha256, &found.sha256),
@@ -62,7 +69,11 @@ pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
         if let Some(expected) = expected
             && !expected.eq_ignore_ascii_case(found)
         {
-            return Err(Fault::WrongHash { kind, expected: expected.clone(), found: found.clone() });
+            return Err(Fault::WrongHash {
+                kind,
+                expected: expected.clone(),
+                found: found.clone(),
+            });
         }
     }
     Ok(())
@@ -73,7 +84,10 @@ pub fn html_page(start: &[u8]) -> Option<Option<String>> {
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let lower = text.to_ascii_lowercase();
-    if !["<!doctype html", "<html", "<head"].iter().any(|tag| lower.starts_with(tag)) {
+    if !["<!doctype html", "<html", "<head"]
+        .iter()
+        .any(|tag| lower.starts_with(tag))
+    {
         return None;
     }
     let title = lower.find("<title>").and_then(|start| {
@@ -94,13 +108,19 @@ mod tests {
         std::fs::write(&path, "hello\n").unwrap();
         let found = sum_file(&path).unwrap();
         assert_eq!(found.size, 6);
-        assert_eq!(found.sha256, "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
+        assert_eq!(
+            found.sha256,
+            "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+        );
         assert_eq!(found.git_blob, "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 
     #[test]
     fn web_pages_are_told_from_text() {
-        assert_eq!(html_page(b"\xef\xbb\xbf \n<!DOCTYPE HTML><head><title> Gone </title>"), Some(Some("Gone".into())));
+        assert_eq!(
+            html_page(b"\xef\xbb\xbf \n<!DOCTYPE HTML><head><title> Gone </title>"),
+            Some(Some("Gone".into()))
+        );
         assert_eq!(html_page(b"<html>"), Some(None));
         assert_eq!(html_page(b"gold_label\tsentence1 <html>"), None);
         assert_eq!(html_page(b"PK\x03\x04"), None);

@@ -11,10 +11,17 @@ pub fn paragraphs(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut books = Vec::new();
     collect(&folder, &mut books)?;
     if books.is_empty() {
-        return Err(FetchError::Input { path: folder, problem: "no book (.txt) in it".into() });
+        return Err(FetchError::Input {
+            path: folder,
+            problem: "no book (.txt) in it".into(),
+        });
     }
     for book in books {
-        let name = book.strip_prefix(&folder).unwrap_or(&book).to_string_lossy().into_owned();
+        let name = book
+            .strip_prefix(&folder)
+            .unwrap_or(&book)
+            .to_string_lossy()
+            .into_owned();
         let mut texts = Texts::new(vec![book.clone()]);
         let mut output = Output::create(&work.output(&format!("{to}/{name}"))?)?;
         let (mut line, mut paragraph) = (String::new(), String::new());

@@ -32,7 +32,11 @@ pub enum Step {
         limit: Option<u64>,
     },
     /// Unpacks one compressed file.
-    Gunzip { from: String, to: String, limit: Option<u64> },
+    Gunzip {
+        from: String,
+        to: String,
+        limit: Option<u64>,
+    },
     /// Copies a file as it is.
     Copy { from: String, to: String },
     /// Puts texts one after another; with `header`, keeps only the first one's first line.
@@ -52,13 +56,22 @@ pub enum Step {
     },
     /// SNLI's and MultiNLI's tables to `premise TAB hypothesis TAB label`; rows without a label
     /// (`-`) are left out.
-    Nli { from: String, to: String, tokenizer: String, lowercase: bool },
+    Nli {
+        from: String,
+        to: String,
+        tokenizer: String,
+        lowercase: bool,
+    },
     /// The distinct parse trees of SNLI's and MultiNLI's tables, one a line.
     Parses { from: Vec<String>, to: String },
     /// Line-aligned texts to words, a random part of them held out.
     Parallel(parallel::Split),
     /// Two text columns of Parquet files, to two line-aligned texts.
-    ParquetColumns { from: Vec<String>, columns: [String; 2], to: [String; 2] },
+    ParquetColumns {
+        from: Vec<String>,
+        columns: [String; 2],
+        to: [String; 2],
+    },
     /// Books with hard line breaks to texts with one paragraph a line.
     Books { from: String, to: String },
     /// SentEval's MR, CR, SUBJ and MPQA: a sentence a line.
@@ -68,15 +81,28 @@ pub enum Step {
     /// SentEval's SICK tables.
     SentevalSick { from: String, to: String },
     /// SentEval's STS tasks, from a file of pairs and a file of scores.
-    SentevalSts { input: String, gold: String, name: String, to: String },
+    SentevalSts {
+        input: String,
+        gold: String,
+        name: String,
+        to: String,
+    },
     /// SentEval's STS tasks, from one table `score TAB sentence TAB sentence`.
-    SentevalStsTable { from: String, name: String, to: String },
+    SentevalStsTable {
+        from: String,
+        name: String,
+        to: String,
+    },
     /// SentEval's STS benchmark, from its own tables.
     SentevalStsBenchmark { from: String, to: String },
     /// SentEval's STS benchmark, from comma-separated values `sentence,sentence,score`.
     SentevalStsBenchmarkCsv { from: String, to: String },
     /// SentEval's SNLI task: `s1.SPLIT`, `s2.SPLIT`, `labels.SPLIT`.
-    SentevalSnli { from: String, split: String, to: String },
+    SentevalSnli {
+        from: String,
+        split: String,
+        to: String,
+    },
 }
 
 impl Step {
@@ -133,7 +159,9 @@ impl Workplace<'_> {
         }
         Err(FetchError::Input {
             path: finished,
-            problem: format!("a step reads '{name}', which is no download of this route and not there"),
+            problem: format!(
+                "a step reads '{name}', which is no download of this route and not there"
+            ),
         })
     }
 
@@ -143,14 +171,31 @@ impl Workplace<'_> {
         Ok(path)
     }
 
-    fn archive<T>(&self, name: &str, limit: Option<u64>, act: impl FnOnce(Archive<'_>) -> Result<T>) -> Result<T> {
+    fn archive<T>(
+        &self,
+        name: &str,
+        limit: Option<u64>,
+        act: impl FnOnce(Archive<'_>) -> Result<T>,
+    ) -> Result<T> {
         let path = self.input(name)?;
-        let url = self.downloads.get(name).map_or("unpacked by an earlier step", |(_, url)| url);
-        act(Archive { path: &path, url, limit })
+        let url = self
+            .downloads
+            .get(name)
+            .map_or("unpacked by an earlier step", |(_, url)| url);
+        act(Archive {
+            path: &path,
+            url,
+            limit,
+        })
     }
 
     fn texts(&self, names: &[String]) -> Result<Texts> {
-        Ok(Texts::new(names.iter().map(|name| self.input(name)).collect::<Result<_>>()?))
+        Ok(Texts::new(
+            names
+                .iter()
+                .map(|name| self.input(name))
+                .collect::<Result<_>>()?,
+        ))
     }
 
     fn text(&self, name: &str) -> Result<Texts> {
@@ -171,7 +216,12 @@ impl Workplace<'_> {
     /// Takes one step.
     pub fn take(&self, step: &Step) -> Result<()> {
         match step {
-            Step::Unpack { archive, keep, to, limit } => {
+            Step::Unpack {
+                archive,
+                keep,
+                to,
+                limit,
+            } => {
                 let folder = self.stage.join(to);
                 self.archive(archive, *limit, |archive| archive.unpack(keep, &folder))
             }
@@ -184,15 +234,28 @@ impl Workplace<'_> {
                 std::fs::copy(from, &to).map(|_| ()).map_err(at(&to))
             }
             Step::Concat { from, to, header } => self.concat(from, to, *header),
-            Step::Tokenize { from, to, tokenizer, language, lowercase } => {
+            Step::Tokenize {
+                from,
+                to,
+                tokenizer,
+                language,
+                lowercase,
+            } => {
                 let words = Words::new(tokenizer, language, *lowercase)?;
                 let mut texts = self.text(from)?;
                 let mut output = Output::create(&self.output(to)?)?;
-                text::convert(&mut texts, &mut output, |line, scratch| Ok(words.apply(line.text, scratch)))?;
+                text::convert(&mut texts, &mut output, |line, scratch| {
+                    Ok(words.apply(line.text, scratch))
+                })?;
                 self.note_repairs(&texts);
                 output.finish()
             }
-            Step::Nli { from, to, tokenizer, lowercase } => nli::pairs(self, from, to, tokenizer, *lowercase),
+            Step::Nli {
+                from,
+                to,
+                tokenizer,
+                lowercase,
+            } => nli::pairs(self, from, to, tokenizer, *lowercase),
             Step::Parses { from, to } => nli::parses(self, from, to),
             Step::Parallel(split) => parallel::split(self, split),
             Step::ParquetColumns { from, columns, to } => parquet::columns(self, from, columns, to),
@@ -200,10 +263,17 @@ impl Workplace<'_> {
             Step::SentevalSentences { from, to } => senteval::sentences(self, from, to),
             Step::SentevalTrec { from, to } => senteval::trec(self, from, to),
             Step::SentevalSick { from, to } => senteval::sick(self, from, to),
-            Step::SentevalSts { input, gold, name, to } => senteval::sts(self, input, gold, name, to),
+            Step::SentevalSts {
+                input,
+                gold,
+                name,
+                to,
+            } => senteval::sts(self, input, gold, name, to),
             Step::SentevalStsTable { from, name, to } => senteval::sts_table(self, from, name, to),
             Step::SentevalStsBenchmark { from, to } => senteval::sts_benchmark(self, from, to),
-            Step::SentevalStsBenchmarkCsv { from, to } => senteval::sts_benchmark_csv(self, from, to),
+            Step::SentevalStsBenchmarkCsv { from, to } => {
+                senteval::sts_benchmark_csv(self, from, to)
+            }
             Step::SentevalSnli { from, split, to } => senteval::snli(self, from, split, to),
         }
     }

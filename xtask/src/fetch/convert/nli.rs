@@ -30,7 +30,13 @@ pub fn fields<'a, const N: usize>(row: &'a str, columns: &[usize; N]) -> Option<
 }
 
 /// `premise TAB hypothesis TAB label`, in words; rows without a label are left out.
-pub fn pairs(work: &Workplace<'_>, from: &str, to: &str, tokenizer: &str, lowercase: bool) -> Result<()> {
+pub fn pairs(
+    work: &Workplace<'_>,
+    from: &str,
+    to: &str,
+    tokenizer: &str,
+    lowercase: bool,
+) -> Result<()> {
     let words = Words::new(tokenizer, "en", lowercase)?;
     let mut texts = work.text(from)?;
     let columns = header(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
@@ -45,7 +51,9 @@ pub fn pairs(work: &Workplace<'_>, from: &str, to: &str, tokenizer: &str, lowerc
                 words.apply(premise, scratch),
                 words.apply(hypothesis, scratch)
             ))),
-            other => Err(line.wrong(format!("'{other}' is no label; expected entailment, neutral, contradiction or -"))),
+            other => Err(line.wrong(format!(
+                "'{other}' is no label; expected entailment, neutral, contradiction or -"
+            ))),
         }
     })?;
     let left_out = texts.number().saturating_sub(1 + output.lines());
@@ -69,7 +77,10 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
                 .ok_or_else(|| texts.wrong("the row has fewer columns than the header line"))?;
             for tree in trees {
                 if !tree.starts_with('(') || !tree.ends_with(')') {
-                    return Err(texts.wrong(format!("'{}' is no bracketed tree", tree.chars().take(40).collect::<String>())));
+                    return Err(texts.wrong(format!(
+                        "'{}' is no bracketed tree",
+                        tree.chars().take(40).collect::<String>()
+                    )));
                 }
                 // Two among a few million trees share a 64-bit hash once in a million corpora.
                 let mut hasher = DefaultHasher::new();

@@ -81,7 +81,11 @@ impl SplitMix64 {
 /// Writes `train` and `dev` in both languages.
 pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
     let name = |language: &str| -> Vec<String> {
-        split.from.iter().map(|stem| format!("{stem}.{language}")).collect()
+        split
+            .from
+            .iter()
+            .map(|stem| format!("{stem}.{language}"))
+            .collect()
     };
     let [first, second] = &split.languages;
     let total = count_pairs(work, &name(first), &name(second))?;
@@ -95,13 +99,21 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
         ),
     })?;
     if left_out > 0 {
-        work.note(format!("{}: {left_out} of {total} pairs left out at random, to keep {train}", split.to));
+        work.note(format!(
+            "{}: {left_out} of {total} pairs left out at random, to keep {train}",
+            split.to
+        ));
     }
     let mut sides = [
         Side::open(work, split, first, &name(first))?,
         Side::open(work, split, second, &name(second))?,
     ];
-    let mut divider = Divider { random: SplitMix64(split.seed), left: total, dev: split.dev, left_out };
+    let mut divider = Divider {
+        random: SplitMix64(split.seed),
+        left: total,
+        dev: split.dev,
+        left_out,
+    };
     let progress = Progress::lines(&split.to, Some(total));
     let mut done = 0;
     loop {
@@ -112,7 +124,10 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
         }
         if one.len() != two.len() {
             // Counted a moment ago: somebody is writing to the files.
-            return Err(FetchError::Input { path: work.root.join(&split.to), problem: "its texts changed while they were read".into() });
+            return Err(FetchError::Input {
+                path: work.root.join(&split.to),
+                problem: "its texts changed while they were read".into(),
+            });
         }
         let parts: Vec<Part> = one.iter().map(|_| divider.next()).collect();
         done += parts.len() as u64;
@@ -148,13 +163,18 @@ impl Side {
     }
 
     fn read(&mut self) -> Result<Vec<String>> {
-        Ok(read_chunk(&mut self.texts)?.into_iter().map(|(_, line)| line).collect())
+        Ok(read_chunk(&mut self.texts)?
+            .into_iter()
+            .map(|(_, line)| line)
+            .collect())
     }
 
     fn write(&mut self, lines: &[String], parts: &[Part]) -> Result<()> {
         let lines: Vec<String> = lines
             .par_iter()
-            .map_init(Scratch::default, |scratch, line| self.words.apply(line, scratch))
+            .map_init(Scratch::default, |scratch, line| {
+                self.words.apply(line, scratch)
+            })
             .collect();
         for (line, part) in lines.iter().zip(parts) {
             match part {
@@ -182,7 +202,9 @@ fn count_pairs(work: &Workplace<'_>, first: &[String], second: &[String]) -> Res
         if one != two {
             return Err(FetchError::Input {
                 path: work.input(first)?,
-                problem: format!("it has {one} lines and {second} has {two}; they are not line-aligned"),
+                problem: format!(
+                    "it has {one} lines and {second} has {two}; they are not line-aligned"
+                ),
             });
         }
         total += one;
@@ -195,7 +217,12 @@ mod tests {
     use super::*;
 
     fn divide(total: u64, dev: u64, left_out: u64, seed: u64) -> Vec<Part> {
-        let mut divider = Divider { random: SplitMix64(seed), left: total, dev, left_out };
+        let mut divider = Divider {
+            random: SplitMix64(seed),
+            left: total,
+            dev,
+            left_out,
+        };
         (0..total).map(|_| divider.next()).collect()
     }
 
@@ -204,7 +231,10 @@ mod tests {
         for seed in 0..50 {
             let parts = divide(1000, 100, 30, seed);
             assert_eq!(parts.iter().filter(|&&part| part == Part::Dev).count(), 100);
-            assert_eq!(parts.iter().filter(|&&part| part == Part::LeftOut).count(), 30);
+            assert_eq!(
+                parts.iter().filter(|&&part| part == Part::LeftOut).count(),
+                30
+            );
         }
         assert_eq!(divide(1000, 100, 30, 7), divide(1000, 100, 30, 7));
         assert_ne!(divide(1000, 100, 30, 7), divide(1000, 100, 30, 8));
@@ -219,6 +249,9 @@ mod tests {
             }
         }
         // 6,000 expected; five standard deviations are 324.
-        assert!(counts.iter().all(|count| count.abs_diff(6_000) < 324), "{counts:?}");
+        assert!(
+            counts.iter().all(|count| count.abs_diff(6_000) < 324),
+            "{counts:?}"
+        );
     }
 }

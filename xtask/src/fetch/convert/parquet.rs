@@ -25,7 +25,12 @@ type Parsed<T> = std::result::Result<T, String>;
 
 /// Writes one text for each of two columns (named by their last part), all files in order. Line
 /// breaks inside a value become spaces; a missing value is an empty line.
-pub fn columns(work: &Workplace<'_>, from: &[String], columns: &[String; 2], to: &[String; 2]) -> Result<()> {
+pub fn columns(
+    work: &Workplace<'_>,
+    from: &[String],
+    columns: &[String; 2],
+    to: &[String; 2],
+) -> Result<()> {
     let mut rows = [0, 0];
     for ((column, to), rows) in columns.iter().zip(to).zip(&mut rows) {
         let mut output = Output::create(&work.output(to)?)?;
@@ -33,7 +38,9 @@ pub fn columns(work: &Workplace<'_>, from: &[String], columns: &[String; 2], to:
         for name in from {
             let path = work.input(name)?;
             read_column(&path, column, &mut |value| match value {
-                Some(text) if text.contains(['\n', '\r']) => output.line(&text.replace(['\n', '\r'], " ")),
+                Some(text) if text.contains(['\n', '\r']) => {
+                    output.line(&text.replace(['\n', '\r'], " "))
+                }
                 Some(text) => output.line(text),
                 None => {
                     missing += 1;
@@ -51,15 +58,25 @@ pub fn columns(work: &Workplace<'_>, from: &[String], columns: &[String; 2], to:
     if one != two {
         return Err(FetchError::Input {
             path: work.root.join(&to[0]),
-            problem: format!("column '{}' has {one} rows, '{}' has {two}", columns[0], columns[1]),
+            problem: format!(
+                "column '{}' has {one} rows, '{}' has {two}",
+                columns[0], columns[1]
+            ),
         });
     }
     Ok(())
 }
 
-fn read_column(path: &Path, column: &str, emit: &mut dyn FnMut(Option<&str>) -> Result<()>) -> Result<()> {
+fn read_column(
+    path: &Path,
+    column: &str,
+    emit: &mut dyn FnMut(Option<&str>) -> Result<()>,
+) -> Result<()> {
     let mut file = File::open(path).map_err(at(path))?;
-    let wrong = |problem: String| FetchError::Input { path: path.into(), problem: format!("as Parquet: {problem}") };
+    let wrong = |problem: String| FetchError::Input {
+        path: path.into(),
+        problem: format!("as Parquet: {problem}"),
+    };
     let chunks = read_footer(&mut file, column).map_err(wrong)?;
     for chunk in chunks {
         let bytes = read_at(&mut file, chunk.start, chunk.size).map_err(wrong)?;
@@ -73,7 +90,9 @@ fn read_column(path: &Path, column: &str, emit: &mut dyn FnMut(Option<&str>) -> 
 
 fn read_at(file: &mut File, start: u64, size: u64) -> Parsed<Vec<u8>> {
     if size > MAX_BYTES {
-        return Err(format!("a part of it has {size} bytes, more than {MAX_BYTES}"));
+        return Err(format!(
+            "a part of it has {size} bytes, more than {MAX_BYTES}"
+        ));
     }
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(start))
@@ -119,8 +138,12 @@ fn read_footer(file: &mut File, column: &str) -> Parsed<Vec<Chunk>> {
     if magic != b"PAR1" {
         return Err("it does not end in PAR1".into());
     }
-    let size = u64::from(u32::from_le_bytes(size.try_into().map_err(|_| "it is too short")?));
-    let start = length.checked_sub(8 + size).ok_or("its footer is longer than the file")?;
+    let size = u64::from(u32::from_le_bytes(
+        size.try_into().map_err(|_| "it is too short")?,
+    ));
+    let start = length
+        .checked_sub(8 + size)
+        .ok_or("its footer is longer than the file")?;
     let footer = read_at(file, start, size)?;
     let footer = Thrift(&footer).structure(0)?;
     let optional = optional_levels(footer.list(2)?, column)?;
@@ -133,7 +156,9 @@ fn read_footer(file: &mut File, column: &str) -> Parsed<Vec<Chunk>> {
                 continue;
             }
             let dictionary = meta.int(11).unwrap_or(i64::MAX);
-            let start = meta.int(9)?.min(if dictionary > 0 { dictionary } else { i64::MAX });
+            let start = meta
+                .int(9)?
+                .min(if dictionary > 0 { dictionary } else { i64::MAX });
             chunks.push(Chunk {
                 start: u64::try_from(start).map_err(|_| "a column begins before the file")?,
                 size: u64::try_from(meta.int(7)?).map_err(|_| "a column has a negative size")?,
@@ -177,7 +202,11 @@ fn optional_levels(schema: &[Value], column: &str) -> Parsed<u32> {
 }
 
 impl Chunk {
-    fn read(&self, bytes: &[u8], emit: &mut dyn FnMut(Option<&str>) -> Result<()>) -> Result<(), ChunkFault> {
+    fn read(
+        &self,
+        bytes: &[u8],
+        emit: &mut dyn FnMut(Option<&str>) -> Result<()>,
+    ) -> Result<(), ChunkFault> {
         let mut bytes = bytes;
         let mut dictionary: Vec<String> = Vec::new();
         let mut done = 0;
@@ -224,8 +253,19 @@ impl Chunk {
                     };
                     let left = full.saturating_sub((page.len() - rest.0.len()) as u64);
                     let plain = matches!(about.field(7), Ok(Value::Bool(false)));
-                    let values = if plain { rest.0.to_vec() } else { self.decompress(rest.0, left)? };
-                    self.values(about.int(4)?, Thrift(&values), count, levels, &dictionary, emit)?;
+                    let values = if plain {
+                        rest.0.to_vec()
+                    } else {
+                        self.decompress(rest.0, left)?
+                    };
+                    self.values(
+                        about.int(4)?,
+                        Thrift(&values),
+                        count,
+                        levels,
+                        &dictionary,
+                        emit,
+                    )?;
                     done += about.int(1)?;
                 }
                 1 => {}
@@ -249,7 +289,9 @@ impl Chunk {
         emit: &mut dyn FnMut(Option<&str>) -> Result<()>,
     ) -> Result<(), ChunkFault> {
         let present = |index: usize| {
-            levels.as_ref().is_none_or(|levels| levels.get(index) == Some(&self.optional))
+            levels
+                .as_ref()
+                .is_none_or(|levels| levels.get(index) == Some(&self.optional))
         };
         let given = (0..count).filter(|&index| present(index)).count();
         let mut indices = match encoding {
@@ -264,7 +306,9 @@ impl Chunk {
             let output = if !present(index) {
                 emit(None)
             } else if let Some(indices) = &mut indices {
-                let word = indices.next().and_then(|index| dictionary.get(index as usize));
+                let word = indices
+                    .next()
+                    .and_then(|index| dictionary.get(index as usize));
                 emit(Some(word.ok_or("a value is not in the dictionary")?))
             } else {
                 emit(Some(&bytes.text()?))
@@ -285,12 +329,21 @@ impl Chunk {
                 if snap::raw::decompress_len(bytes).ok() != Some(size as usize) {
                     return Err("a compressed page does not say its size".into());
                 }
-                plain = snap::raw::Decoder::new().decompress_vec(bytes).map_err(|error| error.to_string())?;
+                plain = snap::raw::Decoder::new()
+                    .decompress_vec(bytes)
+                    .map_err(|error| error.to_string())?;
             }
             2 => {
-                GzDecoder::new(bytes).take(size + 1).read_to_end(&mut plain).map_err(|error| error.to_string())?;
+                GzDecoder::new(bytes)
+                    .take(size + 1)
+                    .read_to_end(&mut plain)
+                    .map_err(|error| error.to_string())?;
             }
-            other => return Err(format!("compression {other} is not read; Snappy and gzip are")),
+            other => {
+                return Err(format!(
+                    "compression {other} is not read; Snappy and gzip are"
+                ));
+            }
         }
         if plain.len() as u64 != size {
             return Err(format!("a page has {} bytes, expected {size}", plain.len()));
@@ -322,7 +375,11 @@ fn hybrid(bytes: &[u8], width: u32, count: usize) -> Parsed<Vec<u32>> {
         } else {
             // Groups of eight numbers; the last may be cut short.
             let size = (header >> 1).saturating_mul(u64::from(width));
-            let packed = bytes.take(usize::try_from(size).unwrap_or(usize::MAX).min(bytes.0.len()))?;
+            let packed = bytes.take(
+                usize::try_from(size)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.0.len()),
+            )?;
             let (mut bits, mut held) = (0_u64, 0);
             let before = numbers.len();
             let mut packed = packed.iter();
@@ -358,7 +415,9 @@ enum Value {
 impl Value {
     fn field(&self, id: i64) -> Parsed<&Value> {
         match self {
-            Value::Struct(fields) => fields.get(&id).ok_or_else(|| format!("field {id} of a header is missing")),
+            Value::Struct(fields) => fields
+                .get(&id)
+                .ok_or_else(|| format!("field {id} of a header is missing")),
             _ => Err("a header is not a structure".into()),
         }
     }
@@ -403,11 +462,16 @@ impl<'a> Thrift<'a> {
     }
 
     fn byte(&mut self) -> Parsed<u8> {
-        self.take(1)?.first().copied().ok_or_else(|| "it ends too early".into())
+        self.take(1)?
+            .first()
+            .copied()
+            .ok_or_else(|| "it ends too early".into())
     }
 
     fn u32(&mut self) -> Parsed<u32> {
-        Ok(u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "it ends too early")?))
+        Ok(u32::from_le_bytes(
+            self.take(4)?.try_into().map_err(|_| "it ends too early")?,
+        ))
     }
 
     /// A value in plain encoding. What is not UTF-8 is replaced by U+FFFD.
@@ -480,7 +544,11 @@ impl<'a> Thrift<'a> {
                 if length > self.0.len() as u64 || depth > MAX_DEPTH {
                     return Err("a list is longer than the file".into());
                 }
-                Value::List((0..length).map(|_| self.value(byte & 0x0f, depth + 1)).collect::<Parsed<_>>()?)
+                Value::List(
+                    (0..length)
+                        .map(|_| self.value(byte & 0x0f, depth + 1))
+                        .collect::<Parsed<_>>()?,
+                )
             }
             12 => self.structure(depth + 1)?,
             other => return Err(format!("values of kind {other} in headers are not read")),

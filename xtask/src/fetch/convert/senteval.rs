@@ -47,10 +47,19 @@ pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut texts = work.text(from)?;
     let mut output = Output::create(&work.output(to)?)?;
     while let Some(line) = texts.next_raw()? {
-        let line: Vec<u8> = line.iter().copied().filter(|byte| !b"`'".contains(byte)).collect();
+        let line: Vec<u8> = line
+            .iter()
+            .copied()
+            .filter(|byte| !b"`'".contains(byte))
+            .collect();
         let label = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        if !["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"].iter().any(|known| known.as_bytes() == label) {
-            return Err(texts.wrong("expected 'CLASS:subclass question' with one of TREC's six classes"));
+        if !["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+            .iter()
+            .any(|known| known.as_bytes() == label)
+        {
+            return Err(
+                texts.wrong("expected 'CLASS:subclass question' with one of TREC's six classes")
+            );
         }
         output.raw_line(&line)?;
     }
@@ -63,14 +72,19 @@ pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
 pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", false)?;
     let mut texts = work.text(from)?;
-    const NAMES: [&str; 5] =
-        ["pair_ID", "sentence_A", "sentence_B", "relatedness_score", "entailment_judgment"];
+    const NAMES: [&str; 5] = [
+        "pair_ID",
+        "sentence_A",
+        "sentence_B",
+        "relatedness_score",
+        "entailment_judgment",
+    ];
     let columns = header(&mut texts, NAMES)?;
     let mut output = Output::create(&work.output(to)?)?;
     output.line(&NAMES.join("\t"))?;
     convert(&mut texts, &mut output, |line, scratch| {
-        let [id, a, b, score, label] =
-            fields(line.text, &columns).ok_or_else(|| line.wrong("the row has fewer than five columns"))?;
+        let [id, a, b, score, label] = fields(line.text, &columns)
+            .ok_or_else(|| line.wrong("the row has fewer than five columns"))?;
         let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
         Ok(format!("{id}\t{a}\t{b}\t{score}\t{label}"))
     })?;
@@ -94,8 +108,13 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
     let mut pairs = work.text(input)?;
     let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
     convert(&mut pairs, &mut output, |line, scratch| {
-        let [a, b] = fields(line.text, &[0, 1]).ok_or_else(|| line.wrong("expected two sentences with a tab between"))?;
-        Ok(format!("{}\t{}", words.apply(a, scratch), words.apply(b, scratch)))
+        let [a, b] = fields(line.text, &[0, 1])
+            .ok_or_else(|| line.wrong("expected two sentences with a tab between"))?;
+        Ok(format!(
+            "{}\t{}",
+            words.apply(a, scratch),
+            words.apply(b, scratch)
+        ))
     })?;
     let mut texts = work.text(gold)?;
     let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
@@ -107,7 +126,11 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
     if scores.lines() != output.lines() {
         return Err(FetchError::Input {
             path: work.input(gold)?,
-            problem: format!("it has {} scores for {} pairs", scores.lines(), output.lines()),
+            problem: format!(
+                "it has {} scores for {} pairs",
+                scores.lines(),
+                output.lines()
+            ),
         });
     }
     work.note_repairs(&pairs);
@@ -159,10 +182,16 @@ pub fn sts_benchmark_csv(work: &Workplace<'_>, from: &str, to: &str) -> Result<(
     convert(&mut texts, &mut output, |line, scratch| {
         let row = comma_separated(line.text).ok_or_else(|| line.wrong("a quote is not closed"))?;
         let [a, b, score] = row.as_slice() else {
-            return Err(line.wrong(format!("expected two sentences and a score, found {} fields", row.len())));
+            return Err(line.wrong(format!(
+                "expected two sentences and a score, found {} fields",
+                row.len()
+            )));
         };
         let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
-        Ok(format!("unknown\tunknown\tunknown\t{}\t{score}\t{a}\t{b}", line.number()))
+        Ok(format!(
+            "unknown\tunknown\tunknown\t{}\t{score}\t{a}\t{b}",
+            line.number()
+        ))
     })?;
     work.note_repairs(&texts);
     output.finish()
@@ -221,14 +250,20 @@ mod unit {
     #[test]
     fn bytes_are_made_visible_as_cat_does() {
         // printf 'a\tb\001\177\351\200\377\211\n' | cat -v
-        assert_eq!(visible(b"a\tb\x01\x7f\xe9\x80\xff\x89"), "a\tb^A^?M-iM-^@M-^?M-^I");
+        assert_eq!(
+            visible(b"a\tb\x01\x7f\xe9\x80\xff\x89"),
+            "a\tb^A^?M-iM-^@M-^?M-^I"
+        );
     }
 
     #[test]
     fn quotes_enclose_commas() {
         let row = |line| comma_separated(line).unwrap();
         assert_eq!(row("a,b,1.0"), ["a", "b", "1.0"]);
-        assert_eq!(row("\"a, \"\"b\"\"\",c \"d\",2"), ["a, \"b\"", "c \"d\"", "2"]);
+        assert_eq!(
+            row("\"a, \"\"b\"\"\",c \"d\",2"),
+            ["a, \"b\"", "c \"d\"", "2"]
+        );
         assert_eq!(comma_separated("\"a,b"), None);
     }
 }

@@ -61,7 +61,11 @@ impl Texts {
 
     /// An error at the line that was read last.
     pub fn wrong(&self, problem: impl Into<String>) -> FetchError {
-        FetchError::Line { path: self.path.clone(), line: self.number, problem: problem.into() }
+        FetchError::Line {
+            path: self.path.clone(),
+            line: self.number,
+            problem: problem.into(),
+        }
     }
 
     /// What was put right in the files that were read to their end.
@@ -87,19 +91,31 @@ impl Texts {
 
     /// The next line as bytes, in whatever encoding it is.
     pub fn next_raw(&mut self) -> Result<Option<&[u8]>> {
-        Ok(if self.next_bytes()? { Some(&self.bytes) } else { None })
+        Ok(if self.next_bytes()? {
+            Some(&self.bytes)
+        } else {
+            None
+        })
     }
 
     fn next_bytes(&mut self) -> Result<bool> {
         loop {
             let Some(reader) = &mut self.reader else {
-                let Some(path) = self.files.next() else { return Ok(false) };
-                self.reader = Some(BufReader::with_capacity(1 << 18, File::open(&path).map_err(at(&path))?));
+                let Some(path) = self.files.next() else {
+                    return Ok(false);
+                };
+                self.reader = Some(BufReader::with_capacity(
+                    1 << 18,
+                    File::open(&path).map_err(at(&path))?,
+                ));
                 (self.path, self.number) = (path, 0);
                 continue;
             };
             self.bytes.clear();
-            let count = reader.take(MAX_LINE + 1).read_until(b'\n', &mut self.bytes).map_err(at(&self.path))?;
+            let count = reader
+                .take(MAX_LINE + 1)
+                .read_until(b'\n', &mut self.bytes)
+                .map_err(at(&self.path))?;
             if count == 0 {
                 self.reader = None;
                 self.report();
@@ -128,7 +144,10 @@ impl Texts {
         }
         if self.bytes.contains(&0) {
             self.counts.nul += 1;
-            self.bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+            self.bytes
+                .iter_mut()
+                .filter(|byte| **byte == 0)
+                .for_each(|byte| *byte = b' ');
         }
     }
 
@@ -139,7 +158,10 @@ impl Texts {
             (counts.marks, "byte-order mark taken off"),
             (counts.carriage_returns, "lines ended in CR LF"),
             (counts.nul, "lines held NUL bytes, now spaces"),
-            (counts.other_encoding, "lines were not UTF-8, read as Windows-1252"),
+            (
+                counts.other_encoding,
+                "lines were not UTF-8, read as Windows-1252",
+            ),
         ] {
             if count > 0 {
                 self.repairs.push(format!("{name}: {count} {what}"));
@@ -151,11 +173,14 @@ impl Texts {
 /// Windows-1252: Latin-1 with printable characters where Latin-1 has control characters.
 fn windows_1252(byte: u8) -> char {
     const UPPER: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', //
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', //
         '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     let character = char::from(byte);
-    byte.checked_sub(0x80).and_then(|index| UPPER.get(usize::from(index)).copied()).unwrap_or(character)
+    byte.checked_sub(0x80)
+        .and_then(|index| UPPER.get(usize::from(index)).copied())
+        .unwrap_or(character)
 }
 
 /// A text file being written.
@@ -168,7 +193,11 @@ pub struct Output {
 impl Output {
     pub fn create(path: &Path) -> Result<Self> {
         let file = BufWriter::with_capacity(1 << 18, File::create(path).map_err(at(path))?);
-        Ok(Self { file, path: path.into(), lines: 0 })
+        Ok(Self {
+            file,
+            path: path.into(),
+            lines: 0,
+        })
     }
 
     pub fn line(&mut self, line: &str) -> Result<()> {
@@ -177,7 +206,10 @@ impl Output {
 
     pub fn raw_line(&mut self, line: &[u8]) -> Result<()> {
         self.lines += 1;
-        self.file.write_all(line).and_then(|()| self.file.write_all(b"\n")).map_err(at(&self.path))
+        self.file
+            .write_all(line)
+            .and_then(|()| self.file.write_all(b"\n"))
+            .map_err(at(&self.path))
     }
 
     pub fn lines(&self) -> u64 {
@@ -205,9 +237,16 @@ pub struct Scratch {
 impl Words {
     /// A tokeniser by its name and language.
     pub fn new(tokenizer: &str, language: &str, lowercase: bool) -> Result<Self> {
-        let tokenizer = by_name(tokenizer, language, &Resources::default())
-            .map_err(|error| FetchError::Catalogue { path: "catalogue".into(), problem: error.to_string() })?;
-        Ok(Self { tokenizer, lowercase })
+        let tokenizer = by_name(tokenizer, language, &Resources::default()).map_err(|error| {
+            FetchError::Catalogue {
+                path: "catalogue".into(),
+                problem: error.to_string(),
+            }
+        })?;
+        Ok(Self {
+            tokenizer,
+            lowercase,
+        })
     }
 
     /// The words of a text with one space between two.
@@ -244,7 +283,11 @@ impl Line<'_> {
 
     /// An error at this line.
     pub fn wrong(&self, problem: impl Into<String>) -> FetchError {
-        FetchError::Line { path: self.path.into(), line: self.number, problem: problem.into() }
+        FetchError::Line {
+            path: self.path.into(),
+            line: self.number,
+            problem: problem.into(),
+        }
     }
 }
 
@@ -256,7 +299,9 @@ pub fn convert(
     output: &mut Output,
     apply: impl Fn(Line<'_>, &mut Scratch) -> Result<String> + Sync,
 ) -> Result<()> {
-    filter(texts, output, |line, scratch| apply(line, scratch).map(Some))
+    filter(texts, output, |line, scratch| {
+        apply(line, scratch).map(Some)
+    })
 }
 
 /// Like [`convert`], but leaves lines out for which there is no result.
@@ -274,7 +319,14 @@ pub fn filter(
         let done: Vec<Option<String>> = chunk
             .par_iter()
             .map_init(Scratch::default, |scratch, (number, text)| {
-                apply(Line { text, path, number: *number }, scratch)
+                apply(
+                    Line {
+                        text,
+                        path,
+                        number: *number,
+                    },
+                    scratch,
+                )
             })
             .collect::<Result<_>>()?;
         for line in done.into_iter().flatten() {
