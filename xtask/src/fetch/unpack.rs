@@ -199,7 +199,8 @@ impl Taker<'_> {
         }
         let plain = name.trim_start_matches("./").trim_end_matches('/');
         // The folder itself, as `./`, is harmless.
-        if !is_inside(plain) && !(plain.is_empty() || plain == ".") || name.starts_with('/') {
+        let harmless = is_inside(plain) || plain.is_empty() || plain == ".";
+        if !harmless || name.starts_with('/') {
             return Err(self.archive.fault(format!(
                 "its entry '{name}' would be written outside the folder"
             )));
