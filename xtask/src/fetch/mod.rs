@@ -219,6 +219,7 @@ impl Fetcher<'_> {
             downloads,
             notes: RefCell::default(),
         };
+        eprintln!("{}: everything is there; converting", set.name);
         for step in &route.steps {
             work.take(step)?;
         }

@@ -1,14 +1,29 @@
 //! Progress on a terminal; silence when the output goes elsewhere.
 
+use super::list::bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+
+/// Bytes that take long enough to be announced.
+const LARGE: u64 = 10_000_000;
 
 /// A bar that goes away when it is dropped.
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// Bytes of a file, with the rate and the time left.
+    ///
+    /// Where there is no terminal, a line says that a large file has begun.
     pub fn bytes(name: &str, from: u64, total: Option<u64>) -> Self {
+        if !std::io::stderr().is_terminal()
+            && let Some(total) = total.filter(|&total| total > LARGE)
+        {
+            eprintln!(
+                "{name}: fetching {} of {}",
+                bytes(total.saturating_sub(from)),
+                bytes(total)
+            );
+        }
         Self::new(
             name,
             from,

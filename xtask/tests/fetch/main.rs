@@ -69,7 +69,7 @@ impl Place {
             .arg("--dir")
             .arg(self.folder.path().join("data"));
         if !arguments.contains(&"--patience") {
-            command.args(["--patience", "0.4"]);
+            command.args(["--patience", "5"]);
         }
         for name in ["all_proxy", "http_proxy", "https_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());

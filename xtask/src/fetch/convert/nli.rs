@@ -71,16 +71,14 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
     for name in from {
         let mut texts = work.text(name)?;
         let columns = header(&mut texts, ["sentence1_parse", "sentence2_parse"])?;
-        let mut row = String::new();
+        let (mut row, mut missing) = (String::new(), 0);
         while texts.next(&mut row)? {
             let trees = fields(&row, &columns)
                 .ok_or_else(|| texts.wrong("the row has fewer columns than the header line"))?;
-            for tree in trees {
+            for tree in trees.map(str::trim) {
                 if !tree.starts_with('(') || !tree.ends_with(')') {
-                    return Err(texts.wrong(format!(
-                        "'{}' is no bracketed tree",
-                        tree.chars().take(40).collect::<String>()
-                    )));
+                    missing += 1;
+                    continue;
                 }
                 // Two among a few million trees share a 64-bit hash once in a million corpora.
                 let mut hasher = DefaultHasher::new();
@@ -89,6 +87,11 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
                     output.line(tree)?;
                 }
             }
+        }
+        if missing > 0 {
+            work.note(format!(
+                "{name}: {missing} sentences without a parse left out"
+            ));
         }
         work.note_repairs(&texts);
     }

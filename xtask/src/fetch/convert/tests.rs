@@ -72,10 +72,17 @@ fn snli_becomes_three_columns_and_loses_rows_without_label() {
 
 #[test]
 fn distinct_parses_are_written_once() {
-    let place = Place::new(&[("t.txt", SNLI.as_bytes())]);
-    place
-        .take(r#"{ do = "parses", from = ["t.txt", "t.txt"], to = "t.mrg" }"#)
+    let place = Place::new(&[
+        ("t.txt", SNLI.as_bytes()),
+        (
+            "u.txt",
+            SNLI.replacen("(ROOT (NP (NNS Dogs)))", "n/a", 1).as_bytes(),
+        ),
+    ]);
+    let notes = place
+        .take(r#"{ do = "parses", from = ["t.txt", "u.txt"], to = "t.mrg" }"#)
         .unwrap();
+    assert!(notes.contains(&"u.txt: 1 sentences without a parse left out".to_owned()));
     assert_eq!(
         place.read("t.mrg"),
         "(ROOT (NP (NNS Dogs)))\n(ROOT (NP (NNS Cats)))\n(ROOT (NP (DT A) (NN dog)))\n"
