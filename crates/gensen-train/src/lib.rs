@@ -5,7 +5,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
-pub mod error;
+mod error;
 pub mod export;
 mod files;
 mod legacy;
@@ -17,3 +17,5 @@ pub mod run;
 pub mod sampler;
 mod tensors;
 pub mod validation;
+
+pub use error::TrainError;

@@ -26,7 +26,12 @@ pub(super) struct Solution {
 }
 
 /// Fits `y = coefficients x + intercept` to samples that are the rows of `x` and `y`, equally many.
-pub(crate) fn fit(x: &Rows<'_>, y: &Rows<'_>, overlap: CaseOverlap, options: &FitOptions) -> Result<LinearMap, MapError> {
+pub(crate) fn fit(
+    x: &Rows<'_>,
+    y: &Rows<'_>,
+    overlap: CaseOverlap,
+    options: &FitOptions,
+) -> Result<LinearMap, MapError> {
     let ridge = options.ridge;
     if !ridge.is_finite() || ridge < 0.0 {
         return Err(MapError::Ridge(ridge));
@@ -35,7 +40,8 @@ pub(crate) fn fit(x: &Rows<'_>, y: &Rows<'_>, overlap: CaseOverlap, options: &Fi
     let (solver, solution) = match solve_normal_equations(&moments, ridge) {
         Some(solution) => (Solver::NormalEquations, solution),
         None => {
-            let solution = streamed_qr::solve(x, y, &moments, ridge).map_err(|_| MapError::NoConvergence)?;
+            let solution =
+                streamed_qr::solve(x, y, &moments, ridge).map_err(|_| MapError::NoConvergence)?;
             (Solver::StreamedQr, solution)
         }
     };
@@ -54,7 +60,11 @@ pub(crate) fn fit(x: &Rows<'_>, y: &Rows<'_>, overlap: CaseOverlap, options: &Fi
         r_squared,
         residual,
     };
-    Ok(LinearMap { coefficients, intercept, report })
+    Ok(LinearMap {
+        coefficients,
+        intercept,
+        report,
+    })
 }
 
 /// `(G + ridge I) W = C` by eigenvalues; `None` if it is too ill-conditioned for that.
@@ -69,12 +79,18 @@ fn solve_normal_equations(moments: &Moments, ridge: f64) -> Option<Solution> {
     }
     let mut projected = eigen.U().transpose() * &moments.cross;
     for (i, value) in values.iter().enumerate() {
-        projected.row_mut(i).iter_mut().for_each(|p| *p /= value + ridge);
+        projected
+            .row_mut(i)
+            .iter_mut()
+            .for_each(|p| *p /= value + ridge);
     }
     let resolved = smallest > SMALLEST_EIGENVALUE * largest;
     Some(Solution {
         weights: eigen.U() * projected,
-        rank: values.iter().filter(|&&value| value > SMALLEST_EIGENVALUE * largest).count(),
+        rank: values
+            .iter()
+            .filter(|&&value| value > SMALLEST_EIGENVALUE * largest)
+            .count(),
         condition: resolved.then(|| (largest / smallest).sqrt()),
     })
 }
@@ -83,11 +99,20 @@ fn solve_normal_equations(moments: &Moments, ridge: f64) -> Option<Solution> {
 ///
 /// With centred sums, the squared residual is `Σy² - 2 w·c + wᵀ G w`.
 fn goodness(moments: &Moments, weights: &Mat<f64>, samples: usize) -> (Vec<f64>, Vec<f64>) {
-    let gram = Mat::from_fn(weights.nrows(), weights.nrows(), |i, j| *moments.gram.get(i.max(j), i.min(j)));
+    let gram = Mat::from_fn(weights.nrows(), weights.nrows(), |i, j| {
+        *moments.gram.get(i.max(j), i.min(j))
+    });
     let gram_weights = gram * weights;
-    let columns = weights.col_iter().zip(moments.cross.col_iter()).zip(gram_weights.col_iter());
+    let columns = weights
+        .col_iter()
+        .zip(moments.cross.col_iter())
+        .zip(gram_weights.col_iter());
     let residual_squares = columns.map(|((w, c), gw)| {
-        w.iter().zip(c.iter()).zip(gw.iter()).map(|((w, c), gw)| w * (gw - 2.0 * c)).sum::<f64>()
+        w.iter()
+            .zip(c.iter())
+            .zip(gw.iter())
+            .map(|((w, c), gw)| w * (gw - 2.0 * c))
+            .sum::<f64>()
     });
     moments
         .squares_y

@@ -45,9 +45,20 @@ impl Moments {
                 1.0,
                 Par::rayon(0),
             );
-            matmul(&mut moments.cross, Accum::Add, x, y.transpose(), 1.0, Par::rayon(0));
+            matmul(
+                &mut moments.cross,
+                Accum::Add,
+                x,
+                y.transpose(),
+                1.0,
+                Par::rayon(0),
+            );
             for sample in y.col_iter() {
-                moments.squares_y.iter_mut().zip(sample.iter()).for_each(|(sum, y)| *sum += y * y);
+                moments
+                    .squares_y
+                    .iter_mut()
+                    .zip(sample.iter())
+                    .for_each(|(sum, y)| *sum += y * y);
             }
         });
         moments
@@ -84,7 +95,9 @@ mod tests {
     #[test]
     fn sums_are_those_of_the_definition() {
         let (samples, dimensions, width) = (BLOCK_ROWS + 17, 5, 3);
-        let x = Array2::from_shape_fn((samples, dimensions), |(i, j)| ((i * 7 + j * j * 13) % 31) as f32 + 100.0);
+        let x = Array2::from_shape_fn((samples, dimensions), |(i, j)| {
+            ((i * 7 + j * j * 13) % 31) as f32 + 100.0
+        });
         let y = Array2::from_shape_fn((samples, width), |(i, j)| ((i * 11 + j * 5) % 17) as f32);
         let moments = Moments::of(&Rows::all(x.view()), &Rows::all(y.view()));
 
@@ -95,18 +108,29 @@ mod tests {
         };
         let (x, y) = (centred(&x), centred(&y));
         let close = |what: &str, found: f64, expected: f64| {
-            assert!((found - expected).abs() <= 1e-9 * samples as f64, "{what}: found {found}, expected {expected}");
+            assert!(
+                (found - expected).abs() <= 1e-9 * samples as f64,
+                "{what}: found {found}, expected {expected}"
+            );
         };
         for i in 0..dimensions {
             for j in 0..=i {
                 close("gram", moments.gram[(i, j)], x.column(i).dot(&x.column(j)));
             }
             for j in 0..width {
-                close("cross", moments.cross[(i, j)], x.column(i).dot(&y.column(j)));
+                close(
+                    "cross",
+                    moments.cross[(i, j)],
+                    x.column(i).dot(&y.column(j)),
+                );
             }
         }
         for j in 0..width {
-            close("squares", moments.squares_y[j], y.column(j).dot(&y.column(j)));
+            close(
+                "squares",
+                moments.squares_y[j],
+                y.column(j).dot(&y.column(j)),
+            );
         }
     }
 }
