@@ -143,7 +143,7 @@ pub(super) fn draw(
             continue;
         }
         let mut premises = [None, None, None];
-        for _ in 0..200 {
+        for _ in 0..100 {
             let premise = vary(&hypothesis, random);
             let slot = &mut premises[infer(&premise, &hypothesis) as usize];
             if slot.is_none() && premise.split() == hypothesis.split() {

@@ -158,7 +158,15 @@ impl Meaning {
         let clause = match random.below(100) {
             0..8 => Clause::about_thing(random),
             8..40 => Clause::about_recipient(random),
-            40..72 => Clause::about_being(random),
+            40..72 => {
+                // A place is all that can be left out, and only a statement that is denied with its
+                // place, or made without one, follows from another one.
+                let clause = Clause::about_being(random);
+                Clause {
+                    negated: clause.place.is_some(),
+                    ..clause
+                }
+            }
             72..84 => {
                 // Only itself entails an exact number.
                 let bound = *random.pick(&[Bound::MoreThan, Bound::FewerThan]);
