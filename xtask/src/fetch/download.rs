@@ -290,7 +290,9 @@ impl<'a> Downloader<'a> {
         let mut file = if answer.start == 0 {
             (start, broken) = read_start(&mut answer.body);
             let page = html_page(&start);
-            if (page.is_some() || answer.is_html) && !name.ends_with(".html") {
+            // Some servers call everything HTML; a sum tells better what it is.
+            let called_so = answer.is_html && address.expected.sum().is_none();
+            if (page.is_some() || called_so) && !name.ends_with(".html") {
                 return Err(Fault::HtmlPage(page.flatten()).into());
             }
             let origin = Origin {

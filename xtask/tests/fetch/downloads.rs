@@ -268,7 +268,12 @@ fn a_page_of_html_is_refused() {
         );
         assert_eq!(place.downloads(), 0);
     }
-    // Some servers do not even say that it is one.
+    // Some servers call everything so; a known sum speaks for the file.
+    let server = Server::start(|_, _| Reply::ok("text").header("Content-Type", "text/html"));
+    Place::new(&[server.url("/file")], &sha256(b"text"))
+        .call(&["x"])
+        .succeeded();
+    // Some do not even say that it is one.
     let server =
         Server::start(move |_, _| Reply::ok(page).header("Content-Type", "application/zip"));
     let place = Place::new(&[server.url("/file")], "");

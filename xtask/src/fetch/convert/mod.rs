@@ -10,6 +10,7 @@ mod parallel;
 mod parquet;
 mod senteval;
 mod text;
+mod thrift;
 
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;
