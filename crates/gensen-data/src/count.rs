@@ -2,12 +2,16 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use tempfile::TempDir;
+
 use crate::error::DataError;
+use crate::parallel;
 use crate::words::{self, WordTable};
 
 /// Counts words from many threads. Words are dealt out to shards by their hash; a shard that grows
@@ -18,7 +22,8 @@ pub(crate) struct WordCounter {
     shards: Vec<Mutex<Shard>>,
     /// Bytes of memory a shard may take before it is written out.
     shard_bytes: usize,
-    folder: PathBuf,
+    /// Gone with the counter.
+    folder: TempDir,
 }
 
 #[derive(Default)]
@@ -37,12 +42,12 @@ impl WordCounter {
     /// The memory that the words of a counter take, by default.
     pub(crate) const MEMORY: usize = 48 << 20;
 
-    /// A counter that writes its runs into `folder`, which exists.
-    pub(crate) fn new(folder: &Path, memory: usize) -> Self {
+    /// A counter that takes about `memory` bytes and writes its runs into `folder`.
+    pub(crate) fn new(folder: TempDir, memory: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             shard_bytes: memory / SHARDS,
-            folder: folder.to_owned(),
+            folder,
         }
     }
 
@@ -51,21 +56,26 @@ impl WordCounter {
         &self,
         counts: impl Iterator<Item = (&'a str, u64)>,
     ) -> Result<(), DataError> {
-        // Sorted by shard, so that each lock is taken once.
-        let mut by_shard: [Vec<(&str, u64)>; SHARDS] = Default::default();
+        // Dealt out first, so that each lock is taken once.
+        let mut by_shard: [Vec<(u64, &str, u64)>; SHARDS] = Default::default();
         for (word, count) in counts.filter(|(_, count)| *count > 0) {
-            by_shard[words::hash(word) as usize >> 7 & (SHARDS - 1)].push((word, count));
+            let hash = words::hash(word);
+            // The upper bits: the lower ones choose the slot in the shard's table.
+            by_shard[(hash >> 32) as usize % SHARDS].push((hash, word, count));
         }
         for (number, counts) in by_shard.iter().enumerate() {
             let mut shard = self.shards[number]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            for &(word, count) in counts {
+            for &(hash, word, count) in counts {
                 if shard.bytes() > self.shard_bytes {
-                    let run = self.folder.join(format!("{number}-{}", shard.runs.len()));
+                    let run = self
+                        .folder
+                        .path()
+                        .join(format!("{number}-{}", shard.runs.len()));
                     shard.write_run(run)?;
                 }
-                let word = shard.table.intern(word) as usize;
+                let word = shard.table.intern_hashed(word, hash) as usize;
                 match shard.counts.get_mut(word) {
                     Some(sum) => *sum += count,
                     None => shard.counts.push(count),
@@ -80,31 +90,62 @@ impl WordCounter {
     pub(crate) fn most_frequent(
         self,
         size: usize,
-        wanted: impl Fn(&str) -> bool,
+        threads: usize,
+        wanted: impl Fn(&str) -> bool + Sync,
     ) -> Result<Vec<(String, u64)>, DataError> {
-        // The heap's top is the word that is dropped first.
-        let mut best: BinaryHeap<Ranked> = BinaryHeap::new();
-        for shard in self.shards {
-            let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
-            shard.each(|word, count| {
-                let full = best.len() >= size;
-                let worse = best.peek().is_some_and(|last| {
-                    (Reverse(count), word) > (Reverse(last.count), &*last.word)
-                });
-                if size > 0 && !(full && worse) && wanted(word) {
-                    if full {
-                        best.pop();
-                    }
-                    let word = word.to_owned();
-                    best.push(Ranked { word, count });
+        let best = Mutex::new(Best::new(size));
+        parallel::for_each(
+            threads,
+            |send| {
+                self.shards.into_iter().all(send);
+                Ok(())
+            },
+            || Ok(()),
+            |(), _, shard| {
+                let mut of_shard = Best::new(size);
+                let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
+                shard.each(|word, count| of_shard.offer(word, count, &wanted))?;
+                let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
+                for ranked in of_shard.heap {
+                    best.offer(&ranked.word, ranked.count, &wanted);
                 }
-            })?;
+                Ok(())
+            },
+        )?;
+        let best = best.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let sorted = best.heap.into_sorted_vec().into_iter();
+        Ok(sorted.map(|ranked| (ranked.word, ranked.count)).collect())
+    }
+}
+
+/// The best words so far; the heap's top is the one that is dropped first.
+struct Best {
+    size: usize,
+    heap: BinaryHeap<Ranked>,
+}
+
+impl Best {
+    fn new(size: usize) -> Self {
+        Self {
+            size,
+            heap: BinaryHeap::new(),
         }
-        Ok(best
-            .into_sorted_vec()
-            .into_iter()
-            .map(|ranked| (ranked.word, ranked.count))
-            .collect())
+    }
+
+    fn offer(&mut self, word: &str, count: u64, wanted: impl Fn(&str) -> bool) {
+        if self.heap.len() < self.size {
+            if wanted(word) {
+                let word = word.to_owned();
+                self.heap.push(Ranked { word, count });
+            }
+        } else if let Some(mut last) = self.heap.peek_mut()
+            && (Reverse(count), word) < (Reverse(last.count), &*last.word)
+            && wanted(word)
+        {
+            last.word.clear();
+            last.word.push_str(word);
+            last.count = count;
+        }
     }
 }
 
@@ -131,12 +172,12 @@ impl Shard {
         self.table.text_len() + self.table.len() * WORD_OVERHEAD
     }
 
-    /// The words in byte order with their counts.
-    fn sorted(&self) -> Vec<(&str, u64)> {
-        let mut sorted: Vec<_> = self
-            .table
-            .words()
-            .zip(self.counts.iter().copied())
+    /// The words with their hashes and counts, by hash: any order that all runs share will do,
+    /// and numbers are compared faster than words.
+    fn sorted(&self) -> Vec<(u64, &str, u64)> {
+        let words = self.table.words().zip(&self.counts);
+        let mut sorted: Vec<_> = words
+            .map(|(word, count)| (words::hash(word), word, *count))
             .collect();
         sorted.sort_unstable();
         sorted
@@ -144,11 +185,12 @@ impl Shard {
 
     fn write_run(&mut self, path: PathBuf) -> Result<(), DataError> {
         let write = || {
-            let mut run = BufWriter::new(File::create(&path)?);
-            for (word, count) in self.sorted() {
+            let mut run = BufWriter::with_capacity(1 << 16, File::create(&path)?);
+            for (hash, word, count) in self.sorted() {
+                run.write_all(&hash.to_le_bytes())?;
+                run.write_all(&count.to_le_bytes())?;
                 run.write_all(&(word.len() as u32).to_le_bytes())?;
                 run.write_all(word.as_bytes())?;
-                run.write_all(&count.to_le_bytes())?;
             }
             run.flush()
         };
@@ -162,10 +204,8 @@ impl Shard {
     /// Visits every word once with its whole count.
     fn each(self, mut visit: impl FnMut(&str, u64)) -> Result<(), DataError> {
         if self.runs.is_empty() {
-            self.table
-                .words()
-                .zip(&self.counts)
-                .for_each(|(word, &count)| visit(word, count));
+            let words = self.table.words().zip(&self.counts);
+            words.for_each(|(word, &count)| visit(word, count));
             return Ok(());
         }
         let mut runs = Vec::new();
@@ -174,31 +214,36 @@ impl Shard {
         }
         let mut rest = self.sorted().into_iter().peekable();
         // The run with the smallest word comes first; memory is one word a run.
-        let mut heads: BinaryHeap<Reverse<(String, usize)>> = BinaryHeap::new();
+        let mut heads: BinaryHeap<Reverse<(u64, String, usize)>> = BinaryHeap::new();
         for (number, run) in runs.iter_mut().enumerate() {
-            heads.extend(run.next_word()?.map(|word| Reverse((word, number))));
+            if let Some((hash, word)) = run.next_word()? {
+                heads.push(Reverse((hash, word, number)));
+            }
         }
+        let mut word = String::new();
         loop {
-            let word = match (heads.peek(), rest.peek()) {
-                (Some(Reverse((head, _))), Some((word, _))) => head.as_str().min(word),
-                (Some(Reverse((head, _))), None) => head,
-                (None, Some((word, _))) => word,
-                (None, None) => return Ok(()),
-            }
-            .to_owned();
+            let head = heads
+                .peek()
+                .map(|Reverse((hash, word, _))| (*hash, word.as_str()));
+            let first = rest.peek().map(|(hash, word, _)| (*hash, *word));
+            let Some((hash, smallest)) = head.into_iter().chain(first).min() else {
+                return Ok(());
+            };
+            word.clear();
+            word.push_str(smallest);
             let mut total = 0;
-            while let Some(Reverse((head, _))) = heads.peek()
-                && *head == word
-                && let Some(Reverse((_, number))) = heads.pop()
+            while let Some(mut head) = heads.peek_mut()
+                && head.0.0 == hash
+                && head.0.1 == word
             {
-                total += runs[number].count;
-                heads.extend(
-                    runs[number]
-                        .next_word()?
-                        .map(|word| Reverse((word, number))),
-                );
+                let run = &mut runs[head.0.2];
+                total += run.count;
+                match run.next_word()? {
+                    Some((hash, word)) => (head.0.0, head.0.1) = (hash, word),
+                    None => drop(PeekMut::pop(head)),
+                }
             }
-            if let Some((_, count)) = rest.next_if(|(next, _)| *next == word) {
+            if let Some((_, _, count)) = rest.next_if(|(_, next, _)| *next == word) {
                 total += count;
             }
             visit(&word, total);
@@ -224,21 +269,23 @@ impl Run {
         })
     }
 
-    fn next_word(&mut self) -> Result<Option<String>, DataError> {
+    /// The next word with its hash; its count is in [`Run::count`].
+    fn next_word(&mut self) -> Result<Option<(u64, String)>, DataError> {
         let mut read = || {
-            let mut length = [0; 4];
-            match self.file.read_exact(&mut length) {
-                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-                read => read?,
+            if self.file.fill_buf()?.is_empty() {
+                return Ok(None);
             }
+            let mut number = [0; 8];
+            self.file.read_exact(&mut number)?;
+            let hash = u64::from_le_bytes(number);
+            self.file.read_exact(&mut number)?;
+            self.count = u64::from_le_bytes(number);
+            let mut length = [0; 4];
+            self.file.read_exact(&mut length)?;
             let mut word = vec![0; u32::from_le_bytes(length) as usize];
             self.file.read_exact(&mut word)?;
-            let mut count = [0; 8];
-            self.file.read_exact(&mut count)?;
-            self.count = u64::from_le_bytes(count);
-            String::from_utf8(word)
-                .map(Some)
-                .map_err(std::io::Error::other)
+            let word = String::from_utf8(word).map_err(std::io::Error::other)?;
+            Ok(Some((hash, word)))
         };
         read().map_err(DataError::io(&self.path))
     }
@@ -260,7 +307,8 @@ mod tests {
                     .collect()
             })
             .collect();
-        let counter = WordCounter::new(folder.path(), memory);
+        let path = folder.path().to_owned();
+        let counter = WordCounter::new(folder, memory);
         std::thread::scope(|scope| {
             for half in texts.chunks(20) {
                 let counter = &counter;
@@ -277,7 +325,7 @@ mod tests {
         for (word, count) in texts.iter().flatten().filter(|(_, count)| *count > 0) {
             *plain.entry(word).or_default() += count;
         }
-        let spilt = std::fs::read_dir(folder.path()).unwrap().count();
+        let spilt = std::fs::read_dir(path).unwrap().count();
         assert_eq!(spilt > SHARDS, memory < 1 << 20, "{spilt} runs");
         let mut expected: Vec<_> = plain
             .into_iter()
@@ -286,7 +334,7 @@ mod tests {
         expected.sort_by(|(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
         expected.retain(|(word, _)| word != "w7");
         expected.truncate(size);
-        let found = counter.most_frequent(size, |word| word != "w7").unwrap();
+        let found = counter.most_frequent(size, 3, |word| word != "w7").unwrap();
         assert_eq!(found, expected);
     }
 

@@ -17,11 +17,14 @@ pub(crate) struct WordTable {
     slots: Vec<u64>,
 }
 
-/// The hash that [`WordTable`] uses; stable within a process.
+/// The hash that [`WordTable`] uses: its lower bits choose the slot.
 pub(crate) fn hash(word: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(word.as_bytes());
-    hasher.finish()
+    // Mixed once more, so that words that agree in some bits do not agree in others.
+    let hash = hasher.finish();
+    let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ (hash >> 32)
 }
 
 impl WordTable {
@@ -66,10 +69,14 @@ impl WordTable {
     ///
     /// The caller keeps the table below [`Self::MAX_TEXT`] bytes.
     pub(crate) fn intern(&mut self, word: &str) -> u32 {
+        self.intern_hashed(word, hash(word))
+    }
+
+    /// [`WordTable::intern`] for a word whose [`hash`] is known.
+    pub(crate) fn intern_hashed(&mut self, word: &str, hash: u64) -> u32 {
         if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
-        let hash = hash(word);
         match self.probe(word, hash) {
             Ok(number) => number,
             Err(slot) => {

@@ -1,8 +1,9 @@
 //! Where text comes from, and how an input becomes blocks.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -30,11 +31,31 @@ impl Origin {
         }
     }
 
+    /// A file, or all files of a folder in the order of their names.
+    pub(crate) fn all(path: &Path) -> Result<Vec<Self>, DataError> {
+        let files = match path.is_dir() {
+            true => documents::files(path, &Filter::default())?,
+            false => vec![path.to_owned()],
+        };
+        Ok(files.into_iter().map(Self::File).collect())
+    }
+
     /// The name that messages use.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Sample(name) => format!("sample:{name}"),
+        }
+    }
+
+    /// Size and age; a file of the sample corpus has neither.
+    pub(crate) fn stamp(&self) -> Result<(u64, Option<SystemTime>), DataError> {
+        match self {
+            Self::File(path) => {
+                let metadata = fs::metadata(path).map_err(DataError::io(path))?;
+                Ok((metadata.len(), metadata.modified().ok()))
+            }
+            Self::Sample(_) => Ok((0, None)),
         }
     }
 

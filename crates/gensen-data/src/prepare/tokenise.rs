@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use super::chunk::{BREAK, Chunk, Place, Scratch};
 use super::layout::Layout;
+use super::task::Task;
 use super::{DataOptions, Progress};
 use crate::corpus::{
     Block, Columns, Corpus, Sentence, Tree, each_tree, numbered_lines, parse_label, split_paragraph,
@@ -24,33 +25,28 @@ pub(super) struct Wording {
 /// Tokenises a corpus into `scratch`; returns the places of its chunks in order.
 pub(super) fn tokenise(
     corpus: &Corpus,
-    wording: &Wording,
-    layout: &Layout,
+    task: &Task,
     options: &DataOptions,
     scratch: &Scratch,
     report: &mut InputReport,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Place>, DataError> {
     let done: Mutex<(Vec<(usize, Place)>, Tally)> = Mutex::default();
-    let (task, split, input) = (
-        report.task.clone(),
-        report.split.clone(),
-        report.input.clone(),
-    );
+    let (name, split, input) = (&*task.name, &*report.split, &*report.input);
     parallel::for_each(
         options.threads(),
         |send| {
             corpus.read(&mut |block| {
                 progress(Progress::Reading {
-                    task: &task,
-                    split: &split,
-                    input: &input,
+                    task: name,
+                    split,
+                    input,
                     line: block.first_line,
                 });
                 send(block)
             })
         },
-        || Ok((Worker::new(corpus, wording, layout), Vec::new())),
+        || Ok((Worker::new(corpus, &task.wording, &task.layout), Vec::new())),
         |(worker, bytes), number, block| {
             worker.chunk.clear();
             worker.tally = Tally::default();

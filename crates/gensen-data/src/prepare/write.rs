@@ -18,16 +18,18 @@ use crate::vocabulary::Vocabulary;
 /// One input, tokenised.
 pub(super) struct Part {
     pub(super) scratch: Scratch,
-    pub(super) places: Vec<Place>,
-    pub(super) selection: Selection,
+    places: Vec<Place>,
+    selection: Selection,
+    /// Where each chunk begins in the data set; known once the part is surveyed.
+    starts: Vec<Extent>,
     /// The place of this input's report.
     pub(super) report: usize,
 }
 
-/// How much of a chunk, or of everything before it, is kept.
+/// How much of a data set lies before a chunk.
 #[derive(Clone, Copy, Debug, Default)]
-struct Extent {
-    examples: u64,
+pub(super) struct Extent {
+    pub(super) examples: u64,
     sentences: u64,
     ids: [u64; 2],
 }
@@ -38,24 +40,6 @@ impl Extent {
         self.sentences += other.sentences;
         self.ids[0] += other.ids[0];
         self.ids[1] += other.ids[1];
-    }
-}
-
-/// What a survey of an input found: where each of its chunks begins in the data set.
-pub(super) struct Survey {
-    starts: Vec<Extent>,
-    /// Examples of this input.
-    pub(super) examples: u64,
-}
-
-/// Where a survey or a data set has got to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Position(Extent);
-
-impl Position {
-    /// Examples so far.
-    pub(super) fn examples(&self) -> u64 {
-        self.0.examples
     }
 }
 
@@ -127,73 +111,170 @@ fn first_entries(places: &[Place]) -> Vec<u64> {
         .collect()
 }
 
-/// Finds where each chunk of an input goes, and counts its words if `counters` are given: one for
-/// each stream.
-pub(super) fn survey(
-    part: &Part,
-    layout: &Layout,
-    threads: usize,
-    counters: [Option<&WordCounter>; 2],
-    position: &mut Position,
-) -> Result<Survey, DataError> {
-    let firsts = first_entries(&part.places);
-    let extents = Mutex::new(vec![Extent::default(); part.places.len()]);
-    parallel::for_each(
-        threads,
-        |send| {
-            (0..part.places.len()).all(send);
-            Ok(())
-        },
-        || Ok((Worker::new(part)?, Vec::new())),
-        |(worker, counts), _, number| {
-            worker.read(part.places[number], firsts[number])?;
-            let (chunk, flags) = (&worker.chunk, &worker.flags);
-            let mut extent = Extent {
-                examples: flags.iter().filter(|flags| **flags & SOURCE != 0).count() as u64,
-                sentences: flags.iter().filter(|flags| **flags != 0).count() as u64,
-                ids: [0; 2],
-            };
-            for (stream, counter) in counters.iter().enumerate() {
-                let dictionary = &chunk.words[layout.dictionary(layout.streams[stream].field)];
-                counts.clear();
-                counts.resize(dictionary.len(), 0u64);
-                for (flags, words, _) in kept(chunk, flags, layout, stream) {
-                    extent.ids[stream] += words.len() as u64;
-                    let weight = layout.count_weight(stream, flags);
-                    if counter.is_some() && weight > 0 {
-                        for &word in words {
-                            if let Some(count) = counts.get_mut(word as usize) {
-                                *count += weight;
+impl Part {
+    pub(super) fn new(
+        scratch: Scratch,
+        places: Vec<Place>,
+        selection: Selection,
+        report: usize,
+    ) -> Self {
+        Self {
+            scratch,
+            places,
+            selection,
+            starts: Vec::new(),
+            report,
+        }
+    }
+
+    /// Finds where each chunk of an input goes, and counts its words if `counters` are given: one for
+    /// each stream.
+    pub(super) fn survey(
+        &mut self,
+        layout: &Layout,
+        threads: usize,
+        counters: [Option<&WordCounter>; 2],
+        position: &mut Extent,
+    ) -> Result<(), DataError> {
+        let part = &*self;
+        let firsts = first_entries(&part.places);
+        let extents = Mutex::new(vec![Extent::default(); part.places.len()]);
+        parallel::for_each(
+            threads,
+            |send| {
+                (0..part.places.len()).all(send);
+                Ok(())
+            },
+            || Ok((Worker::new(part)?, Vec::new())),
+            |(worker, counts), _, number| {
+                worker.read(part.places[number], firsts[number])?;
+                let (chunk, flags) = (&worker.chunk, &worker.flags);
+                let mut extent = Extent {
+                    examples: flags.iter().filter(|flags| **flags & SOURCE != 0).count() as u64,
+                    sentences: flags.iter().filter(|flags| **flags != 0).count() as u64,
+                    ids: [0; 2],
+                };
+                for (stream, counter) in counters.iter().enumerate() {
+                    let dictionary = &chunk.words[layout.dictionary(layout.streams[stream].field)];
+                    counts.clear();
+                    counts.resize(dictionary.len(), 0u64);
+                    for (flags, words, _) in kept(chunk, flags, layout, stream) {
+                        extent.ids[stream] += words.len() as u64;
+                        let weight = layout.count_weight(stream, flags);
+                        if counter.is_some() && weight > 0 {
+                            for &word in words {
+                                if let Some(count) = counts.get_mut(word as usize) {
+                                    *count += weight;
+                                }
                             }
                         }
                     }
+                    if let Some(counter) = counter {
+                        counter.add(dictionary.iter().zip(counts.iter().copied()))?;
+                    }
                 }
-                if let Some(counter) = counter {
-                    counter.add(dictionary.iter().zip(counts.iter().copied()))?;
+                extents.lock().unwrap_or_else(PoisonError::into_inner)[number] = extent;
+                Ok(())
+            },
+        )?;
+        let extents = extents.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for extent in &extents {
+            self.starts.push(*position);
+            position.add(extent);
+        }
+        Ok(())
+    }
+
+    /// Writes an input into the files of its data set; returns what became of its words, by side.
+    pub(super) fn write(
+        &self,
+        layout: &Layout,
+        threads: usize,
+        vocabularies: [&Vocabulary; 2],
+        folder: &Path,
+    ) -> Result<[WordReport; 2], DataError> {
+        let firsts = first_entries(&self.places);
+        let report: Mutex<[WordReport; 2]> = Mutex::default();
+        let names = file_names(layout.kind);
+        parallel::for_each(
+            threads,
+            |send| {
+                (0..self.places.len()).all(send);
+                Ok(())
+            },
+            || {
+                let files = names
+                    .iter()
+                    .map(|name| SharedFile::open(&folder.join(name)));
+                let files = files.collect::<Result<Vec<_>, _>>()?;
+                Ok((Worker::new(self)?, files, Vec::new(), Vec::new()))
+            },
+            |(worker, files, map, bytes), _, number| {
+                let start = self.starts[number];
+                worker.read(self.places[number], firsts[number])?;
+                let (chunk, flags) = (&worker.chunk, &worker.flags);
+                let mut words_of: [WordReport; 2] = Default::default();
+                for (stream, vocabulary) in vocabularies.into_iter().enumerate() {
+                    let stream_layout = layout.streams[stream];
+                    let dictionary = &chunk.words[layout.dictionary(stream_layout.field)];
+                    map.clear();
+                    map.extend(dictionary.iter().map(|word| vocabulary.id_or_unknown(word)));
+                    let (mut ids, mut ends) = (Vec::new(), Vec::new());
+                    let mut end = start.ids[stream];
+                    let side = match stream_layout.side {
+                        Side::Source => &mut words_of[0],
+                        Side::Target => &mut words_of[1],
+                    };
+                    for (_, words, length) in kept(chunk, flags, layout, stream) {
+                        ids.extend(words.iter().map(|word| {
+                            map.get(*word as usize).copied().unwrap_or(Vocabulary::UNK)
+                        }));
+                        end += words.len() as u64;
+                        ends.extend(end.to_le_bytes());
+                        side.truncated += u64::from(length > stream_layout.max_words);
+                    }
+                    side.words += ids.len() as u64;
+                    side.unknown += ids.iter().filter(|id| **id == Vocabulary::UNK).count() as u64;
+                    bytes.clear();
+                    extend_u32s(bytes, &ids);
+                    files[stream * 2].write_at(start.ids[stream] * 4, bytes)?;
+                    files[stream * 2 + 1].write_at(start.sentences * 8, &ends)?;
                 }
-            }
-            extents.lock().unwrap_or_else(PoisonError::into_inner)[number] = extent;
-            Ok(())
-        },
-    )?;
-    let before = position.0.examples;
-    let extents = extents.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let starts = extents
-        .iter()
-        .map(|extent| {
-            let start = position.0;
-            position.0.add(extent);
-            start
-        })
-        .collect();
-    Ok(Survey {
-        starts,
-        examples: position.0.examples - before,
-    })
+                match layout.kind {
+                    TaskKind::Nli => {
+                        let labels = chunk
+                            .labels
+                            .iter()
+                            .zip(flags)
+                            .filter(|(_, flags)| **flags != 0);
+                        let labels: Vec<u8> = labels.map(|(label, _)| *label).collect();
+                        files[4].write_at(start.examples, &labels)?;
+                    }
+                    TaskKind::SkipThought => {
+                        let middles =
+                            (start.sentences..).zip(flags.iter().filter(|flags| **flags != 0));
+                        let middles = middles.filter(|(_, flags)| **flags & SOURCE != 0);
+                        let triples: Vec<u8> = middles
+                            .flat_map(|(sentence, _)| sentence.to_le_bytes())
+                            .collect();
+                        files[4].write_at(start.examples * 8, &triples)?;
+                    }
+                    _ => {}
+                }
+                let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                report
+                    .iter_mut()
+                    .zip(&words_of)
+                    .for_each(|(sum, words)| sum.add(words));
+                Ok(())
+            },
+        )?;
+        Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The names of a data set's files.
-pub(super) fn file_names(kind: TaskKind) -> Vec<String> {
+fn file_names(kind: TaskKind) -> Vec<String> {
     let streams = stream_names(kind).into_iter();
     let mut names: Vec<String> = streams
         .flat_map(|name| [format!("{name}.ids"), format!("{name}.ends")])
@@ -203,101 +284,11 @@ pub(super) fn file_names(kind: TaskKind) -> Vec<String> {
 }
 
 /// Creates the files of a data set, empty.
-pub(super) fn create(folder: &Path, kind: TaskKind) -> Result<(), DataError> {
+pub(super) fn create_files(folder: &Path, kind: TaskKind) -> Result<(), DataError> {
     fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     for name in file_names(kind) {
         let path = folder.join(name);
         File::create(&path).map_err(DataError::io(&path))?;
     }
     Ok(())
-}
-
-/// Writes an input into the files of its data set; returns what became of its words, by side.
-pub(super) fn write(
-    part: &Part,
-    survey: &Survey,
-    layout: &Layout,
-    threads: usize,
-    vocabularies: [&Vocabulary; 2],
-    folder: &Path,
-) -> Result<[WordReport; 2], DataError> {
-    let firsts = first_entries(&part.places);
-    let report: Mutex<[WordReport; 2]> = Mutex::default();
-    let names = file_names(layout.kind);
-    parallel::for_each(
-        threads,
-        |send| {
-            (0..part.places.len()).all(send);
-            Ok(())
-        },
-        || {
-            let files = names
-                .iter()
-                .map(|name| SharedFile::open(&folder.join(name)));
-            let files = files.collect::<Result<Vec<_>, _>>()?;
-            Ok((Worker::new(part)?, files, Vec::new(), Vec::new()))
-        },
-        |(worker, files, map, bytes), _, number| {
-            let start = survey.starts[number];
-            worker.read(part.places[number], firsts[number])?;
-            let (chunk, flags) = (&worker.chunk, &worker.flags);
-            let mut words_of: [WordReport; 2] = Default::default();
-            for (stream, vocabulary) in vocabularies.into_iter().enumerate() {
-                let stream_layout = layout.streams[stream];
-                let dictionary = &chunk.words[layout.dictionary(stream_layout.field)];
-                map.clear();
-                map.extend(dictionary.iter().map(|word| vocabulary.id_or_unknown(word)));
-                let (mut ids, mut ends) = (Vec::new(), Vec::new());
-                let mut end = start.ids[stream];
-                let side = match stream_layout.side {
-                    Side::Source => &mut words_of[0],
-                    Side::Target => &mut words_of[1],
-                };
-                for (_, words, length) in kept(chunk, flags, layout, stream) {
-                    ids.extend(
-                        words.iter().map(|word| {
-                            map.get(*word as usize).copied().unwrap_or(Vocabulary::UNK)
-                        }),
-                    );
-                    end += words.len() as u64;
-                    ends.extend(end.to_le_bytes());
-                    side.truncated += u64::from(length > stream_layout.max_words);
-                }
-                side.words += ids.len() as u64;
-                side.unknown += ids.iter().filter(|id| **id == Vocabulary::UNK).count() as u64;
-                bytes.clear();
-                extend_u32s(bytes, &ids);
-                files[stream * 2].write_at(start.ids[stream] * 4, bytes)?;
-                files[stream * 2 + 1].write_at(start.sentences * 8, &ends)?;
-            }
-            match layout.kind {
-                TaskKind::Nli => {
-                    let labels = chunk
-                        .labels
-                        .iter()
-                        .zip(flags)
-                        .filter(|(_, flags)| **flags != 0);
-                    let labels: Vec<u8> = labels.map(|(label, _)| *label).collect();
-                    files[4].write_at(start.examples, &labels)?;
-                }
-                TaskKind::SkipThought => {
-                    let middles =
-                        (start.sentences..).zip(flags.iter().filter(|flags| **flags != 0));
-                    let middles = middles.filter(|(_, flags)| **flags & SOURCE != 0);
-                    let triples: Vec<u8> = middles
-                        .flat_map(|(sentence, _)| sentence.to_le_bytes())
-                        .collect();
-                    files[4].write_at(start.examples * 8, &triples)?;
-                }
-                _ => {}
-            }
-            let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
-            report
-                .iter_mut()
-                .zip(&words_of)
-                .for_each(|(sum, words)| sum.add(words));
-            Ok(())
-        },
-    )?;
-    Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,0 +1,160 @@
+//! What prepared data is named by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::task::Task;
+use super::{DataOptions, Progress, Vocabularies, cache};
+use crate::corpus::Origin;
+use crate::error::DataError;
+use crate::parallel;
+use crate::spec::InputTable;
+
+/// The key that prepared data lies under: a hash of all that it depends on. Also the state of the
+/// files when they were hashed.
+pub(super) fn of(
+    tasks: &[Task],
+    options: &DataOptions,
+    given: Option<&Vocabularies>,
+    base: &Path,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<(String, Stamps), DataError> {
+    let inputs = hash_inputs(tasks, options.threads(), progress)?;
+    let mut digest = Sha256::new();
+    let mut add = |text: &str| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    add(&cache::FORMAT.to_string());
+    add(&serde_json::to_string(options)
+        .map_err(|error| DataError::key("options", error.to_string()))?);
+    let resources = options.resources(base);
+    for path in [resources.nonbreaking_prefixes, resources.punkt]
+        .into_iter()
+        .flatten()
+    {
+        for origin in Origin::all(&path)? {
+            add(&cache::hash_of(origin.open()?, &origin.name())?);
+        }
+    }
+    for task in tasks {
+        add(&format!(
+            "{} {:?} {:?}",
+            task.name, task.kind, task.languages
+        ));
+        for (split, corpora) in &task.splits {
+            add(split);
+            for corpus in corpora {
+                // Where a file lies does not matter, but its name does: it tells the format.
+                let settings = InputTable {
+                    path: None,
+                    source: None,
+                    target: None,
+                    ..corpus.table.clone()
+                };
+                add(&format!("{settings:?}"));
+                for origin in corpus.origins()? {
+                    let name = origin.name();
+                    add(Path::new(&name)
+                        .file_name()
+                        .map_or("", |name| name.to_str().unwrap_or_default()));
+                    add(inputs.0.get(&name).map_or("", |input| &input.hash));
+                }
+            }
+        }
+    }
+    if let Some(given) = given {
+        let targets = given
+            .targets
+            .iter()
+            .map(|(task, vocabulary)| (task.as_str(), vocabulary));
+        for (task, vocabulary) in [("", &given.source)].into_iter().chain(targets) {
+            add(&format!("{task} {}", vocabulary.len()));
+            vocabulary.words().for_each(&mut add);
+        }
+    }
+    Ok((cache::hex(digest)[..32].to_owned(), inputs))
+}
+
+/// The inputs by name, as they were when they were hashed.
+pub(super) struct Stamps(BTreeMap<String, Input>);
+
+struct Input {
+    hash: String,
+    origin: Origin,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Input {
+    fn new(origin: &Origin, name: &str) -> Result<Self, DataError> {
+        let (size, modified) = origin.stamp()?;
+        Ok(Self {
+            hash: cache::hash_of(origin.open()?, name)?,
+            origin: origin.clone(),
+            size,
+            modified,
+        })
+    }
+}
+
+impl Stamps {
+    /// Checks that no file was changed since it was hashed: what was read would lie under the wrong
+    /// key.
+    pub(super) fn check(&self) -> Result<(), DataError> {
+        for (name, input) in &self.0 {
+            if input.origin.stamp()? != (input.size, input.modified) {
+                return Err(DataError::Damaged {
+                    path: name.clone(),
+                    problem: "it was changed while it was read".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hashes the contents of every file that is read.
+fn hash_inputs(
+    tasks: &[Task],
+    threads: usize,
+    progress: &dyn Fn(Progress<'_>),
+) -> Result<Stamps, DataError> {
+    let mut origins: BTreeMap<String, (Origin, &str)> = BTreeMap::new();
+    for task in tasks {
+        for corpus in task.splits.iter().flat_map(|(_, corpora)| corpora) {
+            let found = corpus
+                .origins()
+                .map_err(|error| error.in_task(&task.name))?;
+            let found = found
+                .into_iter()
+                .map(|origin| (origin.name(), (origin, &*task.name)));
+            origins.extend(found);
+        }
+    }
+    let inputs = Mutex::new(BTreeMap::new());
+    parallel::for_each(
+        threads,
+        |send| {
+            origins.iter().all(|(name, origin)| {
+                progress(Progress::Hashing { input: name });
+                send((name, origin))
+            });
+            Ok(())
+        },
+        || Ok(()),
+        |(), _, (name, (origin, task))| {
+            let input = Input::new(origin, name).map_err(|error| error.in_task(task))?;
+            let mut inputs = inputs.lock().unwrap_or_else(PoisonError::into_inner);
+            inputs.insert(name.clone(), input);
+            Ok(())
+        },
+    )?;
+    Ok(Stamps(
+        inputs.into_inner().unwrap_or_else(PoisonError::into_inner),
+    ))
+}

@@ -1,0 +1,127 @@
+//! Tasks whose inputs have been found.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::DataOptions;
+use super::layout::Layout;
+use super::tokenise::Wording;
+use crate::corpus::Corpus;
+use crate::error::DataError;
+use crate::spec::{TaskKind, TaskSpec};
+use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
+
+/// A task whose inputs have been found.
+pub(super) struct Task {
+    pub(super) name: String,
+    pub(super) kind: TaskKind,
+    pub(super) languages: [String; 2],
+    pub(super) wording: Wording,
+    pub(super) layout: Layout,
+    /// The splits that there are, with their inputs.
+    pub(super) splits: Vec<(&'static str, Vec<Corpus>)>,
+}
+
+/// Finds the inputs of all tasks and checks what can be checked before any work starts.
+pub(super) fn resolve(
+    tasks: &[TaskSpec],
+    options: &DataOptions,
+    base: &Path,
+) -> Result<Vec<Task>, DataError> {
+    if tasks.is_empty() {
+        return Err(DataError::key("task", "there is no task"));
+    }
+    let resources = options.resources(base);
+    let mut names = BTreeSet::new();
+    let resolve = |task: &TaskSpec| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
+        if task.name.is_empty() || task.name.starts_with('.') || !task.name.chars().all(plain) {
+            let problem = format!(
+                "`{}`; expected letters, digits and `-_+.`, not a dot first",
+                task.name
+            );
+            return Err(DataError::key("name", problem));
+        }
+        if task.train.is_empty() {
+            return Err(DataError::key("train", "there is no input"));
+        }
+        let languages = [
+            task.source_language().to_owned(),
+            task.target_language().to_owned(),
+        ];
+        let splits = [
+            ("train", &task.train),
+            ("validation", &task.validation),
+            ("test", &task.test),
+        ];
+        let splits = splits.into_iter().filter(|(_, inputs)| !inputs.is_empty());
+        Ok(Task {
+            name: task.name.clone(),
+            kind: task.kind,
+            wording: wording(task.kind, &languages, options, &resources)?,
+            languages,
+            layout: Layout::new(task.kind, options),
+            splits: splits
+                .map(|(split, inputs)| {
+                    let corpora = inputs
+                        .iter()
+                        .map(|input| Corpus::new(input.table(), task.kind, base));
+                    Ok((split, corpora.collect::<Result<_, _>>()?))
+                })
+                .collect::<Result<_, DataError>>()?,
+        })
+    };
+    tasks
+        .iter()
+        .map(|task| {
+            if !names.insert(task.name.as_str()) {
+                return Err(
+                    DataError::key("name", "occurs twice; tasks need different names")
+                        .in_task(&task.name),
+                );
+            }
+            resolve(task).map_err(|error| error.in_task(&task.name))
+        })
+        .collect()
+}
+
+/// The tokenisers of a task. Trees come as words already, and their symbols keep their case.
+fn wording(
+    kind: TaskKind,
+    languages: &[String; 2],
+    options: &DataOptions,
+    resources: &Resources,
+) -> Result<Wording, DataError> {
+    let lower = options.lowercase;
+    Ok(match kind {
+        TaskKind::Parsing => Wording {
+            tokenizers: [Box::new(Whitespace), Box::new(Whitespace)],
+            lowercase: [lower, false],
+        },
+        _ => {
+            // The two sentences of an inference pair are of one language.
+            let second = if kind == TaskKind::Nli {
+                &languages[0]
+            } else {
+                &languages[1]
+            };
+            Wording {
+                tokenizers: [
+                    tokenizer(&options.tokenizer, &languages[0], resources)?,
+                    tokenizer(&options.tokenizer, second, resources)?,
+                ],
+                lowercase: [lower, lower],
+            }
+        }
+    })
+}
+
+/// The tokeniser of this name for a language.
+fn tokenizer(
+    name: &str,
+    language: &str,
+    resources: &Resources,
+) -> Result<Box<dyn Tokenizer>, DataError> {
+    by_name(name, language, resources)
+        .map_err(|error| DataError::key("tokenizer", error.to_string()))
+}
