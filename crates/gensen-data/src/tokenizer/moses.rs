@@ -343,3 +343,85 @@ fn push_escaped(word: &str, tokens: &mut Tokens) {
     }
     tokens.push(&word[copied..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenize(language: Language, aggressive: bool, line: &str) -> String {
+        let options = MosesOptions {
+            escape: false,
+            aggressive,
+        };
+        let mut tokens = Tokens::default();
+        Moses::new(language, options).tokenize(line, &mut tokens);
+        tokens.iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn contractions_are_split_as_the_language_asks() {
+        for (language, expected) in [
+            (Language::English, "d 'eau isn 't 1990 's dogs ' x"),
+            (Language::French, "d' eau isn' t 1990 ' s dogs ' x"),
+            (Language::German, "d ' eau isn ' t 1990 ' s dogs ' x"),
+        ] {
+            assert_eq!(
+                tokenize(language, false, "d'eau isn't 1990's dogs' x"),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_stop_stays_with_prefixes_and_before_small_letters() {
+        let english = |line| tokenize(Language::English, false, line);
+        assert_eq!(
+            english("Mr. Fox. No. 5 No. Yes"),
+            "Mr. Fox . No. 5 No . Yes"
+        );
+        assert_eq!(
+            english("the U.S. Army etc. and Mr."),
+            "the U.S. Army etc. and Mr ."
+        );
+        // The original sees an empty word between the full stop and the bracket.
+        assert_eq!(english("x. (a) etc. [b]"), "x . ( a ) etc . [ b ]");
+        assert_eq!(english("He said 'no.'"), "He said ' no . '");
+    }
+
+    #[test]
+    fn commas_stay_inside_numbers() {
+        let german = |line| tokenize(Language::German, false, line);
+        assert_eq!(
+            german("1.000,50 a,b 5, ½,² ,,,x 7,"),
+            "1.000,50 a , b 5 , ½ , ² , , , x 7 ,"
+        );
+    }
+
+    #[test]
+    fn hyphens_are_split_on_request() {
+        assert_eq!(
+            tokenize(Language::English, true, "a-b-c -d 1-2"),
+            "a @-@ b @-@ c -d 1 @-@ 2"
+        );
+        assert_eq!(tokenize(Language::English, false, "a-b-c"), "a-b-c");
+    }
+
+    #[test]
+    fn white_space_and_control_characters() {
+        let english = |line| tokenize(Language::English, false, line);
+        assert_eq!(
+            english("\u{a0} a\0b\t\u{1f} c\u{85}d\u{7f} \r\n"),
+            "ab c d \u{7f}"
+        );
+        assert_eq!(english(" \u{3000} "), "");
+    }
+
+    #[test]
+    fn a_long_run_of_full_stops_takes_no_quadratic_time() {
+        let line = format!("x{}y", ".".repeat(1 << 20));
+        assert_eq!(
+            tokenize(Language::English, false, &line).len(),
+            (1 << 20) + 4
+        );
+    }
+}

@@ -148,3 +148,37 @@ fn split_joined_word(line: &mut Rewriter, words: Joined) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenize(line: &str) -> String {
+        let mut tokens = Tokens::default();
+        Ptb.tokenize(line, &mut tokens);
+        tokens.iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn clitics_are_split_one_kind_after_the_other() {
+        assert_eq!(
+            tokenize("We'd've'LL can't'VE it's'm"),
+            "We'd've 'LL can't 'VE it's 'm"
+        );
+    }
+
+    #[test]
+    fn joined_words_need_a_space_on_either_side() {
+        assert_eq!(
+            tokenize("cannot cannot 'Tis (gonna) Wanna."),
+            "can not cannot 'T is ( gon na ) Wan na ."
+        );
+    }
+
+    #[test]
+    fn the_final_full_stop_goes_before_closing_marks() {
+        assert_eq!(tokenize("a. b.\")  "), "a. b . '' )");
+        assert_eq!(tokenize("a.. "), "a..");
+        assert_eq!(tokenize("\u{a0}x\u{a0}."), "\u{a0}x\u{a0} .");
+    }
+}
