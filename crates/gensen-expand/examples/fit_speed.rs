@@ -15,12 +15,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Uniform numbers from a fixed sequence; the cost of a fit does not depend on the values.
     let mut state = 1u64;
     let mut number = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1 << 24) as f32 - 0.5
     };
-    let names: Vec<String> =
-        SPECIAL_WORDS.map(String::from).into_iter().chain((4..words).map(|id| format!("w{id}"))).collect();
-    let vectors = WordVectors::from_rows(&names, Array2::from_shape_simple_fn((words, dimensions), &mut number))?;
+    let names: Vec<String> = SPECIAL_WORDS
+        .map(String::from)
+        .into_iter()
+        .chain((4..words).map(|id| format!("w{id}")))
+        .collect();
+    let vectors = WordVectors::from_rows(
+        &names,
+        Array2::from_shape_simple_fn((words, dimensions), &mut number),
+    )?;
     let embedding = Array2::from_shape_simple_fn((words, width), &mut number);
     let own = EmbeddingTable::new(&names, embedding.view())?;
 
@@ -43,7 +51,10 @@ struct Stopwatch {
 
 impl Stopwatch {
     fn start() -> Self {
-        Self { wall: Instant::now(), processor: processor_seconds() }
+        Self {
+            wall: Instant::now(),
+            processor: processor_seconds(),
+        }
     }
 
     fn stop(self, what: &str) {

@@ -36,6 +36,9 @@ mod vocabulary;
 
 pub use linear::{FitOptions, FitReport, LinearMap, MapError, Solver};
 pub use vectors::{
-    CaseOverlap, Duplicate, ReadOptions, ReadReport, RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
+    CaseOverlap, Duplicate, ReadOptions, ReadReport, RowProblem, VectorFormat, VectorsError,
+    WordSelection, WordVectors,
 };
-pub use vocabulary::{EmbeddingTable, ExpandError, Expansion, ExpansionReport, SPECIAL_WORDS, VocabularyMap};
+pub use vocabulary::{
+    EmbeddingTable, ExpandError, Expansion, ExpansionReport, SPECIAL_WORDS, VocabularyMap,
+};

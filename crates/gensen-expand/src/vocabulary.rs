@@ -3,6 +3,7 @@
 use std::{collections::hash_map::Entry, fmt};
 
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
@@ -33,12 +34,21 @@ impl<'a> EmbeddingTable<'a> {
     /// If words and rows differ in number, the first four words are not [`SPECIAL_WORDS`], or a word is repeated.
     pub fn new(words: &'a [String], embedding: ArrayView2<'a, f32>) -> Result<Self, ExpandError> {
         if words.len() != embedding.nrows() {
-            return Err(ExpandError::TableLength { words: words.len(), rows: embedding.nrows() });
+            return Err(ExpandError::TableLength {
+                words: words.len(),
+                rows: embedding.nrows(),
+            });
         }
         for (id, special) in SPECIAL_WORDS.into_iter().enumerate() {
             match words.get(id) {
                 Some(word) if word == special => {}
-                other => return Err(ExpandError::SpecialWord { id, expected: special, found: other.cloned() }),
+                other => {
+                    return Err(ExpandError::SpecialWord {
+                        id,
+                        expected: special,
+                        found: other.cloned(),
+                    });
+                }
             }
         }
         let mut index = FxHashMap::default();
@@ -46,11 +56,19 @@ impl<'a> EmbeddingTable<'a> {
             match index.entry(word.as_str()) {
                 Entry::Vacant(entry) => entry.insert(id),
                 Entry::Occupied(first) => {
-                    return Err(ExpandError::RepeatedWord { word: word.clone(), first: *first.get(), second: id });
+                    return Err(ExpandError::RepeatedWord {
+                        word: word.clone(),
+                        first: *first.get(),
+                        second: id,
+                    });
                 }
             };
         }
-        Ok(Self { words, embedding, index })
+        Ok(Self {
+            words,
+            embedding,
+            index,
+        })
     }
 }
 
@@ -85,7 +103,11 @@ impl<'v> VocabularyMap<'v> {
             );
         }
         let dimensions = vectors.dimensions();
-        let needed = if options.ridge > 0.0 { 2 } else { dimensions + 1 };
+        let needed = if options.ridge > 0.0 {
+            2
+        } else {
+            dimensions + 1
+        };
         if overlap.shared < needed {
             return Err(ExpandError::TooFewShared {
                 shared: overlap.shared,
@@ -96,16 +118,25 @@ impl<'v> VocabularyMap<'v> {
                 shared_if_lowercased: overlap.shared_if_lowercased,
             });
         }
-        let shared = own.words.iter().enumerate().filter_map(|(id, word)| Some((id, vectors.position(word)?)));
+        let shared = own
+            .words
+            .iter()
+            .enumerate()
+            .filter_map(|(id, word)| Some((id, vectors.position(word)?)));
         let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
-        for &id in &ids {
-            if own.embedding.row(id).iter().any(|value| !value.is_finite()) {
-                return Err(ExpandError::NotFinite { id, word: own.words.get(id).cloned().unwrap_or_default() });
-            }
+        let damaged = |&&id: &&usize| own.embedding.row(id).iter().any(|value| !value.is_finite());
+        if let Some(&id) = ids.par_iter().find_first(damaged) {
+            return Err(ExpandError::NotFinite {
+                id,
+                word: own.words.get(id).cloned().unwrap_or_default(),
+            });
         }
         let x = Rows::new(vectors.matrix(), positions);
         let y = Rows::new(own.embedding, ids);
-        Ok(Self { linear: linear::fit(&x, &y, overlap, options)?, vectors })
+        Ok(Self {
+            linear: linear::fit(&x, &y, overlap, options)?,
+            vectors,
+        })
     }
 
     /// Applies a map that was fitted before, to these word vectors.
@@ -116,7 +147,10 @@ impl<'v> VocabularyMap<'v> {
     pub fn new(linear: LinearMap, vectors: &'v WordVectors) -> Result<Self, MapError> {
         match vectors.dimensions() {
             found if found == linear.dimensions() => Ok(Self { linear, vectors }),
-            found => Err(MapError::Dimensions { expected: linear.dimensions(), found }),
+            found => Err(MapError::Dimensions {
+                expected: linear.dimensions(),
+                found,
+            }),
         }
     }
 
@@ -135,14 +169,21 @@ impl<'v> VocabularyMap<'v> {
     ///
     /// [`ExpandError::NoWords`] for an empty list, [`ExpandError::EmptyWord`] for a word without characters,
     /// [`ExpandError::Width`] if the map was fitted to another embedding.
-    pub fn expand_table<I>(&self, own: &EmbeddingTable<'_>, words: I) -> Result<Expansion, ExpandError>
+    pub fn expand_table<I>(
+        &self,
+        own: &EmbeddingTable<'_>,
+        words: I,
+    ) -> Result<Expansion, ExpandError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
         let width = own.embedding.ncols();
         if width != self.linear.width() {
-            return Err(ExpandError::Width { expected: self.linear.width(), found: width });
+            return Err(ExpandError::Width {
+                expected: self.linear.width(),
+                found: width,
+            });
         }
         let new_words = distinct(words)?;
         let mut report = ExpansionReport::default();
@@ -171,11 +212,17 @@ impl<'v> VocabularyMap<'v> {
         report.mapped = mapped_ids.len();
 
         let mut embedding = own.embedding.select(ndarray::Axis(0), &own_rows);
-        let mapped = self.linear.transform_rows(&Rows::new(self.vectors.matrix(), positions))?;
+        let mapped = self
+            .linear
+            .transform_rows(&Rows::new(self.vectors.matrix(), positions))?;
         for (&id, row) in mapped_ids.iter().zip(mapped.rows()) {
             embedding.row_mut(id).assign(&row);
         }
-        Ok(Expansion { words: new_words, embedding, report })
+        Ok(Expansion {
+            words: new_words,
+            embedding,
+            report,
+        })
     }
 }
 
@@ -199,7 +246,11 @@ where
             new_words.push(word.to_owned());
         }
     }
-    if given == 0 { Err(ExpandError::NoWords) } else { Ok(new_words) }
+    if given == 0 {
+        Err(ExpandError::NoWords)
+    } else {
+        Ok(new_words)
+    }
 }
 
 /// The table of an expanded vocabulary.
@@ -234,10 +285,19 @@ impl ExpansionReport {
 
 impl fmt::Display for ExpansionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kept, mapped, unknown, unknown_examples } = self;
+        let Self {
+            kept,
+            mapped,
+            unknown,
+            unknown_examples,
+        } = self;
         write!(f, "{kept} words kept, {mapped} mapped, {unknown} unknown")?;
         if !unknown_examples.is_empty() {
-            let more = if *unknown > unknown_examples.len() { ", ..." } else { "" };
+            let more = if *unknown > unknown_examples.len() {
+                ", ..."
+            } else {
+                ""
+            };
             write!(f, " ({}{more})", unknown_examples.join(", "))?;
         }
         Ok(())

@@ -73,7 +73,10 @@ impl LinearMap {
     pub(crate) fn transform_rows(&self, vectors: &Rows<'_>) -> Result<Array2<f32>, MapError> {
         let (width, dimensions) = self.coefficients.dim();
         if vectors.width() != dimensions {
-            return Err(MapError::Dimensions { expected: dimensions, found: vectors.width() });
+            return Err(MapError::Dimensions {
+                expected: dimensions,
+                found: vectors.width(),
+            });
         }
         // `as_standard_layout` copies nothing here: both ways to make a map leave the rows contiguous.
         let coefficients = self.coefficients.as_standard_layout();
@@ -81,19 +84,25 @@ impl LinearMap {
         let coefficients = MatRef::from_row_major_slice(coefficients, width, dimensions);
 
         let mut mapped = vec![0f32; vectors.len() * width];
-        mapped.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().for_each(|(i, mapped)| {
-            let start = i * BLOCK_ROWS;
-            let rows = mapped.len() / width;
-            let mut x = Mat::zeros(dimensions, rows);
-            vectors.centred_block(start, None, &mut x);
-            let mut y = Mat::<f64>::zeros(width, rows);
-            matmul(&mut y, Accum::Replace, coefficients, &x, 1.0, Par::Seq);
-            for (row, y) in mapped.chunks_exact_mut(width).zip(y.col_iter()) {
-                for ((to, &sum), &intercept) in row.iter_mut().zip(y.iter()).zip(&self.intercept) {
-                    *to = (sum + intercept) as f32;
+        mapped
+            .par_chunks_mut((BLOCK_ROWS * width).max(1))
+            .enumerate()
+            .for_each(|(i, mapped)| {
+                let start = i * BLOCK_ROWS;
+                let rows = mapped.len() / width;
+                let mut x = Mat::zeros(dimensions, rows);
+                vectors.centred_block(start, None, &mut x);
+                let mut y = Mat::<f64>::zeros(width, rows);
+                matmul(&mut y, Accum::Replace, coefficients, &x, 1.0, Par::Seq);
+                for (row, y) in mapped.chunks_exact_mut(width).zip(y.col_iter()) {
+                    for ((to, &sum), &intercept) in
+                        row.iter_mut().zip(y.iter()).zip(&self.intercept)
+                    {
+                        *to = (sum + intercept) as f32;
+                    }
                 }
-            }
-        });
-        Array2::from_shape_vec((vectors.len(), width), mapped).map_err(|e| MapError::Shape(e.to_string()))
+            });
+        Array2::from_shape_vec((vectors.len(), width), mapped)
+            .map_err(|e| MapError::Shape(e.to_string()))
     }
 }

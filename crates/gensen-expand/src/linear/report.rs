@@ -53,10 +53,21 @@ impl FitReport {
 
 impl fmt::Display for FitReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CaseOverlap { words, shared, shared_if_lowercased } = self.overlap;
+        let CaseOverlap {
+            words,
+            shared,
+            shared_if_lowercased,
+        } = self.overlap;
         let percent = 100.0 * shared as f64 / words.max(1) as f64;
-        writeln!(f, "shared words   {shared} of the encoder's {words} ({percent:.1} %); {shared_if_lowercased} if lower-cased")?;
-        write!(f, "map            {} -> {} dimensions, rank {}", self.dimensions, self.width, self.rank)?;
+        writeln!(
+            f,
+            "shared words   {shared} of the encoder's {words} ({percent:.1} %); {shared_if_lowercased} if lower-cased"
+        )?;
+        write!(
+            f,
+            "map            {} -> {} dimensions, rank {}",
+            self.dimensions, self.width, self.rank
+        )?;
         match self.condition {
             Some(condition) => write!(f, ", condition number {condition:.3e}")?,
             None => f.write_str(", word vectors linearly dependent")?,
@@ -65,9 +76,17 @@ impl fmt::Display for FitReport {
             write!(f, ", ridge {}", self.ridge)?;
         }
         let (least, greatest) = range(&self.r_squared);
-        write!(f, "\nR²             {:.4} (by dimension {least:.4} to {greatest:.4})", self.mean_r_squared())?;
+        write!(
+            f,
+            "\nR²             {:.4} (by dimension {least:.4} to {greatest:.4})",
+            self.mean_r_squared()
+        )?;
         let (least, greatest) = range(&self.residual);
-        write!(f, "\nresidual (RMS) {:.4e} (by dimension {least:.4e} to {greatest:.4e})", mean(&self.residual))
+        write!(
+            f,
+            "\nresidual (RMS) {:.4e} (by dimension {least:.4e} to {greatest:.4e})",
+            mean(&self.residual)
+        )
     }
 }
 
@@ -76,5 +95,8 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 fn range(values: &[f64]) -> (f64, f64) {
-    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), &v| (least.min(v), greatest.max(v)))
+    values.iter().fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(least, greatest), &v| (least.min(v), greatest.max(v)),
+    )
 }

@@ -18,7 +18,10 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn all(matrix: ArrayView2<'a, f32>) -> Self {
-        Self { matrix, chosen: (0..matrix.nrows()).collect() }
+        Self {
+            matrix,
+            chosen: (0..matrix.nrows()).collect(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -36,22 +39,27 @@ impl<'a> Rows<'a> {
             let mut sum = vec![0f64; self.width()];
             for &row in strip {
                 let row = self.matrix.index_axis(Axis(0), row);
-                sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+                sum.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, &value)| *sum += f64::from(value));
             }
             sum
         });
         let mut mean = vec![0f64; self.width()];
         for sum in sums.collect::<Vec<_>>() {
-            mean.iter_mut().zip(sum).for_each(|(mean, sum)| *mean += sum);
+            mean.iter_mut()
+                .zip(sum)
+                .for_each(|(mean, sum)| *mean += sum);
         }
-        mean.iter_mut().for_each(|mean| *mean /= self.len().max(1) as f64);
+        mean.iter_mut()
+            .for_each(|mean| *mean /= self.len().max(1) as f64);
         mean
     }
 
     /// Fills the columns of `block` with the rows from `start` on, less `means` if given.
     pub(crate) fn centred_block(&self, start: usize, means: Option<&[f64]>, block: &mut Mat<f64>) {
         let chosen = self.chosen.get(start..).unwrap_or_default();
-        block.par_col_iter_mut().zip(chosen.par_iter()).for_each(|(column, &row)| {
+        for (column, &row) in block.col_iter_mut().zip(chosen) {
             let row = self.matrix.index_axis(Axis(0), row);
             match means {
                 Some(means) => {
@@ -59,8 +67,11 @@ impl<'a> Rows<'a> {
                         *to = f64::from(value) - mean;
                     }
                 }
-                None => column.iter_mut().zip(row).for_each(|(to, &value)| *to = f64::from(value)),
+                None => column
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(to, &value)| *to = f64::from(value)),
             }
-        });
+        }
     }
 }

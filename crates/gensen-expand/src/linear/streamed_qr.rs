@@ -7,16 +7,25 @@
 
 use faer::{Mat, linalg::solvers::SvdError};
 
-use super::{Rows, moments::{Moments, for_each_block}, fit::Solution};
+use super::{
+    Rows,
+    fit::Solution,
+    moments::{Moments, for_each_block},
+};
 
 /// Singular values below this part of the largest are rounding of 32-bit input.
 const RESOLUTION: f64 = f32::EPSILON as f64;
 
-pub(super) fn solve(x: &Rows<'_>, y: &Rows<'_>, moments: &Moments, ridge: f64) -> Result<Solution, SvdError> {
+pub(super) fn solve(
+    x: &Rows<'_>,
+    y: &Rows<'_>,
+    moments: &Moments,
+    ridge: f64,
+) -> Result<Solution, SvdError> {
     let (dimensions, width) = (x.width(), y.width());
     let mut r = Mat::<f64>::zeros(dimensions, dimensions);
     let mut z = Mat::<f64>::zeros(dimensions, width);
-    for_each_block(x, y, &moments.mean_x, &moments.mean_y, |x, y| {
+    for_each_block(x, y, moments, 0..x.len(), |x, y| {
         let qr = faer::concat![[r], [x.transpose()]].qr();
         z = qr.compute_thin_Q().transpose() * faer::concat![[z], [y.transpose()]];
         r = qr.thin_R().to_owned();
@@ -30,11 +39,18 @@ pub(super) fn solve(x: &Rows<'_>, y: &Rows<'_>, moments: &Moments, ridge: f64) -
     let mut projected = svd.U().transpose() * &z;
     for (i, &s) in singular.iter().enumerate() {
         let factor = if kept(s) { s / (s * s + ridge) } else { 0.0 };
-        projected.row_mut(i).iter_mut().for_each(|value| *value *= factor);
+        projected
+            .row_mut(i)
+            .iter_mut()
+            .for_each(|value| *value *= factor);
     }
     let condition = match singular.last() {
         Some(&smallest) if rank == dimensions => Some(largest / smallest),
         _ => None,
     };
-    Ok(Solution { weights: svd.V() * projected, rank, condition })
+    Ok(Solution {
+        weights: svd.V() * projected,
+        rank,
+        condition,
+    })
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use ndarray::Array2;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{MAX_DIMENSIONS, ReadReport, RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors};
+use super::{
+    MAX_DIMENSIONS, ReadReport, RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
+};
 
 /// A row that replaced an earlier one of the same word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,12 @@ pub(super) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(path: &Path, format: VectorFormat, dimensions: usize, selection: &'a WordSelection) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        format: VectorFormat,
+        dimensions: usize,
+        selection: &'a WordSelection,
+    ) -> Self {
         Self {
             selection,
             words: Vec::new(),
@@ -64,7 +71,10 @@ impl<'a> Collector<'a> {
             }
             self.report.duplicates += 1;
             if self.report.duplicate_examples.len() < EXAMPLES {
-                self.report.duplicate_examples.push(Duplicate { word: word.to_owned(), line });
+                self.report.duplicate_examples.push(Duplicate {
+                    word: word.to_owned(),
+                    line,
+                });
             }
         } else {
             self.index.insert(word.to_owned(), self.words.len());
@@ -92,9 +102,20 @@ impl<'a> Collector<'a> {
     ) -> Result<(), VectorsError> {
         self.report.rows += 1;
         let line = self.report.rows;
-        if let Some((i, value)) = row.clone().enumerate().find(|(_, value)| !value.is_finite()) {
-            let problem = RowProblem::NotFinite { dimension: i + 1, value: value.to_string() };
-            return Err(VectorsError::Row { path: self.report.path.clone(), line, problem });
+        if let Some((i, value)) = row
+            .clone()
+            .enumerate()
+            .find(|(_, value)| !value.is_finite())
+        {
+            let problem = RowProblem::NotFinite {
+                dimension: i + 1,
+                value: value.to_string(),
+            };
+            return Err(VectorsError::Row {
+                path: self.report.path.clone(),
+                line,
+                problem,
+            });
         }
         if self.selection.contains(word) {
             let row: Vec<f32> = row.collect();
@@ -113,17 +134,24 @@ impl<'a> Collector<'a> {
         }
         self.report.kept = self.words.len();
         let shape = (self.words.len(), self.report.dimensions);
-        let matrix = Array2::from_shape_vec(shape, self.values).map_err(|e| VectorsError::Malformed {
-            path,
-            format: self.report.format,
-            detail: e.to_string(),
-        })?;
+        let matrix =
+            Array2::from_shape_vec(shape, self.values).map_err(|e| VectorsError::Malformed {
+                path,
+                format: self.report.format,
+                detail: e.to_string(),
+            })?;
         if self.report.duplicates > 0 || self.report.not_utf8 > 0 {
             tracing::warn!("{}", self.report);
         } else {
             tracing::info!("{}", self.report);
         }
-        Ok(WordVectors { words: self.words, index: self.index, matrix, other_case: self.other_case, report: self.report })
+        Ok(WordVectors {
+            words: self.words,
+            index: self.index,
+            matrix,
+            other_case: self.other_case,
+            report: self.report,
+        })
     }
 }
 
@@ -131,6 +159,9 @@ impl<'a> Collector<'a> {
 pub(super) fn check_dimensions(path: &Path, found: u64) -> Result<usize, VectorsError> {
     match usize::try_from(found) {
         Ok(dimensions) if (1..=MAX_DIMENSIONS).contains(&dimensions) => Ok(dimensions),
-        _ => Err(VectorsError::Dimensions { path: path.into(), found }),
+        _ => Err(VectorsError::Dimensions {
+            path: path.into(),
+            found,
+        }),
     }
 }

@@ -57,7 +57,9 @@ pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
 /// Text holds no ASCII control bytes but blanks; a few floats always do. (Bytes of other encodings are let
 /// through: there are vectors with words in broken UTF-8.)
 fn is_text(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| b >= b' ' && b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r'))
+    bytes
+        .iter()
+        .all(|&b| b >= b' ' && b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r'))
 }
 
 /// The header of word2vec and fastText: two whole numbers, rows and dimensions.
@@ -65,8 +67,17 @@ pub(super) fn parse_header(line: &[u8]) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(line).ok()?;
     let mut fields = text.split_ascii_whitespace();
     let (rows, dimensions) = (fields.next()?, fields.next()?);
-    let whole = |field: &str| field.bytes().all(|b| b.is_ascii_digit()).then(|| field.parse().ok())?;
-    if fields.next().is_some() { None } else { Some((whole(rows)?, whole(dimensions)?)) }
+    let whole = |field: &str| {
+        field
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| field.parse().ok())?
+    };
+    if fields.next().is_some() {
+        None
+    } else {
+        Some((whole(rows)?, whole(dimensions)?))
+    }
 }
 
 #[cfg(test)]
@@ -75,10 +86,22 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_contents() {
-        assert_eq!(detect(b"the 0.1 -0.2\nof 0.3 0.4\n"), Some(VectorFormat::Text));
-        assert_eq!(detect(b"2 2\nthe 0.1 -0.2\nof 0.3 0.4\n"), Some(VectorFormat::Text));
-        assert_eq!(detect("nb\u{a0}sp\u{85} 0.1\n".as_bytes()), Some(VectorFormat::Text));
-        assert_eq!(detect(b"2 1\nthe \x00\x00\x80\x3f"), Some(VectorFormat::Word2vecBinary));
+        assert_eq!(
+            detect(b"the 0.1 -0.2\nof 0.3 0.4\n"),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect(b"2 2\nthe 0.1 -0.2\nof 0.3 0.4\n"),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect("nb\u{a0}sp\u{85} 0.1\n".as_bytes()),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect(b"2 1\nthe \x00\x00\x80\x3f"),
+            Some(VectorFormat::Word2vecBinary)
+        );
         assert_eq!(detect(b"\x93NUMPY\x01\x00"), Some(VectorFormat::Npy));
         assert_eq!(detect(b"\x89HDF\r\n\x1a\n"), Some(VectorFormat::Hdf5));
         assert_eq!(detect(b"\x80\x02}q\x00."), None);

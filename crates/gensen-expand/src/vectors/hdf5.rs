@@ -15,20 +15,35 @@ const MAX_WORD_LIST_BYTES: usize = 512 << 20;
 const BLOCK_BYTES: usize = 8 << 20;
 
 pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors, VectorsError> {
-    let malformed = |detail: String| VectorsError::Malformed { path: path.into(), format: VectorFormat::Hdf5, detail };
+    let malformed = |detail: String| VectorsError::Malformed {
+        path: path.into(),
+        format: VectorFormat::Hdf5,
+        detail,
+    };
     let failed = |what: &str, e: hdf5_pure::Error| malformed(format!("{what}: {e}"));
 
     let file = File::open_streaming(path).map_err(|e| failed("header", e))?;
-    let embedding = file.dataset("embedding").map_err(|e| failed("`embedding`", e))?;
+    let embedding = file
+        .dataset("embedding")
+        .map_err(|e| failed("`embedding`", e))?;
     let shape = embedding.shape().map_err(|e| failed("`embedding`", e))?;
     let &[rows, dimensions] = shape.as_slice() else {
-        return Err(malformed(format!("`embedding` has shape {shape:?}, expected [words, dimensions]")));
+        return Err(malformed(format!(
+            "`embedding` has shape {shape:?}, expected [words, dimensions]"
+        )));
     };
     let dimensions = check_dimensions(path, dimensions)?;
-    let words = file.dataset("words_flatten").and_then(|d| word_list(&d)).map_err(|e| failed("`words_flatten`", e))?;
+    let words = file
+        .dataset("words_flatten")
+        .and_then(|d| word_list(&d))
+        .map_err(|e| failed("`words_flatten`", e))?;
     let words: Vec<&str> = words.split('\n').collect();
     if words.len() as u64 != rows {
-        return Err(VectorsError::RowCount { path: path.into(), expected: rows, found: words.len() as u64 });
+        return Err(VectorsError::RowCount {
+            path: path.into(),
+            expected: rows,
+            found: words.len() as u64,
+        });
     }
 
     let mut collector = Collector::new(path, VectorFormat::Hdf5, dimensions, selection);
@@ -39,9 +54,16 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
             .read_f32_rows(start as u64, words.len() as u64)
             .map_err(|e| failed(&format!("`embedding` from row {}", start + 1), e))?;
         if values.len() != words.len() * dimensions {
-            return Err(malformed(format!("`embedding` ends after {} numbers", start * dimensions + values.len())));
+            return Err(malformed(format!(
+                "`embedding` ends after {} numbers",
+                start * dimensions + values.len()
+            )));
         }
-        for (j, (word, row)) in words.iter().zip(values.chunks_exact(dimensions)).enumerate() {
+        for (j, (word, row)) in words
+            .iter()
+            .zip(values.chunks_exact(dimensions))
+            .enumerate()
+        {
             // The HDF5 reader puts U+FFFD where bytes are not UTF-8.
             if word.contains(char::REPLACEMENT_CHARACTER) {
                 collector.count_rows(1);
@@ -55,6 +77,8 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
 }
 
 fn word_list(dataset: &Dataset) -> Result<String, hdf5_pure::Error> {
-    let limits = VlenStringReadOptions::new().with_max_elements(1).with_max_payload_bytes(MAX_WORD_LIST_BYTES);
+    let limits = VlenStringReadOptions::new()
+        .with_max_elements(1)
+        .with_max_payload_bytes(MAX_WORD_LIST_BYTES);
     Ok(dataset.read_vlen_strings(limits)?.pop().unwrap_or_default())
 }

@@ -23,7 +23,11 @@ pub(super) struct LineBlocks<R> {
 
 impl<R: Read> LineBlocks<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, rest: Vec::new(), block_bytes: BLOCK_BYTES }
+        Self {
+            reader,
+            rest: Vec::new(),
+            block_bytes: BLOCK_BYTES,
+        }
     }
 
     /// Up to `count` blocks; an empty batch is the end of the stream.
@@ -43,7 +47,9 @@ impl<R: Read> LineBlocks<R> {
         loop {
             let old = block.len();
             block.reserve(self.block_bytes);
-            let read = (&mut self.reader).take(self.block_bytes as u64).read_to_end(&mut block);
+            let read = (&mut self.reader)
+                .take(self.block_bytes as u64)
+                .read_to_end(&mut block);
             let read = read.map_err(BlockError::Io)?;
             if read == 0 {
                 return Ok((!block.is_empty()).then_some(block));
@@ -92,14 +98,26 @@ mod tests {
     fn any_block_size_gives_the_same_lines() {
         let text = b"one\n\ntwo three\nfour";
         for block_bytes in 1..text.len() + 2 {
-            let mut blocks = LineBlocks { reader: Drip(text), rest: Vec::new(), block_bytes };
+            let mut blocks = LineBlocks {
+                reader: Drip(text),
+                rest: Vec::new(),
+                block_bytes,
+            };
             let mut found: Vec<Vec<u8>> = Vec::new();
             while let Ok(batch) = blocks.next_batch(2)
                 && !batch.is_empty()
             {
-                found.extend(batch.iter().flat_map(|block| lines(block).map(<[u8]>::to_vec)));
+                found.extend(
+                    batch
+                        .iter()
+                        .flat_map(|block| lines(block).map(<[u8]>::to_vec)),
+                );
             }
-            assert_eq!(found, [&b"one"[..], b"", b"two three", b"four"], "block of {block_bytes}");
+            assert_eq!(
+                found,
+                [&b"one"[..], b"", b"two three", b"four"],
+                "block of {block_bytes}"
+            );
         }
     }
 

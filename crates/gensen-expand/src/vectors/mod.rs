@@ -53,7 +53,11 @@ impl WordVectors {
     ///
     /// [`VectorsError`] names the file and the line (or row) of what is wrong: rows of differing length,
     /// fields that are not numbers, NaN or infinite values, a header that contradicts the rows, an early end.
-    pub fn read(path: &Path, selection: &WordSelection, options: &ReadOptions) -> Result<Self, VectorsError> {
+    pub fn read(
+        path: &Path,
+        selection: &WordSelection,
+        options: &ReadOptions,
+    ) -> Result<Self, VectorsError> {
         read::read(path, selection, options)
     }
 
@@ -81,7 +85,11 @@ impl WordVectors {
             }
         }
         if found != matrix.nrows() as u64 {
-            return Err(VectorsError::RowCount { path: path.into(), expected: matrix.nrows() as u64, found });
+            return Err(VectorsError::RowCount {
+                path: path.into(),
+                expected: matrix.nrows() as u64,
+                found,
+            });
         }
         collector.finish()
     }
@@ -145,7 +153,8 @@ impl WordVectors {
                 overlap.shared_if_lowercased += 1;
             } else {
                 let lower = word.to_lowercase();
-                overlap.shared_if_lowercased += usize::from(kept.contains(&lower) || self.other_case.contains(&lower));
+                overlap.shared_if_lowercased +=
+                    usize::from(kept.contains(&lower) || self.other_case.contains(&lower));
             }
         }
         overlap
@@ -161,17 +170,47 @@ mod tests {
     #[test]
     fn rows_in_memory_are_checked() {
         let short = WordVectors::from_rows(["a"], array![[1.0], [2.0]]);
-        assert!(matches!(short, Err(VectorsError::RowCount { expected: 2, found: 1, .. })), "{short:?}");
+        assert!(
+            matches!(
+                short,
+                Err(VectorsError::RowCount {
+                    expected: 2,
+                    found: 1,
+                    ..
+                })
+            ),
+            "{short:?}"
+        );
         let long = WordVectors::from_rows(["a", "b"], array![[1.0]]);
-        assert!(matches!(long, Err(VectorsError::RowCount { expected: 1, found: 2, .. })), "{long:?}");
+        assert!(
+            matches!(
+                long,
+                Err(VectorsError::RowCount {
+                    expected: 1,
+                    found: 2,
+                    ..
+                })
+            ),
+            "{long:?}"
+        );
         let nan = WordVectors::from_rows(["a", "b"], array![[1.0], [f32::NAN]]);
-        assert!(matches!(nan, Err(VectorsError::Row { line: 2, .. })), "{nan:?}");
+        assert!(
+            matches!(nan, Err(VectorsError::Row { line: 2, .. })),
+            "{nan:?}"
+        );
     }
 
     #[test]
     fn case_overlap_counts_both_directions() {
         let vectors = WordVectors::from_rows(["Paris", "rome"], array![[1.0], [2.0]]).unwrap();
         let overlap = vectors.case_overlap(["paris", "Rome", "rome", "oslo"]);
-        assert_eq!(overlap, CaseOverlap { words: 4, shared: 1, shared_if_lowercased: 3 });
+        assert_eq!(
+            overlap,
+            CaseOverlap {
+                words: 4,
+                shared: 1,
+                shared_if_lowercased: 3
+            }
+        );
     }
 }

@@ -14,12 +14,22 @@ use super::{
     collector::{Collector, check_dimensions},
 };
 
-pub(super) fn read(path: &Path, list: Option<&Path>, selection: &WordSelection) -> Result<WordVectors, VectorsError> {
+pub(super) fn read(
+    path: &Path,
+    list: Option<&Path>,
+    selection: &WordSelection,
+) -> Result<WordVectors, VectorsError> {
     let list = list.map_or_else(|| path.with_extension("txt"), Path::to_path_buf);
-    let words = fs::read_to_string(&list)
-        .map_err(|source| VectorsError::WordList { path: path.into(), words: list.clone(), source })?;
+    let words = fs::read_to_string(&list).map_err(|source| VectorsError::WordList {
+        path: path.into(),
+        words: list.clone(),
+        source,
+    })?;
 
-    let io_error = |source| VectorsError::Io { path: path.into(), source };
+    let io_error = |source| VectorsError::Io {
+        path: path.into(),
+        source,
+    };
     let file = File::open(path).map_err(io_error)?;
     // SAFETY: the map is read-only and lives for this function alone; nothing in this process writes to the
     // file. Another process that shortens it meanwhile stops this one, as with every mapped file.
@@ -59,14 +69,22 @@ fn collect<T: Copy>(
         found += 1;
         let word = word.strip_suffix('\r').unwrap_or(word);
         if word.is_empty() {
-            return Err(VectorsError::Row { path: list.into(), line: found, problem: RowProblem::EmptyWord });
+            return Err(VectorsError::Row {
+                path: list.into(),
+                line: found,
+                problem: RowProblem::EmptyWord,
+            });
         }
         if let Some(row) = rows.next() {
             collector.check_and_push(word, row.iter().map(|&v| to_f32(v)))?;
         }
     }
     if found != expected {
-        return Err(VectorsError::RowCount { path: list.into(), expected, found });
+        return Err(VectorsError::RowCount {
+            path: list.into(),
+            expected,
+            found,
+        });
     }
     collector.finish()
 }

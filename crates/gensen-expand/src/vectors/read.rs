@@ -32,8 +32,14 @@ impl Source<'_> {
     /// Names the file in an error of its reader; `line` is the last one read completely.
     pub(super) fn io_error(&self, source: io::Error, line: u64) -> VectorsError {
         match source.kind() {
-            io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip { path: self.path.into(), line },
-            _ => VectorsError::Io { path: self.path.into(), source },
+            io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip {
+                path: self.path.into(),
+                line,
+            },
+            _ => VectorsError::Io {
+                path: self.path.into(),
+                source,
+            },
         }
     }
 }
@@ -43,10 +49,16 @@ pub(super) fn read(
     selection: &WordSelection,
     options: &ReadOptions,
 ) -> Result<WordVectors, VectorsError> {
-    let io_error = |source| VectorsError::Io { path: path.into(), source };
+    let io_error = |source| VectorsError::Io {
+        path: path.into(),
+        source,
+    };
     let mut file = File::open(path).map_err(io_error)?;
     let raw = sample(&mut file).map_err(io_error)?;
-    let mut source = Source { path, reader: Box::new(io::Cursor::new(raw.clone()).chain(file)) };
+    let mut source = Source {
+        path,
+        reader: Box::new(io::Cursor::new(raw.clone()).chain(file)),
+    };
     let mut start = raw;
     if start.starts_with(format::GZIP_MAGIC) {
         source.reader = Box::new(MultiGzDecoder::new(source.reader));
@@ -67,13 +79,18 @@ pub(super) fn read(
         #[cfg(feature = "hdf5")]
         VectorFormat::Hdf5 => super::hdf5::read(path, selection),
         #[cfg(not(feature = "hdf5"))]
-        VectorFormat::Hdf5 => Err(VectorsError::FormatNotBuilt { path: path.into(), format }),
+        VectorFormat::Hdf5 => Err(VectorsError::FormatNotBuilt {
+            path: path.into(),
+            format,
+        }),
         VectorFormat::Memory => Err(VectorsError::UnknownFormat { path: path.into() }),
     }
 }
 
 fn sample(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    reader.take(format::SAMPLE_BYTES as u64).read_to_end(&mut start)?;
+    reader
+        .take(format::SAMPLE_BYTES as u64)
+        .read_to_end(&mut start)?;
     Ok(start)
 }

@@ -42,15 +42,27 @@ impl fmt::Display for ReadReport {
             self.kept
         )?;
         if self.duplicates > 0 {
-            write!(f, "; {} repeated words, the last row of each is used (", self.duplicates)?;
+            write!(
+                f,
+                "; {} repeated words, the last row of each is used (",
+                self.duplicates
+            )?;
             for (i, Duplicate { word, line }) in self.duplicate_examples.iter().enumerate() {
-                write!(f, "{}{word:?} at line {line}", if i == 0 { "" } else { ", " })?;
+                write!(
+                    f,
+                    "{}{word:?} at line {line}",
+                    if i == 0 { "" } else { ", " }
+                )?;
             }
             let more = self.duplicates > self.duplicate_examples.len() as u64;
             f.write_str(if more { ", ...)" } else { ")" })?;
         }
         if let Some(line) = self.first_not_utf8 {
-            write!(f, "; {} words are not UTF-8 (the first at line {line})", self.not_utf8)?;
+            write!(
+                f,
+                "; {} words are not UTF-8 (the first at line {line})",
+                self.not_utf8
+            )?;
         }
         Ok(())
     }

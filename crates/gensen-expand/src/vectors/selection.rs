@@ -24,15 +24,23 @@ impl WordSelection {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let wanted: FxHashSet<String> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        let wanted: FxHashSet<String> = words
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
         let lowercased = wanted.iter().map(|word| word.to_lowercase()).collect();
-        Self { wanted: Some(wanted), lowercased }
+        Self {
+            wanted: Some(wanted),
+            lowercased,
+        }
     }
 
     /// Whether the vector of `word` is kept.
     #[must_use]
     pub fn contains(&self, word: &str) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(word))
+        self.wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(word))
     }
 
     /// The lower-cased form of a word that is not kept, if a wanted word has the same one.

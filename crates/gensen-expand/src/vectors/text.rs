@@ -22,11 +22,17 @@ pub(super) fn read(
     let mut blocks = LineBlocks::new(source.reader);
     // The names of what goes wrong while reading; `line` is the number of lines parsed before.
     let named = |error, line: u64| match error {
-        BlockError::Io(e) => Source { path, reader: Box::new(std::io::empty()) }.io_error(e, line),
+        BlockError::Io(e) => Source {
+            path,
+            reader: Box::new(std::io::empty()),
+        }
+        .io_error(e, line),
         BlockError::LineTooLong => VectorsError::Row {
             path: path.into(),
             line: line + 1,
-            problem: RowProblem::TooLong { limit: MAX_LINE_BYTES },
+            problem: RowProblem::TooLong {
+                limit: MAX_LINE_BYTES,
+            },
         },
     };
     let mut batch = blocks.next_batch(batch_blocks).map_err(|e| named(e, 0))?;
@@ -38,20 +44,29 @@ pub(super) fn read(
     let mut rows = 0;
     while !batch.is_empty() {
         let (parsed, next) = rayon::join(
-            || batch.par_iter().enumerate().map(|(i, block)| {
-                parse_block(block, &shape, skip_header && i == 0, selection)
-            }).collect::<Vec<_>>(),
+            || {
+                batch
+                    .par_iter()
+                    .enumerate()
+                    .map(|(i, block)| parse_block(block, &shape, skip_header && i == 0, selection))
+                    .collect::<Vec<_>>()
+            },
             || blocks.next_batch(batch_blocks),
         );
         for block in parsed {
             rows += block.rows;
-            merge(&mut collector, block, line, shape.dimensions, path).map(|lines| line += lines)?;
+            merge(&mut collector, block, line, shape.dimensions, path)
+                .map(|lines| line += lines)?;
         }
         batch = next.map_err(|e| named(e, line))?;
         skip_header = false;
     }
     match shape.header_rows {
-        Some(expected) if expected != rows => Err(VectorsError::RowCount { path: path.into(), expected, found: rows }),
+        Some(expected) if expected != rows => Err(VectorsError::RowCount {
+            path: path.into(),
+            expected,
+            found: rows,
+        }),
         _ => collector.finish(),
     }
 }
@@ -66,25 +81,54 @@ struct Shape {
 }
 
 impl Shape {
-    fn infer(path: &std::path::Path, start: &[u8], given: Option<usize>) -> Result<Self, VectorsError> {
+    fn infer(
+        path: &std::path::Path,
+        start: &[u8],
+        given: Option<usize>,
+    ) -> Result<Self, VectorsError> {
         const LOOK_AT: usize = 1000;
         let first = lines(start).next().unwrap_or_default();
-        let widths = |skip| lines(start).skip(skip).take(LOOK_AT).map(|line| count_fields(line).saturating_sub(1));
+        let widths = |skip| {
+            lines(start)
+                .skip(skip)
+                .take(LOOK_AT)
+                .map(|line| count_fields(line).saturating_sub(1))
+        };
         if let Some((rows, dimensions)) = parse_header(first) {
             let dimensions = check_dimensions(path, dimensions)?;
             let usual = given.or_else(|| most_common(widths(1)));
             match usual {
                 Some(found) if found == dimensions => {
-                    return Ok(Self { header_rows: Some(rows), dimensions, certain: given.is_some() });
+                    return Ok(Self {
+                        header_rows: Some(rows),
+                        dimensions,
+                        certain: given.is_some(),
+                    });
                 }
                 // One number a row: the first line is a row like the others.
                 Some(1) => {}
-                Some(found) => return Err(VectorsError::HeaderDimensions { path: path.into(), expected: dimensions, found }),
-                None => return Err(VectorsError::RowCount { path: path.into(), expected: rows, found: 0 }),
+                Some(found) => {
+                    return Err(VectorsError::HeaderDimensions {
+                        path: path.into(),
+                        expected: dimensions,
+                        found,
+                    });
+                }
+                None => {
+                    return Err(VectorsError::RowCount {
+                        path: path.into(),
+                        expected: rows,
+                        found: 0,
+                    });
+                }
             }
         }
         let usual = given.or_else(|| most_common(widths(0))).unwrap_or(0);
-        Ok(Self { header_rows: None, dimensions: check_dimensions(path, usual as u64)?, certain: given.is_some() })
+        Ok(Self {
+            header_rows: None,
+            dimensions: check_dimensions(path, usual as u64)?,
+            certain: given.is_some(),
+        })
     }
 }
 
@@ -94,7 +138,11 @@ fn most_common(numbers: impl Iterator<Item = usize>) -> Option<usize> {
     for n in numbers {
         *counts.entry(n).or_default() += 1;
     }
-    counts.into_iter().rev().max_by_key(|&(_, count)| count).map(|(n, _)| n)
+    counts
+        .into_iter()
+        .rev()
+        .max_by_key(|&(_, count)| count)
+        .map(|(n, _)| n)
 }
 
 /// What one block held. Line numbers are counted from the block's start.
@@ -109,7 +157,12 @@ struct ParsedBlock {
     problem: Option<RowProblem>,
 }
 
-fn parse_block(block: &[u8], shape: &Shape, skip_header: bool, selection: &WordSelection) -> ParsedBlock {
+fn parse_block(
+    block: &[u8],
+    shape: &Shape,
+    skip_header: bool,
+    selection: &WordSelection,
+) -> ParsedBlock {
     let mut parsed = ParsedBlock::default();
     for line in lines(block) {
         parsed.lines += 1;
@@ -148,13 +201,27 @@ fn merge(
     path: &std::path::Path,
 ) -> Result<u64, VectorsError> {
     if let Some(problem) = block.problem {
-        return Err(VectorsError::Row { path: path.into(), line: base + block.lines, problem });
+        return Err(VectorsError::Row {
+            path: path.into(),
+            line: base + block.lines,
+            problem,
+        });
     }
     collector.count_rows(block.rows);
-    for ((line, word), row) in block.words.iter().zip(block.values.chunks_exact(dimensions)) {
+    for ((line, word), row) in block
+        .words
+        .iter()
+        .zip(block.values.chunks_exact(dimensions))
+    {
         collector.keep(word, row, base + line);
     }
-    block.other_case.into_iter().for_each(|word| collector.note_other_case(word));
-    block.not_utf8.into_iter().for_each(|line| collector.note_not_utf8(base + line));
+    block
+        .other_case
+        .into_iter()
+        .for_each(|word| collector.note_other_case(word));
+    block
+        .not_utf8
+        .into_iter()
+        .for_each(|line| collector.note_not_utf8(base + line));
     Ok(block.lines)
 }

@@ -47,8 +47,15 @@ fn parse_general<'l>(
     values: &mut Vec<f32>,
 ) -> Result<&'l [u8], RowProblem> {
     let fields: Vec<(usize, &[u8])> = fields(line).collect();
-    let wrong_count = || RowProblem::Fields { expected: dimensions + 1, found: fields.len() };
-    let word_fields = fields.len().checked_sub(dimensions).filter(|&n| n > 0).ok_or_else(wrong_count)?;
+    let wrong_count = || RowProblem::Fields {
+        expected: dimensions + 1,
+        found: fields.len(),
+    };
+    let word_fields = fields
+        .len()
+        .checked_sub(dimensions)
+        .filter(|&n| n > 0)
+        .ok_or_else(wrong_count)?;
     let (word, numbers) = fields.split_at(word_fields);
     for (i, (_, field)) in numbers.iter().enumerate() {
         let value: f32 = fast_float2::parse(field).map_err(|_| RowProblem::NotANumber {
@@ -56,7 +63,10 @@ fn parse_general<'l>(
             text: String::from_utf8_lossy(field).chars().take(40).collect(),
         })?;
         if !value.is_finite() {
-            return Err(RowProblem::NotFinite { dimension: i + 1, value: value.to_string() });
+            return Err(RowProblem::NotFinite {
+                dimension: i + 1,
+                value: value.to_string(),
+            });
         }
         values.push(value);
     }
@@ -67,7 +77,10 @@ fn parse_general<'l>(
     {
         return Err(wrong_count());
     }
-    let span = word.first().zip(word.last()).and_then(|((from, _), (to, last))| line.get(*from..to + last.len()));
+    let span = word
+        .first()
+        .zip(word.last())
+        .and_then(|((from, _), (to, last))| line.get(*from..to + last.len()));
     span.ok_or_else(wrong_count)
 }
 
@@ -79,11 +92,12 @@ pub(super) fn count_fields(line: &[u8]) -> usize {
 /// The fields and where each begins.
 fn fields(line: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
-    line.split(|b| matches!(b, b' ' | b'\t')).filter_map(move |field| {
-        let from = at;
-        at += field.len() + 1;
-        (!field.is_empty()).then_some((from, field))
-    })
+    line.split(|b| matches!(b, b' ' | b'\t'))
+        .filter_map(move |field| {
+            let from = at;
+            at += field.len() + 1;
+            (!field.is_empty()).then_some((from, field))
+        })
 }
 
 fn trim_end(mut line: &[u8]) -> &[u8] {
@@ -110,7 +124,13 @@ mod tests {
     #[test]
     fn usual_rows() {
         let expected = ("the".to_owned(), vec![0.5, -1.0, 2e-3]);
-        for line in ["the 0.5 -1 2e-3", "the 0.5 -1 2e-3 \r", "the\t0.5\t-1\t2e-3", "the  0.5 -1  2e-3", " the 0.5 -1 2e-3"] {
+        for line in [
+            "the 0.5 -1 2e-3",
+            "the 0.5 -1 2e-3 \r",
+            "the\t0.5\t-1\t2e-3",
+            "the  0.5 -1  2e-3",
+            " the 0.5 -1 2e-3",
+        ] {
             assert_eq!(ok(line, 3), expected, "{line:?}");
         }
         assert_eq!(ok("42 1 2", 2).0, "42");
@@ -118,31 +138,81 @@ mod tests {
 
     #[test]
     fn only_ascii_blanks_separate() {
-        for word in ["nb\u{a0}sp", "\u{85}", "em\u{2003}em", "\u{3000}", "\u{b}\u{c}", "\"\\'"] {
-            assert_eq!(ok(&format!("{word} 1 2"), 2), (word.to_owned(), vec![1.0, 2.0]));
+        for word in [
+            "nb\u{a0}sp",
+            "\u{85}",
+            "em\u{2003}em",
+            "\u{3000}",
+            "\u{b}\u{c}",
+            "\"\\'",
+        ] {
+            assert_eq!(
+                ok(&format!("{word} 1 2"), 2),
+                (word.to_owned(), vec![1.0, 2.0])
+            );
         }
     }
 
     #[test]
     fn words_may_hold_blanks() {
-        assert_eq!(ok("at name@domain.com 1 2", 2), ("at name@domain.com".to_owned(), vec![1.0, 2.0]));
+        assert_eq!(
+            ok("at name@domain.com 1 2", 2),
+            ("at name@domain.com".to_owned(), vec![1.0, 2.0])
+        );
         assert_eq!(ok(". .  . 1 2", 2).0, ". .  .");
     }
 
     #[test]
     fn rows_of_differing_length() {
-        assert_eq!(parse("the 1 2", 3), Err(RowProblem::Fields { expected: 4, found: 3 }));
-        assert_eq!(parse("the 1 2 3 4", 3), Err(RowProblem::Fields { expected: 4, found: 5 }));
-        assert_eq!(parse(" 1 2 3", 3), Err(RowProblem::Fields { expected: 4, found: 3 }));
-        assert_eq!(parse("", 3), Err(RowProblem::Fields { expected: 4, found: 0 }));
+        assert_eq!(
+            parse("the 1 2", 3),
+            Err(RowProblem::Fields {
+                expected: 4,
+                found: 3
+            })
+        );
+        assert_eq!(
+            parse("the 1 2 3 4", 3),
+            Err(RowProblem::Fields {
+                expected: 4,
+                found: 5
+            })
+        );
+        assert_eq!(
+            parse(" 1 2 3", 3),
+            Err(RowProblem::Fields {
+                expected: 4,
+                found: 3
+            })
+        );
+        assert_eq!(
+            parse("", 3),
+            Err(RowProblem::Fields {
+                expected: 4,
+                found: 0
+            })
+        );
         let mut values = Vec::new();
-        assert_eq!(parse_row(b"fig. 1 1 2 3", 3, true, &mut values), Ok(&b"fig. 1"[..]));
+        assert_eq!(
+            parse_row(b"fig. 1 1 2 3", 3, true, &mut values),
+            Ok(&b"fig. 1"[..])
+        );
     }
 
     #[test]
     fn what_is_not_a_finite_number() {
-        let not_a_number = |dimension, text: &str| Err(RowProblem::NotANumber { dimension, text: text.into() });
-        let not_finite = |dimension, value: &str| Err(RowProblem::NotFinite { dimension, value: value.into() });
+        let not_a_number = |dimension, text: &str| {
+            Err(RowProblem::NotANumber {
+                dimension,
+                text: text.into(),
+            })
+        };
+        let not_finite = |dimension, value: &str| {
+            Err(RowProblem::NotFinite {
+                dimension,
+                value: value.into(),
+            })
+        };
         assert_eq!(parse("the 1 two 3", 3), not_a_number(2, "two"));
         assert_eq!(parse("the 1 2 3,5", 3), not_a_number(3, "3,5"));
         assert_eq!(parse("the 1 0x1 3", 3), not_a_number(2, "0x1"));

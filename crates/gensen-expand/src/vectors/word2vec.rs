@@ -13,14 +13,28 @@ use super::{
 const MAX_WORD_BYTES: usize = 4096;
 const MAX_HEADER_BYTES: u64 = 64;
 
-pub(super) fn read(source: Source<'_>, selection: &WordSelection) -> Result<WordVectors, VectorsError> {
+pub(super) fn read(
+    source: Source<'_>,
+    selection: &WordSelection,
+) -> Result<WordVectors, VectorsError> {
     let path = source.path;
-    let row_error = |line, problem| VectorsError::Row { path: path.into(), line, problem };
-    let io_error = |e| VectorsError::Io { path: path.into(), source: e };
+    let row_error = |line, problem| VectorsError::Row {
+        path: path.into(),
+        line,
+        problem,
+    };
+    let io_error = |e| VectorsError::Io {
+        path: path.into(),
+        source: e,
+    };
     let mut reader = BufReader::with_capacity(1 << 20, source.reader);
 
     let mut header = Vec::new();
-    reader.by_ref().take(MAX_HEADER_BYTES).read_until(b'\n', &mut header).map_err(io_error)?;
+    reader
+        .by_ref()
+        .take(MAX_HEADER_BYTES)
+        .read_until(b'\n', &mut header)
+        .map_err(io_error)?;
     let (expected, dimensions) = parse_header(&header).ok_or_else(|| VectorsError::Malformed {
         path: path.into(),
         format: VectorFormat::Word2vecBinary,
@@ -33,15 +47,26 @@ pub(super) fn read(source: Source<'_>, selection: &WordSelection) -> Result<Word
     let mut bytes = vec![0; 4 * dimensions];
     for found in 0..expected {
         let truncated = |e: io::Error| match e.kind() {
-            io::ErrorKind::UnexpectedEof => row_error(found + 1, RowProblem::Truncated { expected, found }),
+            io::ErrorKind::UnexpectedEof => {
+                row_error(found + 1, RowProblem::Truncated { expected, found })
+            }
             _ => io_error(e),
         };
         read_word(&mut reader, &mut word).map_err(truncated)?;
         if word.len() > MAX_WORD_BYTES {
-            return Err(row_error(found + 1, RowProblem::TooLong { limit: MAX_WORD_BYTES }));
+            return Err(row_error(
+                found + 1,
+                RowProblem::TooLong {
+                    limit: MAX_WORD_BYTES,
+                },
+            ));
         }
         reader.read_exact(&mut bytes).map_err(truncated)?;
-        let row = bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b));
+        let row = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|&b| f32::from_le_bytes(b));
         match std::str::from_utf8(&word) {
             Ok("") => return Err(row_error(found + 1, RowProblem::EmptyWord)),
             Ok(word) => collector.check_and_push(word, row)?,
@@ -54,7 +79,11 @@ pub(super) fn read(source: Source<'_>, selection: &WordSelection) -> Result<Word
     let mut rest = Vec::new();
     reader.take(2).read_to_end(&mut rest).map_err(io_error)?;
     if rest.iter().any(|b| *b != b'\n') {
-        return Err(VectorsError::RowCount { path: path.into(), expected, found: expected + 1 });
+        return Err(VectorsError::RowCount {
+            path: path.into(),
+            expected,
+            found: expected + 1,
+        });
     }
     collector.finish()
 }
@@ -62,7 +91,9 @@ pub(super) fn read(source: Source<'_>, selection: &WordSelection) -> Result<Word
 /// Reads up to the blank that ends a word, without the line feed that may end the row before.
 fn read_word(reader: &mut impl BufRead, word: &mut Vec<u8>) -> io::Result<()> {
     word.clear();
-    reader.take(MAX_WORD_BYTES as u64 + 2).read_until(b' ', word)?;
+    reader
+        .take(MAX_WORD_BYTES as u64 + 2)
+        .read_until(b' ', word)?;
     if word.pop_if(|b| *b == b' ').is_none() && word.len() <= MAX_WORD_BYTES {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
