@@ -3,6 +3,7 @@
 use std::{collections::hash_map::Entry, fmt};
 
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
@@ -130,6 +131,8 @@ impl<'v> VocabularyMap<'v> {
                     word: own.words.get(id).cloned().unwrap_or_default(),
                 });
             }
+        let damaged = |&&id: &&usize| own.embedding.row(id).iter().any(|value| !value.is_finite());
+        if let Some(&id) = ids.par_iter().find_first(damaged) {
         }
         let x = Rows::new(vectors.matrix(), positions);
         let y = Rows::new(own.embedding, ids);

@@ -45,7 +45,7 @@ pub(crate) fn fit(
             (Solver::StreamedQr, solution)
         }
     };
-    let (r_squared, residual) = goodness(&moments, &solution.weights, x.len());
+    let (r_squared, residual) = goodness(&moments, &solution.weights, ridge, x.len());
     let weights = &solution.weights;
     let coefficients = Array2::from_shape_fn((y.width(), x.width()), |(i, j)| *weights.get(j, i));
     let intercept = Array1::from(moments.mean_y) - coefficients.dot(&Array1::from(moments.mean_x));
@@ -114,15 +114,180 @@ fn goodness(moments: &Moments, weights: &Mat<f64>, samples: usize) -> (Vec<f64>,
             .map(|((w, c), gw)| w * (gw - 2.0 * c))
             .sum::<f64>()
     });
+/// With centred sums the squared residual is `Σy² - 2 w·c + wᵀ G w`, and at the optimum `(G + ridge I) w = c`.
+fn goodness(
+    moments: &Moments,
+    weights: &Mat<f64>,
+    ridge: f64,
+    samples: usize,
+    let explained = weights
+        .map(|(w, c)| {
+            w.iter()
+                .zip(c.iter())
+                .map(|(w, c)| w * (c + ridge * w))
+                .sum::<f64>()
+        });
     moments
         .squares_y
         .iter()
-        .zip(residual_squares)
-        .map(|(&total, change)| {
-            let left = (total + change).max(0.0);
+        .zip(explained)
+        .map(|(&total, explained)| {
+            let left = (total - explained).max(0.0);
             // A constant dimension is met exactly by the intercept.
             let r_squared = if total > 0.0 { 1.0 - left / total } else { 1.0 };
             (r_squared, (left / samples as f64).sqrt())
         })
         .unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Axis, concatenate};
+
+    use super::*;
+
+    /// Samples that no linear map fits exactly.
+    fn samples(count: usize, dimensions: usize, width: usize) -> (Array2<f32>, Array2<f32>) {
+        let mut state = 7u32;
+        let mut number = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+        };
+        let x = Array2::from_shape_simple_fn((count, dimensions), &mut number);
+        let noise = Array2::from_shape_simple_fn((count, width), &mut number);
+        let truth = Array2::from_shape_simple_fn((dimensions, width), &mut number);
+        let y = x.dot(&truth) + 0.3 * noise + 2.0;
+        (x, y)
+    }
+
+    fn fitted(x: &Array2<f32>, y: &Array2<f32>, ridge: f64) -> LinearMap {
+        fit(
+            &Rows::all(x.view()),
+            &Rows::all(y.view()),
+            CaseOverlap::default(),
+            &FitOptions { ridge },
+        )
+        .unwrap()
+    }
+
+    /// At the optimum the gradient of the loss vanishes: residuals sum to zero and, with the ridge's part taken
+    /// off, are orthogonal to each centred dimension.
+    fn assert_optimal(map: &LinearMap, x: &Array2<f32>, y: &Array2<f32>, ridge: f64) {
+        let (x, y) = (x.mapv(f64::from), y.mapv(f64::from));
+        let residual = y - x.dot(&map.coefficients.t()) - &map.intercept;
+        let largest = residual
+            .sum_axis(Axis(0))
+            .iter()
+            .fold(0.0f64, |m, v| m.max(v.abs()));
+        assert!(largest < 1e-8, "the residuals sum to {largest:e}");
+        let centred = &x - &x.mean_axis(Axis(0)).unwrap();
+        let gradient = residual.t().dot(&centred) - ridge * &map.coefficients;
+        let largest = gradient.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        assert!(largest < 1e-7, "gradient {largest:e}");
+
+        let squares = (&residual * &residual).mean_axis(Axis(0)).unwrap();
+        for (found, expected) in map.report.residual.iter().zip(squares.mapv(f64::sqrt)) {
+            assert!(
+                (found - expected).abs() < 1e-7,
+                "residual: found {found}, expected {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_solvers_find_the_optimum() {
+        let (x, y) = samples(1500, 12, 5);
+        let map = fitted(&x, &y, 0.0);
+        assert_eq!(
+            (map.report.solver, map.report.rank),
+            (Solver::NormalEquations, 12)
+        );
+        assert_optimal(&map, &x, &y, 0.0);
+
+        let (rows_x, rows_y) = (Rows::all(x.view()), Rows::all(y.view()));
+        let moments = Moments::of(&rows_x, &rows_y);
+        let solution = streamed_qr::solve(&rows_x, &rows_y, &moments, 0.0).unwrap();
+        assert_eq!(solution.rank, 12);
+        let condition = map.report.condition.unwrap();
+        assert!((solution.condition.unwrap() - condition).abs() < 1e-9 * condition);
+        for ((j, i), &coefficient) in map.coefficients.indexed_iter() {
+            assert!(
+                (coefficient - solution.weights[(i, j)]).abs() < 1e-12,
+                "coefficient [{j}, {i}]"
+            );
+        }
+    }
+
+    #[test]
+    fn ridge() {
+        let (x, y) = samples(300, 12, 5);
+        let map = fitted(&x, &y, 3.0);
+        assert_eq!(map.report.solver, Solver::NormalEquations);
+        assert_optimal(&map, &x, &y, 3.0);
+        // It also determines a map from fewer samples than dimensions.
+        let (x, y) = samples(8, 12, 5);
+        let map = fitted(&x, &y, 0.5);
+        assert_eq!((map.report.rank, map.report.condition), (7, None));
+        assert_optimal(&map, &x, &y, 0.5);
+    }
+
+    #[test]
+    fn dependent_dimensions_give_the_solution_of_least_norm() {
+        let (x, y) = samples(1500, 6, 3);
+        // A repeated, a doubled and a constant dimension.
+        let constant = Array2::from_elem((1500, 1), 7.0f32);
+        let twice = x.slice(ndarray::s![.., 1..2]).mapv(|v| 2.0 * v);
+        let wide = concatenate![Axis(1), x, x.slice(ndarray::s![.., 0..1]), twice, constant];
+        let map = fitted(&wide, &y, 0.0);
+        assert_eq!(
+            (map.report.solver, map.report.rank, map.report.condition),
+            (Solver::StreamedQr, 6, None)
+        );
+        assert_optimal(&map, &wide, &y, 0.0);
+        let plain = fitted(&x, &y, 0.0);
+        for j in 0..3 {
+            let (c, p) = (map.coefficients.row(j), plain.coefficients.row(j));
+            // Least norm shares a coefficient out in proportion to the scales, and leaves the constant alone.
+            for (found, expected) in [
+                (c[0], p[0] / 2.0),
+                (c[6], p[0] / 2.0),
+                (c[1], p[1] / 5.0),
+                (c[7], p[1] * 2.0 / 5.0),
+                (c[8], 0.0),
+            ] {
+                assert!(
+                    (found - expected).abs() < 1e-9,
+                    "found {found}, expected {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nearly_dependent_dimensions_keep_their_digits() {
+        // A condition number of about 1e6: normal equations would keep four digits.
+        let (mut x, y) = samples(1500, 4, 2);
+        let nudged = &x.column(0) + &(1e-6 * &x.column(1));
+        x.column_mut(2).assign(&nudged);
+        let map = fitted(&x, &y, 0.0);
+        assert_eq!(map.report.solver, Solver::StreamedQr);
+        assert_eq!(map.report.rank, 4, "condition {:?}", map.report.condition);
+        assert_optimal(&map, &x, &y, 0.0);
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let (x, y) = samples(5000, 20, 9);
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| fitted(&x, &y, 0.0))
+        };
+        let one = with(1);
+        for threads in [2, 3, 7] {
+            assert_eq!(with(threads), one, "{threads} threads");
+        }
+    }
 }

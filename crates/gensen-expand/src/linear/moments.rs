@@ -1,5 +1,7 @@
 //! Centred second moments, streamed over the samples: what the normal equations need.
 
+use std::ops::Range;
+
 use faer::{
     Accum, Mat, Par,
     linalg::matmul::{
@@ -7,8 +9,13 @@ use faer::{
         triangular::{self, BlockStructure},
     },
 };
+use rayon::prelude::*;
 
 use super::{BLOCK_ROWS, Rows};
+
+/// The samples are cut into this many strips, each summed by one thread; then the strips are added in order, so
+/// that the sums are the same for any number of threads.
+const STRIPS: usize = 8;
 
 /// Sums over all samples, with x and y centred.
 pub(super) struct Moments {
@@ -23,15 +30,15 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    /// Goes over the samples a block at a time. All sums are 64-bit.
+    /// Goes over the samples once for the means and once, a block at a time, for the sums. All are 64-bit.
     pub(super) fn of(x: &Rows<'_>, y: &Rows<'_>) -> Self {
-        let (dimensions, width) = (x.width(), y.width());
+        let strip = x.len().div_ceil(STRIPS).next_multiple_of(BLOCK_ROWS);
         let mut moments = Self {
             mean_x: x.means(),
             mean_y: y.means(),
-            gram: Mat::zeros(dimensions, dimensions),
-            cross: Mat::zeros(dimensions, width),
-            squares_y: vec![0.0; width],
+            gram: Mat::zeros(x.width(), x.width()),
+            cross: Mat::zeros(x.width(), y.width()),
+            squares_y: vec![0.0; y.width()],
         };
         for_each_block(x, y, &moments.mean_x, &moments.mean_y, |x, y| {
             triangular::matmul(
@@ -61,27 +68,71 @@ impl Moments {
                     .for_each(|(sum, y)| *sum += y * y);
             }
         });
+        let strips = (0..STRIPS)
+            .into_par_iter()
+            .map(|i| i * strip..x.len().min((i + 1) * strip));
+        for (gram, cross, squares_y) in strips
+            .map(|samples| sums(x, y, &moments, samples))
+            .collect::<Vec<_>>()
+        {
+            moments.gram += gram;
+            moments.cross += cross;
+                .zip(squares_y)
+                .for_each(|(sum, more)| *sum += more);
         moments
     }
 }
 
-/// Calls `each` with consecutive centred blocks of the samples, [dimensions, samples] and [width, samples].
+/// `sum x xᵀ`, `sum x yᵀ` and `sum y²` of some samples.
+fn sums(
+    x: &Rows<'_>,
+    y: &Rows<'_>,
+    means: &Moments,
+    samples: Range<usize>,
+) -> (Mat<f64>, Mat<f64>, Vec<f64>) {
+    let mut gram = Mat::zeros(x.width(), x.width());
+    let mut cross = Mat::zeros(x.width(), y.width());
+    let mut squares_y = vec![0.0; y.width()];
+    for_each_block(x, y, means, samples, |x, y| {
+        triangular::matmul(
+            &mut gram,
+            BlockStructure::TriangularLower,
+            Accum::Add,
+            x,
+            BlockStructure::Rectangular,
+            x.transpose(),
+            BlockStructure::Rectangular,
+            1.0,
+            Par::Seq,
+        );
+        matmul(&mut cross, Accum::Add, x, y.transpose(), 1.0, Par::Seq);
+        for sample in y.col_iter() {
+            squares_y
+                .iter_mut()
+                .zip(sample.iter())
+                .for_each(|(sum, y)| *sum += y * y);
+        }
+    });
+    (gram, cross, squares_y)
+}
+
+/// Calls `each` with consecutive centred blocks of some samples, [dimensions, samples] and [width, samples].
 pub(super) fn for_each_block(
     x: &Rows<'_>,
     y: &Rows<'_>,
-    mean_x: &[f64],
-    mean_y: &[f64],
+    means: &Moments,
+    samples: Range<usize>,
     mut each: impl FnMut(&Mat<f64>, &Mat<f64>),
 ) {
     let (mut block_x, mut block_y) = (Mat::new(), Mat::new());
-    for start in (0..x.len()).step_by(BLOCK_ROWS) {
-        let samples = BLOCK_ROWS.min(x.len() - start);
-        if block_x.ncols() != samples {
-            block_x = Mat::zeros(x.width(), samples);
-            block_y = Mat::zeros(y.width(), samples);
+    for start in samples.clone().step_by(BLOCK_ROWS) {
+        let count = BLOCK_ROWS.min(samples.end - start);
+        if block_x.ncols() != count {
+            block_x = Mat::zeros(x.width(), count);
+            block_y = Mat::zeros(y.width(), count);
         }
-        x.centred_block(start, Some(mean_x), &mut block_x);
-        y.centred_block(start, Some(mean_y), &mut block_y);
+        x.centred_block(start, Some(&means.mean_x), &mut block_x);
+        y.centred_block(start, Some(&means.mean_y), &mut block_y);
         each(&block_x, &block_y);
     }
 }
@@ -95,6 +146,7 @@ mod tests {
     #[test]
     fn sums_are_those_of_the_definition() {
         let (samples, dimensions, width) = (BLOCK_ROWS + 17, 5, 3);
+        let (samples, dimensions, width) = (3 * BLOCK_ROWS + 17, 5, 3);
         let x = Array2::from_shape_fn((samples, dimensions), |(i, j)| {
             ((i * 7 + j * j * 13) % 31) as f32 + 100.0
         });

@@ -69,6 +69,7 @@ impl<'a> Rows<'a> {
                         for ((to, &value), &mean) in column.iter_mut().zip(row).zip(means) {
                             *to = f64::from(value) - mean;
                         }
+        for (column, &row) in block.col_iter_mut().zip(chosen) {
                     }
                     None => column
                         .iter_mut()
@@ -76,5 +77,11 @@ impl<'a> Rows<'a> {
                         .for_each(|(to, &value)| *to = f64::from(value)),
                 }
             });
+                None => column
+                    .iter_mut()
+                    .zip(row)
+                    .for_each(|(to, &value)| *to = f64::from(value)),
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn solve(
     let (dimensions, width) = (x.width(), y.width());
     let mut r = Mat::<f64>::zeros(dimensions, dimensions);
     let mut z = Mat::<f64>::zeros(dimensions, width);
-    for_each_block(x, y, &moments.mean_x, &moments.mean_y, |x, y| {
+    for_each_block(x, y, moments, 0..x.len(), |x, y| {
         let qr = faer::concat![[r], [x.transpose()]].qr();
         z = qr.compute_thin_Q().transpose() * faer::concat![[z], [y.transpose()]];
         r = qr.thin_R().to_owned();
