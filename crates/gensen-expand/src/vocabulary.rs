@@ -124,15 +124,12 @@ impl<'v> VocabularyMap<'v> {
             .enumerate()
             .filter_map(|(id, word)| Some((id, vectors.position(word)?)));
         let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
-        for &id in &ids {
-            if own.embedding.row(id).iter().any(|value| !value.is_finite()) {
-                return Err(ExpandError::NotFinite {
-                    id,
-                    word: own.words.get(id).cloned().unwrap_or_default(),
-                });
-            }
         let damaged = |&&id: &&usize| own.embedding.row(id).iter().any(|value| !value.is_finite());
         if let Some(&id) = ids.par_iter().find_first(damaged) {
+            return Err(ExpandError::NotFinite {
+                id,
+                word: own.words.get(id).cloned().unwrap_or_default(),
+            });
         }
         let x = Rows::new(vectors.matrix(), positions);
         let y = Rows::new(own.embedding, ids);

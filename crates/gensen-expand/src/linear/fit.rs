@@ -97,30 +97,16 @@ fn solve_normal_equations(moments: &Moments, ridge: f64) -> Option<Solution> {
 
 /// R² and the root mean square of the residual in each dimension of the embedding.
 ///
-/// With centred sums, the squared residual is `Σy² - 2 w·c + wᵀ G w`.
-fn goodness(moments: &Moments, weights: &Mat<f64>, samples: usize) -> (Vec<f64>, Vec<f64>) {
-    let gram = Mat::from_fn(weights.nrows(), weights.nrows(), |i, j| {
-        *moments.gram.get(i.max(j), i.min(j))
-    });
-    let gram_weights = gram * weights;
-    let columns = weights
-        .col_iter()
-        .zip(moments.cross.col_iter())
-        .zip(gram_weights.col_iter());
-    let residual_squares = columns.map(|((w, c), gw)| {
-        w.iter()
-            .zip(c.iter())
-            .zip(gw.iter())
-            .map(|((w, c), gw)| w * (gw - 2.0 * c))
-            .sum::<f64>()
-    });
 /// With centred sums the squared residual is `Σy² - 2 w·c + wᵀ G w`, and at the optimum `(G + ridge I) w = c`.
 fn goodness(
     moments: &Moments,
     weights: &Mat<f64>,
     ridge: f64,
     samples: usize,
+) -> (Vec<f64>, Vec<f64>) {
     let explained = weights
+        .col_iter()
+        .zip(moments.cross.col_iter())
         .map(|(w, c)| {
             w.iter()
                 .zip(c.iter())

@@ -59,24 +59,14 @@ impl<'a> Rows<'a> {
     /// Fills the columns of `block` with the rows from `start` on, less `means` if given.
     pub(crate) fn centred_block(&self, start: usize, means: Option<&[f64]>, block: &mut Mat<f64>) {
         let chosen = self.chosen.get(start..).unwrap_or_default();
-        block
-            .par_col_iter_mut()
-            .zip(chosen.par_iter())
-            .for_each(|(column, &row)| {
-                let row = self.matrix.index_axis(Axis(0), row);
-                match means {
-                    Some(means) => {
-                        for ((to, &value), &mean) in column.iter_mut().zip(row).zip(means) {
-                            *to = f64::from(value) - mean;
-                        }
         for (column, &row) in block.col_iter_mut().zip(chosen) {
+            let row = self.matrix.index_axis(Axis(0), row);
+            match means {
+                Some(means) => {
+                    for ((to, &value), &mean) in column.iter_mut().zip(row).zip(means) {
+                        *to = f64::from(value) - mean;
                     }
-                    None => column
-                        .iter_mut()
-                        .zip(row)
-                        .for_each(|(to, &value)| *to = f64::from(value)),
                 }
-            });
                 None => column
                     .iter_mut()
                     .zip(row)
