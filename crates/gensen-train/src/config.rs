@@ -114,6 +114,12 @@ pub struct VocabularyConfig {
     pub target_words: usize,
     /// The tokeniser's name.
     pub tokenizer: String,
+    /// Moses non-breaking prefix lists to use instead of the built-in ones: a folder or a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonbreaking_prefixes: Option<PathBuf>,
+    /// NLTK's `punkt_tab` folder, with which `nltk` splits sentences first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub punkt: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
     /// Whether the words of inference tasks count for the source vocabulary.
@@ -126,6 +132,8 @@ impl Default for VocabularyConfig {
             source_words: 80_000,
             target_words: 30_000,
             tokenizer: "whitespace".into(),
+            nonbreaking_prefixes: None,
+            punkt: None,
             lowercase: true,
             count_nli: true,
         }
@@ -286,6 +294,8 @@ impl Config {
             source_words: self.vocabulary.source_words,
             target_words: self.vocabulary.target_words,
             tokenizer: self.vocabulary.tokenizer.clone(),
+            nonbreaking_prefixes: self.vocabulary.nonbreaking_prefixes.clone(),
+            punkt: self.vocabulary.punkt.clone(),
             lowercase: self.vocabulary.lowercase,
             max_source_words: self.training.max_source_words,
             max_target_words: self.training.max_target_words,

@@ -37,6 +37,9 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// Below so many multiplications, waking a second thread costs more than it brings.
+const WORTH_THREADS: usize = 48 << 20;
+
 /// Whether a product may use all threads or stays on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Threads {
@@ -63,8 +66,8 @@ pub(crate) fn matmul(
         return;
     }
     let parallelism = match threads {
-        Threads::One => Parallelism::None,
-        Threads::All => Parallelism::Rayon(0),
+        Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),
+        _ => Parallelism::None,
     };
     // SAFETY: `Matrix` is only made by `new` and `transposed`, which keep
     // (rows - 1) * row_stride + (columns - 1) * column_stride inside `data`; `output` holds m * n

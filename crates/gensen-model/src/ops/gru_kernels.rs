@@ -10,6 +10,8 @@ use crate::packed::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
 const ROWS_PER_TASK: usize = 8;
+/// Gates of a time step that are worth more than one thread.
+const GATES_PER_TASK: usize = 1 << 16;
 
 /// One direction's scan.
 pub(crate) struct Scan<'a> {
@@ -39,6 +41,10 @@ impl Scan<'_> {
         } else {
             k
         }
+    }
+
+    fn on_one_thread(&self, width: usize) -> bool {
+        self.threads == Threads::One || width * 3 * self.hidden <= GATES_PER_TASK
     }
 
     /// Writes into `previous` (rows of step `t`) the states that step started from.
@@ -96,7 +102,7 @@ impl Scan<'_> {
             };
             let row_block = ROWS_PER_TASK;
             let saved_block = if save { row_block * 4 * h } else { 1 };
-            if self.threads == Threads::One || width <= row_block {
+            if self.on_one_thread(width) {
                 gates_forward(h, inputs, &recurrent, bias, &previous, outputs, saved);
                 continue;
             }
@@ -138,7 +144,7 @@ impl Scan<'_> {
             let (projected, recurrent) = (&mut projected[of(3)], &mut recurrent[of(3)]);
             let (gradient, gates) = (&gradient[of(1)], &gates[of(4)]);
             let carried = &mut carried[..width * h];
-            if self.threads == Threads::One || width <= ROWS_PER_TASK {
+            if self.on_one_thread(width) {
                 gates_backward(h, gradient, gates, previous, carried, projected, recurrent);
             } else {
                 let block = ROWS_PER_TASK * h;
