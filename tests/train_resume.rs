@@ -89,7 +89,7 @@ fn a_damaged_checkpoint_is_reported_and_the_one_before_is_used() {
             let path = run.checkpoint(30).join(file);
             let mut bytes = fs::read(&path).unwrap();
             match damage {
-                "truncated" => fs::write(&path, &bytes[..bytes.len() - 1]).unwrap(),
+                "truncated" => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
                 "missing" => fs::remove_file(&path).unwrap(),
                 _ => {
                     let middle = bytes.len() / 2;

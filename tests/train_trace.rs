@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use burn::module::Module;
 use burn::tensor::Device;
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
 use gensen_model::MultitaskModel;

@@ -13,6 +13,8 @@ use gensen_train::export::{self, Choice};
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
 
+#[cfg(feature = "tui")]
+use crate::dashboard::Dashboard;
 use crate::terminal::{self, Progress};
 
 /// Train a general-purpose sentence encoder on many tasks at once.
@@ -48,6 +50,10 @@ struct Train {
     /// Threads to compute with. [default: all]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Show a dashboard in the terminal.
+    #[cfg(feature = "tui")]
+    #[arg(long)]
+    tui: bool,
 }
 
 #[derive(Subcommand)]
@@ -116,6 +122,15 @@ fn train(arguments: &Train) -> Result<()> {
         "never" => Resume::Never,
         path => Resume::Path(path.into()),
     };
+    #[cfg(feature = "tui")]
+    if arguments.tui {
+        let mut dashboard = Dashboard::new(config.training.steps, &interrupter);
+        let mut watch = |event: run::Event<'_>| dashboard.show(&event);
+        let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);
+        dashboard.finish();
+        drop(dashboard);
+        return finish(&config, &data, &folder, &outcome?);
+    }
     let mut progress = Progress::new(config.training.steps);
     let mut watch = |event: run::Event<'_>| progress.show(&event);
     let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);

@@ -1,6 +1,8 @@
 //! The `gensen-train` program.
 
 mod cli;
+#[cfg(feature = "tui")]
+mod dashboard;
 mod terminal;
 
 use std::process::ExitCode;

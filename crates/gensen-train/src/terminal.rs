@@ -1,6 +1,7 @@
 //! Progress bars and logging; bars are hidden when standard error is no terminal.
 
 use std::fs::OpenOptions;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
     let console = tracing_subscriber::fmt::layer()
         .without_time()
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let file = match file {
         None => None,
