@@ -77,9 +77,16 @@ pub struct TaskSpec {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub test: Vec<Input>,
+    /// Which neighbours a skip-thought task's decoders say; both if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Vec<Neighbour>>,
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
+    /// The task's own tokeniser; that of all tasks if left out. Corpora that are tokenised already
+    /// say `whitespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// Language of the source sentences, for the tokeniser; `en` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_language: Option<String>,
@@ -95,6 +102,14 @@ impl TaskSpec {
         self.source_language.as_deref().unwrap_or("en")
     }
 
+    /// The decoders to train, as places in [`TaskKind::decoders`].
+    pub fn decoders(&self) -> Vec<usize> {
+        match &self.neighbours {
+            Some(neighbours) => neighbours.iter().map(|n| n.place()).collect(),
+            None => (0..self.kind.decoders().len()).collect(),
+        }
+    }
+
     /// The language of the target sentences.
     pub fn target_language(&self) -> &str {
         if let Some(language) = &self.target_language {
@@ -103,6 +118,26 @@ impl TaskSpec {
         match self.name.split_once('-') {
             Some((target, "en")) if target.len() == 2 => target,
             _ => "en",
+        }
+    }
+}
+
+/// A sentence beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Neighbour {
+    /// The sentence after it.
+    Next,
+    /// The sentence before it.
+    Previous,
+}
+
+impl Neighbour {
+    /// Its place among a skip-thought task's decoders.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Next => 0,
+            Self::Previous => 1,
         }
     }
 }

@@ -362,6 +362,18 @@ impl Config {
             if self.tasks[..k].iter().any(|other| other.name == task.name) {
                 return error(format!("two tasks are named `{}`", task.name));
             }
+            if let Some(neighbours) = &task.neighbours
+                && (task.kind != TaskKind::SkipThought
+                    || neighbours.is_empty()
+                    || neighbours.len() == 2 && neighbours[0] == neighbours[1]
+                    || neighbours.len() > 2)
+            {
+                let name = &task.name;
+                return error(format!(
+                    "neighbours of task `{name}`: a skip-thought task takes one or both of \
+                     \"next\" and \"previous\""
+                ));
+            }
             let weight = task.weight.unwrap_or(1.0);
             if !(weight.is_finite() && weight > 0.0) {
                 let name = &task.name;
@@ -479,6 +491,18 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         assert!(parse("task = []", &[]).unwrap_err().contains("no [[task]]"));
+    }
+
+    #[test]
+    fn every_shipped_configuration_is_whole() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            Config::load(Some(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
+            read += 1;
+        }
+        assert!(read >= 9, "{read} configurations");
     }
 
     #[test]

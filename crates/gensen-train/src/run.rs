@@ -8,11 +8,12 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_train::Interrupter;
+use gensen_data::batch::Batch;
 use gensen_data::dataset::Dataset;
 use gensen_data::loader::{LoadedBatch, Loader};
 use gensen_data::order::{BatchOrder, OrderOptions};
 use gensen_data::prepare::{PreparedData, PreparedTask};
-use gensen_data::spec::TaskKind;
+use gensen_data::spec::{TaskKind, TaskSpec};
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
 
@@ -25,7 +26,7 @@ use crate::loss::BatchLoss;
 use crate::metrics::{Metric, MetricsLog, Output, Split, Window};
 use crate::optimizer::{Adam, AdamConfig};
 use crate::sampler::TaskSampler;
-use crate::validation;
+use crate::validation::{self, HeldOut};
 
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
@@ -101,6 +102,8 @@ pub struct Outcome {
 struct Task {
     name: String,
     kind: TaskKind,
+    /// Which of a batch's targets are trained.
+    targets: Vec<usize>,
     /// Its first decoder.
     decoder: usize,
     /// Its first place in reports.
@@ -112,29 +115,29 @@ struct Task {
 }
 
 /// Gives each task its decoders, and its places in reports.
-fn tasks(prepared: &[PreparedTask]) -> Vec<Task> {
+fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> {
     let (mut decoder, mut first_output) = (0, 0);
     let mut tasks = Vec::new();
-    for task in prepared {
-        let decoders = task.kind.decoders();
-        let name = |decoder: &&str| match decoders.len() {
-            1 => task.name.clone(),
-            _ => format!("{}/{decoder}", task.name),
-        };
+    for (spec, task) in specs.iter().zip(prepared) {
+        let targets = spec.decoders();
         let inference = task.kind == TaskKind::Nli;
-        let names: Vec<String> = if inference {
-            vec![task.name.clone()]
-        } else {
-            decoders.iter().map(name).collect()
+        let names: Vec<String> = match targets.len() {
+            0 | 1 => vec![task.name.clone()],
+            _ => {
+                let decoders = task.kind.decoders();
+                let name = |&target: &usize| format!("{}/{}", task.name, decoders[target]);
+                targets.iter().map(name).collect()
+            }
         };
         let outputs: Vec<Output> = names
             .into_iter()
             .map(|name| Output { name, inference })
             .collect();
-        let count = outputs.len();
+        let (decoders, count) = (targets.len(), outputs.len());
         tasks.push(Task {
             name: task.name.clone(),
             kind: task.kind,
+            targets,
             decoder,
             first_output,
             outputs,
@@ -142,10 +145,21 @@ fn tasks(prepared: &[PreparedTask]) -> Vec<Task> {
             validation: task.validation.clone(),
             test: task.test.clone(),
         });
-        decoder += decoders.len();
+        decoder += decoders;
         first_output += count;
     }
     tasks
+}
+
+/// Leaves of a batch's targets those that are trained.
+pub(crate) fn keep_targets(batch: Batch, targets: &[usize]) -> Batch {
+    match batch {
+        Batch::Seq2Seq(mut batch) if targets.len() < batch.targets.len() => {
+            batch.targets = targets.iter().map(|&k| batch.targets[k].clone()).collect();
+            Batch::Seq2Seq(batch)
+        }
+        batch => batch,
+    }
 }
 
 /// The model of a configuration for prepared data, with initial weights.
@@ -154,8 +168,12 @@ pub fn initial_model(
     data: &PreparedData,
     device: &Device,
 ) -> Result<MultitaskModel, TrainError> {
-    let targets = data.tasks.iter().flat_map(|task| &task.target_vocabularies);
-    let targets: Vec<usize> = targets.map(|vocabulary| vocabulary.len()).collect();
+    let tasks = config.tasks.iter().zip(&data.tasks);
+    let targets = tasks.flat_map(|(spec, task)| {
+        let size = |k: usize| task.target_vocabularies[k].len();
+        spec.decoders().into_iter().map(size)
+    });
+    let targets: Vec<usize> = targets.collect();
     let sizes = config.model_config(data.source_vocabulary.len(), &targets);
     Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
 }
@@ -231,7 +249,7 @@ impl<'a> Run<'a> {
         if from.is_some() {
             same_run(&folder, config)?;
         }
-        let tasks = tasks(&data.tasks);
+        let tasks = tasks(&config.tasks, &data.tasks);
         let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
         let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
         let sampler = TaskSampler::new(
@@ -358,8 +376,8 @@ impl<'a> Run<'a> {
     /// One optimiser step.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
-        let batch = loaded.batch?;
         let task = &self.tasks[loaded.task];
+        let batch = keep_targets(loaded.batch?, &task.targets);
         let mut dropout = Dropout::for_step(self.config.run.seed, self.state.step);
         let loss = BatchLoss::new(&self.model, &batch, task.decoder, &mut dropout);
         let not_finite = |what, value: f64| TrainError::NotFinite {
@@ -438,16 +456,14 @@ impl<'a> Run<'a> {
                 _ => &task.validation,
             };
             let Some(data) = data else { continue };
-            let outputs = &task.outputs;
-            metrics.extend(validation::task(
-                &model,
+            let held_out = HeldOut {
                 data,
                 split,
-                outputs,
-                task.decoder,
-                step,
-                batch_size,
-            )?);
+                targets: &task.targets,
+                outputs: &task.outputs,
+                decoder: task.decoder,
+            };
+            metrics.extend(held_out.measure(&model, step, batch_size)?);
             if !ranked {
                 metrics.push(validation::effective_rank(&model, data, step, batch_size)?);
                 ranked = true;

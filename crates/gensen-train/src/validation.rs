@@ -12,47 +12,63 @@ use gensen_model::dropout::Dropout;
 use crate::error::TrainError;
 use crate::loss::BatchLoss;
 use crate::metrics::{Metric, Output, Split};
+use crate::run::keep_targets;
 
 /// Sentences whose vectors' effective rank is measured.
 const RANK_SENTENCES: usize = 500;
 
-/// Losses (a mean over words, weighted by words) and accuracy of one task on held-out data.
-/// `model` must not be tracked by automatic differentiation.
-pub fn task(
-    model: &MultitaskModel,
-    data: &Dataset,
-    split: Split,
-    outputs: &[Output],
-    first_decoder: usize,
-    step: u64,
-    batch_size: usize,
-) -> Result<Vec<Metric>, TrainError> {
-    let started = Instant::now();
-    let mut losses = vec![0.0; outputs.len()];
-    let mut counts = vec![0_u64; outputs.len()];
-    let mut correct = 0_u64;
-    for batch in data.sequential(batch_size) {
-        let loss = BatchLoss::new(model, &batch?, first_decoder, &mut Dropout::off());
-        for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
-            losses[k] += value * *count as f64;
-            counts[k] += *count as u64;
+/// One task's held-out data.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldOut<'a> {
+    /// The examples.
+    pub data: &'a Dataset,
+    /// What they are for.
+    pub split: Split,
+    /// Which of a batch's targets count.
+    pub targets: &'a [usize],
+    /// What is reported, one entry a target.
+    pub outputs: &'a [Output],
+    /// The decoder of the first target.
+    pub decoder: usize,
+}
+
+impl HeldOut<'_> {
+    /// Losses (a mean over words, weighted by words) and accuracy. `model` must not be tracked by
+    /// automatic differentiation.
+    pub fn measure(
+        &self,
+        model: &MultitaskModel,
+        step: u64,
+        batch_size: usize,
+    ) -> Result<Vec<Metric>, TrainError> {
+        let started = Instant::now();
+        let mut losses = vec![0.0; self.outputs.len()];
+        let mut counts = vec![0_u64; self.outputs.len()];
+        let mut correct = 0_u64;
+        for batch in self.data.sequential(batch_size) {
+            let batch = keep_targets(batch?, self.targets);
+            let loss = BatchLoss::new(model, &batch, self.decoder, &mut Dropout::off());
+            for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
+                losses[k] += value * *count as f64;
+                counts[k] += *count as u64;
+            }
+            correct += loss.correct as u64;
         }
-        correct += loss.correct as u64;
+        let seconds = started.elapsed().as_secs_f64();
+        let metric = |(k, output): (usize, &Output)| {
+            let count = counts[k].max(1) as f64;
+            let loss = losses[k] / count;
+            Metric {
+                loss: Some(loss),
+                perplexity: (!output.inference).then(|| loss.exp()),
+                accuracy: output.inference.then(|| correct as f64 / count),
+                count: Some(counts[k]),
+                seconds: Some(seconds),
+                ..Metric::new(step, self.split, &output.name)
+            }
+        };
+        Ok(self.outputs.iter().enumerate().map(metric).collect())
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let metric = |(k, output): (usize, &Output)| {
-        let count = counts[k].max(1) as f64;
-        let loss = losses[k] / count;
-        Metric {
-            loss: Some(loss),
-            perplexity: (!output.inference).then(|| loss.exp()),
-            accuracy: output.inference.then(|| correct as f64 / count),
-            count: Some(counts[k]),
-            seconds: Some(seconds),
-            ..Metric::new(step, split, &output.name)
-        }
-    };
-    Ok(outputs.iter().enumerate().map(metric).collect())
 }
 
 /// The first sentences of held-out data, for looking at their vectors.

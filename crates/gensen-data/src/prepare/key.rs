@@ -43,8 +43,8 @@ pub(super) fn of(
     }
     for task in tasks {
         add(&format!(
-            "{} {:?} {:?}",
-            task.name, task.kind, task.languages
+            "{} {:?} {:?} {}",
+            task.name, task.kind, task.languages, task.tokenizer
         ));
         for (split, corpora) in &task.splits {
             add(split);
