@@ -175,6 +175,13 @@ pub struct InputTable {
     /// Target sentences: line `n` belongs to line `n` of `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The sentences after those of `source`, line by line (skip-thought, together with `source`
+    /// and `previous`: the reference's prepared triples).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The sentences before those of `source`, line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Of a folder or tar, only documents whose name matches one of these patterns: `*` is any
     /// run of characters, `?` any one character. A pattern without `/` is compared with the last
     /// part of the name, another with the whole name inside the folder or tar.
@@ -235,6 +242,21 @@ impl InputTable {
     /// Checks that the settings fit each other and the kind of task.
     pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
         let pairs = matches!(kind, TaskKind::Translation | TaskKind::Seq2seq);
+        let triple = [&self.source, &self.next, &self.previous];
+        if self.next.is_some() || self.previous.is_some() {
+            let whole = triple.iter().all(|file| file.is_some());
+            if kind != TaskKind::SkipThought
+                || !whole
+                || self.path.is_some()
+                || self.target.is_some()
+            {
+                return Err(DataError::key(
+                    "next",
+                    "a skip-thought task takes `source`, `next` and `previous` together, and no other file",
+                ));
+            }
+            return Ok(());
+        }
         match (&self.path, &self.source, &self.target) {
             (Some(_), None, None) => {}
             (None, Some(_), Some(_)) if pairs => {}

@@ -109,10 +109,16 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
     Ok(model.write(output, Precision::F32)?)
 }
 
-/// An input's path, or its two.
+/// An input's path or paths.
 fn describe(input: &Input) -> String {
     let table = input.table();
-    let paths = [table.path, table.source, table.target];
+    let paths = [
+        table.path,
+        table.source,
+        table.target,
+        table.next,
+        table.previous,
+    ];
     let paths: Vec<String> = paths.into_iter().flatten().collect();
     paths.join(" + ")
 }
