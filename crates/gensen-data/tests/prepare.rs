@@ -304,6 +304,9 @@ fn triples_that_are_prepared_already_are_taken_as_they_are() {
     let report = &data.report.inputs[0];
     assert_eq!((report.read, report.kept, report.blank), (3, 2, 1));
 
+    let corner = Corner::new();
+    corner.write("source", "b .\nx .\ne .\n");
+    corner.write("next", "c .\nx .\nf .\n");
     corner.write("previous", "a .\ny .\n");
     let error = corner.one(&task("skip-thought", train)).unwrap_err();
     assert!(
