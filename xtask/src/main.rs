@@ -1,2 +1,37 @@
-//! Repository chores.
-fn main() {}
+//! Repository chores: `cargo xtask fetch-data` and `cargo xtask validate`.
+
+mod fetch;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Repository chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Download corpora, word vectors, models and test sets, and convert them to what GenSen reads
+    FetchData(fetch::Arguments),
+    /// Run every check, the cheapest first
+    Validate,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::FetchData(arguments) => fetch::run(&arguments),
+        Command::Validate => validate::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

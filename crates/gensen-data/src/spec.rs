@@ -77,9 +77,16 @@ pub struct TaskSpec {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub test: Vec<Input>,
+    /// Which neighbours a skip-thought task's decoders say; both if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<Vec<Neighbour>>,
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
+    /// The task's own tokeniser; that of all tasks if left out. Corpora that are tokenised already
+    /// say `whitespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// Language of the source sentences, for the tokeniser; `en` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_language: Option<String>,
@@ -95,6 +102,14 @@ impl TaskSpec {
         self.source_language.as_deref().unwrap_or("en")
     }
 
+    /// The decoders to train, as places in [`TaskKind::decoders`].
+    pub fn decoders(&self) -> Vec<usize> {
+        match &self.neighbours {
+            Some(neighbours) => neighbours.iter().map(|n| n.place()).collect(),
+            None => (0..self.kind.decoders().len()).collect(),
+        }
+    }
+
     /// The language of the target sentences.
     pub fn target_language(&self) -> &str {
         if let Some(language) = &self.target_language {
@@ -103,6 +118,26 @@ impl TaskSpec {
         match self.name.split_once('-') {
             Some((target, "en")) if target.len() == 2 => target,
             _ => "en",
+        }
+    }
+}
+
+/// A sentence beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Neighbour {
+    /// The sentence after it.
+    Next,
+    /// The sentence before it.
+    Previous,
+}
+
+impl Neighbour {
+    /// Its place among a skip-thought task's decoders.
+    pub fn place(self) -> usize {
+        match self {
+            Self::Next => 0,
+            Self::Previous => 1,
         }
     }
 }
@@ -140,6 +175,13 @@ pub struct InputTable {
     /// Target sentences: line `n` belongs to line `n` of `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The sentences after those of `source`, line by line (skip-thought, together with `source`
+    /// and `previous`: the reference's prepared triples).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The sentences before those of `source`, line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
     /// Of a folder or tar, only documents whose name matches one of these patterns: `*` is any
     /// run of characters, `?` any one character. A pattern without `/` is compared with the last
     /// part of the name, another with the whole name inside the folder or tar.
@@ -197,9 +239,24 @@ impl Input {
 }
 
 impl InputTable {
-    /// Checks that the settings fit each other and the kind of task.
-    pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
+    /// Checks that the files named fit the kind of task.
+    fn check_files(&self, kind: TaskKind) -> Result<(), DataError> {
         let pairs = matches!(kind, TaskKind::Translation | TaskKind::Seq2seq);
+        let triple = [&self.source, &self.next, &self.previous];
+        if self.next.is_some() || self.previous.is_some() {
+            let whole = triple.iter().all(|file| file.is_some());
+            if kind != TaskKind::SkipThought
+                || !whole
+                || self.path.is_some()
+                || self.target.is_some()
+            {
+                return Err(DataError::key(
+                    "next",
+                    "a skip-thought task takes `source`, `next` and `previous` together, and no other file",
+                ));
+            }
+            return Ok(());
+        }
         match (&self.path, &self.source, &self.target) {
             (Some(_), None, None) => {}
             (None, Some(_), Some(_)) if pairs => {}
@@ -228,17 +285,24 @@ impl InputTable {
                 ));
             }
         }
-        if kind != TaskKind::SkipThought {
-            let given = [
-                ("include", !self.include.is_empty()),
-                ("exclude", !self.exclude.is_empty()),
-                ("sentences", self.sentences.is_some()),
-                ("min_words", self.min_words.is_some()),
-                ("max_words", self.max_words.is_some()),
-            ];
-            if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
-                return Err(DataError::key(key, "is for skip-thought inputs only"));
-            }
+        Ok(())
+    }
+
+    /// Checks that the settings fit each other and the kind of task.
+    pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
+        self.check_files(kind)?;
+        let skip_thought = kind == TaskKind::SkipThought;
+        let running_text = skip_thought && self.path.is_some();
+        let settings = [
+            ("include", !self.include.is_empty(), running_text),
+            ("exclude", !self.exclude.is_empty(), running_text),
+            ("sentences", self.sentences.is_some(), running_text),
+            ("min_words", self.min_words.is_some(), skip_thought),
+            ("max_words", self.max_words.is_some(), skip_thought),
+        ];
+        if let Some((key, ..)) = settings.iter().find(|(_, given, fits)| *given && !fits) {
+            let problem = "is for running text (kind skip-thought, with `path`) only";
+            return Err(DataError::key(key, problem));
         }
         if let (Some(min), Some(max)) = (self.min_words, self.max_words)
             && min > max

@@ -291,6 +291,32 @@ fn triples(data: &PreparedData) -> Vec<[String; 3]> {
 }
 
 #[test]
+fn triples_that_are_prepared_already_are_taken_as_they_are() {
+    let corner = Corner::new();
+    corner.write("source", "b .\n\ne .\n");
+    corner.write("next", "c .\nx .\nf .\n");
+    corner.write("previous", "a .\ny .\nd .\n");
+    let train = "{source = 'source', next = 'next', previous = 'previous'}";
+    let data = corner.one(&task("skip-thought", train)).unwrap();
+    let expected = [["a .", "b .", "c ."], ["d .", "e .", "f ."]];
+    let expected = expected.map(|triple| triple.map(str::to_owned));
+    assert_eq!(triples(&data), expected);
+    let report = &data.report.inputs[0];
+    assert_eq!((report.read, report.kept, report.blank), (3, 2, 1));
+
+    corner.write("previous", "a .\ny .\n");
+    let error = corner.one(&task("skip-thought", train)).unwrap_err();
+    assert!(
+        error.contains("previous") && error.contains('3') && error.contains('2'),
+        "{error}"
+    );
+    let error = corner
+        .one(&task("skip-thought", "{source = 'source', next = 'next'}"))
+        .unwrap_err();
+    assert!(error.contains("together"), "{error}");
+}
+
+#[test]
 fn triples_never_cross_a_document() {
     let corner = Corner::new();
     corner.write("d/1.txt", "a .\nb .\nc .\nd .\n\ne .\nf .\n");

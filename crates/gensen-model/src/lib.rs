@@ -1,1 +1,21 @@
-//! See the crate's description.
+//! The GenSen sentence encoder and its multi-task model on Burn.
+
+pub mod config;
+pub mod decoder;
+pub mod device;
+pub mod dropout;
+pub mod encoder;
+mod error;
+pub mod inference;
+pub mod init;
+mod layers;
+pub mod model;
+pub mod model_folder;
+pub mod ops;
+pub mod packed;
+pub mod parameters;
+pub mod weights;
+
+pub use error::ModelError;
+pub use layers::Dense;
+pub use model::MultitaskModel;

@@ -1,1 +1,21 @@
-//! See the crate's description.
+//! Multi-task training of the GenSen sentence encoder.
+//!
+//! One encoder is shared by all tasks; each step trains one of them. See `docs/training.md`.
+
+pub mod checkpoint;
+pub mod config;
+pub mod curves;
+mod error;
+pub mod export;
+mod files;
+mod legacy;
+pub mod loss;
+pub mod metrics;
+pub mod optimizer;
+pub mod report;
+pub mod run;
+pub mod sampler;
+mod tensors;
+pub mod validation;
+
+pub use error::TrainError;

@@ -19,8 +19,8 @@ pub(crate) struct Block {
     /// The number of the first line, counted from 1.
     pub(crate) first_line: u64,
     text: Vec<u8>,
-    /// The same lines of a line-aligned file.
-    pub(crate) aligned: Option<(Arc<str>, Vec<u8>)>,
+    /// The same lines of line-aligned files.
+    pub(crate) aligned: Vec<(Arc<str>, Vec<u8>)>,
     /// Whether a document begins here.
     pub(crate) document_start: bool,
     /// Where a row's fields are.
@@ -33,7 +33,7 @@ impl Block {
             file,
             first_line,
             text,
-            aligned: None,
+            aligned: Vec::new(),
             document_start: false,
             columns: Columns::Plain,
         }
@@ -44,12 +44,12 @@ impl Block {
         checked(&self.file, self.first_line, &self.text)
     }
 
-    /// The text of the line-aligned file.
-    pub(crate) fn aligned_text(&self) -> Result<Option<&str>, DataError> {
-        match &self.aligned {
-            Some((file, text)) => checked(file, self.first_line, text).map(Some),
-            None => Ok(None),
-        }
+    /// The texts of the line-aligned files.
+    pub(crate) fn aligned_texts(&self) -> Result<Vec<&str>, DataError> {
+        let aligned = self.aligned.iter();
+        aligned
+            .map(|(file, text)| checked(file, self.first_line, text))
+            .collect()
     }
 }
 

@@ -130,7 +130,8 @@ pub(crate) struct Corpus {
 #[derive(Clone, Debug)]
 enum Shape {
     Rows(Origin),
-    Aligned(Origin, Origin),
+    /// Files of which line `n` belongs to line `n` of the first.
+    Aligned(Vec<Origin>),
     Trees(Origin),
     Documents(Vec<Origin>),
     Tar(Origin, Filter),
@@ -145,12 +146,12 @@ impl Corpus {
                 let origin = Origin::new(path, base);
                 (origin.name(), Self::shape_of(origin, kind, &table)?)
             }
-            (None, Some(source), Some(target)) => {
-                let (source, target) = (Origin::new(source, base), Origin::new(target, base));
-                (
-                    format!("{} + {}", source.name(), target.name()),
-                    Shape::Aligned(source, target),
-                )
+            (None, Some(source), _) => {
+                let others = [&table.target, &table.next, &table.previous];
+                let files = std::iter::once(source).chain(others.into_iter().flatten());
+                let origins: Vec<Origin> = files.map(|file| Origin::new(file, base)).collect();
+                let names: Vec<String> = origins.iter().map(Origin::name).collect();
+                (names.join(" + "), Shape::Aligned(origins))
             }
             _ => return Err(DataError::key("path", "missing")),
         };
@@ -205,8 +206,7 @@ impl Corpus {
     pub(crate) fn origins(&self) -> Vec<&Origin> {
         match &self.shape {
             Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
-            Shape::Aligned(source, target) => vec![source, target],
-            Shape::Documents(origins) => origins.iter().collect(),
+            Shape::Aligned(origins) | Shape::Documents(origins) => origins.iter().collect(),
         }
     }
 
@@ -219,7 +219,7 @@ impl Corpus {
                 true => self.read_rows(origin, emit),
                 false => tree::read(origin, emit),
             },
-            Shape::Aligned(source, target) => read_aligned(source, target, emit),
+            Shape::Aligned(origins) => read_aligned(origins, emit),
             Shape::Documents(origins) => {
                 for origin in origins {
                     if !documents::read(&origin.name(), origin.open_text()?, emit)? {
@@ -281,32 +281,38 @@ impl Corpus {
     }
 }
 
-fn read_aligned(
-    source: &Origin,
-    target: &Origin,
-    emit: &mut dyn FnMut(Block) -> bool,
-) -> Result<(), DataError> {
-    let mut source = LineReader::new(source.name(), source.open_text()?);
-    let mut target = LineReader::new(target.name(), target.open_text()?);
+fn read_aligned(origins: &[Origin], emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
+    let open = |origin: &Origin| Ok(LineReader::new(origin.name(), origin.open_text()?));
+    let mut readers = origins
+        .iter()
+        .map(open)
+        .collect::<Result<Vec<_>, DataError>>()?;
+    let Some((source, others)) = readers.split_first_mut() else {
+        return Ok(());
+    };
     while let Some((text, line)) = source.next_block()? {
         let count = source.lines() + 1 - line;
-        let aligned = target
-            .next_lines(count)?
-            .map(|(text, _)| text)
-            .unwrap_or_default();
-        if target.lines() < source.lines() {
-            while source.next_block()?.is_some() {}
-            return Err(unequal(&source, &target));
-        }
         let mut block = Block::new(source.file(), line, text);
-        block.aligned = Some((target.file(), aligned));
+        for other in others.iter_mut() {
+            let aligned = other
+                .next_lines(count)?
+                .map(|(text, _)| text)
+                .unwrap_or_default();
+            if other.lines() < source.lines() {
+                while source.next_block()?.is_some() {}
+                return Err(unequal(source, other));
+            }
+            block.aligned.push((other.file(), aligned));
+        }
         if !emit(block) {
             return Ok(());
         }
     }
-    if target.next_block()?.is_some() {
-        while target.next_block()?.is_some() {}
-        return Err(unequal(&source, &target));
+    for other in others {
+        if other.next_block()?.is_some() {
+            while other.next_block()?.is_some() {}
+            return Err(unequal(source, other));
+        }
     }
     source.not_empty()
 }

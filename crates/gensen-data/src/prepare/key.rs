@@ -43,8 +43,8 @@ pub(super) fn of(
     }
     for task in tasks {
         add(&format!(
-            "{} {:?} {:?}",
-            task.name, task.kind, task.languages
+            "{} {:?} {:?} {}",
+            task.name, task.kind, task.languages, task.tokenizer
         ));
         for (split, corpora) in &task.splits {
             add(split);
@@ -54,6 +54,8 @@ pub(super) fn of(
                     path: None,
                     source: None,
                     target: None,
+                    next: None,
+                    previous: None,
                     ..corpus.table.clone()
                 };
                 add(&format!("{settings:?}"));

@@ -16,6 +16,7 @@ pub(super) struct Task {
     pub(super) name: String,
     pub(super) kind: TaskKind,
     pub(super) languages: [String; 2],
+    pub(super) tokenizer: String,
     pub(super) wording: Wording,
     pub(super) layout: Layout,
     /// The splits that there are, with their inputs.
@@ -58,7 +59,8 @@ pub(super) fn resolve(
         Ok(Task {
             name: task.name.clone(),
             kind: task.kind,
-            wording: wording(task.kind, &languages, options, &resources)?,
+            wording: wording(task, &languages, options, &resources)?,
+            tokenizer: tokenizer_name(task, options).to_owned(),
             languages,
             layout: Layout::new(task.kind, options),
             splits: splits
@@ -85,30 +87,35 @@ pub(super) fn resolve(
         .collect()
 }
 
+fn tokenizer_name<'a>(task: &'a TaskSpec, options: &'a DataOptions) -> &'a str {
+    task.tokenizer.as_deref().unwrap_or(&options.tokenizer)
+}
+
 /// The tokenisers of a task. Trees come as words already, and their symbols keep their case.
 fn wording(
-    kind: TaskKind,
+    task: &TaskSpec,
     languages: &[String; 2],
     options: &DataOptions,
     resources: &Resources,
 ) -> Result<Wording, DataError> {
     let lower = options.lowercase;
-    Ok(match kind {
+    let name = tokenizer_name(task, options);
+    Ok(match task.kind {
         TaskKind::Parsing => Wording {
             tokenizers: [Box::new(Whitespace), Box::new(Whitespace)],
             lowercase: [lower, false],
         },
         _ => {
             // The two sentences of an inference pair are of one language.
-            let second = if kind == TaskKind::Nli {
+            let second = if task.kind == TaskKind::Nli {
                 &languages[0]
             } else {
                 &languages[1]
             };
             Wording {
                 tokenizers: [
-                    tokenizer(&options.tokenizer, &languages[0], resources)?,
-                    tokenizer(&options.tokenizer, second, resources)?,
+                    tokenizer(name, &languages[0], resources)?,
+                    tokenizer(name, second, resources)?,
                 ],
                 lowercase: [lower, lower],
             }

@@ -120,15 +120,21 @@ impl<'a> Worker<'a> {
             TaskKind::Translation | TaskKind::Seq2seq => self.take_pairs(block, text),
             TaskKind::Nli => self.take_labelled_pairs(block, text),
             TaskKind::Parsing => self.take_trees(block, text),
-            TaskKind::SkipThought => {
-                self.take_running_text(block, text);
-                Ok(())
-            }
+            TaskKind::SkipThought => match block.aligned_texts()?[..] {
+                [next, previous] => {
+                    self.take_triples(text, next, previous);
+                    Ok(())
+                }
+                _ => {
+                    self.take_running_text(block, text);
+                    Ok(())
+                }
+            },
         }
     }
 
     fn take_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        if let Some(aligned) = block.aligned_text()? {
+        if let [aligned] = block.aligned_texts()?[..] {
             let lines = numbered_lines(text, 1).zip(numbered_lines(aligned, 1));
             for ((_, source), (_, target)) in lines {
                 self.tally.read += 1;
@@ -229,6 +235,22 @@ impl<'a> Worker<'a> {
                 }),
             }
         }
+    }
+
+    /// Takes each triple as a document of three sentences.
+    fn take_triples(&mut self, text: &str, next: &str, previous: &str) {
+        let others = numbered_lines(next, 1).zip(numbered_lines(previous, 1));
+        for ((_, sentence), ((_, next), (_, previous))) in numbered_lines(text, 1).zip(others) {
+            self.tally.read += 1;
+            let triple = [previous, sentence, next];
+            if triple.into_iter().any(is_blank) {
+                self.tally.blank += 1;
+                continue;
+            }
+            self.chunk.fields[0].lengths.push(BREAK);
+            triple.into_iter().for_each(|line| self.add_sentence(line));
+        }
+        self.chunk.fields[0].lengths.push(BREAK);
     }
 
     fn add_sentence(&mut self, sentence: &str) {

@@ -118,6 +118,9 @@ fn parts(clause: &Clause, tense: Tense) -> [Tree; 2] {
         Object::The(noun) => predicate.push(definite(noun, false)),
         Object::A(noun, adjective) => predicate.push(indefinite(noun, adjective)),
     }
+    if let Some(recipient) = clause.recipient {
+        predicate.push(phrase("PP", [word("TO", "to"), definite(recipient, false)]));
+    }
     if let Some(place) = clause.place {
         predicate.push(somewhere(place));
     }
@@ -204,7 +207,12 @@ fn counted(
 fn compare(comparison: &Comparison) -> Vec<Tree> {
     let quality = comparison.quality.english[usize::from(comparison.opposite)];
     let than = phrase("PP", [word("IN", "than"), definite(comparison.than, false)]);
-    let adjective = phrase("ADJP", [word("JJR", quality), than]);
+    let adjective = [
+        comparison.much.then(|| word("RB", "much")),
+        Some(word("JJR", quality)),
+        Some(than),
+    ];
+    let adjective = phrase("ADJP", adjective.into_iter().flatten());
     let predicate = phrase("VP", [word("VBZ", "is"), adjective]);
     vec![definite(comparison.subject, false), predicate]
 }

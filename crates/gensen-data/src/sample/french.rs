@@ -79,6 +79,13 @@ fn clause(clause: &Clause, tense: Tense) -> String {
             }
         }
     }
+    if let Some(recipient) = clause.recipient {
+        let recipient = definite(recipient, false);
+        match recipient.strip_prefix("le ") {
+            Some(noun) => add(&format!("au {noun}")),
+            None => add(&format!("à {recipient}")),
+        }
+    }
     if let Some(place) = clause.place {
         add(place.french);
     }
@@ -103,8 +110,9 @@ fn compare(comparison: &Comparison) -> String {
     let forms = comparison.quality.french[usize::from(comparison.opposite)];
     let feminine = comparison.subject.french_gender == Gender::Feminine;
     format!(
-        "{} est plus {} que {}",
+        "{} est {}plus {} que {}",
         definite(comparison.subject, false),
+        if comparison.much { "bien " } else { "" },
         forms[usize::from(feminine)],
         definite(comparison.than, false)
     )

@@ -15,17 +15,7 @@ pub(super) fn sentence(meaning: &Meaning) -> String {
             clause,
         }) => Parts::of(clause, *tense).main(time.map(|time| time.german)),
         Meaning::Count(count) => quantity(count),
-        Meaning::Comparison(Comparison {
-            subject,
-            quality,
-            opposite,
-            than,
-        }) => format!(
-            "{} ist {} als {}",
-            definite(subject, Case::Nominative),
-            quality.german[usize::from(*opposite)],
-            definite(than, Case::Nominative)
-        ),
+        Meaning::Comparison(comparison) => compare(comparison),
         Meaning::Compound(Compound {
             first,
             link,
@@ -47,6 +37,7 @@ pub(super) fn sentence(meaning: &Meaning) -> String {
 enum Case {
     Nominative,
     Accusative,
+    Dative,
 }
 
 /// The pieces of a clause, which its kind puts in order.
@@ -73,13 +64,14 @@ impl Parts {
         };
         let place = clause.place.map(|place| place.german.to_owned());
         let not = clause.negated.then(|| "nicht".to_owned());
+        let recipient = clause.recipient.map(|noun| definite(noun, Case::Dative));
         let middle = match clause.object {
             Object::Nothing => [not, place, None],
             Object::The(noun) => [Some(definite(noun, Case::Accusative)), place, not],
             Object::A(noun, adjective) => [
+                recipient,
                 place,
                 Some(indefinite(noun, adjective, clause.negated)),
-                None,
             ],
         };
         let middle = middle.into_iter().flatten().collect();
@@ -139,8 +131,27 @@ fn quantity(count: &Count) -> String {
     }
 }
 
+fn compare(comparison: &Comparison) -> String {
+    let Comparison {
+        subject,
+        quality,
+        opposite,
+        much,
+        than,
+    } = comparison;
+    format!(
+        "{} ist {}{} als {}",
+        definite(subject, Case::Nominative),
+        if *much { "viel " } else { "" },
+        quality.german[usize::from(*opposite)],
+        definite(than, Case::Nominative)
+    )
+}
+
 fn definite(noun: &Noun, case: Case) -> String {
     let article = match (noun.german_gender, case) {
+        (Gender::Feminine, Case::Dative) => "der",
+        (_, Case::Dative) => "dem",
         (Gender::Feminine, _) => "die",
         (Gender::Neuter, _) => "das",
         (_, Case::Nominative) => "der",
@@ -167,6 +178,6 @@ fn indefinite(noun: &Noun, adjective: Option<&Adjective>, negated: bool) -> Stri
 }
 
 fn singular(noun: &Noun, case: Case) -> String {
-    let weak = noun.german_gender == Gender::WeakMasculine && case == Case::Accusative;
+    let weak = noun.german_gender == Gender::WeakMasculine && case != Case::Nominative;
     format!("{}{}", noun.german[0], if weak { "n" } else { "" })
 }

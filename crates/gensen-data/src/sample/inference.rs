@@ -4,9 +4,11 @@
 //! The labels are computed from the meanings, not from the way a pair was made. And every
 //! hypothesis comes with one premise for each label, so that the hypothesis alone says nothing.
 
-use super::lexicon::{ADJECTIVES, NUMBERS, Noun, PEOPLE, PLACES, TO_BEINGS, TO_THINGS};
+use super::lexicon::{
+    ADJECTIVES, NUMBERS, Noun, PEOPLE, PLACES, QUALITIES, TO_BEINGS, TO_RECIPIENTS, TO_THINGS,
+};
 use super::meaning::{
-    Bound, Clause, Comparison, Count, Event, Holder, Meaning, Object, being, thing,
+    Bound, Clause, Comparison, Count, Event, Holder, Meaning, Object, another, being,
 };
 use super::random::Random;
 
@@ -65,7 +67,11 @@ fn special(a: &Clause, b: &Clause) -> bool {
         }
         (a, b) => a == b,
     };
-    object && a.actor == b.actor && a.verb == b.verb && (b.place.is_none() || a.place == b.place)
+    object
+        && a.recipient == b.recipient
+        && a.actor == b.actor
+        && a.verb == b.verb
+        && (b.place.is_none() || a.place == b.place)
 }
 
 /// "Five cows" are "more than three animals", and not "fewer than three".
@@ -107,31 +113,29 @@ fn range(count: &Count) -> (usize, usize) {
 
 /// A is older than B just if B is younger than A; then B is not older than A.
 fn comparisons(premise: &Comparison, hypothesis: &Comparison) -> Label {
-    let greater_first = |c: &Comparison| {
+    let ranking = |c: &Comparison| {
         if c.opposite {
             (c.than, c.subject)
         } else {
             (c.subject, c.than)
         }
     };
-    let (greater, lesser) = greater_first(premise);
-    let claim = greater_first(hypothesis);
+    let (greater, lesser) = ranking(premise);
     if premise.quality != hypothesis.quality {
         Label::Neutral
-    } else if claim == (greater, lesser) {
-        Label::Entailment
-    } else if claim == (lesser, greater) {
+    } else if ranking(hypothesis) == (lesser, greater) {
         Label::Contradiction
+    } else if ranking(hypothesis) == (greater, lesser) && (premise.much || !hypothesis.much) {
+        Label::Entailment
     } else {
         Label::Neutral
     }
 }
 
-/// A hypothesis from `split`'s part of the grammar and a premise for each label, in the order of
-/// [`Label::ALL`].
+/// A hypothesis that `accept` takes and a premise for each label, in the order of [`Label::ALL`].
 pub(super) fn draw(
     random: &mut Random,
-    accept: impl Fn(&Meaning) -> bool,
+    mut accept: impl FnMut(&Meaning) -> bool,
 ) -> (Meaning, [Meaning; 3]) {
     loop {
         let hypothesis = Meaning::draw_statement(random);
@@ -139,10 +143,11 @@ pub(super) fn draw(
             continue;
         }
         let mut premises = [None, None, None];
-        for _ in 0..400 {
+        for _ in 0..100 {
             let premise = vary(&hypothesis, random);
-            if premise != hypothesis && accept(&premise) {
-                premises[infer(&premise, &hypothesis) as usize].get_or_insert(premise);
+            let slot = &mut premises[infer(&premise, &hypothesis) as usize];
+            if slot.is_none() && premise.split() == hypothesis.split() {
+                *slot = Some(premise);
             }
             if let [Some(entailment), Some(neutral), Some(contradiction)] = premises {
                 return (hypothesis, [entailment, neutral, contradiction]);
@@ -153,72 +158,96 @@ pub(super) fn draw(
 
 /// A meaning that differs from `meaning` in a few respects.
 fn vary(meaning: &Meaning, random: &mut Random) -> Meaning {
-    let mut varied = meaning.clone();
-    for _ in 0..1 + random.below(2) {
+    loop {
+        let mut varied = meaning.clone();
         match &mut varied {
             Meaning::Event(Event { clause, .. }) => vary_clause(clause, random),
             Meaning::Count(count) => vary_count(count, random),
             Meaning::Comparison(comparison) => vary_comparison(comparison, random),
             Meaning::Compound(_) => {}
         }
+        if varied == *meaning {
+            continue;
+        }
+        // With two people or animals, most neutral premises are ones that would be something else
+        // if the roles were not swapped: the same words, another meaning.
+        let neutral = infer(&varied, meaning) == Label::Neutral;
+        let roles = match &mut varied {
+            Meaning::Event(Event { clause, .. }) => roles(clause),
+            _ => None,
+        };
+        match roles {
+            Some(_) if neutral && random.chance(85) => continue,
+            Some((actor, other)) if !neutral && random.chance(50) => std::mem::swap(actor, other),
+            _ => {}
+        }
+        return varied;
     }
-    if let Meaning::Event(Event { clause, .. }) = &mut varied {
-        clause.negated ^= random.chance(50);
+}
+
+/// The two beings that could change roles.
+fn roles(clause: &mut Clause) -> Option<(&mut &'static Noun, &mut &'static Noun)> {
+    match (&mut clause.object, &mut clause.recipient) {
+        (_, Some(recipient)) => Some((&mut clause.actor, recipient)),
+        (Object::The(patient), None) => Some((&mut clause.actor, patient)),
+        _ => None,
     }
-    varied
 }
 
 fn vary_clause(clause: &mut Clause, random: &mut Random) {
-    let Clause {
-        actor,
-        verb,
-        object,
-        place,
-        ..
-    } = clause;
-    match (object, random.below(100)) {
-        (Object::Nothing, _) | (_, 0..25) => {
-            *place = if place.is_some() {
-                None
-            } else {
-                Some(random.pick(PLACES))
-            };
-        }
-        (Object::The(patient), 25..75) => std::mem::swap(actor, patient),
-        (Object::The(patient), 75..83) => *patient = another(patient, || being(random)),
-        (Object::The(patient), 83..92) => *actor = another(patient, || being(random)),
-        (Object::The(_), _) => *verb = random.pick(TO_BEINGS),
-        (Object::A(noun, _), 25..60) => *noun = related(noun, random),
-        (Object::A(_, adjective), 60..85) => {
-            *adjective = if adjective.is_some() {
-                None
-            } else {
-                Some(random.pick(ADJECTIVES))
-            };
-        }
-        (Object::A(..), 85..90) => *actor = random.pick(PEOPLE),
-        (Object::A(..), 90..95) => *verb = random.pick(TO_THINGS),
-        (Object::A(noun, _), _) => *noun = thing(random),
+    for _ in 0..1 + random.below(2) {
+        vary_detail(clause, random);
+    }
+    if random.chance(15) {
+        vary_core(clause, random);
+    }
+    clause.negated ^= random.chance(50);
+}
+
+/// Says more or less than before, or names a related thing.
+fn vary_detail(clause: &mut Clause, random: &mut Random) {
+    match (&mut clause.object, random.below(3)) {
+        (Object::A(noun, _), 0) => *noun = related(noun, random),
+        (Object::A(_, adjective), 1) => toggle(adjective, ADJECTIVES, random),
+        (Object::A(noun, _), _) if clause.recipient.is_some() => *noun = related(noun, random),
+        _ => toggle(&mut clause.place, PLACES, random),
+    }
+}
+
+/// Changes who does what.
+fn vary_core(clause: &mut Clause, random: &mut Random) {
+    let (verbs, beings): (_, fn(&mut Random) -> &'static Noun) = match clause {
+        Clause {
+            object: Object::The(_),
+            ..
+        } => (TO_BEINGS, being),
+        Clause {
+            recipient: Some(_), ..
+        } => (TO_RECIPIENTS, |random| random.pick(PEOPLE)),
+        _ => (TO_THINGS, |random| random.pick(PEOPLE)),
+    };
+    if random.chance(50) {
+        clause.verb = random.pick(verbs);
+    } else if let Some((actor, other)) = roles(clause) {
+        *actor = another(other, || beings(random));
+    } else {
+        clause.actor = beings(random);
     }
 }
 
 fn vary_count(count: &mut Count, random: &mut Random) {
-    match random.below(100) {
-        0..35 => count.number = random.pick(NUMBERS),
-        35..65 => count.bound = Bound::draw(random),
-        65..85 => count.noun = related(count.noun, random),
-        85..95 => {
-            count.adjective = if count.adjective.is_some() {
-                None
-            } else {
-                Some(random.pick(ADJECTIVES))
-            };
-        }
-        _ => {
-            count.holder = match count.holder {
-                Holder::Person(_) => Holder::Person(random.pick(PEOPLE)),
-                Holder::Place(_) => Holder::Place(random.pick(PLACES)),
-            };
+    for _ in 0..1 + random.below(2) {
+        match random.below(100) {
+            0..35 => count.number = random.pick(NUMBERS),
+            35..65 => count.bound = Bound::draw(random),
+            65..85 => count.noun = related(count.noun, random),
+            85..95 => toggle(&mut count.adjective, ADJECTIVES, random),
+            _ => {
+                count.holder = match count.holder {
+                    Holder::Person(_) => Holder::Person(random.pick(PEOPLE)),
+                    Holder::Place(_) => Holder::Place(random.pick(PLACES)),
+                };
+            }
         }
     }
 }
@@ -228,14 +257,28 @@ fn vary_comparison(comparison: &mut Comparison, random: &mut Random) {
         subject,
         quality,
         opposite,
+        much,
         than,
     } = comparison;
-    match random.below(100) {
-        0..40 => std::mem::swap(subject, than),
-        40..80 => *opposite = !*opposite,
-        80..90 => *quality = random.pick(super::lexicon::QUALITIES),
-        _ => *than = another(subject, || being(random)),
+    if random.chance(50) {
+        std::mem::swap(subject, than);
     }
+    *opposite ^= random.chance(50);
+    *much ^= random.chance(40);
+    match random.below(100) {
+        0..15 => *quality = random.pick(QUALITIES),
+        15..25 => *than = another(subject, || being(random)),
+        _ => {}
+    }
+}
+
+/// Leaves a detail out, or adds one.
+fn toggle<T>(detail: &mut Option<&'static T>, table: &'static [T], random: &mut Random) {
+    *detail = if detail.is_some() {
+        None
+    } else {
+        Some(random.pick(table))
+    };
 }
 
 /// The name of the noun's kind or another thing of it.
@@ -247,11 +290,111 @@ fn related(noun: &'static Noun, random: &mut Random) -> &'static Noun {
     }
 }
 
-fn another(not: &Noun, mut draw: impl FnMut() -> &'static Noun) -> &'static Noun {
-    loop {
-        let noun = draw();
-        if noun != not {
-            return noun;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::english::sentence;
+
+    fn sorted_words(text: &str) -> Vec<&str> {
+        let mut words: Vec<&str> = text.split(' ').collect();
+        words.sort_unstable();
+        words
+    }
+
+    #[test]
+    fn swapped_roles_keep_the_words_and_change_the_label() {
+        let mut random = Random::new(5, "swap");
+        let mut swapped_pairs = 0;
+        for _ in 0..2_000 {
+            let (hypothesis, premises) = draw(&mut random, |_| true);
+            for (premise, label) in premises.into_iter().zip(Label::ALL) {
+                assert_eq!(infer(&premise, &hypothesis), label);
+                let mut swapped = premise.clone();
+                match &mut swapped {
+                    Meaning::Event(Event { clause, .. }) => match roles(clause) {
+                        Some((actor, other)) => std::mem::swap(actor, other),
+                        None => continue,
+                    },
+                    Meaning::Comparison(c) => std::mem::swap(&mut c.subject, &mut c.than),
+                    _ => continue,
+                }
+                if label == Label::Neutral {
+                    continue;
+                }
+                let (before, after) = (sentence(&premise), sentence(&swapped));
+                assert_eq!(sorted_words(&before), sorted_words(&after));
+                let hypothesis_text = sentence(&hypothesis);
+                assert_ne!(
+                    infer(&swapped, &hypothesis),
+                    label,
+                    "{after} / {hypothesis_text}"
+                );
+                swapped_pairs += 1;
+            }
+        }
+        assert!(swapped_pairs > 2_500, "only {swapped_pairs} of 4000");
+    }
+
+    #[test]
+    fn numbers_and_kinds_work_together() {
+        let (animals, animal) = Noun::family(super::super::lexicon::Kind::Animal);
+        let animal = animal.unwrap_or(&animals[0]);
+        let count = |bound, value: usize, noun| Count {
+            holder: Holder::Person(&PEOPLE[0]),
+            bound,
+            number: &NUMBERS[value - 2],
+            adjective: None,
+            noun,
+        };
+        use Bound::{Exactly, FewerThan, MoreThan};
+        let dog = &animals[0];
+        for (premise, hypothesis, label) in [
+            (
+                count(Exactly, 5, dog),
+                count(MoreThan, 3, animal),
+                Label::Entailment,
+            ),
+            (
+                count(Exactly, 5, dog),
+                count(MoreThan, 5, animal),
+                Label::Neutral,
+            ),
+            (
+                count(Exactly, 5, dog),
+                count(FewerThan, 5, animal),
+                Label::Contradiction,
+            ),
+            (
+                count(Exactly, 5, animal),
+                count(MoreThan, 3, dog),
+                Label::Neutral,
+            ),
+            (
+                count(FewerThan, 4, animal),
+                count(FewerThan, 4, dog),
+                Label::Entailment,
+            ),
+            (
+                count(FewerThan, 4, animal),
+                count(MoreThan, 3, dog),
+                Label::Contradiction,
+            ),
+            (
+                count(MoreThan, 4, dog),
+                count(FewerThan, 5, dog),
+                Label::Contradiction,
+            ),
+            (
+                count(MoreThan, 4, dog),
+                count(FewerThan, 7, dog),
+                Label::Neutral,
+            ),
+        ] {
+            assert_eq!(
+                counts(&premise, &hypothesis),
+                label,
+                "{premise:?} {hypothesis:?}"
+            );
         }
     }
 }

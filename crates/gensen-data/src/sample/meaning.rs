@@ -2,7 +2,8 @@
 
 use super::lexicon::{
     ADJECTIVES, ANIMALS, Adjective, INTRANSITIVE, NUMBERS, Noun, Number, PAST_TIMES, PEOPLE,
-    PLACES, PRESENT_TIMES, Place, QUALITIES, Quality, THINGS, TO_BEINGS, TO_THINGS, Time, Verb,
+    PLACES, PRESENT_TIMES, Place, QUALITIES, Quality, THINGS, TO_BEINGS, TO_RECIPIENTS, TO_THINGS,
+    Time, Verb,
 };
 use super::random::{Random, hash};
 
@@ -22,6 +23,8 @@ pub(super) struct Clause {
     pub(super) plural: bool,
     pub(super) verb: &'static Verb,
     pub(super) object: Object,
+    /// "to the queen"
+    pub(super) recipient: Option<&'static Noun>,
     pub(super) place: Option<&'static Place>,
     pub(super) negated: bool,
 }
@@ -73,12 +76,13 @@ pub(super) enum Bound {
     FewerThan,
 }
 
-/// "the king is older than the queen"; with `opposite`, "younger".
+/// "the king is (much) older than the queen"; with `opposite`, "younger".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Comparison {
     pub(super) subject: &'static Noun,
     pub(super) quality: &'static Quality,
     pub(super) opposite: bool,
+    pub(super) much: bool,
     pub(super) than: &'static Noun,
 }
 
@@ -122,8 +126,9 @@ impl Meaning {
         match random.below(100) {
             0..60 => {
                 let clause = match random.below(12) {
-                    0..5 => Clause::about_thing(random),
-                    5..9 => Clause::about_being(random),
+                    0..3 => Clause::about_thing(random),
+                    3..6 => Clause::about_recipient(random),
+                    6..9 => Clause::about_being(random),
                     _ => Clause::intransitive(random),
                 };
                 let tense = if random.chance(30) {
@@ -151,9 +156,25 @@ impl Meaning {
     /// A meaning that inference is asked about: timeless, and no compound.
     pub(super) fn draw_statement(random: &mut Random) -> Self {
         let clause = match random.below(100) {
-            0..35 => Clause::about_thing(random),
-            35..60 => Clause::about_being(random),
-            60..80 => return Self::Count(Count::draw(random)),
+            0..8 => Clause::about_thing(random),
+            8..40 => Clause::about_recipient(random),
+            40..72 => {
+                // A place is all that can be left out, and only a statement that is denied with its
+                // place, or made without one, follows from another one.
+                let clause = Clause::about_being(random);
+                Clause {
+                    negated: clause.place.is_some(),
+                    ..clause
+                }
+            }
+            72..84 => {
+                // Only itself entails an exact number.
+                let bound = *random.pick(&[Bound::MoreThan, Bound::FewerThan]);
+                return Self::Count(Count {
+                    bound,
+                    ..Count::draw(random)
+                });
+            }
             _ => return Self::Comparison(Comparison::draw(random)),
         };
         Self::Event(Event {
@@ -203,7 +224,26 @@ impl Clause {
                 thing(random),
                 random.chance(35).then(|| random.pick(ADJECTIVES)),
             ),
+            recipient: None,
             place: random.chance(40).then(|| random.pick(PLACES)),
+            negated: random.chance(50),
+        }
+    }
+
+    /// A person, a thing and who gets or sees it.
+    fn about_recipient(random: &mut Random) -> Self {
+        let actor = random.pick(PEOPLE);
+        let recipient = another(actor, || random.pick(PEOPLE));
+        Self {
+            actor,
+            plural: false,
+            verb: random.pick(TO_RECIPIENTS),
+            object: Object::A(
+                thing(random),
+                random.chance(35).then(|| random.pick(ADJECTIVES)),
+            ),
+            recipient: Some(recipient),
+            place: None,
             negated: random.chance(50),
         }
     }
@@ -216,6 +256,7 @@ impl Clause {
             plural: false,
             verb: random.pick(TO_BEINGS),
             object: Object::The(patient),
+            recipient: None,
             place: random.chance(40).then(|| random.pick(PLACES)),
             negated: random.chance(50),
         }
@@ -227,6 +268,7 @@ impl Clause {
             plural: random.chance(30),
             verb: random.pick(INTRANSITIVE),
             object: Object::Nothing,
+            recipient: None,
             place: random.chance(50).then(|| random.pick(PLACES)),
             negated: random.chance(25),
         }
@@ -237,7 +279,13 @@ impl Clause {
         match self.object {
             Object::Nothing => format!("{actor} {verb}"),
             Object::The(patient) => format!("{} {verb}", unordered(actor, patient.english[0])),
-            Object::A(noun, _) => format!("{actor} {verb} {:?}", noun.kind),
+            Object::A(noun, _) => {
+                let actors = match self.recipient {
+                    Some(recipient) => unordered(actor, recipient.english[0]),
+                    None => actor.to_owned(),
+                };
+                format!("{actors} {verb} {:?}", noun.kind)
+            }
         }
     }
 }
@@ -272,6 +320,7 @@ impl Comparison {
             subject,
             quality: random.pick(QUALITIES),
             opposite: random.chance(50),
+            much: random.chance(35),
             than,
         }
     }
@@ -284,15 +333,12 @@ impl Compound {
             place: None,
             ..Clause::intransitive(random)
         };
-        loop {
-            let second = Clause::intransitive(random);
-            if second.actor != first.actor {
-                return Self {
-                    first,
-                    link,
-                    second,
-                };
-            }
+        let mut second = Clause::intransitive(random);
+        second.actor = another(first.actor, || being(random));
+        Self {
+            first,
+            link,
+            second,
         }
     }
 }
@@ -308,10 +354,16 @@ pub(super) fn being(random: &mut Random) -> &'static Noun {
 }
 
 fn two_beings(random: &mut Random) -> (&'static Noun, &'static Noun) {
+    let first = being(random);
+    (first, another(first, || being(random)))
+}
+
+/// The first noun drawn that is not `not`.
+pub(super) fn another(not: &Noun, mut draw: impl FnMut() -> &'static Noun) -> &'static Noun {
     loop {
-        let (first, second) = (being(random), being(random));
-        if first != second {
-            return (first, second);
+        let noun = draw();
+        if noun != not {
+            return noun;
         }
     }
 }

@@ -17,7 +17,7 @@ static TRAITS: &[&str] = &[
 static PLOTS: &[&[&str]] = &[
     &[
         "$first $a lost a $colour $thing $p .",
-        "$then $a looked for the $thing $q , but did not find it .",
+        "$then $a looked for the $thing $q .",
         "$later $b found the $thing $p .|$later $b walked $p and found the $thing .",
         "$b took the $thing to $a .|$b called $a and showed the $thing .",
         "$a was happy and thanked $b .",
@@ -27,9 +27,9 @@ static PLOTS: &[&[&str]] = &[
         "$first $a was hungry and went to the market .",
         "$then $a bought $n $fruits .|$then $a chose $n $fruits and a $flower .",
         "$later $a met $b $p .",
-        "$b was hungry too , and $a gave $b a $fruit .",
-        "$b ate the $fruit and thanked $a .",
-        "$end $a ate the other $fruits $q .",
+        "$b was hungry too .",
+        "$a gave $b a $fruit .",
+        "$end $b ate the $fruit and thanked $a .",
     ],
     &[
         "$first $a walked to the station in the rain .",
@@ -42,15 +42,15 @@ static PLOTS: &[&[&str]] = &[
     &[
         "$first the $colour $animal of $a ran away .",
         "$then $a looked for the $animal $p .",
-        "$later $b heard the $animal $q and called $a .|$later $b saw the $animal $q and called $a .",
-        "$a ran to $b and found the $animal .",
+        "$later $b heard the $animal $q .|$later $b saw the $animal $q .",
+        "$b called $a , and $a came .",
         "$end $a went home with the $animal .|$end $a came home with the $animal and slept .",
     ],
     &[
         "$first $a found an old $instrument $p .",
         "$then $a played the $instrument every day .",
-        "$later $a played the $instrument $q , and $b danced .",
-        "$b liked the music and gave $a a $flower .",
+        "$later $a played the $instrument $q .",
+        "$b danced and gave $a a $flower .",
         "$end $a and $b sang together .",
     ],
     &[
@@ -180,7 +180,7 @@ impl Cast {
             "b" => self.people[1].clone(),
             "p" => phrase(self.places[0]),
             "q" => phrase(self.places[1]),
-            "place" => self.places[0].english[1].to_owned(),
+            "place" => self.places[1].english[1].to_owned(),
             "colour" => self.colour.to_owned(),
             "n" => self.number.english.to_owned(),
             "first" => time(

@@ -86,3 +86,52 @@ fn take_all_full_stops(text: &str, out: &mut String) {
     }
     out.push_str(rest);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every step after the other, as the original has them.
+    fn literally(line: &str) -> String {
+        let mut text = String::new();
+        begin_runs(line, &mut text);
+        while text.contains("DOTMULTI.") {
+            let mut next = String::new();
+            take_one_full_stop(&text, &mut next);
+            text = next.replace("DOTMULTI.", "DOTDOTMULTI");
+        }
+        text
+    }
+
+    #[test]
+    fn the_short_way_is_the_long_way() {
+        for line in [
+            "a..b...c....",
+            "..",
+            "x DOTMULTI. y",
+            "DOTMULTI.DOTMULTI.x",
+            "..DOTMULTI.x",
+            "...DOTMULTI.x DOTMULTI",
+            "DOTDOTMULTI..",
+        ] {
+            let mut marked = Rewriter::default();
+            marked.begin(line, |line, out| out.push_str(line));
+            assert!(mark_runs(&mut marked));
+            assert_eq!(marked.text(), literally(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn marks_are_turned_back() {
+        let mut restored = String::new();
+        for (marked, expected) in [
+            ("DOTDOTMULTI", ".."),
+            ("xDOTMULTIy", "x.y"),
+            ("DODOTDOTDOTMULTIMULTI", "DO...MULTI"),
+            ("DOT", "DOT"),
+        ] {
+            restore(marked, &mut restored);
+            assert_eq!(restored, expected);
+        }
+    }
+}

@@ -109,7 +109,11 @@ impl Tokenizer for Moses {
             } else {
                 word
             };
-            push_escaped(word, self.options.escape, tokens);
+            if self.options.escape {
+                push_escaped(word, tokens);
+            } else {
+                tokens.push(word);
+            }
         };
         let mut words = line_now.text().trim_end_matches(' ').split(' ').peekable();
         while let Some(word) = words.next() {
@@ -248,56 +252,54 @@ const BYTES: [Byte; 256] = {
 /// control characters, and then with a space on either side of every character other than
 /// letters, digits and `.` `'` `` ` `` `,` `-`. These last spaces add to those that are there.
 fn set_symbols_apart(line: &str, text: &mut String) {
-    // `line[copied..at]` is kept as it is and not written yet; a space is due before it.
+    // `line[copied..at]` is kept as it is and not written yet.
     let (mut at, mut copied) = (0, 0);
-    let mut space_due = false;
-    let mut begun = false;
+    // Whether a space is to be written before the next character, and whether there was one.
+    let (mut space_due, mut begun) = (false, false);
     let bytes = line.as_bytes();
     while let Some(&byte) = bytes.get(at) {
-        let (kind, length) = match BYTES[usize::from(byte)] {
-            Byte::Keep => {
+        let mut length = 1;
+        let kind = match BYTES[usize::from(byte)] {
+            Byte::NotAscii => {
+                let c = line[at..].chars().next().unwrap_or(' ');
+                length = c.len_utf8();
+                kind_of(c)
+            }
+            kind => kind,
+        };
+        match kind {
+            Byte::Keep | Byte::NotAscii => {
                 if space_due {
                     text.push(' ');
                     space_due = false;
                 }
                 begun = true;
-                at += 1;
-                continue;
             }
-            Byte::NotAscii => match line[at..].chars().next() {
-                Some(c) if is_alpha(c) || super::char_class::is_digit(c) => {
-                    (Byte::Keep, c.len_utf8())
-                }
-                Some(c) if c.is_whitespace() => (Byte::Space, c.len_utf8()),
-                Some(c) => (Byte::Symbol, c.len_utf8()),
-                None => break,
-            },
-            kind => (kind, 1),
-        };
-        match kind {
+            // One space between two characters that are kept is kept itself.
+            Byte::Space
+                if byte == b' '
+                    && begun
+                    && !space_due
+                    && bytes
+                        .get(at + 1)
+                        .is_some_and(|&next| matches!(BYTES[usize::from(next)], Byte::Keep)) =>
+            {
+                length = 2;
+            }
             Byte::Space => {
                 text.push_str(&line[copied..at]);
-                space_due = begun;
                 copied = at + length;
+                space_due = begun;
             }
             Byte::Drop => {
                 text.push_str(&line[copied..at]);
                 copied = at + length;
             }
             Byte::Symbol => {
-                text.push_str(&line[copied..at]);
-                text.push_str(if space_due { "  " } else { " " });
-                text.push_str(&line[at..at + length]);
-                text.push(' ');
-                space_due = false;
-                begun = true;
+                let space = if space_due { "  " } else { " " };
+                text.extend([&line[copied..at], space, &line[at..at + length], " "]);
                 copied = at + length;
-            }
-            Byte::Keep | Byte::NotAscii => {
-                if space_due {
-                    text.push(' ');
-                    space_due = false;
-                }
+                space_due = false;
                 begun = true;
             }
         }
@@ -306,26 +308,120 @@ fn set_symbols_apart(line: &str, text: &mut String) {
     text.push_str(&line[copied..]);
 }
 
-fn push_escaped(word: &str, escape: bool, tokens: &mut Tokens) {
-    if !escape {
-        return tokens.push(word);
+fn kind_of(c: char) -> Byte {
+    if is_alnum(c) {
+        Byte::Keep
+    } else if c.is_whitespace() {
+        Byte::Space
+    } else {
+        Byte::Symbol
     }
+}
+
+/// The entities that stand for characters with a meaning in the files of Moses.
+const ENTITIES: [Option<&str>; 128] = {
+    let mut entities = [None; 128];
+    entities[b'&' as usize] = Some("&amp;");
+    entities[b'|' as usize] = Some("&#124;");
+    entities[b'<' as usize] = Some("&lt;");
+    entities[b'>' as usize] = Some("&gt;");
+    entities[b'\'' as usize] = Some("&apos;");
+    entities[b'"' as usize] = Some("&quot;");
+    entities[b'[' as usize] = Some("&#91;");
+    entities[b']' as usize] = Some("&#93;");
+    entities
+};
+
+fn push_escaped(word: &str, tokens: &mut Tokens) {
     let mut copied = 0;
     for (at, byte) in word.bytes().enumerate() {
-        let entity = match byte {
-            b'&' => "&amp;",
-            b'|' => "&#124;",
-            b'<' => "&lt;",
-            b'>' => "&gt;",
-            b'\'' => "&apos;",
-            b'"' => "&quot;",
-            b'[' => "&#91;",
-            b']' => "&#93;",
-            _ => continue,
-        };
-        tokens.push_part(&word[copied..at]);
-        tokens.push_part(entity);
-        copied = at + 1;
+        if let Some(Some(entity)) = ENTITIES.get(usize::from(byte)) {
+            tokens.push_part(&word[copied..at]);
+            tokens.push_part(entity);
+            copied = at + 1;
+        }
     }
     tokens.push(&word[copied..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenize(language: Language, aggressive: bool, line: &str) -> String {
+        let options = MosesOptions {
+            escape: false,
+            aggressive,
+        };
+        let mut tokens = Tokens::default();
+        Moses::new(language, options).tokenize(line, &mut tokens);
+        tokens.iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn contractions_are_split_as_the_language_asks() {
+        for (language, expected) in [
+            (Language::English, "d 'eau isn 't 1990 's dogs ' x"),
+            (Language::French, "d' eau isn' t 1990 ' s dogs ' x"),
+            (Language::German, "d ' eau isn ' t 1990 ' s dogs ' x"),
+        ] {
+            assert_eq!(
+                tokenize(language, false, "d'eau isn't 1990's dogs' x"),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_stop_stays_with_prefixes_and_before_small_letters() {
+        let english = |line| tokenize(Language::English, false, line);
+        assert_eq!(
+            english("Mr. Fox. No. 5 No. Yes"),
+            "Mr. Fox . No. 5 No . Yes"
+        );
+        assert_eq!(
+            english("the U.S. Army etc. and Mr."),
+            "the U.S. Army etc. and Mr ."
+        );
+        // The original sees an empty word between the full stop and the bracket.
+        assert_eq!(english("x. (a) etc. [b]"), "x . ( a ) etc . [ b ]");
+        assert_eq!(english("He said 'no.'"), "He said ' no . '");
+    }
+
+    #[test]
+    fn commas_stay_inside_numbers() {
+        let german = |line| tokenize(Language::German, false, line);
+        assert_eq!(
+            german("1.000,50 a,b 5, ½,² ,,,x 7,"),
+            "1.000,50 a , b 5 , ½ , ² , , , x 7 ,"
+        );
+    }
+
+    #[test]
+    fn hyphens_are_split_on_request() {
+        assert_eq!(
+            tokenize(Language::English, true, "a-b-c -d 1-2"),
+            "a @-@ b @-@ c -d 1 @-@ 2"
+        );
+        assert_eq!(tokenize(Language::English, false, "a-b-c"), "a-b-c");
+    }
+
+    #[test]
+    fn white_space_and_control_characters() {
+        let english = |line| tokenize(Language::English, false, line);
+        assert_eq!(
+            english("\u{a0} a\0b\t\u{1f} c\u{85}d\u{7f} \r\n"),
+            "ab c d \u{7f}"
+        );
+        assert_eq!(english(" \u{3000} "), "");
+    }
+
+    #[test]
+    fn a_long_run_of_full_stops_takes_no_quadratic_time() {
+        let line = format!("x{}y", ".".repeat(1 << 20));
+        assert_eq!(
+            tokenize(Language::English, false, &line).len(),
+            (1 << 20) + 4
+        );
+    }
 }

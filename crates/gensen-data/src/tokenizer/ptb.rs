@@ -39,12 +39,13 @@ impl Tokenizer for Ptb {
         text.replace("\"", " '' ");
         if text.text().contains('\'') {
             text.substitute(&CLOSING_QUOTE);
-            for clitic in CLITICS {
-                replace_either(&mut text, clitic);
+            text.rewrite(|text| text.find('\''), split_short_clitic);
+            for (clitic, apart) in LONG_CLITICS {
+                text.replace(clitic, apart);
             }
         }
         for word in JOINED_WORDS {
-            replace_either(&mut text, word);
+            split_joined_word(&mut text, word);
         }
         text.text()
             .split(|c: char| c.is_ascii_whitespace() || c == '\x0b')
@@ -73,21 +74,21 @@ pub(super) fn opens_quote(c: char) -> bool {
     matches!(c, ' ' | '(' | '[' | '{' | '<')
 }
 
-/// A string that is written in two ways, each with what replaces it; all begin with a space, an
-/// apostrophe or an N.
-type Either = [(&'static str, &'static str); 2];
-
-const CLITICS: [Either; 7] = [
-    [("'s ", " 's "), ("'S ", " 'S ")],
-    [("'m ", " 'm "), ("'M ", " 'M ")],
-    [("'d ", " 'd "), ("'D ", " 'D ")],
-    [("'ll ", " 'll "), ("'LL ", " 'LL ")],
-    [("'re ", " 're "), ("'RE ", " 'RE ")],
-    [("'ve ", " 've "), ("'VE ", " 'VE ")],
-    [("n't ", " n't "), ("N'T ", " N'T ")],
+const LONG_CLITICS: [(&str, &str); 8] = [
+    ("'ll ", " 'll "),
+    ("'re ", " 're "),
+    ("'ve ", " 've "),
+    ("n't ", " n't "),
+    ("'LL ", " 'LL "),
+    ("'RE ", " 'RE "),
+    ("'VE ", " 'VE "),
+    ("N'T ", " N'T "),
 ];
 
-const JOINED_WORDS: [Either; 10] = [
+/// A word with a small and with a large first letter, and where it is cut.
+type Joined = [(&'static str, &'static str); 2];
+
+const JOINED_WORDS: [Joined; 10] = [
     [(" cannot ", " can not "), (" Cannot ", " Can not ")],
     [(" d'ye ", " d' ye "), (" D'ye ", " D' ye ")],
     [(" gimme ", " gim me "), (" Gimme ", " Gim me ")],
@@ -120,13 +121,24 @@ pub(super) fn set_final_stop_apart(text: &str, blank: fn(char) -> bool, out: &mu
     }
 }
 
-/// Replaces both ways of writing a string, in one pass from left to right.
-fn replace_either(line: &mut Rewriter, words: Either) {
+/// `s/'([sSmMdD]) / '\1 /g`
+fn split_short_clitic(_free: &str, rest: &str, out: &mut String) -> usize {
+    match rest.as_bytes() {
+        [_, b's' | b'S' | b'm' | b'M' | b'd' | b'D', b' ', ..] => {
+            out.extend([" ", &rest[..3]]);
+            3
+        }
+        _ => 0,
+    }
+}
+
+/// `s/ ([Cc])annot / \1an not /g`, with the letters of other words too.
+fn split_joined_word(line: &mut Rewriter, words: Joined) {
     if !words.iter().any(|(from, _)| line.text().contains(from)) {
         return;
     }
     line.rewrite(
-        |text| text.find([' ', '\'', 'n', 'N']),
+        |text| text.find(' '),
         |_, rest, out| {
             let found = words.iter().find(|(from, _)| rest.starts_with(from));
             found.map_or(0, |(from, to)| {
@@ -135,4 +147,38 @@ fn replace_either(line: &mut Rewriter, words: Either) {
             })
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenize(line: &str) -> String {
+        let mut tokens = Tokens::default();
+        Ptb.tokenize(line, &mut tokens);
+        tokens.iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn clitics_are_split_one_kind_after_the_other() {
+        assert_eq!(
+            tokenize("We'd've'LL can't'VE it's'm"),
+            "We'd've 'LL can't 'VE it's 'm"
+        );
+    }
+
+    #[test]
+    fn joined_words_need_a_space_on_either_side() {
+        assert_eq!(
+            tokenize("cannot cannot 'Tis (gonna) Wanna."),
+            "can not cannot 'T is ( gon na ) Wan na ."
+        );
+    }
+
+    #[test]
+    fn the_final_full_stop_goes_before_closing_marks() {
+        assert_eq!(tokenize("a. b.\")  "), "a. b . '' )");
+        assert_eq!(tokenize("a.. "), "a..");
+        assert_eq!(tokenize("\u{a0}x\u{a0}."), "\u{a0}x\u{a0} .");
+    }
 }

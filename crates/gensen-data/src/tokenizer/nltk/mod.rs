@@ -91,3 +91,38 @@ impl Tokenizer for Nltk {
         tokens.rewriter = text;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenize(line: &str) -> String {
+        let mut tokens = Tokens::default();
+        Nltk::new().tokenize(line, &mut tokens);
+        tokens.iter().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn quotes_open_and_close() {
+        assert_eq!(
+            tokenize("\"a\" (''b'') ```c "),
+            "`` a '' ( `` b '' ) `` ` c"
+        );
+        assert_eq!(tokenize("'em 'tis 's «d»"), "' em ' tis 's « d »");
+    }
+
+    #[test]
+    fn joined_words_are_split_whatever_the_case() {
+        assert_eq!(
+            tokenize("CANNOT wanna, wanna x"),
+            "CAN NOT wan na , wan na x"
+        );
+        assert_eq!(tokenize("scannot more'n d'Ye"), "scannot more 'n d 'Ye");
+    }
+
+    #[test]
+    fn the_final_full_stop_is_set_apart() {
+        assert_eq!(tokenize("Mr. X.\u{201d} \n"), "Mr. X . \u{201d}");
+        assert_eq!(tokenize("1,5, a:b ...."), "1,5 , a : b ....");
+    }
+}

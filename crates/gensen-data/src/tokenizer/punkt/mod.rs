@@ -42,7 +42,7 @@ impl Punkt {
         let mut pieces = Vec::new();
         let mut start = 0;
         for candidate in candidates(text) {
-            if self.ends_sentence(&candidate.context(text)) {
+            if self.ends_sentence(candidate.context(text)) {
                 pieces.push(start..candidate.end);
                 start = candidate.next;
             }

@@ -1,0 +1,120 @@
+//! What can go wrong in an evaluation.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error of this crate; says where it is and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of a data file is not as its format says.
+    #[error("{}:{line}: {problem}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// A whole file is not as its format says.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: String,
+    },
+    /// Two files that belong line to line have different numbers of lines.
+    #[error(
+        "{} has {first_lines} lines and {} has {second_lines}: they must have equally many",
+        first.display(), second.display()
+    )]
+    UnequalLines {
+        /// One file.
+        first: PathBuf,
+        /// Its number of lines.
+        first_lines: usize,
+        /// The other file.
+        second: PathBuf,
+        /// Its number of lines.
+        second_lines: usize,
+    },
+    /// A cross-validation cannot be made of these labels.
+    #[error(
+        "{folds} folds need at least {folds} examples of some class, the most frequent has {most}"
+    )]
+    EmptyFold {
+        /// Folds asked for.
+        folds: usize,
+        /// Examples of the most frequent class.
+        most: usize,
+    },
+    /// Features and labels do not fit the protocol.
+    #[error("{what}: expected {expected}, found {found}")]
+    Shape {
+        /// Which count or shape.
+        what: &'static str,
+        /// What it must be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A sentence vector holds an infinity or is not a number.
+    #[error("vector {row} of {what} is not finite")]
+    NotFinite {
+        /// Which set of vectors.
+        what: String,
+        /// The row, counted from 0.
+        row: usize,
+    },
+    /// A task's name is not known.
+    #[error("unknown task {name}; known tasks: {known}")]
+    UnknownTask {
+        /// The name given.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The encoder failed.
+    #[error("the encoder failed")]
+    Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A result of this crate.
+pub type Result<T, E = EvalError> = std::result::Result<T, E>;
+
+impl EvalError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {
+        Self::Line {
+            path: path.into(),
+            line,
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn shape(
+        what: &'static str,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Shape {
+            what,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! SentEval's own classifier: softmax regression trained with Adam and stopped early.
+//!
+//! Nothing here is good practice (the regularisation barely matters, the stopping point does), but
+//! it is what the published numbers were made with. Initial weights and batches are PyTorch's and
+//! numpy's, number for number, so results differ from SentEval's by rounding alone.
+//!
+//! All penalties of a grid start from the same weights and see the same batches: they are trained
+//! together, and each feature loaded from memory serves them all.
+
+use super::examples::Subset;
+use super::kernels;
+use super::model::{AdamModel, LinearModel, softmax};
+use super::{LossReduction, SentEvalOptions};
+use crate::error::{EvalError, Result};
+use crate::metrics;
+use crate::random::MersenneTwister;
+
+const BATCH: usize = 64;
+/// Passes over the data between looks at the held-out accuracy.
+const EPOCHS_PER_CHECK: usize = 4;
+const MAX_EPOCHS: usize = 200;
+/// Looks without an improvement, counted over the whole run, that are forgiven.
+const TENACITY: usize = 5;
+/// The share of the training data held out when no development set is given.
+const HELD_OUT: f64 = 0.05;
+
+/// A trained classifier and how its training went.
+#[derive(Clone, Debug)]
+pub(crate) struct AdamFit {
+    pub model: LinearModel,
+    /// The best accuracy on the development data, 0..=1.
+    pub dev_accuracy: f64,
+    /// Passes over the training data.
+    pub epochs: usize,
+}
+
+/// Trains one classifier for each penalty, stopping each by its accuracy on `dev`.
+pub(crate) fn fit_with_dev(
+    train: &Subset<'_>,
+    dev: &Subset<'_>,
+    classes: u32,
+    decays: &[f32],
+    options: SentEvalOptions,
+) -> Result<Vec<AdamFit>> {
+    train_all(
+        MersenneTwister::new(options.seed),
+        train,
+        dev,
+        classes,
+        decays,
+        options,
+    )
+}
+
+/// As [`fit_with_dev`] for one penalty, with a twentieth of `data`, drawn at random, as `dev`.
+pub(crate) fn fit_with_held_out(
+    data: &Subset<'_>,
+    classes: u32,
+    decay: f32,
+    options: SentEvalOptions,
+) -> Result<LinearModel> {
+    let mut rng = MersenneTwister::new(options.seed);
+    let order = rng.permutation(data.rows.len());
+    let (dev, train) = order.split_at((HELD_OUT * order.len() as f64) as usize);
+    let fits = train_all(
+        rng,
+        &data.pick(train),
+        &data.pick(dev),
+        classes,
+        &[decay],
+        options,
+    )?;
+    fits.into_iter()
+        .next()
+        .map(|fit| fit.model)
+        .ok_or_else(|| EvalError::shape("fits", 1, 0))
+}
+
+struct Contestant {
+    decay: f32,
+    state: AdamModel,
+    /// For two classes, the difference of their weights: all that the scores depend on.
+    difference: Vec<f32>,
+    best: AdamFit,
+    failures: usize,
+    stopped: bool,
+}
+
+impl Contestant {
+    fn update_difference(&mut self) {
+        if let [zero, one] = self.state.model.columns().collect::<Vec<_>>()[..] {
+            let pairs = one.iter().zip(zero);
+            self.difference.clear();
+            self.difference.extend(pairs.map(|(one, zero)| one - zero));
+        }
+    }
+
+    fn columns(&self) -> Vec<&[f32]> {
+        if self.difference.is_empty() {
+            self.state.model.columns().collect()
+        } else {
+            vec![&self.difference]
+        }
+    }
+
+    fn check(&mut self, dev: &Subset<'_>, labels: &[u32], epochs: usize) {
+        let accuracy = metrics::accuracy(&self.state.model.predict(dev), labels);
+        self.best.epochs = epochs;
+        if accuracy > self.best.dev_accuracy {
+            self.best.dev_accuracy = accuracy;
+            self.best.model.clone_from(&self.state.model);
+        } else {
+            self.stopped = self.failures >= TENACITY;
+            self.failures += 1;
+        }
+    }
+}
+
+fn train_all(
+    mut rng: MersenneTwister,
+    train: &Subset<'_>,
+    dev: &Subset<'_>,
+    classes: u32,
+    decays: &[f32],
+    options: SentEvalOptions,
+) -> Result<Vec<AdamFit>> {
+    if train.rows.is_empty() || dev.rows.is_empty() {
+        let found = format!("{} and {}", train.rows.len(), dev.rows.len());
+        return Err(EvalError::shape(
+            "training and development examples",
+            "at least one",
+            found,
+        ));
+    }
+    let width = train.examples.width();
+    let dev_labels = dev.labels();
+    // PyTorch draws from a generator of its own.
+    let state = AdamModel::new(
+        &mut MersenneTwister::new(options.seed),
+        width,
+        classes as usize,
+    );
+    let mut contestants: Vec<Contestant> = decays
+        .iter()
+        .map(|&decay| Contestant {
+            decay,
+            difference: Vec::new(),
+            best: AdamFit {
+                model: state.model.clone(),
+                dev_accuracy: -1.0,
+                epochs: 0,
+            },
+            state: state.clone(),
+            failures: 0,
+            stopped: false,
+        })
+        .collect();
+    contestants
+        .iter_mut()
+        .for_each(Contestant::update_difference);
+
+    let mut step = Step::new(width, options.reduction);
+    let mut epochs = 0;
+    while epochs <= MAX_EPOCHS && contestants.iter().any(|c| !c.stopped) {
+        for _ in 0..EPOCHS_PER_CHECK {
+            let order = rng.permutation(train.rows.len());
+            for batch in order.chunks(BATCH) {
+                step.run(train, batch, &mut contestants);
+            }
+        }
+        epochs += EPOCHS_PER_CHECK;
+        for contestant in contestants.iter_mut().filter(|c| !c.stopped) {
+            contestant.check(dev, &dev_labels, epochs);
+        }
+    }
+    Ok(contestants.into_iter().map(|c| c.best).collect())
+}
+
+/// Buffers of one optimiser step for all contestants.
+struct Step {
+    width: usize,
+    reduction: LossReduction,
+    errors: Vec<f32>,
+    gradients: Vec<f32>,
+}
+
+impl Step {
+    fn new(width: usize, reduction: LossReduction) -> Self {
+        Self {
+            width,
+            reduction,
+            errors: Vec::new(),
+            gradients: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, train: &Subset<'_>, batch: &[u32], contestants: &mut [Contestant]) {
+        let ids: Vec<u32> = batch.iter().map(|&i| train.rows[i as usize]).collect();
+        let rows: Vec<&[f32]> = ids.iter().map(|&i| train.examples.row(i)).collect();
+        let mut running: Vec<&mut Contestant> =
+            contestants.iter_mut().filter(|c| !c.stopped).collect();
+
+        let columns: Vec<&[f32]> = running.iter().flat_map(|c| c.columns()).collect();
+        let count = columns.len();
+        let per_model = count / running.len().max(1);
+        self.errors.resize(rows.len() * count, 0.0);
+        kernels::scores(&rows, &columns, &mut self.errors);
+
+        // Scores become the loss's derivatives by the scores: softmax less one-hot.
+        let scale = match self.reduction {
+            LossReduction::Mean => 1.0 / rows.len() as f32,
+            LossReduction::Sum => 1.0,
+        };
+        let mut bias_gradients = vec![0.0; count];
+        for (errors, &id) in self.errors.chunks_exact_mut(count).zip(&ids) {
+            let label = train.examples.label(id);
+            for (scores, contestant) in errors.chunks_exact_mut(per_model).zip(&running) {
+                derivatives(scores, &contestant.state.model.biases, label, scale);
+            }
+            bias_gradients
+                .iter_mut()
+                .zip(&*errors)
+                .for_each(|(sum, error)| *sum += error);
+        }
+
+        self.gradients.resize(count * self.width, 0.0);
+        kernels::gradients(&rows, &self.errors, self.width, &mut self.gradients);
+        let weights = self.gradients.chunks_exact(per_model * self.width);
+        let gradients = weights.zip(bias_gradients.chunks_exact(per_model));
+        for (contestant, (weights, biases)) in running.iter_mut().zip(gradients) {
+            contestant.state.step(contestant.decay, |output| {
+                if per_model == 1 {
+                    (if output == 1 { 1.0 } else { -1.0 }, weights, biases[0])
+                } else {
+                    (
+                        1.0,
+                        &weights[output * self.width..][..self.width],
+                        biases[output],
+                    )
+                }
+            });
+            contestant.update_difference();
+        }
+    }
+}
+
+/// Turns scores without biases into `scale * (softmax - one-hot)`; one score stands for the
+/// difference of two classes, and its derivative for that of the second.
+fn derivatives(scores: &mut [f32], biases: &[f32], label: u32, scale: f32) {
+    if let ([score], [zero, one]) = (&mut *scores, biases) {
+        let probability = 1.0 / (1.0 + (-(*score + (one - zero))).exp());
+        *score = scale * (probability - label as f32);
+        return;
+    }
+    scores
+        .iter_mut()
+        .zip(biases)
+        .for_each(|(score, bias)| *score += bias);
+    softmax(scores);
+    for (class, score) in scores.iter_mut().enumerate() {
+        *score = scale * (*score - f32::from(u8::from(class as u32 == label)));
+    }
+}

@@ -1,0 +1,200 @@
+//! A map on disk: one safetensors file with `coefficients` [width, dimensions], `intercept`, `r_squared` and `residual`
+//! [width], all 64-bit, and the rest of the report as JSON under one key of the metadata.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+use ndarray::{Array1, Array2};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::{FitReport, LinearMap, MapError};
+
+const METADATA_KEY: &str = "gensen.vocabulary_map";
+const FORMAT_VERSION: u32 = 1;
+/// The largest file accepted: 8,192 dimensions to a width of 16,384.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// All of the metadata in one string, so that the bytes of a file do not depend on the order of a hash map.
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format_version: u32,
+    report: FitReport,
+}
+
+impl LinearMap {
+    /// Writes the map to a file (`map.safetensors` in a model folder); it is complete or absent.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Io`] if the folder is missing or not writable.
+    pub fn save(&self, path: &Path) -> Result<(), MapError> {
+        let io_error = |source| MapError::Io {
+            verb: "write",
+            path: path.into(),
+            source,
+        };
+        let malformed = |detail: String| MapError::Malformed {
+            path: path.into(),
+            detail,
+        };
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            report: self.report.clone(),
+        };
+        let metadata = serde_json::to_string(&metadata).map_err(|e| malformed(e.to_string()))?;
+
+        let (width, dimensions) = self.coefficients.dim();
+        let tensors = [
+            (
+                "coefficients",
+                vec![width, dimensions],
+                little_endian(&self.coefficients),
+            ),
+            ("intercept", vec![width], little_endian(&self.intercept)),
+            (
+                "r_squared",
+                vec![width],
+                little_endian(&self.report.r_squared),
+            ),
+            (
+                "residual",
+                vec![width],
+                little_endian(&self.report.residual),
+            ),
+        ];
+        let views = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((*name, TensorView::new(Dtype::F64, shape.clone(), bytes)?))
+            })
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
+        let bytes = views
+            .and_then(|views| {
+                safetensors::serialize(
+                    views,
+                    Some(HashMap::from([(METADATA_KEY.into(), metadata)])),
+                )
+            })
+            .map_err(|e| malformed(e.to_string()))?;
+
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let mut scratch = NamedTempFile::new_in(folder).map_err(io_error)?;
+        scratch
+            .write_all(&bytes)
+            .and_then(|()| scratch.as_file().sync_all())
+            .map_err(io_error)?;
+        scratch.persist(path).map_err(|e| io_error(e.error))?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io_error)
+    }
+
+    /// Reads a map that [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Io`], [`MapError::Malformed`] for anything but a vocabulary map of this version, and
+    /// [`MapError::Tensor`] for a tensor of another type or shape, or with values that are not finite.
+    pub fn load(path: &Path) -> Result<Self, MapError> {
+        let io_error = |source| MapError::Io {
+            verb: "read",
+            path: path.into(),
+            source,
+        };
+        let malformed = |detail: String| MapError::Malformed {
+            path: path.into(),
+            detail,
+        };
+        let size = fs::metadata(path).map_err(io_error)?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(malformed(format!(
+                "{size} bytes; at most {MAX_FILE_BYTES} are read"
+            )));
+        }
+        let bytes = fs::read(path).map_err(io_error)?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| malformed(e.to_string()))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| malformed(e.to_string()))?;
+        let metadata = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(METADATA_KEY));
+        let metadata =
+            metadata.ok_or_else(|| malformed(format!("no metadata `{METADATA_KEY}`")))?;
+        let Metadata {
+            format_version,
+            mut report,
+        } = serde_json::from_str(metadata)
+            .map_err(|e| malformed(format!("metadata `{METADATA_KEY}`: {e}")))?;
+        if format_version != FORMAT_VERSION {
+            return Err(malformed(format!(
+                "format version {format_version}; this reader knows {FORMAT_VERSION}"
+            )));
+        }
+
+        let (width, dimensions) = (report.width, report.dimensions);
+        let read = |name, shape: &[usize]| tensor(path, &tensors, name, shape);
+        let coefficients = Array2::from_shape_vec(
+            (width, dimensions),
+            read("coefficients", &[width, dimensions])?,
+        )
+        .map_err(|e| malformed(e.to_string()))?;
+        let intercept = Array1::from(read("intercept", &[width])?);
+        report.r_squared = read("r_squared", &[width])?;
+        report.residual = read("residual", &[width])?;
+        Ok(Self {
+            coefficients,
+            intercept,
+            report,
+        })
+    }
+}
+
+fn little_endian<'v>(values: impl IntoIterator<Item = &'v f64>) -> Vec<u8> {
+    values
+        .into_iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+/// Reads a 64-bit tensor of this shape whose values are finite.
+fn tensor(
+    path: &Path,
+    tensors: &SafeTensors<'_>,
+    name: &'static str,
+    shape: &[usize],
+) -> Result<Vec<f64>, MapError> {
+    let wrong = |found: String| MapError::Tensor {
+        path: path.into(),
+        tensor: name,
+        expected: format!("finite F64 {shape:?}"),
+        found,
+    };
+    let view = tensors.tensor(name).map_err(|_| wrong("none".into()))?;
+    if view.dtype() != Dtype::F64 || view.shape() != shape {
+        return Err(wrong(format!("{:?} {:?}", view.dtype(), view.shape())));
+    }
+    let values: Vec<f64> = view
+        .data()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&b| f64::from_le_bytes(b))
+        .collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(wrong(format!(
+            "{} at {at}",
+            values.get(at).copied().unwrap_or(f64::NAN)
+        ))),
+        None => Ok(values),
+    }
+}

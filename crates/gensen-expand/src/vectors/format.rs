@@ -1,0 +1,119 @@
+//! The formats of word vectors, told apart by their contents.
+
+use std::fmt;
+
+/// A file format of word vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VectorFormat {
+    /// Lines of `word number ...`: GloVe, and with a first line `rows dimensions` word2vec's text and fastText's `.vec`.
+    Text,
+    /// word2vec's binary: a line `rows dimensions`, then `word`, a blank and 32-bit little-endian floats.
+    Word2vecBinary,
+    /// HDF5 with `embedding` [words, dimensions] and `words_flatten`, as the reference's converter writes.
+    Hdf5,
+    /// A `.npy` matrix [words, dimensions] with the words in a list beside it.
+    Npy,
+    /// Rows that were never in a file.
+    Memory,
+}
+
+impl fmt::Display for VectorFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Word2vecBinary => "word2vec binary",
+            Self::Hdf5 => "HDF5",
+            Self::Npy => ".npy",
+            Self::Memory => "in memory",
+        })
+    }
+}
+
+/// The first two bytes of a gzip stream.
+pub(super) const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+
+/// How many bytes [`detect`] wants to see.
+pub(super) const SAMPLE_BYTES: usize = 16 * 1024;
+
+/// Tells the format from the (decompressed) start of a file; `None` for anything else.
+pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
+    if sample.starts_with(b"\x89HDF\r\n\x1a\n") {
+        return Some(VectorFormat::Hdf5);
+    }
+    if sample.starts_with(b"\x93NUMPY") {
+        return Some(VectorFormat::Npy);
+    }
+    let first_line = sample.split(|&b| b == b'\n').next().unwrap_or_default();
+    let rest = sample.get(first_line.len()..).unwrap_or_default();
+    let has_header = parse_header(first_line).is_some();
+    match (has_header, is_text(first_line) && is_text(rest)) {
+        (_, true) => Some(VectorFormat::Text),
+        (true, false) => Some(VectorFormat::Word2vecBinary),
+        (false, false) => None,
+    }
+}
+
+/// Text holds no ASCII control bytes but blanks; a few floats always do. (Bytes of other encodings are let
+/// through: there are vectors with words in broken UTF-8.)
+fn is_text(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .all(|&b| b >= b' ' && b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r'))
+}
+
+/// The header of word2vec and fastText: two whole numbers, rows and dimensions.
+pub(super) fn parse_header(line: &[u8]) -> Option<(u64, u64)> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut fields = text.split_ascii_whitespace();
+    let (rows, dimensions) = (fields.next()?, fields.next()?);
+    let whole = |field: &str| {
+        field
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| field.parse().ok())?
+    };
+    if fields.next().is_some() {
+        None
+    } else {
+        Some((whole(rows)?, whole(dimensions)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told_by_contents() {
+        assert_eq!(
+            detect(b"the 0.1 -0.2\nof 0.3 0.4\n"),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect(b"2 2\nthe 0.1 -0.2\nof 0.3 0.4\n"),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect("nb\u{a0}sp\u{85} 0.1\n".as_bytes()),
+            Some(VectorFormat::Text)
+        );
+        assert_eq!(
+            detect(b"2 1\nthe \x00\x00\x80\x3f"),
+            Some(VectorFormat::Word2vecBinary)
+        );
+        assert_eq!(detect(b"\x93NUMPY\x01\x00"), Some(VectorFormat::Npy));
+        assert_eq!(detect(b"\x89HDF\r\n\x1a\n"), Some(VectorFormat::Hdf5));
+        assert_eq!(detect(b"\x80\x02}q\x00."), None);
+    }
+
+    #[test]
+    fn headers() {
+        assert_eq!(parse_header(b"2196017 300\r"), Some((2_196_017, 300)));
+        assert_eq!(parse_header(b"the 300"), None);
+        assert_eq!(parse_header(b"+2 300"), None);
+        assert_eq!(parse_header(b"5 0.25"), None);
+        assert_eq!(parse_header(b"1 2 3"), None);
+        assert_eq!(parse_header(b"99999999999999999999999 3"), None);
+    }
+}

@@ -1,0 +1,52 @@
+//! Which words of a file of vectors are kept.
+
+use rustc_hash::FxHashSet;
+
+/// The words whose vectors are wanted; the others are read past.
+///
+/// A file of millions of vectors then costs the memory of the wanted ones alone.
+#[derive(Debug, Clone, Default)]
+pub struct WordSelection {
+    wanted: Option<FxHashSet<String>>,
+    lowercased: FxHashSet<String>,
+}
+
+impl WordSelection {
+    /// Every word.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// These words: the encoder's own vocabulary and those of the new domain.
+    pub fn of<I>(words: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let wanted: FxHashSet<String> = words
+            .into_iter()
+            .map(|word| word.as_ref().to_owned())
+            .collect();
+        let lowercased = wanted.iter().map(|word| word.to_lowercase()).collect();
+        Self {
+            wanted: Some(wanted),
+            lowercased,
+        }
+    }
+
+    /// Whether the vector of `word` is kept.
+    #[must_use]
+    pub fn contains(&self, word: &str) -> bool {
+        self.wanted
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(word))
+    }
+
+    /// The lower-cased form of a word that is not kept, if a wanted word has the same one.
+    pub(super) fn other_case(&self, word: &str) -> Option<String> {
+        self.wanted.as_ref()?;
+        let lower = word.to_lowercase();
+        self.lowercased.contains(&lower).then_some(lower)
+    }
+}

@@ -1,0 +1,227 @@
+//! Text vectors: GloVe, word2vec's text and fastText's `.vec`, parsed in parallel.
+
+use rayon::prelude::*;
+
+use super::{
+    RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
+    collector::{Collector, check_dimensions},
+    format::parse_header,
+    lines::{BlockError, LineBlocks, MAX_LINE_BYTES, lines},
+    read::Source,
+    text_row::{count_fields, parse_row},
+};
+
+/// Reads the next blocks while the last ones are parsed; memory is two batches and the rows kept.
+pub(super) fn read(
+    source: Source<'_>,
+    selection: &WordSelection,
+    dimensions: Option<usize>,
+) -> Result<WordVectors, VectorsError> {
+    let batch_blocks = 2 * rayon::current_num_threads();
+    let path = source.path;
+    let mut blocks = LineBlocks::new(source.reader);
+    // The names of what goes wrong while reading; `line` is the number of lines parsed before.
+    let named = |error, line: u64| match error {
+        BlockError::Io(e) => Source {
+            path,
+            reader: Box::new(std::io::empty()),
+        }
+        .io_error(e, line),
+        BlockError::LineTooLong => VectorsError::Row {
+            path: path.into(),
+            line: line + 1,
+            problem: RowProblem::TooLong {
+                limit: MAX_LINE_BYTES,
+            },
+        },
+    };
+    let mut batch = blocks.next_batch(batch_blocks).map_err(|e| named(e, 0))?;
+    let shape = Shape::infer(path, batch.first().map_or(&[], Vec::as_slice), dimensions)?;
+    let mut skip_header = shape.header_rows.is_some();
+
+    let mut collector = Collector::new(path, VectorFormat::Text, shape.dimensions, selection);
+    let mut line = 0;
+    let mut rows = 0;
+    while !batch.is_empty() {
+        let (parsed, next) = rayon::join(
+            || {
+                batch
+                    .par_iter()
+                    .enumerate()
+                    .map(|(i, block)| parse_block(block, &shape, skip_header && i == 0, selection))
+                    .collect::<Vec<_>>()
+            },
+            || blocks.next_batch(batch_blocks),
+        );
+        for block in parsed {
+            rows += block.rows;
+            merge(&mut collector, block, line, shape.dimensions, path)
+                .map(|lines| line += lines)?;
+        }
+        batch = next.map_err(|e| named(e, line))?;
+        skip_header = false;
+    }
+    match shape.header_rows {
+        Some(expected) if expected != rows => Err(VectorsError::RowCount {
+            path: path.into(),
+            expected,
+            found: rows,
+        }),
+        _ => collector.finish(),
+    }
+}
+
+/// What the first lines say about all of them.
+struct Shape {
+    /// The number of rows that a header promises.
+    header_rows: Option<u64>,
+    dimensions: usize,
+    /// Whether a header or the caller said so.
+    certain: bool,
+}
+
+impl Shape {
+    fn infer(
+        path: &std::path::Path,
+        start: &[u8],
+        given: Option<usize>,
+    ) -> Result<Self, VectorsError> {
+        const LOOK_AT: usize = 1000;
+        let first = lines(start).next().unwrap_or_default();
+        let widths = |skip| {
+            lines(start)
+                .skip(skip)
+                .take(LOOK_AT)
+                .map(|line| count_fields(line).saturating_sub(1))
+        };
+        if let Some((rows, dimensions)) = parse_header(first) {
+            let dimensions = check_dimensions(path, dimensions)?;
+            let usual = given.or_else(|| most_common(widths(1)));
+            match usual {
+                Some(found) if found == dimensions => {
+                    return Ok(Self {
+                        header_rows: Some(rows),
+                        dimensions,
+                        certain: given.is_some(),
+                    });
+                }
+                // One number a row: the first line is a row like the others.
+                Some(1) => {}
+                Some(found) => {
+                    return Err(VectorsError::HeaderDimensions {
+                        path: path.into(),
+                        expected: dimensions,
+                        found,
+                    });
+                }
+                None => {
+                    return Err(VectorsError::RowCount {
+                        path: path.into(),
+                        expected: rows,
+                        found: 0,
+                    });
+                }
+            }
+        }
+        let usual = given.or_else(|| most_common(widths(0))).unwrap_or(0);
+        Ok(Self {
+            header_rows: None,
+            dimensions: check_dimensions(path, usual as u64)?,
+            certain: given.is_some(),
+        })
+    }
+}
+
+/// The most common number; of equally common ones the smallest.
+fn most_common(numbers: impl Iterator<Item = usize>) -> Option<usize> {
+    let mut counts = std::collections::BTreeMap::<usize, usize>::new();
+    for n in numbers {
+        *counts.entry(n).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .rev()
+        .max_by_key(|&(_, count)| count)
+        .map(|(n, _)| n)
+}
+
+/// What one block held. Line numbers are counted from the block's start.
+#[derive(Default)]
+struct ParsedBlock {
+    lines: u64,
+    rows: u64,
+    words: Vec<(u64, String)>,
+    values: Vec<f32>,
+    other_case: Vec<String>,
+    not_utf8: Vec<u64>,
+    problem: Option<RowProblem>,
+}
+
+fn parse_block(
+    block: &[u8],
+    shape: &Shape,
+    skip_header: bool,
+    selection: &WordSelection,
+) -> ParsedBlock {
+    let mut parsed = ParsedBlock::default();
+    for line in lines(block) {
+        parsed.lines += 1;
+        if skip_header && parsed.lines == 1 {
+            continue;
+        }
+        let start = parsed.values.len();
+        let word = match parse_row(line, shape.dimensions, shape.certain, &mut parsed.values) {
+            Ok(word) => word,
+            Err(problem) => {
+                parsed.values.truncate(start);
+                parsed.problem = Some(problem);
+                return parsed;
+            }
+        };
+        parsed.rows += 1;
+        match std::str::from_utf8(word) {
+            Ok(word) if selection.contains(word) => {
+                parsed.words.push((parsed.lines, word.to_owned()));
+                continue;
+            }
+            Ok(word) => parsed.other_case.extend(selection.other_case(word)),
+            Err(_) => parsed.not_utf8.push(parsed.lines),
+        }
+        parsed.values.truncate(start);
+    }
+    parsed
+}
+
+/// Adds a block that begins after `base` lines and returns how many lines it has.
+fn merge(
+    collector: &mut Collector<'_>,
+    block: ParsedBlock,
+    base: u64,
+    dimensions: usize,
+    path: &std::path::Path,
+) -> Result<u64, VectorsError> {
+    if let Some(problem) = block.problem {
+        return Err(VectorsError::Row {
+            path: path.into(),
+            line: base + block.lines,
+            problem,
+        });
+    }
+    collector.count_rows(block.rows);
+    for ((line, word), row) in block
+        .words
+        .iter()
+        .zip(block.values.chunks_exact(dimensions))
+    {
+        collector.keep(word, row, base + line);
+    }
+    block
+        .other_case
+        .into_iter()
+        .for_each(|word| collector.note_other_case(word));
+    block
+        .not_utf8
+        .into_iter()
+        .for_each(|line| collector.note_not_utf8(base + line));
+    Ok(block.lines)
+}

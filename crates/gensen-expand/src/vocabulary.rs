@@ -1,0 +1,387 @@
+//! Vocabulary expansion: which rows an encoder's embedding table gets for the words of a new domain.
+
+use std::{collections::hash_map::Entry, fmt};
+
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+use thiserror::Error;
+
+use crate::{
+    linear::{self, FitOptions, LinearMap, MapError, Rows},
+    vectors::WordVectors,
+};
+
+/// The words with ids 0 to 3 in every vocabulary.
+pub const SPECIAL_WORDS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
+const UNKNOWN_ROW: usize = 3;
+
+/// An encoder's own vocabulary: words in id order and their rows.
+///
+/// Keep this table after an expansion: the next one starts from it again.
+#[derive(Debug)]
+pub struct EmbeddingTable<'a> {
+    words: &'a [String],
+    embedding: ArrayView2<'a, f32>,
+    index: FxHashMap<&'a str, usize>,
+}
+
+impl<'a> EmbeddingTable<'a> {
+    /// Pairs words with the rows of `embedding`, [words, width].
+    ///
+    /// # Errors
+    ///
+    /// If words and rows differ in number, the first four words are not [`SPECIAL_WORDS`], or a word is repeated.
+    pub fn new(words: &'a [String], embedding: ArrayView2<'a, f32>) -> Result<Self, ExpandError> {
+        if words.len() != embedding.nrows() {
+            return Err(ExpandError::TableLength {
+                words: words.len(),
+                rows: embedding.nrows(),
+            });
+        }
+        for (id, special) in SPECIAL_WORDS.into_iter().enumerate() {
+            match words.get(id) {
+                Some(word) if word == special => {}
+                other => {
+                    return Err(ExpandError::SpecialWord {
+                        id,
+                        expected: special,
+                        found: other.cloned(),
+                    });
+                }
+            }
+        }
+        let mut index = FxHashMap::default();
+        for (id, word) in words.iter().enumerate() {
+            match index.entry(word.as_str()) {
+                Entry::Vacant(entry) => entry.insert(id),
+                Entry::Occupied(first) => {
+                    return Err(ExpandError::RepeatedWord {
+                        word: word.clone(),
+                        first: *first.get(),
+                        second: id,
+                    });
+                }
+            };
+        }
+        Ok(Self {
+            words,
+            embedding,
+            index,
+        })
+    }
+}
+
+/// A linear map together with the word vectors it is applied to.
+#[derive(Debug, Clone)]
+pub struct VocabularyMap<'v> {
+    linear: LinearMap,
+    vectors: &'v WordVectors,
+}
+
+impl<'v> VocabularyMap<'v> {
+    /// Learns the map from the word vectors to the embedding on the words that both hold.
+    ///
+    /// As in the reference, these include special words if the vectors happen to hold them.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpandError::TooFewShared`] if a map with intercept is not determined by the shared words and there
+    /// is no ridge, [`ExpandError::NotFinite`] if the embedding of a shared word is damaged, [`ExpandError::Map`]
+    /// from the fit itself.
+    pub fn fit_tables(
+        own: &EmbeddingTable<'_>,
+        vectors: &'v WordVectors,
+        options: &FitOptions,
+    ) -> Result<Self, ExpandError> {
+        let overlap = vectors.case_overlap(own.words.iter().map(String::as_str));
+        if overlap.suggests_lowercasing() {
+            tracing::warn!(
+                shared = overlap.shared,
+                if_lowercased = overlap.shared_if_lowercased,
+                "the encoder and the word vectors differ in case: lower-casing both would give more shared words"
+            );
+        }
+        let dimensions = vectors.dimensions();
+        let needed = if options.ridge > 0.0 {
+            2
+        } else {
+            dimensions + 1
+        };
+        if overlap.shared < needed {
+            return Err(ExpandError::TooFewShared {
+                shared: overlap.shared,
+                needed,
+                dimensions,
+                own_words: own.words.len(),
+                vector_words: vectors.len(),
+                shared_if_lowercased: overlap.shared_if_lowercased,
+            });
+        }
+        let shared = own
+            .words
+            .iter()
+            .enumerate()
+            .filter_map(|(id, word)| Some((id, vectors.position(word)?)));
+        let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
+        let damaged = |&&id: &&usize| own.embedding.row(id).iter().any(|value| !value.is_finite());
+        if let Some(&id) = ids.par_iter().find_first(damaged) {
+            return Err(ExpandError::NotFinite {
+                id,
+                word: own.words.get(id).cloned().unwrap_or_default(),
+            });
+        }
+        let x = Rows::new(vectors.matrix(), positions);
+        let y = Rows::new(own.embedding, ids);
+        Ok(Self {
+            linear: linear::fit(&x, &y, overlap, options)?,
+            vectors,
+        })
+    }
+
+    /// Applies a map that was fitted before, to these word vectors.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Dimensions`] if the vectors are of another length than those of the fit.
+    pub fn new(linear: LinearMap, vectors: &'v WordVectors) -> Result<Self, MapError> {
+        match vectors.dimensions() {
+            found if found == linear.dimensions() => Ok(Self { linear, vectors }),
+            found => Err(MapError::Dimensions {
+                expected: linear.dimensions(),
+                found,
+            }),
+        }
+    }
+
+    /// The linear map, to report on or to save.
+    #[must_use]
+    pub fn linear(&self) -> &LinearMap {
+        &self.linear
+    }
+
+    /// Makes the table for the vocabulary of a new domain.
+    ///
+    /// The special words come first, then `words` in their order, without repetitions. The encoder's own
+    /// words keep their rows, words of the vectors are mapped, and words in neither become `<unk>`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExpandError::NoWords`] for an empty list, [`ExpandError::EmptyWord`] for a word without characters,
+    /// [`ExpandError::Width`] if the map was fitted to another embedding.
+    pub fn expand_table<I>(
+        &self,
+        own: &EmbeddingTable<'_>,
+        words: I,
+    ) -> Result<Expansion, ExpandError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let width = own.embedding.ncols();
+        if width != self.linear.width() {
+            return Err(ExpandError::Width {
+                expected: self.linear.width(),
+                found: width,
+            });
+        }
+        let new_words = distinct(words)?;
+        let mut report = ExpansionReport::default();
+        // For each new id the row of the encoder; words to map get theirs below.
+        let mut own_rows = Vec::with_capacity(new_words.len());
+        let mut mapped_ids = Vec::new();
+        let mut positions = Vec::new();
+        for (id, word) in new_words.iter().enumerate() {
+            let special = id < SPECIAL_WORDS.len();
+            if let Some(&row) = own.index.get(word.as_str()) {
+                report.kept += usize::from(!special);
+                own_rows.push(row);
+            } else {
+                own_rows.push(UNKNOWN_ROW);
+                if let Some(position) = self.vectors.position(word) {
+                    mapped_ids.push(id);
+                    positions.push(position);
+                } else {
+                    report.unknown += 1;
+                    if report.unknown_examples.len() < ExpansionReport::EXAMPLES {
+                        report.unknown_examples.push(word.clone());
+                    }
+                }
+            }
+        }
+        report.mapped = mapped_ids.len();
+
+        let mut embedding = own.embedding.select(ndarray::Axis(0), &own_rows);
+        let mapped = self
+            .linear
+            .transform_rows(&Rows::new(self.vectors.matrix(), positions))?;
+        for (&id, row) in mapped_ids.iter().zip(mapped.rows()) {
+            embedding.row_mut(id).assign(&row);
+        }
+        Ok(Expansion {
+            words: new_words,
+            embedding,
+            report,
+        })
+    }
+}
+
+/// The special words, then each word once.
+fn distinct<I>(words: I) -> Result<Vec<String>, ExpandError>
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
+    let mut new_words: Vec<String> = SPECIAL_WORDS.map(String::from).to_vec();
+    let mut seen: FxHashSet<String> = new_words.iter().cloned().collect();
+    let mut given = 0;
+    for word in words {
+        given += 1;
+        let word = word.as_ref();
+        if word.is_empty() {
+            return Err(ExpandError::EmptyWord { position: given });
+        }
+        if !seen.contains(word) {
+            seen.insert(word.to_owned());
+            new_words.push(word.to_owned());
+        }
+    }
+    if given == 0 {
+        Err(ExpandError::NoWords)
+    } else {
+        Ok(new_words)
+    }
+}
+
+/// The table of an expanded vocabulary.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Expansion {
+    /// Words in id order, the four special words first.
+    pub words: Vec<String>,
+    /// Their rows, [words, width].
+    pub embedding: Array2<f32>,
+    /// Where the rows came from.
+    pub report: ExpansionReport,
+}
+
+/// Where the rows of an expanded vocabulary came from; the four special words are not counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExpansionReport {
+    /// Words of the encoder.
+    pub kept: usize,
+    /// Words with a mapped vector.
+    pub mapped: usize,
+    /// Words in neither.
+    pub unknown: usize,
+    /// The first few of those.
+    pub unknown_examples: Vec<String>,
+}
+
+impl ExpansionReport {
+    const EXAMPLES: usize = 10;
+}
+
+impl fmt::Display for ExpansionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kept,
+            mapped,
+            unknown,
+            unknown_examples,
+        } = self;
+        write!(f, "{kept} words kept, {mapped} mapped, {unknown} unknown")?;
+        if !unknown_examples.is_empty() {
+            let more = if *unknown > unknown_examples.len() {
+                ", ..."
+            } else {
+                ""
+            };
+            write!(f, " ({}{more})", unknown_examples.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// An error while fitting or applying a [`VocabularyMap`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExpandError {
+    /// Words and rows differ in number.
+    #[error("{words} words for {rows} rows of the embedding")]
+    TableLength {
+        /// The number of words.
+        words: usize,
+        /// The number of rows.
+        rows: usize,
+    },
+    /// One of the first four words is not the special word.
+    #[error("word {id} of the vocabulary is {found:?}, expected the special word {expected:?}")]
+    SpecialWord {
+        /// Its id.
+        id: usize,
+        /// The special word.
+        expected: &'static str,
+        /// What is there.
+        found: Option<String>,
+    },
+    /// The vocabulary holds a word twice.
+    #[error("the vocabulary holds {word:?} twice, as words {first} and {second}")]
+    RepeatedWord {
+        /// The word.
+        word: String,
+        /// Its first id.
+        first: usize,
+        /// Its second id.
+        second: usize,
+    },
+    /// Too few samples for the fit.
+    #[error(
+        "only {shared} of the encoder's {own_words} words are among the {vector_words} word vectors kept, at least {needed} are \
+         needed for {dimensions} dimensions ({shared_if_lowercased} would be shared if both were lower-cased); use \
+         vectors of the encoder's language and case, vectors of fewer dimensions, or a ridge above 0"
+    )]
+    TooFewShared {
+        /// Words that both hold.
+        shared: usize,
+        /// How many are needed.
+        needed: usize,
+        /// The length of the word vectors.
+        dimensions: usize,
+        /// Words of the encoder.
+        own_words: usize,
+        /// Word vectors kept.
+        vector_words: usize,
+        /// Words that both would hold if they were lower-cased.
+        shared_if_lowercased: usize,
+    },
+    /// The embedding of a shared word holds NaN or an infinity.
+    #[error("the encoder's embedding of {word:?} (word {id}) is not finite")]
+    NotFinite {
+        /// Its id.
+        id: usize,
+        /// The word.
+        word: String,
+    },
+    /// The list of words is empty.
+    #[error("the list of words to expand to is empty")]
+    NoWords,
+    /// A word without characters.
+    #[error("word {position} of the list to expand to is empty")]
+    EmptyWord {
+        /// Where, from 1.
+        position: usize,
+    },
+    /// The map leads to embeddings of another width.
+    #[error("the map leads to embeddings of width {expected}, the encoder's is {found}")]
+    Width {
+        /// What the map was fitted to.
+        expected: usize,
+        /// The encoder's.
+        found: usize,
+    },
+    /// The linear map cannot be fitted or applied.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}

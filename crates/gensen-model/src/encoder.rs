@@ -1,0 +1,140 @@
+//! The shared sentence encoder: word embedding and a (bidirectional) GRU of one or more layers.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use crate::config::EncoderConfig;
+use crate::dropout::Dropout;
+use crate::init::Initializer;
+use crate::layers::{indices, lookup};
+use crate::ops::{GruDirection, bigru_scan, gru_scan};
+use crate::packed::{Packed, Steps};
+
+/// One direction of one layer, in PyTorch's layout: gates r, z, n stacked on the rows.
+#[derive(Module, Debug)]
+pub struct GruWeights {
+    /// `[3 * hidden, inputs]`
+    pub weight_ih: Param<Tensor<2>>,
+    /// `[3 * hidden, hidden]`
+    pub weight_hh: Param<Tensor<2>>,
+    /// `[3 * hidden]`
+    pub bias_ih: Param<Tensor<1>>,
+    /// `[3 * hidden]`
+    pub bias_hh: Param<Tensor<1>>,
+}
+
+impl GruWeights {
+    fn new(init: &Initializer, name: &str, inputs: usize, hidden: usize) -> Self {
+        let bound = 1.0 / (hidden as f32).sqrt();
+        Self {
+            weight_ih: init.uniform(&format!("{name}.weight_ih"), [3 * hidden, inputs], bound),
+            weight_hh: init.uniform(&format!("{name}.weight_hh"), [3 * hidden, hidden], bound),
+            bias_ih: init.uniform(&format!("{name}.bias_ih"), [3 * hidden], bound),
+            bias_hh: init.uniform(&format!("{name}.bias_hh"), [3 * hidden], bound),
+        }
+    }
+
+    fn direction(&self, x: &Tensor<2>) -> GruDirection {
+        let projected = x.clone().matmul(self.weight_ih.val().transpose());
+        GruDirection {
+            projected: projected + self.bias_ih.val().unsqueeze(),
+            weight: self.weight_hh.val(),
+            bias: self.bias_hh.val(),
+        }
+    }
+}
+
+/// One layer of the encoder.
+#[derive(Module, Debug)]
+pub struct GruLayer {
+    /// From the first word to the last.
+    pub forward: GruWeights,
+    /// From the last word to the first; absent in a one-directional encoder.
+    pub reverse: Option<GruWeights>,
+}
+
+impl GruLayer {
+    /// `[rows, inputs]` to `[rows, width]`: forward states, then reverse states.
+    fn scan(&self, x: &Tensor<2>, steps: &Steps) -> Tensor<2> {
+        let forward = self.forward.direction(x);
+        match &self.reverse {
+            Some(reverse) => bigru_scan(forward, reverse.direction(x), steps),
+            None => {
+                let hidden = self.forward.weight_hh.dims()[1];
+                let initial = Tensor::zeros([steps.width(0), hidden], &x.device());
+                gru_scan(forward, initial, steps)
+            }
+        }
+    }
+}
+
+/// The sentence encoder.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// `[source words, embedding size]`
+    pub embedding: Param<Tensor<2>>,
+    /// From the words up.
+    pub layers: Vec<GruLayer>,
+}
+
+impl Encoder {
+    /// Embedding uniform in ±0.1, recurrent weights in ±1/sqrt(hidden of one direction).
+    pub fn new(config: &EncoderConfig, init: &Initializer) -> Self {
+        let hidden = config.direction_size();
+        let layers = (0..config.layers).map(|layer| {
+            let inputs = if layer == 0 {
+                config.embedding_size
+            } else {
+                config.hidden_size
+            };
+            let weights = |direction: &str| {
+                GruWeights::new(
+                    init,
+                    &format!("encoder.{layer}.{direction}"),
+                    inputs,
+                    hidden,
+                )
+            };
+            GruLayer {
+                forward: weights("forward"),
+                reverse: config.bidirectional.then(|| weights("reverse")),
+            }
+        });
+        let shape = [config.source_words, config.embedding_size];
+        Self {
+            embedding: init.uniform("src_embedding", shape, 0.1),
+            layers: layers.collect(),
+        }
+    }
+
+    /// The top layer's states `[rows, width]` of a packed batch. `dropout` acts between layers.
+    pub fn states(&self, packed: &Packed, dropout: &mut Dropout, rate: f64) -> Tensor<2> {
+        let mut x = lookup(&self.embedding, &packed.ids);
+        for (k, layer) in self.layers.iter().enumerate() {
+            if k > 0 {
+                x = dropout.apply(x, rate);
+            }
+            x = layer.scan(&x, &packed.steps);
+        }
+        x
+    }
+
+    /// `last`, `[sentences, width]` in input order: the reverse direction's state at the first
+    /// word, then the forward direction's at the last word.
+    pub fn last(&self, packed: &Packed, states: Tensor<2>) -> Tensor<2> {
+        let device = states.device();
+        let [rows, width] = states.dims();
+        let last = indices(packed.last_rows(), &device);
+        if self
+            .layers
+            .last()
+            .is_none_or(|layer| layer.reverse.is_none())
+        {
+            return states.select(0, last);
+        }
+        let first = indices(packed.first_rows(), &device);
+        let forward = states.clone().slice([0..rows, 0..width / 2]);
+        let reverse = states.slice([0..rows, width / 2..width]);
+        Tensor::cat(vec![reverse.select(0, first), forward.select(0, last)], 1)
+    }
+}

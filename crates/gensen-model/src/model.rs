@@ -1,0 +1,78 @@
+//! The multi-task model: one encoder, a decoder for each thing to say, an inference head.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use gensen_data::batch::{NliBatch, Sentences, Seq2SeqBatch};
+
+use crate::config::MultitaskConfig;
+use crate::decoder::Decoder;
+use crate::dropout::Dropout;
+use crate::encoder::Encoder;
+use crate::error::ModelError;
+use crate::inference::InferenceHead;
+use crate::init::Initializer;
+use crate::packed::Packed;
+
+/// One encoder shared by all tasks.
+#[derive(Module, Debug)]
+pub struct MultitaskModel {
+    /// Shared by all tasks.
+    pub encoder: Encoder,
+    /// In the order of the tasks; a skip-thought task has two: next, then previous sentence.
+    pub decoders: Vec<Decoder>,
+    /// For natural language inference.
+    pub inference: Option<InferenceHead>,
+    #[module(skip)]
+    dropout: f64,
+}
+
+impl MultitaskModel {
+    /// A model with initial weights drawn from `seed`.
+    pub fn new(config: &MultitaskConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        config.check()?;
+        let init = Initializer::new(seed, device);
+        let decoders = config.decoders.iter().enumerate().map(|(k, decoder)| {
+            Decoder::new(decoder, &config.encoder, &init, &format!("decoder.{k}"))
+        });
+        Ok(Self {
+            encoder: Encoder::new(&config.encoder, &init),
+            decoders: decoders.collect(),
+            inference: config
+                .inference_hidden
+                .map(|hidden| InferenceHead::new(config.encoder.hidden_size, hidden, &init)),
+            dropout: config.dropout,
+        })
+    }
+
+    /// Sentence vectors `last`, `[sentences, width]` in input order, with dropout.
+    pub fn encode(&self, sentences: &Sentences, dropout: &mut Dropout) -> Tensor<2> {
+        let packed = Packed::new(sentences);
+        let states = self.encoder.states(&packed, dropout, self.dropout);
+        let last = self.encoder.last(&packed, states);
+        dropout.apply(last, self.dropout)
+    }
+
+    /// The mean loss `[1]`, in nats a word, of each of the batch's targets. `first_decoder` is the
+    /// decoder of the first target, the others follow it. The encoder runs once.
+    pub fn seq2seq_losses(
+        &self,
+        batch: &Seq2SeqBatch,
+        first_decoder: usize,
+        dropout: &mut Dropout,
+    ) -> Vec<Tensor<1>> {
+        let context = self.encode(&batch.source, dropout);
+        let decoders = self.decoders.iter().skip(first_decoder);
+        decoders
+            .zip(&batch.targets)
+            .map(|(decoder, targets)| decoder.loss(context.clone(), targets))
+            .collect()
+    }
+
+    /// Logits `[pairs, 3]` for entailment, neutral, contradiction; none without an inference head.
+    pub fn inference_logits(&self, batch: &NliBatch, dropout: &mut Dropout) -> Option<Tensor<2>> {
+        let head = self.inference.as_ref()?;
+        let premises = self.encode(&batch.premises, dropout);
+        let hypotheses = self.encode(&batch.hypotheses, dropout);
+        Some(head.forward(premises, hypotheses, dropout))
+    }
+}

@@ -1,0 +1,165 @@
+//! The model card: `README.md` for whoever finds the folder.
+
+use std::fmt::Write as _;
+
+use super::{ModelConfig, Pooling};
+use crate::weights::Precision;
+
+/// The card of a model whose weights are stored with this precision.
+pub(super) fn card(config: &ModelConfig, precision: Precision) -> String {
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = write(&mut text, config, precision);
+    text
+}
+
+fn write(text: &mut String, config: &ModelConfig, precision: Precision) -> std::fmt::Result {
+    let provenance = &config.provenance;
+    let architecture = &config.architecture;
+    let name = match provenance.name.trim() {
+        "" => "Sentence encoder",
+        name => name,
+    };
+    writeln!(
+        text,
+        "---\nlibrary_name: gensen\npipeline_tag: feature-extraction\ntags:"
+    )?;
+    writeln!(
+        text,
+        "- sentence-embeddings\n- gensen\n---\n\n# {}\n",
+        line(name)
+    )?;
+    if !provenance.description.trim().is_empty() {
+        writeln!(text, "{}\n", provenance.description.trim())?;
+    }
+    writeln!(
+        text,
+        "A GenSen sentence encoder (Subramanian, Trischler, Bengio and Pal, ICLR 2018, \
+         arXiv 1804.00079): sentences in, vectors of {} numbers out.\n",
+        architecture.hidden_size
+    )?;
+
+    writeln!(
+        text,
+        "## How to use it\n\n```\ngensen embed --model DIR --input sentences.txt --output vectors.npy\n```\n"
+    )?;
+    writeln!(text, "or in Rust:\n\n```rust")?;
+    writeln!(
+        text,
+        "let encoder = SentenceEncoder::load(\"DIR\", &device)?;"
+    )?;
+    writeln!(
+        text,
+        "let vectors = encoder.encode(&[\"hello world .\"], &EncodeOptions::default())?;\n```\n"
+    )?;
+    writeln!(
+        text,
+        "`DIR` is this folder. Unless told otherwise, text is split by the `{}` tokeniser{} and the \
+         vector of a sentence is {}. `gensen expand` teaches the model words that it has not seen, \
+         given word vectors.\n",
+        line(&config.tokenizer),
+        if config.lowercase {
+            ", lower-cased"
+        } else {
+            ", its capital letters kept"
+        },
+        match config.pooling {
+            Pooling::Last => "the last state of each direction (`last`)",
+            Pooling::Max => "the maximum over its words (`max`)",
+            Pooling::Mean => "the mean over its words (`mean`)",
+            Pooling::MaxPadded => "the maximum over its words and its padding (`max-padded`)",
+        },
+    )?;
+
+    writeln!(text, "## What it is\n\n| | |\n| --- | --- |")?;
+    writeln!(text, "| words | {} |", architecture.vocabulary_size)?;
+    writeln!(
+        text,
+        "| size of a word's vector | {} |",
+        architecture.embedding_size
+    )?;
+    writeln!(
+        text,
+        "| size of a sentence's vector | {} |",
+        architecture.hidden_size
+    )?;
+    let directions = if architecture.bidirectional {
+        "both directions"
+    } else {
+        "forward only"
+    };
+    writeln!(
+        text,
+        "| GRU layers | {}, {directions} |",
+        architecture.layers
+    )?;
+    writeln!(text, "| weights | {precision} |")?;
+    match provenance.steps {
+        Some(steps) => writeln!(text, "| training steps | {steps} |\n")?,
+        None => writeln!(text, "| training steps | not recorded |\n")?,
+    }
+
+    writeln!(text, "## Data and licences\n")?;
+    if provenance.data.is_empty() {
+        writeln!(
+            text,
+            "Which data this model was trained on is not recorded in this folder. Whoever passes \
+             the model on should find out, and under which licence the data is.\n"
+        )?;
+    } else {
+        writeln!(text, "| data | used for | licence |\n| --- | --- | --- |")?;
+        for source in &provenance.data {
+            let (name, task, licence) = (&source.name, &source.task, &source.licence);
+            writeln!(
+                text,
+                "| {} | {} | {} |",
+                cell(name),
+                cell(task),
+                cell(licence)
+            )?;
+        }
+        writeln!(text)?;
+    }
+
+    writeln!(text, "## Scores\n")?;
+    if provenance.scores.is_empty() {
+        writeln!(text, "None are recorded. `gensen eval` measures them.\n")?;
+    } else {
+        writeln!(text, "| task | metric | value |\n| --- | --- | ---: |")?;
+        for score in &provenance.scores {
+            writeln!(
+                text,
+                "| {} | {} | {} |",
+                cell(&score.task),
+                cell(&score.metric),
+                score.value
+            )?;
+        }
+        writeln!(text)?;
+    }
+
+    writeln!(text, "## Limits\n")?;
+    writeln!(
+        text,
+        "- It knows the words of `vocab.txt`; every other word is `<unk>` to it until the vocabulary is expanded."
+    )?;
+    writeln!(
+        text,
+        "- A sentence's vector tells what its training tasks needed to know. Whether that suits another use has to be measured there."
+    )?;
+    writeln!(
+        text,
+        "- What people wrote in the training data, prejudices included, is in the vectors, too."
+    )?;
+    Ok(())
+}
+
+/// Text that stays on one line.
+fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text that stays in one cell of a table.
+fn cell(text: &str) -> String {
+    line(text).replace('|', "\\|")
+}

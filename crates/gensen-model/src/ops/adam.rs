@@ -1,0 +1,149 @@
+//! Adam's update and the gradient's square norm, each one pass over memory.
+
+use burn::backend::{Backend, Flex, tensor::FloatTensor};
+use burn::tensor::Shape;
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::AdamState;
+use super::flex::{slice, tensor};
+
+/// Numbers that one task of a parallel loop updates; fixed, so that sums do not depend on the
+/// number of threads.
+const CHUNK: usize = 1 << 16;
+
+/// The scalars of one Adam step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Learning rate over the first moment's bias correction: `rate / (1 - beta1^t)`.
+    pub step_size: f32,
+    /// Decay of the first moment, usually 0.9.
+    pub beta1: f32,
+    /// Decay of the second moment, usually 0.999.
+    pub beta2: f32,
+    /// `1 / sqrt(1 - beta2^t)`, the second moment's bias correction.
+    pub variance_correction: f32,
+    /// Added to the corrected root of the second moment, usually 1e-8.
+    pub epsilon: f32,
+    /// What the gradient is multiplied by first: the clipping coefficient.
+    pub gradient_scale: f32,
+}
+
+/// The operations for a concrete back end; the defaults compose the back end's own primitives.
+pub trait AdamKernels: Backend {
+    /// See [`super::adam_step`].
+    fn adam(
+        parameter: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        generic::<Self>(parameter, mean, variance, gradient, step)
+    }
+
+    /// `[1]`: the sum of the squares of a tensor's numbers.
+    fn squared_norm(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+        let sum = Self::float_sum(Self::float_mul(tensor.clone(), tensor));
+        Self::float_reshape(sum, Shape::new([1]))
+    }
+}
+
+impl AdamKernels for Flex {
+    fn adam(
+        mut parameter: FloatTensor<Self>,
+        mut mean: FloatTensor<Self>,
+        mut variance: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        let whole = |x: &FloatTensor<Self>| {
+            x.is_contiguous() && x.bytes().len() == size_of::<f32>() * x.layout().num_elements()
+        };
+        if !(whole(&parameter) && whole(&mean) && whole(&variance)) {
+            return generic::<Self>(parameter, mean, variance, gradient, step);
+        }
+        let gradient = slice(gradient);
+        // In place: `storage_mut` copies only what somebody else still holds.
+        parameter
+            .storage_mut::<f32>()
+            .par_chunks_mut(CHUNK)
+            .zip(mean.storage_mut::<f32>().par_chunks_mut(CHUNK))
+            .zip(variance.storage_mut::<f32>().par_chunks_mut(CHUNK))
+            .zip(gradient.par_chunks(CHUNK))
+            .for_each(|(((p, m), v), g)| update(p, m, v, g, step));
+        AdamState {
+            parameter,
+            mean,
+            variance,
+        }
+    }
+
+    fn squared_norm(input: FloatTensor<Self>) -> FloatTensor<Self> {
+        let sums: Vec<f64> = slice(input).par_chunks(CHUNK).map(sum_squares).collect();
+        tensor(vec![sums.iter().sum::<f64>() as f32], [1])
+    }
+}
+
+/// One step on a stretch of numbers, in the form of today's PyTorch:
+/// `p -= step_size * m / (sqrt(v) * correction + epsilon)`.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn update(
+    parameter: &mut [f32],
+    mean: &mut [f32],
+    variance: &mut [f32],
+    gradient: &[f32],
+    step: AdamStep,
+) {
+    let moments = mean.iter_mut().zip(variance).zip(gradient);
+    for (p, ((m, v), g)) in parameter.iter_mut().zip(moments) {
+        let g = g * step.gradient_scale;
+        *m = step.beta1 * *m + (1.0 - step.beta1) * g;
+        *v = step.beta2 * *v + (1.0 - step.beta2) * g * g;
+        *p -= step.step_size * *m / (v.sqrt() * step.variance_correction + step.epsilon);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn sum_squares(numbers: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; 8];
+    for chunk in numbers.chunks(8) {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(*x) * f64::from(*x);
+        }
+    }
+    sums.iter().sum()
+}
+
+fn generic<B: Backend>(
+    parameter: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    step: AdamStep,
+) -> AdamState<B> {
+    let blend = |moment, beta: f32, value| {
+        B::float_add(
+            B::float_mul_scalar(moment, beta.into()),
+            B::float_mul_scalar(value, (1.0 - beta).into()),
+        )
+    };
+    let gradient = B::float_mul_scalar(gradient, step.gradient_scale.into());
+    let mean = blend(mean, step.beta1, gradient.clone());
+    let variance = blend(
+        variance,
+        step.beta2,
+        B::float_mul(gradient.clone(), gradient),
+    );
+    let root = B::float_mul_scalar(
+        B::float_sqrt(variance.clone()),
+        step.variance_correction.into(),
+    );
+    let root = B::float_add_scalar(root, step.epsilon.into());
+    let change = B::float_mul_scalar(B::float_div(mean.clone(), root), step.step_size.into());
+    AdamState {
+        parameter: B::float_sub(parameter, change),
+        mean,
+        variance,
+    }
+}

@@ -1,0 +1,270 @@
+//! Output projection and cross-entropy in one operation.
+//!
+//! A decoder's softmax over tens of thousands of words is most of a training step. Logits and
+//! their gradient exist only for a chunk of positions at a time; both passes happen while a chunk
+//! is in the cache, so the `[positions, words]` matrix is never held.
+
+use std::sync::Arc;
+
+use burn::backend::{
+    Autodiff, Backend, Flex, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    tensor::FloatTensor,
+};
+use burn::tensor::{IndexingUpdateOp, Shape, Slice, TensorData};
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::flex::{slice, tensor};
+use super::gemm::{Matrix, Threads, matmul};
+use super::math::exp;
+
+/// Logits held at a time, about 32 MiB of f32.
+const LOGITS_PER_CHUNK: usize = 8 << 20;
+
+/// Positions whose logits are held at a time. It depends on sizes alone, so that the order of
+/// additions, and with it every bit of the result, does not depend on the machine.
+fn chunk_rows(words: usize) -> usize {
+    (LOGITS_PER_CHUNK / words.max(1)).clamp(16, 1024)
+}
+
+/// The loss and, when asked for, its gradients.
+#[derive(Clone, Debug)]
+pub struct CrossEntropy<B: Backend> {
+    /// `[1]`: the mean over positions, in nats.
+    pub loss: FloatTensor<B>,
+    /// Gradients of states, weight and bias.
+    pub gradients: Option<[FloatTensor<B>; 3]>,
+}
+
+/// The operation for a concrete back end; the default composes the back end's own primitives.
+pub trait CrossEntropyKernels: Backend {
+    /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`, `targets`
+    /// one word id a position.
+    fn cross_entropy(
+        states: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: &[u32],
+        differentiate: bool,
+    ) -> CrossEntropy<Self> {
+        generic::<Self>(states, weight, bias, targets, differentiate)
+    }
+}
+
+impl CrossEntropyKernels for Flex {
+    fn cross_entropy(
+        states: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: &[u32],
+        differentiate: bool,
+    ) -> CrossEntropy<Self> {
+        let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
+        let positions = targets.len();
+        let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
+        let scale = 1.0 / positions.max(1) as f32;
+        let rows = chunk_rows(words);
+        let mut logits = vec![0.0; rows.min(positions) * words];
+        let size = |n: usize| if differentiate { n } else { 0 };
+        let mut d_states = vec![0.0; size(positions * hidden)];
+        let mut d_weight = vec![0.0; size(words * hidden)];
+        let mut d_bias = vec![0.0; size(words)];
+        let mut loss = 0.0_f64;
+        for (k, targets) in targets.chunks(rows).enumerate() {
+            let n = targets.len();
+            let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
+            let weight = Matrix::new(&weight, words, hidden);
+            let logits = &mut logits[..n * words];
+            matmul(logits, states, weight.transposed(), false, Threads::All);
+            let losses: Vec<f32> = logits
+                .par_chunks_mut(words)
+                .zip(targets)
+                .map(|(row, &target)| softmax_row(row, &bias, target as usize, scale))
+                .collect();
+            loss += losses.iter().copied().map(f64::from).sum::<f64>();
+            if differentiate {
+                let gradient = Matrix::new(logits, n, words);
+                let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
+                matmul(d_states, gradient, weight, false, Threads::All);
+                matmul(
+                    &mut d_weight,
+                    gradient.transposed(),
+                    states,
+                    true,
+                    Threads::All,
+                );
+                add_column_sums(&mut d_bias, logits);
+            }
+        }
+        let loss = (loss / positions.max(1) as f64) as f32;
+        CrossEntropy {
+            loss: tensor(vec![loss], [1]),
+            gradients: differentiate.then(|| {
+                [
+                    tensor(d_states, [positions, hidden]),
+                    tensor(d_weight, [words, hidden]),
+                    tensor(d_bias, [words]),
+                ]
+            }),
+        }
+    }
+}
+
+/// Turns logits (without bias) into `scale` times the gradient of `-log softmax(logits)[target]`
+/// and returns that negative log-likelihood.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn softmax_row(logits: &mut [f32], bias: &[f32], target: usize, scale: f32) -> f32 {
+    const LANES: usize = 16;
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for (row, bias) in logits.chunks_mut(LANES).zip(bias.chunks(LANES)) {
+        for ((x, b), m) in row.iter_mut().zip(bias).zip(&mut largest) {
+            *x += b;
+            *m = if *x > *m { *x } else { *m };
+        }
+    }
+    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let at_target = logits[target];
+    let mut sums = [0.0_f32; LANES];
+    for row in logits.chunks_mut(LANES) {
+        for (x, sum) in row.iter_mut().zip(&mut sums) {
+            *x = exp(*x - largest);
+            *sum += *x;
+        }
+    }
+    let sum: f32 = sums.iter().sum();
+    let factor = scale / sum;
+    logits.iter_mut().for_each(|x| *x *= factor);
+    logits[target] -= scale;
+    sum.ln() + largest - at_target
+}
+
+/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
+fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
+    const COLUMNS_PER_TASK: usize = 4096;
+    let columns = sums.len();
+    let blocks = sums.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
+    blocks.for_each(|(block, sums)| {
+        let start = block * COLUMNS_PER_TASK;
+        for row in matrix.chunks_exact(columns) {
+            let row = &row[start..start + sums.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+    });
+}
+
+/// The operation composed of a back end's primitives, chunk by chunk.
+fn generic<B: Backend>(
+    states: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    targets: &[u32],
+    differentiate: bool,
+) -> CrossEntropy<B> {
+    let device = states.device();
+    let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
+    let bias = B::float_reshape(bias, Shape::new([1, words]));
+    let scale = 1.0 / targets.len().max(1) as f32;
+    let mut losses = Vec::new();
+    let mut d_states = Vec::new();
+    let mut d_weight: Option<FloatTensor<B>> = None;
+    let mut d_bias: Option<FloatTensor<B>> = None;
+    let add = |sum: Option<FloatTensor<B>>, x| {
+        Some(match sum {
+            Some(sum) => B::float_add(sum, x),
+            None => x,
+        })
+    };
+    let rows = chunk_rows(words);
+    for (k, targets) in targets.chunks(rows).enumerate() {
+        let n = targets.len();
+        let range = Slice::from(k * rows..k * rows + n);
+        let states = B::float_slice(states.clone(), &[range, Slice::from(0..hidden)]);
+        let logits = B::float_matmul(states.clone(), B::float_transpose(weight.clone()));
+        let logits = B::float_add(logits, bias.clone());
+        let shifted = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
+        let exponentials = B::float_exp(shifted.clone());
+        let sum = B::float_sum_dim(exponentials.clone(), 1);
+        let indices: Vec<i64> = targets.iter().map(|&t| i64::from(t)).collect();
+        let indices = B::int_from_data(TensorData::new(indices, [n, 1]), &device);
+        let at_target = B::float_gather(1, shifted, indices.clone());
+        losses.push(B::float_sub(B::float_log(sum.clone()), at_target));
+        if differentiate {
+            let softmax = B::float_mul_scalar(B::float_div(exponentials, sum), scale.into());
+            let ones = TensorData::new(vec![-scale; n], [n, 1]);
+            let ones = B::float_from_data(ones, &device);
+            let gradient = B::float_scatter(1, softmax, indices, ones, IndexingUpdateOp::Add);
+            d_states.push(B::float_matmul(gradient.clone(), weight.clone()));
+            let products = B::float_matmul(B::float_transpose(gradient.clone()), states);
+            d_weight = add(d_weight, products);
+            d_bias = add(d_bias, B::float_sum_dim(gradient, 0));
+        }
+    }
+    let loss = B::float_mul_scalar(B::float_sum(B::float_cat(losses, 0)), scale.into());
+    CrossEntropy {
+        loss: B::float_reshape(loss, Shape::new([1])),
+        gradients: d_weight.zip(d_bias).map(|(weight, bias)| {
+            let bias = B::float_reshape(bias, Shape::new([words]));
+            [B::float_cat(d_states, 0), weight, bias]
+        }),
+    }
+}
+
+/// Parents: states, weight, bias. The gradients are there already; the backward pass scales them.
+#[derive(Debug)]
+struct ProjectionCrossEntropy;
+
+impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
+    type State = [FloatTensor<B>; 3];
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let upstream = gradients.consume::<B>(&ops.node);
+        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
+            let Some(node) = parent else { continue };
+            let ones = vec![1; gradient.shape().num_dims()];
+            let factor = B::float_reshape(upstream.clone(), Shape::from(ones));
+            gradients.register::<B>(node.id, B::float_mul(gradient, factor));
+        }
+    }
+}
+
+/// [`super::SequenceBackend::projection_cross_entropy`] with gradients.
+pub(super) fn differentiable<B: CrossEntropyKernels, C: CheckpointStrategy>(
+    states: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    bias: FloatTensor<Autodiff<B, C>>,
+    targets: Arc<[u32]>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let nodes = [states.node(), weight.node(), bias.node()];
+    let (states, weight, bias) = (
+        states.into_primitive(),
+        weight.into_primitive(),
+        bias.into_primitive(),
+    );
+    match ProjectionCrossEntropy
+        .prepare::<C>(nodes)
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prepared) => {
+            let result = B::cross_entropy(states.clone(), weight, bias, &targets, true);
+            // Without positions there are no gradients, and nothing depends on them.
+            let gradients = result
+                .gradients
+                .unwrap_or_else(|| [states.clone(), states.clone(), states]);
+            prepared.finish(gradients, result.loss)
+        }
+        OpsKind::UnTracked(prepared) => {
+            prepared.finish(B::cross_entropy(states, weight, bias, &targets, false).loss)
+        }
+    }
+}

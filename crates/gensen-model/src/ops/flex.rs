@@ -1,0 +1,33 @@
+//! Between Flex tensors and slices.
+
+use std::ops::Deref;
+
+use burn::tensor::TensorData;
+use burn_flex::FlexTensor;
+
+/// The numbers of a tensor in row-major order, copied only if the tensor is a strided view.
+pub(crate) struct Slice(FlexTensor);
+
+impl Deref for Slice {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // `slice` made the tensor contiguous; a tensor of another type than f32 gives nothing and
+        // fails the kernels' size checks.
+        self.0.as_slice::<f32>().unwrap_or_default()
+    }
+}
+
+/// Reads a tensor of f32 as a slice.
+pub(crate) fn slice(tensor: FlexTensor) -> Slice {
+    Slice(if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    })
+}
+
+/// A tensor around numbers in row-major order.
+pub(crate) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(data, shape))
+}

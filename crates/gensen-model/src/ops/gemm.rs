@@ -1,0 +1,115 @@
+//! Single-precision matrix products on slices.
+
+use gemm::Parallelism;
+
+/// A matrix that is read: a slice with a stride for each direction.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The first `rows` rows of a row-major matrix of `columns` columns.
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert!(data.len() >= rows * columns, "matrix beyond its slice");
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
+    }
+
+    /// The transposed matrix, without moving a number.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// Below so many multiplications, waking a second thread costs more than it brings.
+const WORTH_THREADS: usize = 48 << 20;
+
+/// Whether a product may use all threads or stays on the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    One,
+    All,
+}
+
+/// `output = left * right`, or `output += left * right` when `accumulate`; `output` is row-major.
+///
+/// # Panics
+///
+/// When the sizes do not agree, which would be a mistake in the calling kernel.
+pub(crate) fn matmul(
+    output: &mut [f32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    accumulate: bool,
+    threads: Threads,
+) {
+    let (m, n, k) = (left.rows, right.columns, left.columns);
+    assert_eq!(k, right.rows, "inner sizes of a matrix product");
+    assert!(output.len() >= m * n, "output of a matrix product");
+    if m == 0 || n == 0 {
+        return;
+    }
+    let parallelism = match threads {
+        Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),
+        _ => Parallelism::None,
+    };
+    // SAFETY: `Matrix` is only made by `new` and `transposed`, which keep
+    // (rows - 1) * row_stride + (columns - 1) * column_stride inside `data`; `output` holds m * n
+    // numbers and is borrowed mutably, so it overlaps neither input.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            output.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            left.data.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.data.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            if accumulate { 1.0 } else { 0.0 },
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiplies_transposed_and_accumulates() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 2 x 3
+        let b = [1.0, 0.0, 2.0, 1.0, 0.0, 1.0]; // 2 x 3, used as 3 x 2
+        let mut c = [1.0; 4];
+        let (a, b) = (Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).transposed());
+        matmul(&mut c, a, b, false, Threads::One);
+        assert_eq!(c, [7.0, 5.0, 16.0, 11.0]);
+        matmul(&mut c, a, b, true, Threads::All);
+        assert_eq!(c, [14.0, 10.0, 32.0, 22.0]);
+    }
+}

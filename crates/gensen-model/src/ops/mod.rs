@@ -1,0 +1,276 @@
+//! The operations that training spends its time in, as extensions of Burn's back ends.
+//!
+//! Each has hand-written derivatives, a generic composition of back-end primitives that works
+//! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
+
+mod adam;
+mod cross_entropy;
+mod flex;
+pub(crate) mod gemm;
+mod gru;
+mod gru_kernels;
+pub(crate) mod math;
+
+use std::sync::Arc;
+
+use burn::backend::{
+    Autodiff, Backend, Dispatch, ExtensionType, Flex,
+    autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, tensor::FloatTensor,
+};
+use burn::tensor::Tensor;
+
+pub use adam::{AdamKernels, AdamStep};
+pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
+pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
+
+use crate::packed::Steps;
+
+/// A parameter and its two moments after an Adam step.
+#[derive(ExtensionType)]
+pub struct AdamState<B: Backend> {
+    /// The parameter.
+    pub parameter: FloatTensor<B>,
+    /// Running mean of the gradient.
+    pub mean: FloatTensor<B>,
+    /// Running mean of the squared gradient.
+    pub variance: FloatTensor<B>,
+}
+
+/// Back ends on which the model runs.
+#[backend_extension(Autodiff, Flex)]
+pub trait SequenceBackend: Backend {
+    /// See [`gru_scan`].
+    fn gru_scan(
+        projected: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        initial: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self>;
+
+    /// See [`bigru_scan`].
+    #[expect(clippy::too_many_arguments, reason = "the macro routes single tensors")]
+    fn bigru_scan(
+        forward: FloatTensor<Self>,
+        forward_weight: FloatTensor<Self>,
+        forward_bias: FloatTensor<Self>,
+        reverse: FloatTensor<Self>,
+        reverse_weight: FloatTensor<Self>,
+        reverse_bias: FloatTensor<Self>,
+        initial: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self>;
+
+    /// See [`projection_cross_entropy`].
+    fn projection_cross_entropy(
+        states: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: Arc<[u32]>,
+    ) -> FloatTensor<Self>;
+}
+
+/// Back ends on which the optimiser runs: never under automatic differentiation.
+#[backend_extension(Flex)]
+pub trait OptimizerBackend: Backend {
+    /// See [`adam_step`].
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> AdamState<Self>;
+
+    /// See [`sum_of_squares`].
+    fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`],
+/// [`CrossEntropyKernels`] and [`AdamKernels`].
+macro_rules! concrete_backend {
+    ($backend:ty) => {
+        impl SequenceBackend for $backend {
+            fn gru_scan(
+                projected: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                initial: FloatTensor<Self>,
+                steps: Steps,
+            ) -> FloatTensor<Self> {
+                let inputs = gru::inputs::<Self>([projected, weight, bias], initial, false);
+                gru::states::<Self>(vec![inputs], &steps)
+            }
+
+            fn bigru_scan(
+                forward: FloatTensor<Self>,
+                forward_weight: FloatTensor<Self>,
+                forward_bias: FloatTensor<Self>,
+                reverse: FloatTensor<Self>,
+                reverse_weight: FloatTensor<Self>,
+                reverse_bias: FloatTensor<Self>,
+                initial: FloatTensor<Self>,
+                steps: Steps,
+            ) -> FloatTensor<Self> {
+                let forward = [forward, forward_weight, forward_bias];
+                let reverse = [reverse, reverse_weight, reverse_bias];
+                let inputs = vec![
+                    gru::inputs::<Self>(forward, initial.clone(), false),
+                    gru::inputs::<Self>(reverse, initial, true),
+                ];
+                gru::states::<Self>(inputs, &steps)
+            }
+
+            fn projection_cross_entropy(
+                states: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                targets: Arc<[u32]>,
+            ) -> FloatTensor<Self> {
+                Self::cross_entropy(states, weight, bias, &targets, false).loss
+            }
+        }
+
+        impl OptimizerBackend for $backend {
+            fn adam_step(
+                parameter: FloatTensor<Self>,
+                mean: FloatTensor<Self>,
+                variance: FloatTensor<Self>,
+                gradient: FloatTensor<Self>,
+                step: AdamStep,
+            ) -> AdamState<Self> {
+                Self::adam(parameter, mean, variance, gradient, step)
+            }
+
+            fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::squared_norm(tensor)
+            }
+        }
+    };
+}
+
+concrete_backend!(Flex);
+
+impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
+    for Autodiff<B, C>
+{
+    fn gru_scan(
+        projected: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        initial: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self> {
+        gru::scan::<B, C>([projected, weight, bias], initial, steps)
+    }
+
+    fn bigru_scan(
+        forward: FloatTensor<Self>,
+        forward_weight: FloatTensor<Self>,
+        forward_bias: FloatTensor<Self>,
+        reverse: FloatTensor<Self>,
+        reverse_weight: FloatTensor<Self>,
+        reverse_bias: FloatTensor<Self>,
+        initial: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self> {
+        let forward = [forward, forward_weight, forward_bias];
+        let reverse = [reverse, reverse_weight, reverse_bias];
+        gru::bidirectional_scan::<B, C>(forward, reverse, initial, steps)
+    }
+
+    fn projection_cross_entropy(
+        states: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        targets: Arc<[u32]>,
+    ) -> FloatTensor<Self> {
+        cross_entropy::differentiable::<B, C>(states, weight, bias, targets)
+    }
+}
+
+/// One direction's weights on the way into a scan.
+#[derive(Clone, Debug)]
+pub struct GruDirection {
+    /// `[rows, 3 * hidden]`: input projections of all words, biases (and context) included.
+    pub projected: Tensor<2>,
+    /// `[3 * hidden, hidden]`: recurrent weights, gates r, z, n on the rows.
+    pub weight: Tensor<2>,
+    /// `[3 * hidden]`: recurrent biases.
+    pub bias: Tensor<1>,
+}
+
+/// GRU states `[rows, hidden]` of a packed batch, from the first word to the last.
+///
+/// `initial` is `[sentences, hidden]`, sentences in packed (sorted) order.
+pub fn gru_scan(direction: GruDirection, initial: Tensor<2>, steps: &Steps) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_scan(
+        direction.projected.into_dispatch(),
+        direction.weight.into_dispatch(),
+        direction.bias.into_dispatch(),
+        initial.into_dispatch(),
+        steps.clone(),
+    ))
+}
+
+/// GRU states `[rows, 2 * hidden]` of a packed batch in both directions, forward states first,
+/// each starting from zeros.
+pub fn bigru_scan(forward: GruDirection, reverse: GruDirection, steps: &Steps) -> Tensor<2> {
+    let hidden = forward.weight.dims()[1];
+    let device = forward.weight.device();
+    let initial = Tensor::<2>::zeros([steps.width(0), hidden], &device);
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::bigru_scan(
+        forward.projected.into_dispatch(),
+        forward.weight.into_dispatch(),
+        forward.bias.into_dispatch(),
+        reverse.projected.into_dispatch(),
+        reverse.weight.into_dispatch(),
+        reverse.bias.into_dispatch(),
+        initial.into_dispatch(),
+        steps.clone(),
+    ))
+}
+
+/// Mean cross-entropy `[1]`, in nats, of `softmax(states weight^T + bias)` against `targets`.
+///
+/// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`; `targets` holds
+/// one word id a position. Logits exist for a chunk of positions at a time.
+pub fn projection_cross_entropy(
+    states: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    targets: Arc<[u32]>,
+) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::projection_cross_entropy(
+        states.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        targets,
+    ))
+}
+
+/// One Adam step on a parameter, in place where nobody else holds the tensors; returns the
+/// parameter and its two moments. The tensors must not be tracked.
+pub fn adam_step<const D: usize>(
+    parameter: Tensor<D>,
+    mean: Tensor<D>,
+    variance: Tensor<D>,
+    gradient: Tensor<D>,
+    step: AdamStep,
+) -> [Tensor<D>; 3] {
+    let state = <Dispatch as OptimizerBackend>::adam_step(
+        parameter.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        gradient.into_dispatch(),
+        step,
+    );
+    [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)
+}
+
+/// `[1]`: the sum of the squares of a tensor's numbers. The tensor must not be tracked.
+pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as OptimizerBackend>::sum_of_squares(
+        tensor.into_dispatch(),
+    ))
+}

@@ -1,0 +1,388 @@
+//! Checkpoints: everything a run needs to go on as if it had never stopped.
+//!
+//! A checkpoint is a folder `checkpoints/step-NNNNNNNN` that is complete or absent: it is written
+//! under a scratch name, synced, read back and compared, and renamed. Its manifest, with a hash of
+//! each file, is written last.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use gensen_model::MultitaskModel;
+use gensen_model::parameters::{self, ParameterVisitor};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::files;
+use crate::metrics::Window;
+use crate::optimizer::{Adam, AdamConfig, Moments};
+use crate::tensors::{self, Announced, Mapped};
+
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+const FORMAT_VERSION: u32 = 1;
+
+/// Everything of a run's state that is not a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// The run's seed. Dropout masks, the order of tasks and of examples are functions of the
+    /// seed and the step, so this is the whole random state.
+    pub seed: u64,
+    /// Batches each task has been given; checked when the run goes on.
+    pub sampler_positions: Vec<u64>,
+    /// Updates of each parameter so far, by name.
+    pub updates: BTreeMap<String, u64>,
+    /// Sums since the last report.
+    pub window: Window,
+    /// The best validation so far.
+    pub best: Option<Best>,
+}
+
+/// The best validation of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// When.
+    pub step: u64,
+    /// The mean of the tasks' validation losses.
+    pub loss: f64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format_version: u32,
+    step: u64,
+    files: BTreeMap<String, FileEntry>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileEntry {
+    bytes: u64,
+    sha256: String,
+}
+
+/// The checkpoints of one run.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    run: PathBuf,
+    folder: PathBuf,
+}
+
+impl Checkpoints {
+    /// Of the run in a folder.
+    pub fn of(run: &Path) -> Self {
+        Self {
+            run: run.to_owned(),
+            folder: run.join("checkpoints"),
+        }
+    }
+
+    /// The folder of a step's checkpoint.
+    pub fn path(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("step-{step:08}"))
+    }
+
+    /// Steps with a checkpoint, oldest first. Scratch folders do not count.
+    pub fn steps(&self) -> Result<Vec<u64>, TrainError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(TrainError::io(&self.folder)(e)),
+        };
+        let mut steps = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(TrainError::io(&self.folder))?.file_name();
+            let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
+            steps.extend(step.and_then(|step| step.parse::<u64>().ok()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// The step named by the file `best` or `latest`.
+    pub fn named(&self, name: &str) -> Option<u64> {
+        fs::read_to_string(self.run.join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    /// Writes the checkpoint of `state.step`, points `latest` (and `best`, if it is the best) to
+    /// it, and deletes old ones until `keep` and the best are left.
+    pub fn save(
+        &self,
+        model: &MultitaskModel,
+        adam: &Adam,
+        state: &RunState,
+        keep: usize,
+    ) -> Result<(), TrainError> {
+        fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
+        self.delete_scratch();
+        let target = self.path(state.step);
+        if verify(&target).is_err() {
+            let scratch = self.folder.join(format!(".scratch-{:08}", state.step));
+            let written = write(&scratch, model, adam, state).and_then(|()| {
+                verify(&scratch)?;
+                if target.exists() {
+                    fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
+                }
+                fs::rename(&scratch, &target).map_err(TrainError::io(&target))?;
+                files::sync_folder(&self.folder).map_err(TrainError::io(&self.folder))
+            });
+            if written.is_err() {
+                self.delete_scratch();
+            }
+            written?;
+        }
+        self.point("latest", state.step)?;
+        if let Some(best) = state.best
+            && best.step == state.step
+        {
+            self.point("best", best.step)?;
+        }
+        self.thin_out(keep, state.step)
+    }
+
+    fn point(&self, name: &str, step: u64) -> Result<(), TrainError> {
+        let path = self.run.join(name);
+        files::write(&path, |file| writeln!(file, "{step}")).map_err(TrainError::io(&path))
+    }
+
+    /// Deletes what a killed process left half-written.
+    fn delete_scratch(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries {
+            if entry.file_name().to_string_lossy().starts_with(".scratch-") {
+                // What cannot be deleted now is in nobody's way.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    fn thin_out(&self, keep: usize, newest: u64) -> Result<(), TrainError> {
+        let best = self.named("best");
+        let steps: Vec<u64> = self
+            .steps()?
+            .into_iter()
+            .filter(|&step| step <= newest)
+            .collect();
+        let old = &steps[..steps.len().saturating_sub(keep.max(1))];
+        for &step in old.iter().filter(|&&step| Some(step) != best) {
+            // Renamed first: a folder that lost only some files must not look like a checkpoint.
+            let scratch = self.folder.join(format!(".scratch-{step:08}"));
+            let path = self.path(step);
+            fs::rename(&path, &scratch).map_err(TrainError::io(&path))?;
+            fs::remove_dir_all(&scratch).map_err(TrainError::io(&scratch))?;
+        }
+        Ok(())
+    }
+
+    /// The newest checkpoint that is whole. Damaged ones are reported and passed over.
+    pub fn newest_whole(&self) -> Result<Option<PathBuf>, TrainError> {
+        for step in self.steps()?.into_iter().rev() {
+            let path = self.path(step);
+            match verify(&path) {
+                Ok(()) => return Ok(Some(path)),
+                Err(problem) => {
+                    tracing::warn!("{problem}; trying the checkpoint before it");
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn write(
+    folder: &Path,
+    model: &MultitaskModel,
+    adam: &Adam,
+    state: &RunState,
+) -> Result<(), TrainError> {
+    fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+    let mut entries = BTreeMap::new();
+    let mut enter = |name: &str, written: io::Result<(String, u64)>| {
+        let (sha256, bytes) = written.map_err(TrainError::io(&folder.join(name)))?;
+        entries.insert(name.to_owned(), FileEntry { bytes, sha256 });
+        Ok::<(), TrainError>(())
+    };
+    enter(MODEL, write_model(&folder.join(MODEL), model))?;
+    enter(OPTIMIZER, write_moments(&folder.join(OPTIMIZER), adam))?;
+    enter(STATE, write_json(&folder.join(STATE), state))?;
+    let manifest = Manifest {
+        format_version: FORMAT_VERSION,
+        step: state.step,
+        files: entries,
+    };
+    let path = folder.join(MANIFEST);
+    write_json(&path, &manifest).map_err(TrainError::io(&path))?;
+    files::sync_folder(folder).map_err(TrainError::io(folder))
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> io::Result<(String, u64)> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    files::write(path, |file| file.write_all(&text))?;
+    files::hash_file(path)
+}
+
+/// Writes the weights alone, with the reference's names.
+pub(crate) fn write_model(path: &Path, model: &MultitaskModel) -> io::Result<(String, u64)> {
+    struct Announce(Vec<Announced>);
+    impl ParameterVisitor for Announce {
+        fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+            let shape = tensor.dims().to_vec();
+            self.0.push(Announced {
+                name: name.into(),
+                shape,
+            });
+        }
+    }
+    struct Fill<'a> {
+        write: &'a mut dyn FnMut(&[f32]) -> io::Result<()>,
+        result: io::Result<()>,
+    }
+    impl ParameterVisitor for Fill<'_> {
+        fn visit<const D: usize>(&mut self, _name: &str, tensor: Tensor<D>) {
+            if self.result.is_ok() {
+                self.result = write_tensor(tensor, self.write);
+            }
+        }
+    }
+    let mut announce = Announce(Vec::new());
+    parameters::visit(model, &mut announce);
+    tensors::write(path, announce.0, |write| {
+        let mut fill = Fill {
+            write,
+            result: Ok(()),
+        };
+        parameters::visit(model, &mut fill);
+        fill.result
+    })
+}
+
+fn write_tensor<const D: usize>(
+    tensor: Tensor<D>,
+    write: &mut dyn FnMut(&[f32]) -> io::Result<()>,
+) -> io::Result<()> {
+    let data = tensor.inner().into_data();
+    write(
+        data.as_slice::<f32>()
+            .map_err(|e| io::Error::other(format!("{e:?}")))?,
+    )
+}
+
+fn write_moments(path: &Path, adam: &Adam) -> io::Result<(String, u64)> {
+    let moments = adam.moments();
+    let announced = moments.iter().flat_map(|(name, moments)| {
+        ["mean", "variance"].map(|part| Announced {
+            name: format!("{name}.{part}"),
+            shape: moments.mean.dims().to_vec(),
+        })
+    });
+    tensors::write(path, announced.collect(), |write| {
+        for moments in moments.values() {
+            write_tensor(moments.mean.clone(), write)?;
+            write_tensor(moments.variance.clone(), write)?;
+        }
+        Ok(())
+    })
+}
+
+/// Checks every file of a checkpoint against its manifest.
+pub fn verify(folder: &Path) -> Result<(), TrainError> {
+    manifest(folder).map(|_| ())
+}
+
+fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
+    let error = |problem: String| TrainError::Checkpoint {
+        path: folder.into(),
+        problem,
+    };
+    let text = fs::read(folder.join(MANIFEST))
+        .map_err(|e| error(format!("{MANIFEST} cannot be read ({e})")))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|e| error(format!("{MANIFEST} is damaged: {e}")))?;
+    if manifest.format_version != FORMAT_VERSION {
+        let found = manifest.format_version;
+        return Err(error(format!(
+            "its format is version {found}, this program reads {FORMAT_VERSION}"
+        )));
+    }
+    for name in [MODEL, OPTIMIZER, STATE] {
+        let entry = manifest.files.get(name);
+        let entry = entry.ok_or_else(|| error(format!("{MANIFEST} does not list {name}")))?;
+        let (sha256, bytes) = files::hash_file(&folder.join(name))
+            .map_err(|e| error(format!("{name} cannot be read ({e})")))?;
+        if bytes != entry.bytes {
+            return Err(error(format!(
+                "{name} has {bytes} bytes, {} were written",
+                entry.bytes
+            )));
+        }
+        if sha256 != entry.sha256 {
+            return Err(error(format!(
+                "{name} is not what was written (its hash differs)"
+            )));
+        }
+    }
+    Ok(manifest)
+}
+
+/// Loads a verified checkpoint's weights into a model of the same sizes.
+pub fn load_model(folder: &Path, model: MultitaskModel) -> Result<MultitaskModel, TrainError> {
+    let path = folder.join(MODEL);
+    let mapped = Mapped::open(&path).map_err(TrainError::io(&path))?;
+    Ok(parameters::load(model, |name| mapped.tensor(name))?)
+}
+
+/// Loads the state of a checkpoint.
+pub fn load_state(folder: &Path) -> Result<RunState, TrainError> {
+    let path = folder.join(STATE);
+    let text = fs::read(&path).map_err(TrainError::io(&path))?;
+    serde_json::from_slice(&text).map_err(|e| TrainError::Checkpoint {
+        path,
+        problem: e.to_string(),
+    })
+}
+
+/// Loads a checkpoint's optimiser.
+pub fn load_optimizer(
+    folder: &Path,
+    state: &RunState,
+    config: AdamConfig,
+    device: &Device,
+) -> Result<Adam, TrainError> {
+    let path = folder.join(OPTIMIZER);
+    let mapped = Mapped::open(&path).map_err(TrainError::io(&path))?;
+    let tensor = |name: String| -> Result<Tensor<1>, TrainError> {
+        let tensor = mapped.tensor(&name).ok_or_else(|| TrainError::Checkpoint {
+            path: path.clone(),
+            problem: format!("tensor `{name}` is missing"),
+        })?;
+        let size = tensor.data.len();
+        Ok(Tensor::from_data(
+            TensorData::new(tensor.data, [size]),
+            device,
+        ))
+    };
+    let mut moments = BTreeMap::new();
+    for (name, &updates) in &state.updates {
+        let entry = Moments {
+            updates,
+            mean: tensor(format!("{name}.mean"))?,
+            variance: tensor(format!("{name}.variance"))?,
+        };
+        moments.insert(name.clone(), entry);
+    }
+    Ok(Adam::resume(config, moments))
+}

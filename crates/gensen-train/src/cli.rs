@@ -1,0 +1,192 @@
+//! Command line: what to train, from where, on which device.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use burn_train::Interrupter;
+use clap::{Parser, Subcommand};
+use gensen_data::prepare::{self, PreparedData};
+use gensen_model::device;
+use gensen_train::TrainError;
+use gensen_train::config::Config;
+use gensen_train::export::{self, Choice};
+use gensen_train::report;
+use gensen_train::run::{self, Ending, Outcome, Resume};
+
+#[cfg(feature = "tui")]
+use crate::dashboard::Dashboard;
+use crate::terminal::{self, Progress};
+
+/// Train a general-purpose sentence encoder on many tasks at once.
+///
+/// Without arguments it trains on the embedded sample corpus: about two minutes, no download.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  gensen-train --config configs/real-small.toml --set training.steps=500"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: Train,
+}
+
+#[derive(clap::Args)]
+struct Train {
+    /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to compute: auto or cpu.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
+    #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
+    resume: String,
+    /// Change one key of the configuration.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Threads to compute with. [default: all]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Show a dashboard in the terminal.
+    #[cfg(feature = "tui")]
+    #[arg(long)]
+    tui: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a run's encoder as a model folder.
+    #[command(
+        after_help = "Example:\n  gensen-train export --run runs/sample --output models/sample"
+    )]
+    Export {
+        /// The run's folder.
+        #[arg(long, value_name = "DIR")]
+        run: PathBuf,
+        /// The model folder to write.
+        #[arg(long, value_name = "DIR")]
+        output: PathBuf,
+        /// Which checkpoint: `best`, `latest` or a step.
+        #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
+        checkpoint: Choice,
+    },
+}
+
+/// 2 for wrong usage, 1 for failure.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<TrainError>() {
+        Some(TrainError::Config { .. }) => 2,
+        _ if error.is::<device::DeviceError>() => 2,
+        _ => 1,
+    }
+}
+
+pub(crate) fn run() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Export {
+            run,
+            output,
+            checkpoint,
+        }) => {
+            terminal::log_to(None)?;
+            export::export(&run, &output, checkpoint)?;
+            println!("{}", output.display());
+            Ok(())
+        }
+        None => train(&arguments.train),
+    }
+}
+
+fn train(arguments: &Train) -> Result<()> {
+    if let Some(threads) = arguments.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("--threads")?;
+    }
+    let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
+    let device = device::by_name(&arguments.device)?;
+    let folder = config.folder();
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    terminal::log_to(Some(&folder.join("log.txt")))?;
+    let interrupter = Interrupter::new();
+    stop_on_signals(&interrupter)?;
+    let data = prepare(&config, &folder)?;
+    tracing::info!("run {} in {}", config.run.name, folder.display());
+    let resume = match arguments.resume.as_str() {
+        "auto" => Resume::Auto,
+        "never" => Resume::Never,
+        path => Resume::Path(path.into()),
+    };
+    #[cfg(feature = "tui")]
+    if arguments.tui {
+        let mut dashboard = Dashboard::new(config.training.steps, &interrupter);
+        let mut watch = |event: run::Event<'_>| dashboard.show(&event);
+        let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);
+        dashboard.finish();
+        drop(dashboard);
+        return finish(&config, &data, &folder, &outcome?);
+    }
+    let mut progress = Progress::new(config.training.steps);
+    let mut watch = |event: run::Event<'_>| progress.show(&event);
+    let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);
+    progress.finish();
+    finish(&config, &data, &folder, &outcome?)
+}
+
+fn prepare(config: &Config, folder: &Path) -> Result<PreparedData> {
+    let options = config.data_options(0);
+    let bar = terminal::Spinner::new();
+    let show = |progress: prepare::Progress<'_>| bar.show(&progress);
+    let shards = folder.join("shards");
+    let data = prepare::prepare(&config.tasks, &options, &shards, &config.run.data, &show);
+    bar.finish();
+    let data = data.map_err(TrainError::from)?;
+    for line in data.report.to_string().lines() {
+        tracing::info!("{line}");
+    }
+    export::write_vocabularies(&data, &folder.join("vocab"))?;
+    Ok(data)
+}
+
+fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome) -> Result<()> {
+    match outcome.ending {
+        Ending::Interrupted => {
+            println!(
+                "stopped at step {}; the same command goes on from there",
+                outcome.step
+            );
+            return Ok(());
+        }
+        Ending::StoppedEarly => println!(
+            "validation no longer improves: stopped at step {}",
+            outcome.step
+        ),
+        Ending::Finished => println!("finished {} steps", outcome.step),
+    }
+    println!("\n{}", report::table(&outcome.metrics));
+    let neighbours = report::neighbours(&outcome.model, data, config.training.batch_size)?;
+    println!("held-out sentences and their nearest neighbours (cosine):\n{neighbours}");
+    let model = folder.join("model");
+    export::export(folder, &model, Choice::Best)?;
+    println!("learning curves: {}", folder.join("curves.svg").display());
+    println!("exported model:  {}", model.display());
+    Ok(())
+}
+
+/// The first signal asks the run to write a checkpoint and stop; the second ends it at once.
+fn stop_on_signals(interrupter: &Interrupter) -> Result<()> {
+    let interrupter = interrupter.clone();
+    ctrlc::set_handler(move || {
+        if interrupter.should_stop() {
+            std::process::exit(130);
+        }
+        interrupter.stop(Some("signal"));
+        eprintln!("stopping after this step; a second signal stops at once");
+    })
+    .context("cannot listen for signals")
+}

@@ -1,0 +1,513 @@
+//! What a run is: the TOML configuration, checked before any work starts.
+
+use std::path::{Path, PathBuf};
+
+use gensen_data::prepare::DataOptions;
+use gensen_data::spec::{TaskKind, TaskSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::legacy;
+
+/// The configuration of a run without any: the embedded sample corpus.
+const SAMPLE: &str = include_str!("../../../configs/sample.toml");
+
+/// A run, as written in a configuration file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the run lives.
+    #[serde(default)]
+    pub run: RunConfig,
+    /// Sizes of the model.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// Words and how text is split into them.
+    #[serde(default)]
+    pub vocabulary: VocabularyConfig,
+    /// Steps and their sizes.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How often to report, validate and save.
+    #[serde(default)]
+    pub management: ManagementConfig,
+    /// What to learn, in the order of the decoders.
+    #[serde(rename = "task")]
+    pub tasks: Vec<TaskSpec>,
+}
+
+/// Where the run lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// The run's name; the configuration file's if left out.
+    pub name: String,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// The run's own folder; `runs/NAME` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The folder relative inputs are found in.
+    pub data: PathBuf,
+    /// What the data's licences ask of those who use the model; written on its card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_licence: Option<String>,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            seed: 1,
+            folder: None,
+            data: PathBuf::from("."),
+            data_licence: None,
+        }
+    }
+}
+
+/// Sizes of the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// Numbers in a source word's embedding.
+    pub embedding_size: usize,
+    /// Numbers in a sentence vector, both directions together.
+    pub hidden_size: usize,
+    /// Encoder layers.
+    pub layers: usize,
+    /// Whether sentences are also read from their end.
+    pub bidirectional: bool,
+    /// Dropout on sentence vectors and between encoder layers.
+    pub dropout: f64,
+    /// Decoder states; `hidden_size` if left out, and nothing else fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_hidden_size: Option<usize>,
+    /// Numbers in a target word's embedding.
+    pub target_embedding_size: usize,
+    /// Hidden units of the inference head.
+    pub inference_hidden_size: usize,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            embedding_size: 512,
+            hidden_size: 2048,
+            layers: 1,
+            bidirectional: true,
+            dropout: 0.3,
+            decoder_hidden_size: None,
+            target_embedding_size: 512,
+            inference_hidden_size: 512,
+        }
+    }
+}
+
+/// Words and how text is split into them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VocabularyConfig {
+    /// Words the encoder knows, special words not counted.
+    pub source_words: usize,
+    /// Words each decoder can say, special words not counted.
+    pub target_words: usize,
+    /// The tokeniser's name.
+    pub tokenizer: String,
+    /// Moses non-breaking prefix lists to use instead of the built-in ones: a folder or a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonbreaking_prefixes: Option<PathBuf>,
+    /// NLTK's `punkt_tab` folder, with which `nltk` splits sentences first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub punkt: Option<PathBuf>,
+    /// Whether words are lower-cased.
+    pub lowercase: bool,
+    /// Whether the words of inference tasks count for the source vocabulary.
+    pub count_nli: bool,
+}
+
+impl Default for VocabularyConfig {
+    fn default() -> Self {
+        Self {
+            source_words: 80_000,
+            target_words: 30_000,
+            tokenizer: "whitespace".into(),
+            nonbreaking_prefixes: None,
+            punkt: None,
+            lowercase: true,
+            count_nli: true,
+        }
+    }
+}
+
+/// Steps and their sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Sentences (or pairs) a step.
+    pub batch_size: usize,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Gradients are scaled down to this global norm.
+    pub clip_norm: f64,
+    /// Optimiser steps of the whole run.
+    pub steps: u64,
+    /// One step in so many trains natural language inference.
+    pub nli_every: u64,
+    /// Longer source sentences are cut, special words not counted.
+    pub max_source_words: usize,
+    /// Longer target sentences are cut, special words not counted.
+    pub max_target_words: usize,
+    /// Longer premises and hypotheses are cut, special words not counted.
+    pub max_nli_words: usize,
+    /// So many batches are sorted by length together.
+    pub bucket_batches: u64,
+    /// Numbers the model computes in: "f32".
+    pub precision: Precision,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 48,
+            learning_rate: 1e-4,
+            clip_norm: 1.0,
+            steps: 100_000,
+            nli_every: 10,
+            max_source_words: 88,
+            max_target_words: 88,
+            max_nli_words: 256,
+            bucket_batches: 100,
+            precision: Precision::F32,
+        }
+    }
+}
+
+/// Numbers the model computes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+}
+
+/// How often to report, validate and save; all in steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ManagementConfig {
+    /// Mean training losses are written so often.
+    pub monitor_every: u64,
+    /// Validation runs so often.
+    pub validate_every: u64,
+    /// Checkpoints are written so often.
+    pub checkpoint_every: u64,
+    /// How many of the newest checkpoints are kept, besides the best one.
+    pub keep_checkpoints: usize,
+    /// Training ends when so many steps brought no better validation; never when 0.
+    pub early_stopping_patience: u64,
+}
+
+impl Default for ManagementConfig {
+    fn default() -> Self {
+        Self {
+            monitor_every: 200,
+            validate_every: 5_000,
+            checkpoint_every: 5_000,
+            keep_checkpoints: 2,
+            early_stopping_patience: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a TOML configuration, or the reference's JSON, applies `KEY=VALUE` overrides and
+    /// checks the result. Without a path it is the embedded sample's.
+    pub fn load(path: Option<&Path>, overrides: &[String]) -> Result<Self, TrainError> {
+        let (origin, text) = match path {
+            None => ("configs/sample.toml".into(), SAMPLE.to_owned()),
+            Some(path) => (
+                path.display().to_string(),
+                std::fs::read_to_string(path).map_err(TrainError::io(path))?,
+            ),
+        };
+        let json = path.is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
+        let text = if json {
+            legacy::to_toml(&origin, &text)?
+        } else {
+            text
+        };
+        let mut config = Self::parse(&origin, &text, overrides)?;
+        if config.run.name.is_empty() {
+            let stem = path.and_then(Path::file_stem).map(|s| s.to_string_lossy());
+            config.run.name = stem.map_or_else(|| "sample".into(), Into::into);
+        }
+        config.check(&origin)?;
+        Ok(config)
+    }
+
+    fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
+        let error = |problem: String| TrainError::Config {
+            origin: origin.into(),
+            problem,
+        };
+        // The text itself is parsed first, so that errors point to its lines.
+        let config: Self = toml::from_str(text).map_err(|e| error(e.to_string()))?;
+        if overrides.is_empty() {
+            return Ok(config);
+        }
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| error(e.to_string()))?;
+        for assignment in overrides {
+            let error = |problem: String| TrainError::Config {
+                origin: format!("--set {assignment}"),
+                problem,
+            };
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| error("expected KEY=VALUE, such as training.steps=500".into()))?;
+            let quoted = || toml::Value::String(value.trim().into());
+            let value = format!("value = {value}").parse::<toml::Table>();
+            let value = value
+                .ok()
+                .and_then(|mut t| t.remove("value"))
+                .unwrap_or_else(quoted);
+            set(&mut table, key.trim(), value).map_err(&error)?;
+            table
+                .clone()
+                .try_into::<Self>()
+                .map_err(|e| error(e.to_string()))?;
+        }
+        table
+            .try_into()
+            .map_err(|e: toml::de::Error| error(e.to_string()))
+    }
+
+    /// The run's own folder.
+    pub fn folder(&self) -> PathBuf {
+        let default = || Path::new("runs").join(&self.run.name);
+        self.run.folder.clone().unwrap_or_else(default)
+    }
+
+    /// What the data crate needs to know.
+    pub fn data_options(&self, threads: usize) -> DataOptions {
+        DataOptions {
+            source_words: self.vocabulary.source_words,
+            target_words: self.vocabulary.target_words,
+            tokenizer: self.vocabulary.tokenizer.clone(),
+            nonbreaking_prefixes: self.vocabulary.nonbreaking_prefixes.clone(),
+            punkt: self.vocabulary.punkt.clone(),
+            lowercase: self.vocabulary.lowercase,
+            max_source_words: self.training.max_source_words,
+            max_target_words: self.training.max_target_words,
+            max_nli_words: self.training.max_nli_words,
+            count_nli: self.vocabulary.count_nli,
+            threads,
+        }
+    }
+
+    fn check(&self, origin: &str) -> Result<(), TrainError> {
+        let error = |problem: String| {
+            Err(TrainError::Config {
+                origin: origin.into(),
+                problem,
+            })
+        };
+        let (training, management) = (&self.training, &self.management);
+        let positive = [
+            ("training.batch_size", training.batch_size as u64),
+            ("training.steps", training.steps),
+            ("training.nli_every", training.nli_every),
+            (
+                "training.max_source_words",
+                training.max_source_words as u64,
+            ),
+            (
+                "training.max_target_words",
+                training.max_target_words as u64,
+            ),
+            ("training.bucket_batches", training.bucket_batches),
+            ("management.monitor_every", management.monitor_every),
+            ("management.validate_every", management.validate_every),
+            ("management.checkpoint_every", management.checkpoint_every),
+            (
+                "management.keep_checkpoints",
+                management.keep_checkpoints as u64,
+            ),
+            (
+                "vocabulary.source_words",
+                self.vocabulary.source_words as u64,
+            ),
+            (
+                "vocabulary.target_words",
+                self.vocabulary.target_words as u64,
+            ),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return error(format!("{key} = 0: expected a positive number"));
+            }
+        }
+        for (key, value) in [
+            ("training.learning_rate", training.learning_rate),
+            ("training.clip_norm", training.clip_norm),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return error(format!("{key} = {value}: expected a positive number"));
+            }
+        }
+        if self.tasks.is_empty() {
+            return error("there is no [[task]]: expected at least one".into());
+        }
+        for (k, task) in self.tasks.iter().enumerate() {
+            if self.tasks[..k].iter().any(|other| other.name == task.name) {
+                return error(format!("two tasks are named `{}`", task.name));
+            }
+            if let Some(neighbours) = &task.neighbours
+                && (task.kind != TaskKind::SkipThought
+                    || neighbours.is_empty()
+                    || neighbours.len() == 2 && neighbours[0] == neighbours[1]
+                    || neighbours.len() > 2)
+            {
+                let name = &task.name;
+                return error(format!(
+                    "neighbours of task `{name}`: a skip-thought task takes one or both of \
+                     \"next\" and \"previous\""
+                ));
+            }
+            let weight = task.weight.unwrap_or(1.0);
+            if !(weight.is_finite() && weight > 0.0) {
+                let name = &task.name;
+                return error(format!(
+                    "weight = {weight} of task `{name}`: expected a positive number"
+                ));
+            }
+        }
+        // Sizes no model can have are told before any data is read.
+        self.model_config(8, &[8])
+            .check()
+            .map_err(|e| TrainError::Config {
+                origin: origin.into(),
+                problem: e.to_string(),
+            })
+    }
+
+    /// The model's sizes for vocabularies of these sizes, special words included.
+    pub fn model_config(
+        &self,
+        source_words: usize,
+        target_words: &[usize],
+    ) -> gensen_model::config::MultitaskConfig {
+        use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+        let model = &self.model;
+        let decoder = |&target_words: &usize| DecoderConfig {
+            target_words,
+            embedding_size: model.target_embedding_size,
+            hidden_size: model.decoder_hidden_size.unwrap_or(model.hidden_size),
+        };
+        let inference = self.tasks.iter().any(|task| task.kind == TaskKind::Nli);
+        MultitaskConfig {
+            encoder: EncoderConfig {
+                source_words,
+                embedding_size: model.embedding_size,
+                hidden_size: model.hidden_size,
+                layers: model.layers,
+                bidirectional: model.bidirectional,
+            },
+            decoders: target_words.iter().map(decoder).collect(),
+            inference_hidden: inference.then_some(model.inference_hidden_size),
+            dropout: model.dropout,
+        }
+    }
+}
+
+/// Sets a dotted key.
+fn set(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<(), String> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.into(), value);
+            Ok(())
+        }
+        Some((first, rest)) => {
+            let inner = table
+                .entry(first)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let inner = inner.as_table_mut();
+            set(
+                inner.ok_or_else(|| format!("`{first}` is not a table"))?,
+                rest,
+                value,
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TASK: &str = "[[task]]\nname = \"fr-en\"\nkind = \"translation\"\ntrain = \"a.tsv\"\n";
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Config, String> {
+        let overrides: Vec<String> = overrides.iter().map(|&s| s.into()).collect();
+        let config = Config::parse("x.toml", text, &overrides).map_err(|e| e.to_string())?;
+        config.check("x.toml").map_err(|e| e.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn overrides_change_single_keys() {
+        let config = parse(
+            TASK,
+            &["training.steps=500", "run.name=short", "model.dropout=0"],
+        );
+        let config = config.unwrap();
+        assert_eq!(
+            (config.training.steps, config.run.name.as_str()),
+            (500, "short")
+        );
+        assert_eq!(config.model.dropout, 0.0);
+    }
+
+    #[test]
+    fn mistakes_name_the_key() {
+        for (text, overrides, expected) in [
+            ("[training]\nstep = 5\n", &[][..], "unknown field `step`"),
+            ("[training]\nbatch_size = -5\n", &[], "-5"),
+            ("", &["training.batch_size=-5"], "training.batch_size=-5"),
+            ("", &["training.steps"], "KEY=VALUE"),
+            ("", &["training.steps=0"], "training.steps = 0"),
+            ("[model]\nhidden_size = 255\n", &[], "hidden_size = 255"),
+            ("[model]\ndropout = 1.0\n", &[], "dropout = 1"),
+            (
+                "[model]\ndecoder_hidden_size = 7\n",
+                &[],
+                "decoder_hidden_size = 7",
+            ),
+            ("[training]\nprecision = \"bf16\"\n", &[], "bf16"),
+            ("[training]\nlearning_rate = nan\n", &[], "learning_rate"),
+            (TASK, &[], "two tasks are named `fr-en`"),
+        ] {
+            let error = parse(&format!("{text}{TASK}"), overrides).expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(parse("task = []", &[]).unwrap_err().contains("no [[task]]"));
+    }
+
+    #[test]
+    fn every_shipped_configuration_is_whole() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs"));
+        let mut read = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            Config::load(Some(&path), &[]).unwrap_or_else(|e| panic!("{e}"));
+            read += 1;
+        }
+        assert!(read >= 9, "{read} configurations");
+    }
+
+    #[test]
+    fn an_odd_size_is_fine_in_one_direction() {
+        let text = format!("[model]\nhidden_size = 255\nbidirectional = false\n{TASK}");
+        assert!(parse(&text, &[]).is_ok());
+    }
+}

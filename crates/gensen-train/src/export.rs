@@ -1,0 +1,171 @@
+//! From a run's checkpoint to a model folder that others can use.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use gensen_data::prepare::PreparedData;
+use gensen_data::spec::Input;
+use gensen_data::vocabulary::Vocabulary;
+use gensen_model::model_folder::{
+    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Pooling, Provenance, Score, Source,
+};
+use gensen_model::weights::{EncoderState, Precision, safetensors};
+
+use crate::checkpoint::{self, Checkpoints};
+use crate::config::Config;
+use crate::error::TrainError;
+use crate::metrics::{Metric, Split};
+
+/// Which of a run's checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best validation's.
+    Best,
+    /// The newest.
+    Latest,
+    /// That of a step.
+    Step(u64),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            "latest" => Ok(Self::Latest),
+            _ => text
+                .parse()
+                .map(Self::Step)
+                .map_err(|_| format!("`{text}` is neither best, latest nor a step")),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => f.write_str("best"),
+            Self::Latest => f.write_str("latest"),
+            Self::Step(step) => write!(f, "{step}"),
+        }
+    }
+}
+
+/// Writes the vocabularies of a run: `source.txt`, and one file a task with target words.
+pub fn write_vocabularies(data: &PreparedData, folder: &Path) -> Result<(), TrainError> {
+    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
+    data.source_vocabulary.save(folder.join("source.txt"))?;
+    for task in &data.tasks {
+        if let Some(vocabulary) = task.target_vocabularies.first() {
+            vocabulary.save(folder.join(format!("target.{}.txt", task.name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the encoder of a run's checkpoint as a model folder.
+pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainError> {
+    let config_path = run.join("config.toml");
+    let config = Config::load(Some(&config_path), &[])?;
+    let checkpoints = Checkpoints::of(run);
+    let step = match choice {
+        Choice::Step(step) => Some(step),
+        Choice::Latest => checkpoints.named("latest"),
+        // A run without validation has no best checkpoint.
+        Choice::Best => checkpoints
+            .named("best")
+            .or_else(|| checkpoints.named("latest")),
+    };
+    let step = step.ok_or_else(|| TrainError::Checkpoint {
+        path: run.join("checkpoints"),
+        problem: "there is none yet".into(),
+    })?;
+    let folder = checkpoints.path(step);
+    checkpoint::verify(&folder)?;
+    let weights = folder.join("model.safetensors");
+    let tensors = safetensors::open(&weights)?;
+    let names = tensors.keys().map(String::as_str);
+    let (state, _decoders) = EncoderState::cut_out(names, |name| Ok(tensors[name].clone()))?;
+    let vocabulary = Vocabulary::load(run.join("vocab").join("source.txt"))?;
+    let metrics = crate::metrics::read(run)?;
+    let architecture = Architecture {
+        vocabulary_size: state.vocabulary_size(),
+        embedding_size: state.embedding_size(),
+        hidden_size: state.hidden_size(),
+        layers: state.layers(),
+        bidirectional: state.bidirectional(),
+    };
+    let card = ModelConfig {
+        format_version: FORMAT_VERSION,
+        architecture,
+        pooling: Pooling::Last,
+        tokenizer: config.vocabulary.tokenizer.clone(),
+        lowercase: config.vocabulary.lowercase,
+        provenance: provenance(&config, step, &metrics),
+    };
+    let model = ModelFolder::new(card, vocabulary, state)?;
+    Ok(model.write(output, Precision::F32)?)
+}
+
+/// An input's path or paths.
+fn describe(input: &Input) -> String {
+    let table = input.table();
+    let paths = [
+        table.path,
+        table.source,
+        table.target,
+        table.next,
+        table.previous,
+    ];
+    let paths: Vec<String> = paths.into_iter().flatten().collect();
+    paths.join(" + ")
+}
+
+fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
+    let licence = || {
+        let unknown = "not stated; see the data's own terms";
+        config
+            .run
+            .data_licence
+            .clone()
+            .unwrap_or_else(|| unknown.into())
+    };
+    let kind = |kind| toml::Value::try_from(kind).map_or_else(|_| String::new(), |v| v.to_string());
+    let data = config.tasks.iter().flat_map(|task| {
+        task.train.iter().map(|input| Source {
+            name: describe(input),
+            task: format!("{} ({})", task.name, kind(task.kind).trim_matches('"')),
+            licence: licence(),
+        })
+    });
+    let scores = metrics
+        .iter()
+        .filter(|m| m.step == step && m.split != Split::Train);
+    let scores = scores.filter_map(|m| {
+        let (metric, value) = match (m.accuracy, m.perplexity) {
+            (Some(accuracy), _) => ("accuracy, %", 100.0 * accuracy),
+            (None, Some(perplexity)) => ("perplexity a word", perplexity),
+            _ => return None,
+        };
+        let split = if m.split == Split::Test {
+            "test"
+        } else {
+            "validation"
+        };
+        Some(Score {
+            task: format!("{} ({split})", m.task),
+            metric: metric.into(),
+            value,
+        })
+    });
+    Provenance {
+        name: config.run.name.clone(),
+        description: "A bidirectional GRU sentence encoder trained on several tasks at once."
+            .into(),
+        data: data.collect(),
+        steps: Some(step),
+        scores: scores.collect(),
+    }
+}

@@ -1,0 +1,287 @@
+//! The reference's JSON configuration, read as it is.
+
+use serde::Deserialize;
+
+use crate::error::TrainError;
+
+/// The keys the reference's training program reads. Others are named in a warning.
+#[derive(Deserialize)]
+struct Legacy {
+    training: Training,
+    management: Management,
+    data: Data,
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Training {
+    lrate: f64,
+    batch_size: u64,
+    #[serde(default = "one")]
+    n_gpus: u64,
+}
+
+#[derive(Deserialize)]
+struct Management {
+    monitor_loss: u64,
+    checkpoint_freq: u64,
+    eval_freq: u64,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    paths: Vec<Paths>,
+    max_src_length: u64,
+    max_trg_length: u64,
+    save_dir: String,
+    nli_train: Option<String>,
+    nli_dev: Option<String>,
+    nli_test: Option<String>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Paths {
+    train_src: String,
+    train_trg: String,
+    val_src: Option<String>,
+    val_trg: Option<String>,
+    taskname: String,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    dim_src: u64,
+    dim_trg: u64,
+    dim_word_src: u64,
+    dim_word_trg: u64,
+    n_words_src: u64,
+    n_words_trg: u64,
+    #[serde(default = "one")]
+    n_layers_src: u64,
+    #[serde(default = "yes")]
+    bidirectional: bool,
+    dropout: f64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Keys that are read but change nothing, there and here, with the reason.
+const WITHOUT_EFFECT: [(&str, &str, &str); 8] = [
+    ("training", "optimizer", "the optimiser is always Adam"),
+    (
+        "training",
+        "clip_c",
+        "the gradient norm is always clipped at 1",
+    ),
+    ("training", "n_gpus", "devices are named with --device"),
+    ("management", "print_samples", "nothing is printed"),
+    ("data", "task", "it only named the log file"),
+    ("data", "load_dir", "use --resume"),
+    ("model", "layernorm", "there is no layer normalisation"),
+    ("model", "n_layers_trg", "decoders have one layer"),
+];
+
+/// The reference's steps are counted in examples.
+fn steps(examples: u64, batch: u64) -> i64 {
+    i64::try_from((examples / batch.max(1)).max(1)).unwrap_or(i64::MAX)
+}
+
+/// The TOML configuration that means the same as a JSON one of the reference.
+///
+/// The reference trains until it is stopped; so does this, for want of a number of steps.
+pub(crate) fn to_toml(origin: &str, text: &str) -> Result<String, TrainError> {
+    let error = |problem: String| TrainError::Config {
+        origin: origin.into(),
+        problem,
+    };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
+    for (section, key, reason) in WITHOUT_EFFECT {
+        if value[section].get(key).is_some() {
+            tracing::warn!("{origin}: {section}.{key} has no effect: {reason}");
+        }
+    }
+    let legacy: Legacy = serde_json::from_value(value).map_err(|e| error(e.to_string()))?;
+    let Legacy {
+        training,
+        management,
+        data,
+        model,
+    } = legacy;
+    let batch = training.batch_size * training.n_gpus.max(1);
+    let special = |length: u64| length.saturating_sub(2).max(1);
+    let mut config = toml::Table::new();
+    let mut section = |name: &str, text: String| -> Result<(), TrainError> {
+        let table = text
+            .parse::<toml::Table>()
+            .map_err(|e| error(e.to_string()))?;
+        config.insert(name.into(), toml::Value::Table(table));
+        Ok(())
+    };
+    section("run", format!("folder = {}", quoted(&data.save_dir)))?;
+    section(
+        "model",
+        format!(
+            "embedding_size = {}\nhidden_size = {}\nlayers = {}\nbidirectional = {}\n\
+             dropout = {:?}\ndecoder_hidden_size = {}\ntarget_embedding_size = {}",
+            model.dim_word_src,
+            model.dim_src,
+            model.n_layers_src,
+            model.bidirectional,
+            model.dropout,
+            model.dim_trg,
+            model.dim_word_trg,
+        ),
+    )?;
+    section(
+        "vocabulary",
+        format!(
+            "source_words = {}\ntarget_words = {}\ntokenizer = \"whitespace\"\nlowercase = true\n\
+             count_nli = false",
+            model.n_words_src, model.n_words_trg
+        ),
+    )?;
+    section(
+        "training",
+        format!(
+            "batch_size = {batch}\nlearning_rate = {:?}\nclip_norm = 1.0\nsteps = {}\n\
+             nli_every = 10\nmax_source_words = {}\nmax_target_words = {}",
+            training.lrate,
+            i64::MAX,
+            special(data.max_src_length),
+            special(data.max_trg_length),
+        ),
+    )?;
+    section(
+        "management",
+        format!(
+            "monitor_every = {}\ncheckpoint_every = {}\nvalidate_every = {}",
+            steps(management.monitor_loss, batch),
+            steps(management.checkpoint_freq, batch),
+            steps(management.eval_freq, batch),
+        ),
+    )?;
+    let tasks = tasks(&data).map_err(&error)?;
+    config.insert("task".into(), toml::Value::Array(tasks));
+    toml::to_string(&config).map_err(|e| error(e.to_string()))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.into()).to_string()
+}
+
+fn tasks(data: &Data) -> Result<Vec<toml::Value>, String> {
+    let find = |name: &str| data.paths.iter().find(|p| p.taskname == name);
+    let pair = find("skipthought_next").zip(find("skipthought_previous"));
+    let mut tasks = Vec::new();
+    for paths in &data.paths {
+        let entry = match (&pair, paths.taskname.as_str()) {
+            (Some(_), "skipthought_previous") => continue,
+            (Some((next, previous)), "skipthought_next") => skip_thought(next, previous),
+            _ => sequence(paths),
+        };
+        tasks.push(entry);
+    }
+    if let Some(train) = &data.nli_train {
+        let optional = |key: &str, path: &Option<String>| {
+            path.as_ref()
+                .map_or_else(String::new, |path| format!("\n{key} = {}", quoted(path)))
+        };
+        tasks.push(format!(
+            "name = \"nli\"\nkind = \"nli\"\ntrain = {}{}{}",
+            quoted(train),
+            optional("validation", &data.nli_dev),
+            optional("test", &data.nli_test),
+        ));
+    }
+    let table = |text: String| text.parse::<toml::Table>().map(toml::Value::Table);
+    tasks
+        .into_iter()
+        .map(|text| table(text).map_err(|e| e.to_string()))
+        .collect()
+}
+
+fn sequence(paths: &Paths) -> String {
+    let files = |source: &str, target: &str| {
+        format!(
+            "{{ source = {}, target = {} }}",
+            quoted(source),
+            quoted(target)
+        )
+    };
+    let mut text = format!(
+        "name = {}\nkind = \"seq2seq\"\ntrain = {}",
+        quoted(&paths.taskname),
+        files(&paths.train_src, &paths.train_trg)
+    );
+    if let Some((source, target)) = paths.val_src.as_ref().zip(paths.val_trg.as_ref()) {
+        text += &format!("\nvalidation = {}", files(source, target));
+    }
+    text
+}
+
+/// The reference's two files of neighbours, over the same sources in the same order.
+fn skip_thought(next: &Paths, previous: &Paths) -> String {
+    let files = |source: &str, target: &str, before: &str| {
+        format!(
+            "{{ source = {}, next = {}, previous = {} }}",
+            quoted(source),
+            quoted(target),
+            quoted(before)
+        )
+    };
+    let train = files(&next.train_src, &next.train_trg, &previous.train_trg);
+    let mut text = format!("name = \"skip-thought\"\nkind = \"skip-thought\"\ntrain = {train}");
+    if let (Some(source), Some(target), Some(before)) =
+        (&next.val_src, &next.val_trg, &previous.val_trg)
+    {
+        text += &format!("\nvalidation = {}", files(source, target, before));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_configuration_of_the_reference_is_understood() {
+        let text = r#"{
+            "training": {"optimizer": "adam", "clip_c": 1, "lrate": 0.0001, "batch_size": 48, "n_gpus": 1},
+            "management": {"monitor_loss": 9600, "print_samples": 12800,
+                           "checkpoint_freq": 640000, "eval_freq": 4800000},
+            "data": {"paths": [
+                {"train_src": "next.src", "train_trg": "next.trg", "val_src": "v.src",
+                 "val_trg": "v.next", "taskname": "skipthought_next"},
+                {"train_src": "a.en", "train_trg": "a.de", "val_src": "v.en", "val_trg": "v.de",
+                 "taskname": "de-en"},
+                {"train_src": "next.src", "train_trg": "previous.trg", "val_src": "v.src",
+                 "val_trg": "v.previous", "taskname": "skipthought_previous"}],
+                "max_src_length": 90, "max_trg_length": 90, "task": "multi", "save_dir": "models/x",
+                "load_dir": "auto", "nli_train": "nli.train", "nli_dev": "nli.dev", "nli_test": "nli.test"},
+            "model": {"dim_src": 2048, "dim_trg": 2048, "dim_word_src": 512, "dim_word_trg": 512,
+                      "n_words_src": 80000, "n_words_trg": 30000, "n_layers_src": 1,
+                      "bidirectional": true, "layernorm": false, "dropout": 0.3}
+        }"#;
+        let toml = super::to_toml("example.json", text).unwrap();
+        let config: Config = toml::from_str(&toml).unwrap();
+        assert_eq!(config.management.monitor_every, 200);
+        assert_eq!(config.management.validate_every, 100_000);
+        assert_eq!(config.training.max_source_words, 88);
+        assert_eq!(config.training.learning_rate, 0.0001);
+        let names: Vec<&str> = config.tasks.iter().map(|t| t.name.as_str()).collect();
+        assert_eq!(names, ["skip-thought", "de-en", "nli"]);
+        assert_eq!(config.folder(), std::path::Path::new("models/x"));
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let error = super::to_toml("x.json", r#"{"training": {"lrate": 1}}"#).unwrap_err();
+        assert!(error.to_string().contains("batch_size"), "{error}");
+    }
+}

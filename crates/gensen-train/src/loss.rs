@@ -1,0 +1,76 @@
+//! The loss of one batch, and the gradients it gives.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use gensen_data::batch::Batch;
+use gensen_model::MultitaskModel;
+use gensen_model::dropout::Dropout;
+
+use crate::optimizer::StepGradients;
+
+/// The losses of one batch.
+#[derive(Debug)]
+pub struct BatchLoss {
+    /// The mean loss in nats of each target: a word of each decoder's target, or a pair.
+    pub losses: Vec<f64>,
+    /// Target words, or pairs.
+    pub counts: Vec<usize>,
+    /// Pairs whose label was guessed right; zero for other tasks.
+    pub correct: usize,
+    total: Tensor<1>,
+}
+
+impl BatchLoss {
+    /// Runs the model on `batch`, a task whose first decoder is `first_decoder`.
+    pub fn new(
+        model: &MultitaskModel,
+        batch: &Batch,
+        first_decoder: usize,
+        dropout: &mut Dropout,
+    ) -> Self {
+        match batch {
+            Batch::Seq2Seq(batch) => {
+                let losses = model.seq2seq_losses(batch, first_decoder, dropout);
+                let words = |sentences: &gensen_data::batch::Sentences| {
+                    sentences.ids.len().saturating_sub(sentences.len())
+                };
+                Self::sum(losses, batch.targets.iter().map(words).collect(), 0)
+            }
+            Batch::Nli(batch) => {
+                let Some(logits) = model.inference_logits(batch, dropout) else {
+                    return Self::sum(Vec::new(), Vec::new(), 0);
+                };
+                let pairs = batch.labels.len();
+                let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
+                let labels = TensorData::new(labels, [pairs, 1]);
+                let labels = Tensor::<2, Int>::from_data(labels, &logits.device());
+                let guesses = logits.clone().inner().argmax(1);
+                let correct = guesses.equal(labels.clone().inner()).int().sum();
+                let correct = correct.into_data().iter::<i64>().sum::<i64>();
+                let loss = -log_softmax(logits, 1).gather(1, labels).mean();
+                Self::sum(vec![loss], vec![pairs], correct.unsigned_abs() as usize)
+            }
+        }
+    }
+
+    fn sum(losses: Vec<Tensor<1>>, counts: Vec<usize>, correct: usize) -> Self {
+        let values = losses.iter().map(|loss| {
+            let data = loss.clone().inner().into_data();
+            data.iter::<f64>().sum()
+        });
+        Self {
+            losses: values.collect(),
+            counts,
+            correct,
+            total: losses
+                .into_iter()
+                .reduce(|sum, loss| sum + loss)
+                .unwrap_or_else(|| Tensor::zeros([1], &Default::default())),
+        }
+    }
+
+    /// The gradients of the sum of the losses.
+    pub fn backward(&self, model: &MultitaskModel) -> StepGradients {
+        StepGradients::take(model, &mut self.total.backward())
+    }
+}

@@ -1,0 +1,248 @@
+//! What a run reports: means of training losses, validation results, `metrics.jsonl`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+use crate::files;
+use crate::loss::BatchLoss;
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Which data.
+    pub split: Split,
+    /// The task, and after a slash the decoder where a task has two; `encoder` for properties of
+    /// the sentence vectors.
+    pub task: String,
+    /// Mean cross-entropy in nats: a target word, or a pair of sentences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// `exp(loss)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<f64>,
+    /// Share of pairs whose label was guessed right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Target words, or pairs, that the loss is a mean over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// Mean global gradient norm before clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
+    /// Adam's step size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// `exp` of the entropy of the variance spectrum of sentence vectors: how many directions
+    /// they use. A small number tells of collapsed vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_rank: Option<f64>,
+    /// Target words, or pairs, a second: not reproducible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count_per_second: Option<f64>,
+    /// Wall time of the steps or the validation: not reproducible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// Which data a metric was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// Training batches, dropout on.
+    Train,
+    /// Held-out data that decides on early stopping and the best checkpoint.
+    Validation,
+    /// Held-out data that decides on nothing.
+    Test,
+}
+
+impl Metric {
+    /// A metric without values.
+    pub fn new(step: u64, split: Split, task: &str) -> Self {
+        Self {
+            step,
+            split,
+            task: task.into(),
+            loss: None,
+            perplexity: None,
+            accuracy: None,
+            count: None,
+            gradient_norm: None,
+            learning_rate: None,
+            effective_rank: None,
+            count_per_second: None,
+            seconds: None,
+        }
+    }
+}
+
+/// Sums over the steps since the last report; part of a checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// One entry a decoder, then one an inference task.
+    pub tasks: Vec<TaskSums>,
+}
+
+/// Sums of one decoder or inference task.
+///
+/// Numbers are kept as bits, so that a resumed run reports to the last digit what an
+/// uninterrupted one would have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskSums {
+    /// Steps.
+    pub steps: u64,
+    /// Sum of mean losses.
+    #[serde(with = "bits")]
+    pub loss: f64,
+    /// Sum of gradient norms.
+    #[serde(with = "bits")]
+    pub gradient_norm: f64,
+    /// Target words, or pairs.
+    pub count: u64,
+    /// Pairs guessed right.
+    pub correct: u64,
+    /// Wall time.
+    #[serde(with = "bits")]
+    pub seconds: f64,
+}
+
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(x: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        x.to_bits().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
+}
+
+impl Window {
+    /// Nothing yet, for so many decoders and inference tasks.
+    pub fn new(outputs: usize) -> Self {
+        Self {
+            tasks: vec![TaskSums::default(); outputs],
+        }
+    }
+
+    /// Adds a step whose first output is `first`.
+    pub fn add(&mut self, first: usize, loss: &BatchLoss, gradient_norm: f64, seconds: f64) {
+        let outputs = self.tasks.iter_mut().skip(first);
+        for (sums, (value, count)) in outputs.zip(loss.losses.iter().zip(&loss.counts)) {
+            sums.steps += 1;
+            sums.loss += value;
+            sums.gradient_norm += gradient_norm;
+            sums.count += *count as u64;
+            sums.correct += loss.correct as u64;
+            sums.seconds += seconds;
+        }
+    }
+
+    /// One metric for each output that was trained since the last report, and starts again.
+    pub fn report(&mut self, step: u64, outputs: &[Output], learning_rate: f64) -> Vec<Metric> {
+        let sums = std::mem::replace(self, Self::new(outputs.len())).tasks;
+        let trained = outputs.iter().zip(sums).filter(|(_, sums)| sums.steps > 0);
+        trained
+            .map(|(output, sums)| {
+                let loss = sums.loss / sums.steps as f64;
+                let accuracy = sums.correct as f64 / sums.count.max(1) as f64;
+                Metric {
+                    loss: Some(loss),
+                    perplexity: (!output.inference).then(|| loss.exp()),
+                    accuracy: output.inference.then_some(accuracy),
+                    count: Some(sums.count),
+                    gradient_norm: Some(sums.gradient_norm / sums.steps as f64),
+                    learning_rate: Some(learning_rate),
+                    count_per_second: Some(sums.count as f64 / sums.seconds.max(1e-9)),
+                    seconds: Some(sums.seconds),
+                    ..Metric::new(step, Split::Train, &output.name)
+                }
+            })
+            .collect()
+    }
+}
+
+/// Something with a loss of its own: a decoder or an inference task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The task's name, with the decoder's after a slash where there are two.
+    pub name: String,
+    /// Whether it is an inference task.
+    pub inference: bool,
+}
+
+/// The metrics of the run in a folder; a torn last line is left out.
+pub fn read(folder: &Path) -> Result<Vec<Metric>, TrainError> {
+    let path = folder.join("metrics.jsonl");
+    let text = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
+    let metrics = text
+        .lines()
+        .map_while(|line| serde_json::from_str(line).ok());
+    Ok(metrics.collect())
+}
+
+/// The growing file of a run's metrics.
+#[derive(Debug)]
+pub struct MetricsLog {
+    path: PathBuf,
+    metrics: Vec<Metric>,
+}
+
+impl MetricsLog {
+    /// Opens `metrics.jsonl` in a run's folder and forgets what came after `step`, the checkpoint
+    /// that the run goes on from.
+    pub fn open(folder: &Path, step: Option<u64>) -> Result<Self, TrainError> {
+        let path = folder.join("metrics.jsonl");
+        let mut kept = Vec::new();
+        let mut metrics = Vec::new();
+        if let Some(step) = step
+            && path.exists()
+        {
+            let text = fs::read(&path).map_err(TrainError::io(&path))?;
+            // A line that a power cut tore is after the last checkpoint, and ends the file.
+            for line in text.split_inclusive(|&byte| byte == b'\n') {
+                let Ok(metric) = serde_json::from_slice::<Metric>(line) else {
+                    break;
+                };
+                if metric.step > step || !line.ends_with(b"\n") {
+                    break;
+                }
+                kept.extend_from_slice(line);
+                metrics.push(metric);
+            }
+        }
+        files::write(&path, |file| file.write_all(&kept)).map_err(TrainError::io(&path))?;
+        Ok(Self { path, metrics })
+    }
+
+    /// Appends lines and waits until they are on disk.
+    pub fn append(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
+        let mut lines = Vec::new();
+        for metric in &metrics {
+            serde_json::to_writer(&mut lines, metric)
+                .map_err(|e| TrainError::io(&self.path)(e.into()))?;
+            lines.push(b'\n');
+        }
+        let append = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().append(true).open(&self.path)?;
+            file.write_all(&lines)?;
+            file.sync_data()
+        };
+        append().map_err(TrainError::io(&self.path))?;
+        self.metrics.extend(metrics);
+        Ok(())
+    }
+
+    /// All metrics of the run so far.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+}

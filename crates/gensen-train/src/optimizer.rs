@@ -1,0 +1,168 @@
+//! Adam with clipping by the global gradient norm.
+
+use std::collections::BTreeMap;
+
+use burn::module::Module;
+use burn::tensor::{Gradients, Tensor};
+use gensen_model::ops::{AdamStep, adam_step, sum_of_squares};
+use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
+
+/// Adam's constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamConfig {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the running mean of gradients.
+    pub beta1: f64,
+    /// Decay of the running mean of squared gradients.
+    pub beta2: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// Gradients of a step are scaled down to this global norm.
+    pub clip_norm: f64,
+}
+
+impl AdamConfig {
+    /// The paper's constants at a learning rate.
+    pub fn new(learning_rate: f64, clip_norm: f64) -> Self {
+        Self {
+            learning_rate,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip_norm,
+        }
+    }
+}
+
+/// One parameter's running means and how often it has been updated.
+#[derive(Clone, Debug)]
+pub struct Moments {
+    /// Updates so far.
+    pub updates: u64,
+    /// Running mean of the gradient, flattened.
+    pub mean: Tensor<1>,
+    /// Running mean of the squared gradient, flattened.
+    pub variance: Tensor<1>,
+}
+
+/// The gradients of one step by parameter name, flattened. Parameters the step's loss does not
+/// depend on are absent.
+#[derive(Debug, Default)]
+pub struct StepGradients(pub BTreeMap<String, Tensor<1>>);
+
+impl StepGradients {
+    /// Takes the gradients of `module`'s parameters out of a backward pass.
+    pub fn take<M: Module>(module: &M, gradients: &mut Gradients) -> Self {
+        struct Take<'a> {
+            source: &'a mut Gradients,
+            taken: StepGradients,
+        }
+        impl ParameterVisitor for Take<'_> {
+            fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
+                if let Some(gradient) = tensor.grad_remove(self.source) {
+                    let size = gradient.shape().num_elements();
+                    self.taken.0.insert(name.into(), gradient.reshape([size]));
+                }
+            }
+        }
+        let mut take = Take {
+            source: gradients,
+            taken: Self::default(),
+        };
+        parameters::visit(module, &mut take);
+        take.taken
+    }
+
+    /// The Euclidean norm of all gradients together.
+    pub fn norm(&self) -> f64 {
+        let squares: Vec<Tensor<1>> = self.0.values().cloned().map(sum_of_squares).collect();
+        if squares.is_empty() {
+            return 0.0;
+        }
+        let squares = Tensor::cat(squares, 0).into_data();
+        squares.iter::<f64>().sum::<f64>().sqrt()
+    }
+}
+
+/// Adam's state. A parameter without a gradient in a step is left alone, its moments and its
+/// count of updates included, as PyTorch does with gradients set to none.
+#[derive(Debug)]
+pub struct Adam {
+    config: AdamConfig,
+    moments: BTreeMap<String, Moments>,
+}
+
+impl Adam {
+    /// No parameter has been updated yet.
+    pub fn new(config: AdamConfig) -> Self {
+        Self {
+            config,
+            moments: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on from saved moments.
+    pub fn resume(config: AdamConfig, moments: BTreeMap<String, Moments>) -> Self {
+        Self { config, moments }
+    }
+
+    /// The moments by parameter name.
+    pub fn moments(&self) -> &BTreeMap<String, Moments> {
+        &self.moments
+    }
+
+    /// Updates `module` by `gradients`, whose global norm is `norm`.
+    pub fn step<M: Module>(&mut self, module: M, gradients: StepGradients, norm: f64) -> M {
+        // PyTorch's `clip_grad_norm_` divides by norm + 1e-6.
+        let scale = (self.config.clip_norm / (norm + 1e-6)).min(1.0);
+        let mut update = Update {
+            adam: self,
+            gradients,
+            scale,
+        };
+        parameters::map(module, &mut update)
+    }
+}
+
+struct Update<'a> {
+    adam: &'a mut Adam,
+    gradients: StepGradients,
+    scale: f64,
+}
+
+impl ParameterMapper for Update<'_> {
+    fn map<const D: usize>(&mut self, name: &str, parameter: Tensor<D>) -> Tensor<D> {
+        let Some(gradient) = self.gradients.0.remove(name) else {
+            return parameter;
+        };
+        let shape = parameter.dims();
+        let (updates, mean, variance) = match self.adam.moments.remove(name) {
+            Some(moments) => (moments.updates + 1, moments.mean, moments.variance),
+            None => (1, gradient.zeros_like(), gradient.zeros_like()),
+        };
+        let config = self.adam.config;
+        // Exponents beyond i32 have long underflowed to zero.
+        let exponent = i32::try_from(updates).unwrap_or(i32::MAX);
+        let step = AdamStep {
+            step_size: (config.learning_rate / (1.0 - config.beta1.powi(exponent))) as f32,
+            beta1: config.beta1 as f32,
+            beta2: config.beta2 as f32,
+            variance_correction: (1.0 / (1.0 - config.beta2.powi(exponent)).sqrt()) as f32,
+            epsilon: config.epsilon as f32,
+            gradient_scale: self.scale as f32,
+        };
+        let size = gradient.dims()[0];
+        let [parameter, mean, variance] =
+            adam_step(parameter.reshape([size]), mean, variance, gradient, step);
+        self.adam.moments.insert(
+            name.into(),
+            Moments {
+                updates,
+                mean,
+                variance,
+            },
+        );
+        parameter.reshape(shape)
+    }
+}

@@ -1,0 +1,154 @@
+//! Which task a step trains, and which of the task's batches it takes.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How many past steps are remembered for readers that run behind the foremost one.
+const REMEMBERED: usize = 4096;
+
+/// Draws a task for each step, as a pure function of (seed, step).
+///
+/// One step in `nli_every` (the first, and every `nli_every`-th after it) trains an inference
+/// task; the others draw a task by weight. With no inference task, or nothing but inference tasks,
+/// every step draws.
+#[derive(Debug)]
+pub struct TaskSampler {
+    seed: u64,
+    weights: Vec<f64>,
+    inference: Vec<bool>,
+    nli_every: u64,
+    positions: Mutex<Positions>,
+}
+
+#[derive(Debug)]
+struct Positions {
+    /// The next step to draw.
+    next: u64,
+    /// Batches each task has been given before `next`.
+    given: Vec<u64>,
+    /// (task, batch) of the steps just before `next`.
+    recent: VecDeque<(usize, u64)>,
+}
+
+impl TaskSampler {
+    /// `weights` and `inference` have one entry a task.
+    pub fn new(seed: u64, weights: Vec<f64>, inference: Vec<bool>, nli_every: u64) -> Self {
+        let given = vec![0; weights.len()];
+        Self {
+            seed,
+            weights,
+            inference,
+            nli_every,
+            positions: Mutex::new(Positions {
+                next: 0,
+                given,
+                recent: VecDeque::new(),
+            }),
+        }
+    }
+
+    /// The task of a step counted from 0.
+    pub fn task(&self, step: u64) -> usize {
+        let mixed = self.inference.contains(&true) && self.inference.contains(&false);
+        let wanted = mixed.then(|| step.is_multiple_of(self.nli_every.max(1)));
+        let candidates = (0..self.weights.len())
+            .filter(|&task| wanted.is_none_or(|inference| self.inference[task] == inference));
+        let total: f64 = candidates.clone().map(|task| self.weights[task]).sum();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(step);
+        let mut left = rng.random::<f64>() * total;
+        let mut chosen = 0;
+        for task in candidates {
+            chosen = task;
+            left -= self.weights[task];
+            if left < 0.0 {
+                break;
+            }
+        }
+        chosen
+    }
+
+    /// The task of a step and how many batches that task was given before.
+    ///
+    /// Steps are drawn once, in order; asking again for one of the last few thousand is cheap.
+    pub fn at(&self, step: u64) -> (usize, u64) {
+        let mut positions = self
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let oldest = positions.next - positions.recent.len() as u64;
+        if step < oldest {
+            positions.next = 0;
+            positions.given.fill(0);
+            positions.recent.clear();
+        }
+        while positions.next <= step {
+            let task = self.task(positions.next);
+            let batch = positions.given[task];
+            positions.given[task] += 1;
+            positions.next += 1;
+            positions.recent.push_back((task, batch));
+            if positions.recent.len() > REMEMBERED {
+                positions.recent.pop_front();
+            }
+        }
+        let oldest = positions.next - positions.recent.len() as u64;
+        positions.recent[(step - oldest) as usize]
+    }
+
+    /// Batches each task has been given before `step`.
+    pub fn positions(&self, step: u64) -> Vec<u64> {
+        let mut given = vec![0; self.weights.len()];
+        (0..step).for_each(|step| given[self.task(step)] += 1);
+        given
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampler() -> TaskSampler {
+        TaskSampler::new(
+            7,
+            vec![1.0, 1.0, 2.0, 1.0],
+            vec![false, false, false, true],
+            10,
+        )
+    }
+
+    #[test]
+    fn every_tenth_step_is_inference_and_the_others_follow_the_weights() {
+        let sampler = sampler();
+        let given = sampler.positions(20_000);
+        assert_eq!(given[3], 2_000);
+        for (task, share) in [(0, 0.25), (1, 0.25), (2, 0.5)] {
+            let found = given[task] as f64 / 18_000.0;
+            assert!(
+                (found - share).abs() < 0.02,
+                "task {task}: {found} of the steps"
+            );
+        }
+    }
+
+    #[test]
+    fn positions_are_a_function_of_the_step() {
+        let ahead = sampler();
+        let expected: Vec<_> = (0..9_000).map(|step| ahead.at(step)).collect();
+        let seeking = sampler();
+        for step in [8_999, 0, 5, 4_321, 8_998, 17] {
+            assert_eq!(seeking.at(step), expected[step as usize], "step {step}");
+        }
+        let (task, batch) = expected[8_999];
+        assert_eq!(sampler().positions(8_999)[task], batch);
+    }
+
+    #[test]
+    fn a_single_kind_of_task_takes_every_step() {
+        let only = TaskSampler::new(1, vec![1.0], vec![true], 10);
+        assert!((0..50).all(|step| only.task(step) == 0));
+    }
+}

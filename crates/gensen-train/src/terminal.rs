@@ -1,0 +1,152 @@
+//! Progress bars and logging; bars are hidden when standard error is no terminal.
+
+use std::fs::OpenOptions;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use gensen_data::prepare;
+use gensen_train::metrics::{Metric, Split};
+use gensen_train::run::Event;
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Logs to standard error and, with its time, to a file. `RUST_LOG` chooses what.
+pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
+    let level = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let console = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let file = match file {
+        None => None,
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.with_context(|| path.display().to_string())?;
+            let layer = tracing_subscriber::fmt::layer().with_ansi(false);
+            Some(layer.with_writer(Mutex::new(file)))
+        }
+    };
+    tracing_subscriber::registry()
+        .with(level())
+        .with(console)
+        .with(file)
+        .try_init()
+        .context("logging")
+}
+
+/// What preparation is doing.
+pub(crate) struct Spinner(ProgressBar);
+
+impl Spinner {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    pub(crate) fn show(&self, progress: &prepare::Progress<'_>) {
+        use prepare::Progress::{Counting, Hashing, Reading, Ready, Writing};
+        let message = match progress {
+            Hashing { input } => format!("hashing {input}"),
+            Reading {
+                task,
+                split,
+                input,
+                line,
+            } => {
+                format!("reading {input} ({task}, {split}), line {line}")
+            }
+            Counting { task } => format!("counting the words of {task}"),
+            Writing { task } => format!("writing the shards of {task}"),
+            Ready { reused: true } => "data found in the cache".into(),
+            _ => "data ready".into(),
+        };
+        self.0.set_message(message);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The bar over a run's steps, with its metrics as lines above it.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    /// Exponential mean of the loss, for the eye.
+    loss: Option<f64>,
+}
+
+impl Progress {
+    pub(crate) fn new(steps: u64) -> Self {
+        let bar = ProgressBar::new(steps);
+        let style = "{wide_bar} {pos}/{len} steps, {per_sec}, {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        Self { bar, loss: None }
+    }
+
+    pub(crate) fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Resumed { from, step } => {
+                tracing::info!("going on from {} ({step} steps done)", from.display());
+                self.bar.set_position(*step);
+                self.bar.reset_eta();
+            }
+            Event::Step {
+                step, task, loss, ..
+            } => {
+                let mean = self.loss.map_or(*loss, |mean| 0.98 * mean + 0.02 * loss);
+                self.loss = Some(mean);
+                self.bar.set_position(*step);
+                self.bar.set_message(format!("{task} loss {mean:.3}"));
+            }
+            Event::Metrics(metrics) => {
+                self.bar.suspend(|| metrics.iter().for_each(log));
+            }
+            Event::Checkpoint { path } => {
+                self.bar
+                    .suspend(|| tracing::debug!("checkpoint {}", path.display()));
+            }
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn log(metric: &Metric) {
+    let split = match metric.split {
+        Split::Train => "training",
+        Split::Validation => "validation",
+        Split::Test => "test",
+    };
+    let mut parts = Vec::new();
+    let values = [
+        ("loss", metric.loss),
+        ("perplexity", metric.perplexity),
+        ("accuracy", metric.accuracy),
+        ("gradient norm", metric.gradient_norm),
+        ("effective rank", metric.effective_rank),
+    ];
+    for (name, value) in values {
+        parts.extend(value.map(|value| format!("{name} {value:.4}")));
+    }
+    let rate = metric
+        .count_per_second
+        .filter(|_| metric.split == Split::Train);
+    parts.extend(rate.map(|rate| format!("{rate:.0}/s")));
+    tracing::info!(
+        "step {} {split} {}: {}",
+        metric.step,
+        metric.task,
+        parts.join(", ")
+    );
+}

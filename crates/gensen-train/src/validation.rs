@@ -1,0 +1,159 @@
+//! Held-out losses, accuracy and the health of sentence vectors.
+
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use faer::{Mat, Side};
+use gensen_data::batch::{Batch, Sentences};
+use gensen_data::dataset::Dataset;
+use gensen_model::MultitaskModel;
+use gensen_model::dropout::Dropout;
+
+use crate::error::TrainError;
+use crate::loss::BatchLoss;
+use crate::metrics::{Metric, Output, Split};
+use crate::run::keep_targets;
+
+/// Sentences whose vectors' effective rank is measured.
+const RANK_SENTENCES: usize = 500;
+
+/// One task's held-out data.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldOut<'a> {
+    /// The examples.
+    pub data: &'a Dataset,
+    /// What they are for.
+    pub split: Split,
+    /// Which of a batch's targets count.
+    pub targets: &'a [usize],
+    /// What is reported, one entry a target.
+    pub outputs: &'a [Output],
+    /// The decoder of the first target.
+    pub decoder: usize,
+}
+
+impl HeldOut<'_> {
+    /// Losses (a mean over words, weighted by words) and accuracy. `model` must not be tracked by
+    /// automatic differentiation.
+    pub fn measure(
+        &self,
+        model: &MultitaskModel,
+        step: u64,
+        batch_size: usize,
+    ) -> Result<Vec<Metric>, TrainError> {
+        let started = Instant::now();
+        let mut losses = vec![0.0; self.outputs.len()];
+        let mut counts = vec![0_u64; self.outputs.len()];
+        let mut correct = 0_u64;
+        for batch in self.data.sequential(batch_size) {
+            let batch = keep_targets(batch?, self.targets);
+            let loss = BatchLoss::new(model, &batch, self.decoder, &mut Dropout::off());
+            for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
+                losses[k] += value * *count as f64;
+                counts[k] += *count as u64;
+            }
+            correct += loss.correct as u64;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let metric = |(k, output): (usize, &Output)| {
+            let count = counts[k].max(1) as f64;
+            let loss = losses[k] / count;
+            Metric {
+                loss: Some(loss),
+                perplexity: (!output.inference).then(|| loss.exp()),
+                accuracy: output.inference.then(|| correct as f64 / count),
+                count: Some(counts[k]),
+                seconds: Some(seconds),
+                ..Metric::new(step, self.split, &output.name)
+            }
+        };
+        Ok(self.outputs.iter().enumerate().map(metric).collect())
+    }
+}
+
+/// The first sentences of held-out data, for looking at their vectors.
+pub fn first_sentences(
+    data: &Dataset,
+    batch_size: usize,
+    count: usize,
+) -> Result<Sentences, TrainError> {
+    let mut sentences = Sentences::default();
+    for batch in data.sequential(batch_size) {
+        let source = match batch? {
+            Batch::Seq2Seq(batch) => batch.source,
+            Batch::Nli(batch) => batch.premises,
+        };
+        for sentence in source.iter().take(count - sentences.len()) {
+            sentences.push(sentence);
+        }
+        if sentences.len() == count {
+            break;
+        }
+    }
+    Ok(sentences)
+}
+
+/// The effective rank of a data set's sentence vectors `last`.
+pub fn effective_rank(
+    model: &MultitaskModel,
+    data: &Dataset,
+    step: u64,
+    batch_size: usize,
+) -> Result<Metric, TrainError> {
+    let sentences = first_sentences(data, batch_size, RANK_SENTENCES)?;
+    let vectors = model.encode(&sentences, &mut Dropout::off());
+    Ok(Metric {
+        effective_rank: Some(effective_rank_of(vectors)),
+        count: Some(sentences.len() as u64),
+        ..Metric::new(step, Split::Validation, "encoder")
+    })
+}
+
+/// `exp` of the entropy of the variance spectrum of vectors `[sentences, width]`
+/// (Roy and Vetterli, EUSIPCO 2007); 0 when they are all the same.
+fn effective_rank_of(vectors: Tensor<2>) -> f64 {
+    let [n, width] = vectors.dims();
+    let centred = vectors.clone() - vectors.mean_dim(0);
+    // The non-zero eigenvalues of X X^T and X^T X are the same; take the smaller matrix.
+    let gram = if n <= width {
+        centred.clone().matmul(centred.transpose())
+    } else {
+        centred.clone().transpose().matmul(centred)
+    };
+    let size = n.min(width);
+    let numbers: Vec<f64> = gram.into_data().iter::<f64>().collect();
+    let gram = Mat::from_fn(size, size, |i, j| numbers[i * size + j]);
+    let Ok(eigenvalues) = gram.self_adjoint_eigenvalues(Side::Lower) else {
+        return 0.0;
+    };
+    let total: f64 = eigenvalues.iter().filter(|x| **x > 0.0).sum();
+    if total.is_nan() || total <= 1e-12 {
+        return 0.0;
+    }
+    let shares = eigenvalues
+        .iter()
+        .map(|x| x / total)
+        .filter(|share| *share > 0.0);
+    shares.map(|share| -share * share.ln()).sum::<f64>().exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn effective_rank_counts_directions() {
+        let device = Device::flex();
+        let identity = Tensor::<2>::eye(8, &device) * 3.0;
+        let rank = effective_rank_of(identity);
+        assert!(
+            (rank - 7.0).abs() < 1e-3,
+            "eight corners of a simplex span 7: {rank}"
+        );
+        let line = Tensor::<2>::from_floats([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]], &device);
+        let rank = effective_rank_of(line);
+        assert!((rank - 1.0).abs() < 1e-3, "points on a line: {rank}");
+        assert_eq!(effective_rank_of(Tensor::ones([5, 3], &device)), 0.0);
+    }
+}

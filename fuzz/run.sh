@@ -1,0 +1,27 @@
+#!/bin/sh
+# Builds a fuzz target with a stable toolchain and runs it: fuzz/run.sh TARGET SECONDS
+set -eu
+cd "$(dirname "$0")"
+target=$1
+seconds=${2:-600}
+host=$(rustc -vV | sed -n 's/^host: //p')
+
+# The coverage instrumentation that libFuzzer needs. The explicit --target keeps it off build scripts.
+RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+-Cllvm-args=-sanitizer-coverage-level=4 \
+-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+-Cllvm-args=-sanitizer-coverage-pc-table \
+-Cllvm-args=-sanitizer-coverage-trace-compares" \
+    cargo build --release --bin "$target" --target "$host"
+
+mkdir -p "corpus/$target" "artifacts/$target"
+reference=../tests/reference/tiny-1layer
+case $target in
+torch) cp $reference/tiny-1layer*.model "corpus/$target/" ;;
+pickle | vocabulary) cp $reference/*.pkl "corpus/$target/" ;;
+esac
+if [ -d "seeds/$target" ]; then cp "seeds/$target"/* "corpus/$target/"; fi
+
+exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" "corpus/$target" \
+    -max_total_time="$seconds" -max_len=120000 -rss_limit_mb=2048 -timeout=20 \
+    -artifact_prefix="artifacts/$target/" -print_final_stats=1

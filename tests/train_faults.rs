@@ -1,0 +1,173 @@
+//! Wrong input ends in a message that names the file and line or the key, and in no run.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::fs;
+
+use support::Run;
+
+const TRANSLATION: &str = "[[task]]\nname = \"fr-en\"\nkind = \"translation\"\n";
+const NLI: &str = "[[task]]\nname = \"nli\"\nkind = \"nli\"\n";
+const PARSING: &str = "[[task]]\nname = \"parsing\"\nkind = \"parsing\"\n";
+
+/// Runs with a configuration and files; the message must hold all of `expected`.
+#[track_caller]
+fn refused(config: &str, files: &[(&str, &[u8])], options: &[&str], expected: &[&str]) {
+    let run = Run::new(config);
+    for (name, contents) in files {
+        fs::write(run.home.path().join(name), contents).unwrap();
+    }
+    let output = run.train(options);
+    let message = String::from_utf8_lossy(&output.stderr);
+    let code = output.status.code();
+    assert!(matches!(code, Some(1 | 2)), "exit code {code:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    for part in expected {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    assert!(
+        !run.folder().join("checkpoints").exists(),
+        "a run was begun"
+    );
+    assert!(
+        !run.folder().join("metrics.jsonl").exists(),
+        "a run was begun"
+    );
+}
+
+#[test]
+fn corpora_are_checked_line_by_line() {
+    let pair = format!("{TRANSLATION}train = {{ source = \"a.en\", target = \"a.fr\" }}\n");
+    refused(
+        &pair,
+        &[("a.en", b"a\nb\n"), ("a.fr", b"c\n")],
+        &[],
+        &["a.en", "a.fr", "2", "1"],
+    );
+    refused(&pair, &[("a.en", b"a\n")], &[], &["a.fr"]);
+    let tsv = format!("{TRANSLATION}train = \"a.tsv\"\n");
+    refused(
+        &tsv,
+        &[("a.tsv", b"a\tb\n\xff\xfe\tc\n")],
+        &[],
+        &["a.tsv", "line 2", "UTF-8"],
+    );
+    refused(&tsv, &[("a.tsv", b"")], &[], &["a.tsv", "empty"]);
+    refused(
+        &tsv,
+        &[("a.tsv", b"a\tb\nc d\n")],
+        &[],
+        &["a.tsv", "line 2", "columns"],
+    );
+    refused(
+        &tsv,
+        &[("a.tsv", b"a\0\tb\n")],
+        &[],
+        &["a.tsv", "line 1", "NUL"],
+    );
+    let nli = format!("{NLI}train = \"a.tsv\"\n");
+    refused(
+        &nli,
+        &[("a.tsv", b"a\tb\tneutral\na\tb\tmaybe\n")],
+        &[],
+        &["a.tsv", "line 2", "maybe"],
+    );
+    let trees = format!("{PARSING}train = \"a.mrg\"\n");
+    let unbalanced = b"(S (NP (NN dog)) (VP (VB runs)))\n(S (NP (NN dog)\n";
+    refused(&trees, &[("a.mrg", unbalanced)], &[], &["a.mrg", "line"]);
+}
+
+#[test]
+fn configurations_are_checked_key_by_key() {
+    let task = format!("{TRANSLATION}train = \"a.tsv\"\n");
+    let with = |text: &str| format!("{text}\n{task}");
+    let files: &[(&str, &[u8])] = &[("a.tsv", b"a\tb\n")];
+    refused(
+        &with("[training]\nbatch_sise = 3"),
+        files,
+        &[],
+        &["run.toml", "batch_sise", "line 2"],
+    );
+    refused(
+        &with("[training]\nbatch_size = -3"),
+        files,
+        &[],
+        &["-3", "line 2"],
+    );
+    refused(
+        &with("[model]\nhidden_size = 33"),
+        files,
+        &[],
+        &["hidden_size = 33", "even"],
+    );
+    refused(
+        &with("[vocabulary]\ntokenizer = \"spacy\""),
+        files,
+        &[],
+        &["tokenizer", "spacy"],
+    );
+    refused(
+        &task,
+        files,
+        &["--set", "model.layers=none"],
+        &["--set model.layers=none"],
+    );
+    refused(&task, files, &["--device", "abacus"], &["abacus", "cpu"]);
+    refused(&task, files, &["--config", "nowhere.toml"], &["--config"]);
+    refused(
+        &task.replace("translation", "parsing?"),
+        files,
+        &[],
+        &["parsing?", "line"],
+    );
+}
+
+#[test]
+fn left_out_lines_are_counted_and_long_ones_cut() {
+    let config = format!(
+        "[model]\nembedding_size = 8\nhidden_size = 8\ntarget_embedding_size = 8\n\
+         [training]\nsteps = 2\n{TRANSLATION}train = \"a.tsv\"\n{NLI}train = \"n.tsv\"\n"
+    );
+    let run = Run::new(&config);
+    let long = "word ".repeat(100_000);
+    let pairs = format!("a dog\tun chien\n\t\n{long}\tun mot\n\tvide\na cat\tun chat\n");
+    fs::write(run.home.path().join("a.tsv"), pairs).unwrap();
+    let pairs = "a dog\ta cat\tneutral\na dog\ta cat\t-\n\n";
+    fs::write(run.home.path().join("n.tsv"), pairs).unwrap();
+    run.succeed(&[]);
+    let log = fs::read_to_string(run.folder().join("log.txt")).unwrap();
+    for expected in ["5 read, 3 kept, 2 blank", "1 truncated", "1 unlabelled"] {
+        assert!(log.contains(expected), "`{expected}` is not in: {log}");
+    }
+}
+
+#[test]
+fn an_exploding_run_stops_and_keeps_its_last_checkpoint() {
+    let run = Run::new(support::TINY);
+    run.succeed(&["--set", "training.steps=5"]);
+    let output = run.train(&["--set", "training.learning_rate=1e30"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("at step"), "{message}");
+    assert!(run.checkpoint(5).join("manifest.json").exists());
+    assert!(!run.checkpoint(40).exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_leaves_older_checkpoints_alone() {
+    let run = Run::new(support::TINY);
+    run.succeed(&["--set", "training.steps=5"]);
+    // A file where the next checkpoint's scratch folder goes stands for a full disk or a
+    // read-only folder, which root would write to all the same.
+    fs::write(
+        run.folder().join("checkpoints/.scratch-00000010"),
+        "in the way",
+    )
+    .unwrap();
+    let output = run.train(&["--set", "training.steps=10"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("scratch"), "{message}");
+    assert!(run.checkpoint(5).join("manifest.json").exists());
+}

@@ -1,0 +1,167 @@
+//! A run that was stopped in any way ends as one that never stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::{Run, TINY, copy};
+
+#[test]
+fn a_run_cut_anywhere_ends_in_the_same_bytes() {
+    for threads in ["1", "2"] {
+        let whole = Run::new(TINY);
+        whole.succeed(&["--threads", threads]);
+        for cut in ["1", "7", "19", "20", "33"] {
+            let run = Run::new(TINY);
+            run.succeed(&[
+                "--threads",
+                threads,
+                "--set",
+                &format!("training.steps={cut}"),
+            ]);
+            // A shorter run validates and tests where it ends, which the longer one does not.
+            let text = fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
+            let last: u64 = cut.parse().unwrap();
+            let kept: String = text
+                .lines()
+                .filter(|line| {
+                    let metric: serde_json::Value = serde_json::from_str(line).unwrap();
+                    let ending = metric["step"] == last && metric["split"] != "train";
+                    !ending || last.is_multiple_of(20) && metric["split"] == "validation"
+                })
+                .map(|line| format!("{line}\n"))
+                .collect();
+            fs::write(run.folder().join("metrics.jsonl"), kept).unwrap();
+            run.succeed(&["--threads", threads]);
+            run.assert_same(&whole, 40, &format!("cut at {cut}, {threads} threads"));
+        }
+    }
+}
+
+/// `GENSEN_KILLS` says how often; four times if it is not set.
+#[test]
+fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
+    let kills: u64 = std::env::var("GENSEN_KILLS").map_or(4, |n| n.parse().unwrap());
+    let whole = Run::new(TINY);
+    let started = Instant::now();
+    whole.succeed(&[]);
+    let duration = started.elapsed();
+    let run = Run::new(TINY);
+    let mut survived = 0;
+    for kill in 0..kills {
+        let mut child = run.start(&[]);
+        // Golden-ratio steps spread the moments over the run without a random source.
+        let share = (kill as f64 * 0.618_034 + 0.3).fract();
+        sleep(duration.mul_f64(share * 0.8));
+        if child.try_wait().unwrap().is_some() {
+            survived += 1;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if survived > 0 {
+            // It got through: begin anew, so that every kill meets a run in progress.
+            fs::remove_dir_all(run.folder()).unwrap();
+            survived = 0;
+        }
+    }
+    run.succeed(&[]);
+    run.assert_same(&whole, 40, &format!("after {kills} kills"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_reported_and_the_one_before_is_used() {
+    let whole = Run::new(TINY);
+    whole.succeed(&[]);
+    let before = Run::new(TINY);
+    before.succeed(&["--set", "training.steps=30"]);
+    for file in [
+        "model.safetensors",
+        "optimizer.safetensors",
+        "state.json",
+        "manifest.json",
+    ] {
+        for damage in ["truncated", "flipped", "missing"] {
+            let run = Run::new(TINY);
+            copy(&before.folder(), &run.folder());
+            let path = run.checkpoint(30).join(file);
+            let mut bytes = fs::read(&path).unwrap();
+            match damage {
+                "truncated" => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
+                "missing" => fs::remove_file(&path).unwrap(),
+                _ => {
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 4;
+                    fs::write(&path, bytes).unwrap();
+                }
+            }
+            let output = run.train(&[]);
+            let log = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{damage} {file}: {log}");
+            assert!(
+                log.contains("step-00000030"),
+                "{damage} {file} is not reported: {log}"
+            );
+            assert!(
+                log.contains("step-00000025"),
+                "{damage} {file}: resumed elsewhere: {log}"
+            );
+            run.assert_same(&whole, 40, &format!("{damage} {file}"));
+        }
+    }
+}
+
+#[test]
+fn a_signal_writes_a_checkpoint_and_ends_the_run_cleanly() {
+    let whole = Run::new(TINY);
+    whole.succeed(&[
+        "--set",
+        "training.steps=400",
+        "--set",
+        "management.validate_every=400",
+    ]);
+    for signal in ["INT", "TERM"] {
+        let run = Run::new(TINY);
+        let options = [
+            "--set",
+            "training.steps=400",
+            "--set",
+            "management.validate_every=400",
+        ];
+        let mut child = run.start(&options);
+        let started = Instant::now();
+        while !run.checkpoint(10).exists() && started.elapsed() < Duration::from_secs(120) {
+            sleep(Duration::from_millis(5));
+        }
+        let sent = std::process::Command::new("kill")
+            .args([format!("-{signal}"), child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        assert!(
+            child.wait().unwrap().success(),
+            "the run did not end cleanly on SIG{signal}"
+        );
+        run.succeed(&options);
+        run.assert_same(&whole, 400, &format!("SIG{signal}"));
+    }
+}
+
+#[test]
+fn another_configuration_is_refused_and_never_overwrites() {
+    let run = Run::new(TINY);
+    run.succeed(&["--set", "training.steps=5"]);
+    let refused = |options: &[&str], expected: &str| {
+        let output = run.train(options);
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {log}");
+        assert!(log.contains(expected), "{options:?}: {log}");
+    };
+    refused(&["--set", "model.hidden_size=64"], "[model]");
+    refused(&["--set", "run.seed=4"], "run.seed");
+    refused(&["--resume", "never"], "holds a run already");
+    refused(&["--resume", "nowhere"], "nowhere");
+    assert!(run.checkpoint(5).join("manifest.json").exists());
+}

@@ -1,0 +1,453 @@
+//! The catalogue: which files there are, where they come from, and what is made of them.
+//!
+//! It is one TOML file, `xtask/catalogue.toml`, compiled into the program; `--catalogue` reads
+//! another one.
+
+use super::convert::Step;
+use super::error::{FetchError, Result, at};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+/// Everything that can be fetched.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    /// Names for several sets at once.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// What a person asks for.
+    #[serde(rename = "set")]
+    pub sets: Vec<DataSet>,
+    /// What is downloaded; sets name these.
+    #[serde(rename = "file", default)]
+    pub files: Vec<RemoteFile>,
+    /// Long lists of files that a server publishes; sets name these like files.
+    #[serde(rename = "listing", default)]
+    pub listings: Vec<Listing>,
+}
+
+/// A set: something a person can ask for by name.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSet {
+    pub name: String,
+    /// What it is and what it is for, in a line.
+    pub about: String,
+    pub licence: String,
+    /// About how many bytes are downloaded, where the files do not say.
+    pub size: Option<u64>,
+    /// Sets that have to be there first.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Ways to bring it, tried in order.
+    pub routes: Vec<Route>,
+}
+
+/// One way to bring a set: downloads, then steps.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Names of files and listings.
+    #[serde(default)]
+    pub files: Vec<String>,
+    pub steps: Vec<Step>,
+}
+
+/// A file on a server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteFile {
+    /// A path below the folder of downloads.
+    pub name: String,
+    /// Addresses, tried in order.
+    pub urls: Vec<Source>,
+    pub size: Option<u64>,
+    pub sha256: Option<String>,
+    /// SHA-1 of the file as a git blob, where only that is known.
+    pub git_blob: Option<String>,
+}
+
+/// An address; a mirror that serves other bytes (packed anew) states its own size and sum.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Source {
+    Same(String),
+    Other {
+        url: String,
+        size: Option<u64>,
+        sha256: Option<String>,
+    },
+}
+
+/// A list of files on a server, one relative path a line.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    pub name: String,
+    /// The address of the list.
+    pub list: String,
+    /// What is put before each line to get the file's address.
+    pub base: String,
+    /// Only the first so many files.
+    pub first: Option<usize>,
+}
+
+/// Where a file can be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub url: String,
+    pub expected: Expected,
+    /// What the sum of the first download is recorded under: the file's name, or the address
+    /// where it serves other bytes than the rest.
+    pub key: String,
+}
+
+/// What a download has to look like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    pub size: Option<u64>,
+    pub sha256: Option<String>,
+    pub git_blob: Option<String>,
+}
+
+impl Expected {
+    /// What identifies the bytes, if anything does.
+    pub fn sum(&self) -> Option<&str> {
+        self.sha256.as_deref().or(self.git_blob.as_deref())
+    }
+}
+
+impl RemoteFile {
+    /// The addresses in order, those below `mirror` first.
+    pub fn addresses(&self, mirror: Option<&str>) -> Vec<Address> {
+        let same = |url: String| Address {
+            url,
+            expected: Expected {
+                size: self.size,
+                sha256: self.sha256.clone(),
+                git_blob: self.git_blob.clone(),
+            },
+            key: self.name.clone(),
+        };
+        let mirrored =
+            mirror.map(|base| same(format!("{}/{}", base.trim_end_matches('/'), self.name)));
+        let listed = self.urls.iter().map(|source| match source {
+            Source::Same(url) => same(url.clone()),
+            Source::Other { url, size, sha256 } => Address {
+                url: url.clone(),
+                expected: Expected {
+                    size: *size,
+                    sha256: sha256.clone(),
+                    git_blob: None,
+                },
+                key: url.clone(),
+            },
+        });
+        mirrored.into_iter().chain(listed).collect()
+    }
+}
+
+impl Catalogue {
+    /// The catalogue of this repository.
+    pub fn built_in() -> Result<Self> {
+        Self::parse(
+            include_str!("../../catalogue.toml"),
+            Path::new("xtask/catalogue.toml"),
+        )
+    }
+
+    /// Reads a catalogue.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, holds an unknown key, or names something it does not define.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&std::fs::read_to_string(path).map_err(at(path))?, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let wrong = |problem: String| FetchError::Catalogue {
+            path: path.into(),
+            problem,
+        };
+        let catalogue: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        catalogue.check().map_err(wrong)?;
+        Ok(catalogue)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for name in self
+            .sets
+            .iter()
+            .map(|set| &set.name)
+            .chain(self.groups.keys())
+        {
+            if !names.insert(name) {
+                return Err(format!("the name '{name}' is given twice"));
+            }
+        }
+        let mut files = BTreeSet::new();
+        let listings = self.listings.iter().map(|listing| &listing.name);
+        for name in self.files.iter().map(|file| &file.name).chain(listings) {
+            if !files.insert(name.as_str()) {
+                return Err(format!("the file '{name}' is given twice"));
+            }
+            if !is_inside(name) {
+                return Err(format!(
+                    "the file name '{name}' leaves the folder of downloads"
+                ));
+            }
+        }
+        for file in &self.files {
+            if file.urls.is_empty() {
+                return Err(format!("the file '{}' has no address", file.name));
+            }
+            for Address { url, expected, .. } in file.addresses(None) {
+                if !url.starts_with("https://") && !url.starts_with("http://") {
+                    return Err(format!("'{url}' is not an HTTP address"));
+                }
+                for (sum, length) in [(&expected.sha256, 64), (&expected.git_blob, 40)] {
+                    if let Some(sum) = sum
+                        && (sum.len() != length || !sum.bytes().all(|b| b.is_ascii_hexdigit()))
+                    {
+                        return Err(format!("'{sum}' of {} is not a sum", file.name));
+                    }
+                }
+            }
+        }
+        for (group, members) in &self.groups {
+            if let Some(name) = members.iter().find(|&name| !names.contains(name)) {
+                return Err(format!(
+                    "group '{group}' names '{name}', which is not defined"
+                ));
+            }
+        }
+        for set in &self.sets {
+            if let Some(name) = set.needs.iter().find(|&name| self.set(name).is_none()) {
+                return Err(format!(
+                    "set '{}' needs '{name}', which is not defined",
+                    set.name
+                ));
+            }
+            if set.routes.is_empty() {
+                return Err(format!("set '{}' has no route", set.name));
+            }
+            for route in &set.routes {
+                if let Some(name) = route
+                    .files
+                    .iter()
+                    .find(|name| !files.contains(name.as_str()))
+                {
+                    return Err(format!(
+                        "set '{}' names '{name}', which is not defined",
+                        set.name
+                    ));
+                }
+                for path in route.steps.iter().flat_map(Step::outputs) {
+                    if !is_inside(path) {
+                        return Err(format!(
+                            "set '{}' writes to '{path}', outside the data",
+                            set.name
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The set of that name.
+    pub fn set(&self, name: &str) -> Option<&DataSet> {
+        self.sets.iter().find(|set| set.name == name)
+    }
+
+    /// The sets that the names stand for, each once, with what they need in front of them.
+    ///
+    /// # Errors
+    ///
+    /// When a name is neither a set nor a group, or needs go round in a circle.
+    pub fn select(&self, names: &[String]) -> Result<Vec<&DataSet>> {
+        let mut selected = Vec::new();
+        for name in names {
+            self.add(name, &mut Vec::new(), &mut selected)?;
+        }
+        Ok(selected)
+    }
+
+    fn add<'a>(
+        &'a self,
+        name: &str,
+        above: &mut Vec<String>,
+        selected: &mut Vec<&'a DataSet>,
+    ) -> Result<()> {
+        if above.iter().any(|other| other == name) {
+            return Err(FetchError::Catalogue {
+                path: "catalogue".into(),
+                problem: format!("'{name}' needs itself, through {}", above.join(" -> ")),
+            });
+        }
+        above.push(name.to_owned());
+        if let Some(members) = self.groups.get(name) {
+            for member in members {
+                self.add(member, above, selected)?;
+            }
+        } else if let Some(set) = self.set(name) {
+            for needed in &set.needs {
+                self.add(needed, above, selected)?;
+            }
+            if !selected.iter().any(|other| other.name == set.name) {
+                selected.push(set);
+            }
+        } else {
+            let sets = self.sets.iter().map(|set| set.name.as_str());
+            return Err(FetchError::UnknownSet {
+                name: name.to_owned(),
+                known: sets
+                    .chain(self.groups.keys().map(String::as_str))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
+        above.pop();
+        Ok(())
+    }
+
+    /// About how many bytes a set's first route downloads, if that is known.
+    pub fn download_size(&self, set: &DataSet) -> Option<u64> {
+        set.size.or_else(|| {
+            let names = &set.routes.first()?.files;
+            names
+                .iter()
+                .map(|name| self.files.iter().find(|file| &file.name == name)?.size)
+                .sum()
+        })
+    }
+}
+
+/// Whether a relative path stays below the folder it is relative to.
+pub fn is_inside(path: &str) -> bool {
+    !path.is_empty()
+        && !path.contains(['\\', '\0'])
+        && Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Catalogue> {
+        Catalogue::parse(text, Path::new("test.toml"))
+    }
+
+    const SMALL: &str = r#"
+        [groups]
+        both = ["a", "b"]
+        [[set]]
+        name = "a"
+        about = "first"
+        licence = "none"
+        routes = [{ files = ["x.txt"], steps = [{ do = "copy", from = "x.txt", to = "a/x.txt" }] }]
+        [[set]]
+        name = "b"
+        about = "second"
+        licence = "none"
+        needs = ["a"]
+        routes = [{ steps = [{ do = "copy", from = "a/x.txt", to = "b/x.txt" }] }]
+        [[file]]
+        name = "x.txt"
+        size = 3
+        urls = ["http://one/x", { url = "http://two/x", size = 4 }]
+    "#;
+
+    #[test]
+    fn the_built_in_catalogue_is_sound() {
+        let catalogue = Catalogue::built_in().unwrap();
+        for set in &catalogue.sets {
+            assert!(
+                !catalogue
+                    .select(std::slice::from_ref(&set.name))
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        assert!(catalogue.groups.contains_key("all"));
+    }
+
+    #[test]
+    fn needs_come_first_and_once() {
+        let catalogue = parse(SMALL).unwrap();
+        let names = |asked: &[&str]| {
+            let asked: Vec<String> = asked.iter().map(|&name| name.to_owned()).collect();
+            let sets = catalogue.select(&asked).unwrap();
+            sets.iter().map(|set| set.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["b"]), ["a", "b"]);
+        assert_eq!(names(&["b", "both", "a"]), ["a", "b"]);
+        assert!(
+            catalogue
+                .select(&["c".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("a, b, both")
+        );
+    }
+
+    #[test]
+    fn a_mirror_may_serve_other_bytes() {
+        let addresses = parse(SMALL).unwrap().files[0].addresses(Some("http://near/"));
+        let seen: Vec<_> = addresses
+            .iter()
+            .map(|a| (a.url.as_str(), a.expected.size, a.key.as_str()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("http://near/x.txt", Some(3), "x.txt"),
+                ("http://one/x", Some(3), "x.txt"),
+                ("http://two/x", Some(4), "http://two/x"),
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (from, to, said) in [
+            (
+                "name = \"x.txt\"",
+                "name = \"../x.txt\"",
+                "leaves the folder",
+            ),
+            (
+                "to = \"a/x.txt\"",
+                "to = \"/etc/x.txt\"",
+                "outside the data",
+            ),
+            ("needs = [\"a\"]", "needs = [\"z\"]", "needs 'z'"),
+            ("about = \"first\"", "abuot = \"first\"", "abuot"),
+            ("size = 3", "sha256 = \"12\"", "not a sum"),
+            ("\"http://one/x\"", "\"ftp://one/x\"", "not an HTTP"),
+            ("name = \"b\"", "name = \"a\"", "twice"),
+        ] {
+            let error = parse(&SMALL.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_circle_is_found() {
+        let text = SMALL.replacen(
+            "licence = \"none\"",
+            "licence = \"none\"\nneeds = [\"b\"]",
+            1,
+        );
+        let error = parse(&text)
+            .unwrap()
+            .select(&["a".to_owned()])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("needs itself"), "{error}");
+    }
+}

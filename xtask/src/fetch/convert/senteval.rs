@@ -1,0 +1,269 @@
+//! SentEval's transfer tasks, in the layout and the words its loaders expect.
+
+use super::Workplace;
+use super::nli::{fields, header};
+use super::text::{Output, Texts, Words, convert};
+use crate::fetch::error::{FetchError, Result};
+
+/// The tokeniser of SentEval's sentence similarity tasks.
+const MOSES: &str = "moses+no-escape";
+
+/// A sentence a line, its bytes made visible as `cat -v` does, then in Penn Treebank words.
+pub fn sentences(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
+    let words = Words::new("ptb", "en", false)?;
+    let mut texts = work.text(from)?;
+    let mut output = Output::create(&work.output(to)?)?;
+    let mut scratch = Default::default();
+    while let Some(line) = texts.next_raw()? {
+        output.line(&words.apply(&visible(line), &mut scratch))?;
+    }
+    work.note_repairs(&texts);
+    output.finish()
+}
+
+/// Bytes outside printable ASCII as `M-x` and `^x`, so that the result is ASCII.
+fn visible(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for &byte in line {
+        let low = byte & 0x7f;
+        if byte >= 0x80 {
+            text.push_str("M-");
+        }
+        match low {
+            b'\t' if byte < 0x80 => text.push('\t'),
+            0x7f => text.push_str("^?"),
+            0..0x20 => {
+                text.push('^');
+                text.push(char::from(low + 0x40));
+            }
+            _ => text.push(char::from(low)),
+        }
+    }
+    text
+}
+
+/// Questions as they are, Latin-1, without the quotes that SentEval takes out.
+pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
+    let mut texts = work.text(from)?;
+    let mut output = Output::create(&work.output(to)?)?;
+    while let Some(line) = texts.next_raw()? {
+        let line: Vec<u8> = line
+            .iter()
+            .copied()
+            .filter(|byte| !b"`'".contains(byte))
+            .collect();
+        let label = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        if !["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+            .iter()
+            .any(|known| known.as_bytes() == label)
+        {
+            return Err(
+                texts.wrong("expected 'CLASS:subclass question' with one of TREC's six classes")
+            );
+        }
+        output.raw_line(&line)?;
+    }
+    work.note_repairs(&texts);
+    output.finish()
+}
+
+/// `pair_ID sentence_A sentence_B relatedness_score entailment_judgment` with its header line,
+/// both sentences in words.
+pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
+    let words = Words::new(MOSES, "en", false)?;
+    let mut texts = work.text(from)?;
+    const NAMES: [&str; 5] = [
+        "pair_ID",
+        "sentence_A",
+        "sentence_B",
+        "relatedness_score",
+        "entailment_judgment",
+    ];
+    let columns = header(&mut texts, NAMES)?;
+    let mut output = Output::create(&work.output(to)?)?;
+    output.line(&NAMES.join("\t"))?;
+    convert(&mut texts, &mut output, |line, scratch| {
+        let [id, a, b, score, label] = fields(line.text, &columns)
+            .ok_or_else(|| line.wrong("the row has fewer than five columns"))?;
+        let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
+        Ok(format!("{id}\t{a}\t{b}\t{score}\t{label}"))
+    })?;
+    work.note_repairs(&texts);
+    output.finish()
+}
+
+/// Checks a gold score: a number, or nothing where a pair was not rated.
+fn check_score(texts: &Texts, score: &str) -> Result<()> {
+    match score.trim().parse::<f64>() {
+        Ok(number) if (0.0..=5.0).contains(&number) => Ok(()),
+        _ if score.trim().is_empty() => Ok(()),
+        _ => Err(texts.wrong(format!("'{score}' is no score from 0 to 5"))),
+    }
+}
+
+/// `STS.input.NAME.txt` in words, `STS.gs.NAME.txt` as it is: an empty line where a pair was not
+/// rated.
+pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) -> Result<()> {
+    let words = Words::new(MOSES, "en", true)?;
+    let mut pairs = work.text(input)?;
+    let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
+    convert(&mut pairs, &mut output, |line, scratch| {
+        let [a, b] = fields(line.text, &[0, 1])
+            .ok_or_else(|| line.wrong("expected two sentences with a tab between"))?;
+        Ok(format!(
+            "{}\t{}",
+            words.apply(a, scratch),
+            words.apply(b, scratch)
+        ))
+    })?;
+    let mut texts = work.text(gold)?;
+    let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
+    let mut score = String::new();
+    while texts.next(&mut score)? {
+        check_score(&texts, &score)?;
+        scores.line(score.trim())?;
+    }
+    if scores.lines() != output.lines() {
+        return Err(FetchError::Input {
+            path: work.input(gold)?,
+            problem: format!(
+                "it has {} scores for {} pairs",
+                scores.lines(),
+                output.lines()
+            ),
+        });
+    }
+    work.note_repairs(&pairs);
+    output.finish()?;
+    scores.finish()
+}
+
+/// The same from one table `score TAB sentence TAB sentence`.
+pub fn sts_table(work: &Workplace<'_>, from: &str, name: &str, to: &str) -> Result<()> {
+    let words = Words::new(MOSES, "en", true)?;
+    let mut texts = work.text(from)?;
+    let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
+    let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
+    let (mut row, mut scratch) = (String::new(), Default::default());
+    while texts.next(&mut row)? {
+        let [score, a, b] = fields(&row, &[0, 1, 2])
+            .ok_or_else(|| texts.wrong("expected a score and two sentences with tabs between"))?;
+        check_score(&texts, score)?;
+        let (a, b) = (words.apply(a, &mut scratch), words.apply(b, &mut scratch));
+        output.line(&format!("{a}\t{b}"))?;
+        scores.line(score.trim())?;
+    }
+    work.note_repairs(&texts);
+    output.finish()?;
+    scores.finish()
+}
+
+/// `genre file year id score sentence sentence`; what some rows have after that is cut off.
+pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
+    let words = Words::new(MOSES, "en", true)?;
+    let mut texts = work.text(from)?;
+    let mut output = Output::create(&work.output(to)?)?;
+    convert(&mut texts, &mut output, |line, scratch| {
+        let [genre, file, year, id, score, a, b] = fields(line.text, &[0, 1, 2, 3, 4, 5, 6])
+            .ok_or_else(|| line.wrong("the row has fewer than seven columns"))?;
+        let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
+        Ok(format!("{genre}\t{file}\t{year}\t{id}\t{score}\t{a}\t{b}"))
+    })?;
+    work.note_repairs(&texts);
+    output.finish()
+}
+
+/// The same table from `sentence,sentence,score`, where quotes may enclose a field. What that
+/// source does not say (genre, file, year) is `unknown`; the row's number is its id.
+pub fn sts_benchmark_csv(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
+    let words = Words::new(MOSES, "en", true)?;
+    let mut texts = work.text(from)?;
+    let mut output = Output::create(&work.output(to)?)?;
+    convert(&mut texts, &mut output, |line, scratch| {
+        let row = comma_separated(line.text).ok_or_else(|| line.wrong("a quote is not closed"))?;
+        let [a, b, score] = row.as_slice() else {
+            return Err(line.wrong(format!(
+                "expected two sentences and a score, found {} fields",
+                row.len()
+            )));
+        };
+        let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
+        Ok(format!(
+            "unknown\tunknown\tunknown\t{}\t{score}\t{a}\t{b}",
+            line.number()
+        ))
+    })?;
+    work.note_repairs(&texts);
+    output.finish()
+}
+
+/// Splits at commas outside quotes (RFC 4180, one line a record).
+fn comma_separated(line: &str) -> Option<Vec<String>> {
+    let mut row = vec![String::new()];
+    let mut characters = line.chars().peekable();
+    let mut quoted = false;
+    while let Some(character) = characters.next() {
+        let field = row.last_mut()?;
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                field.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if field.is_empty() => quoted = true,
+            ',' if !quoted => row.push(String::new()),
+            other => field.push(other),
+        }
+    }
+    (!quoted).then_some(row)
+}
+
+/// `s1.SPLIT` and `s2.SPLIT` in Penn Treebank words, `labels.SPLIT`; rows without a label are left
+/// out.
+pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<()> {
+    let words = Words::new("ptb", "en", false)?;
+    let mut texts = work.text(from)?;
+    let columns = header(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
+    let open = |kind: &str| Output::create(&work.output(&format!("{to}/{kind}.{split}"))?);
+    let (mut labels, mut first, mut second) = (open("labels")?, open("s1")?, open("s2")?);
+    let (mut row, mut scratch) = (String::new(), Default::default());
+    while texts.next(&mut row)? {
+        let [label, a, b] = fields(&row, &columns)
+            .ok_or_else(|| texts.wrong("the row has fewer columns than the header line"))?;
+        if label == "-" {
+            continue;
+        }
+        labels.line(label)?;
+        first.line(&words.apply(a, &mut scratch))?;
+        second.line(&words.apply(b, &mut scratch))?;
+    }
+    work.note_repairs(&texts);
+    labels.finish()?;
+    first.finish()?;
+    second.finish()
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn bytes_are_made_visible_as_cat_does() {
+        // printf 'a\tb\001\177\351\200\377\211\n' | cat -v
+        assert_eq!(
+            visible(b"a\tb\x01\x7f\xe9\x80\xff\x89"),
+            "a\tb^A^?M-iM-^@M-^?M-^I"
+        );
+    }
+
+    #[test]
+    fn quotes_enclose_commas() {
+        let row = |line| comma_separated(line).unwrap();
+        assert_eq!(row("a,b,1.0"), ["a", "b", "1.0"]);
+        assert_eq!(
+            row("\"a, \"\"b\"\"\",c \"d\",2"),
+            ["a, \"b\"", "c \"d\"", "2"]
+        );
+        assert_eq!(comma_separated("\"a,b"), None);
+    }
+}

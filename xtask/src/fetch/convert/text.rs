@@ -1,0 +1,392 @@
+//! Reading text of doubtful origin, line by line, and writing text that is clean: UTF-8, LF.
+//!
+//! A line ends at a line feed and nowhere else. A byte-order mark at the start of a file and a
+//! carriage return at the end of a line are taken off. A NUL byte becomes a space. A line that is
+//! not UTF-8 is read as Windows-1252, the encoding that web pages most often had instead. So no
+//! line is ever lost, and line-aligned files stay aligned; what was put right is counted.
+
+use crate::fetch::error::{FetchError, Result, at};
+use gensen_data::tokenizer::{Resources, Tokenizer, Tokens, by_name, lowercase};
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes a line may have.
+const MAX_LINE: u64 = 16 << 20;
+/// Lines that are converted at a time.
+const CHUNK: usize = 1 << 15;
+
+/// Several text files, read as if they were one.
+pub struct Texts {
+    files: std::vec::IntoIter<PathBuf>,
+    reader: Option<BufReader<File>>,
+    path: PathBuf,
+    number: u64,
+    bytes: Vec<u8>,
+    counts: Counts,
+    repairs: Vec<String>,
+}
+
+#[derive(Default)]
+struct Counts {
+    marks: u64,
+    carriage_returns: u64,
+    nul: u64,
+    other_encoding: u64,
+}
+
+impl Texts {
+    pub fn new(files: Vec<PathBuf>) -> Self {
+        Self {
+            files: files.into_iter(),
+            reader: None,
+            path: PathBuf::new(),
+            number: 0,
+            bytes: Vec::new(),
+            counts: Counts::default(),
+            repairs: Vec::new(),
+        }
+    }
+
+    /// The file being read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the line that was read last, in its file, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// An error at the line that was read last.
+    pub fn wrong(&self, problem: impl Into<String>) -> FetchError {
+        FetchError::Line {
+            path: self.path.clone(),
+            line: self.number,
+            problem: problem.into(),
+        }
+    }
+
+    /// What was put right in the files that were read to their end.
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
+    }
+
+    /// Replaces `line` by the next line as text; `false` at the end.
+    pub fn next(&mut self, line: &mut String) -> Result<bool> {
+        line.clear();
+        if !self.next_bytes()? {
+            return Ok(false);
+        }
+        match str::from_utf8(&self.bytes) {
+            Ok(text) => line.push_str(text),
+            Err(_) => {
+                self.counts.other_encoding += 1;
+                line.extend(self.bytes.iter().map(|&byte| windows_1252(byte)));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next line as bytes, in whatever encoding it is.
+    pub fn next_raw(&mut self) -> Result<Option<&[u8]>> {
+        Ok(if self.next_bytes()? {
+            Some(&self.bytes)
+        } else {
+            None
+        })
+    }
+
+    fn next_bytes(&mut self) -> Result<bool> {
+        loop {
+            let Some(reader) = &mut self.reader else {
+                let Some(path) = self.files.next() else {
+                    return Ok(false);
+                };
+                self.reader = Some(BufReader::with_capacity(
+                    1 << 18,
+                    File::open(&path).map_err(at(&path))?,
+                ));
+                (self.path, self.number) = (path, 0);
+                continue;
+            };
+            self.bytes.clear();
+            let count = reader
+                .take(MAX_LINE + 1)
+                .read_until(b'\n', &mut self.bytes)
+                .map_err(at(&self.path))?;
+            if count == 0 {
+                self.reader = None;
+                self.report();
+                continue;
+            }
+            self.number += 1;
+            if count as u64 > MAX_LINE {
+                return Err(self.wrong(format!("the line is longer than {MAX_LINE} bytes")));
+            }
+            self.clean();
+            return Ok(true);
+        }
+    }
+
+    fn clean(&mut self) {
+        if self.bytes.last() == Some(&b'\n') {
+            self.bytes.pop();
+        }
+        if self.bytes.last() == Some(&b'\r') {
+            self.bytes.pop();
+            self.counts.carriage_returns += 1;
+        }
+        if self.number == 1 && self.bytes.starts_with(b"\xef\xbb\xbf") {
+            self.bytes.drain(..3);
+            self.counts.marks += 1;
+        }
+        if self.bytes.contains(&0) {
+            self.counts.nul += 1;
+            self.bytes
+                .iter_mut()
+                .filter(|byte| **byte == 0)
+                .for_each(|byte| *byte = b' ');
+        }
+    }
+
+    fn report(&mut self) {
+        let counts = std::mem::take(&mut self.counts);
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        for (count, what) in [
+            (counts.marks, "byte-order mark taken off"),
+            (counts.carriage_returns, "lines ended in CR LF"),
+            (counts.nul, "lines held NUL bytes, now spaces"),
+            (
+                counts.other_encoding,
+                "lines were not UTF-8, read as Windows-1252",
+            ),
+        ] {
+            if count > 0 {
+                self.repairs.push(format!("{name}: {count} {what}"));
+            }
+        }
+    }
+}
+
+/// Windows-1252: Latin-1 with printable characters where Latin-1 has control characters.
+fn windows_1252(byte: u8) -> char {
+    const UPPER: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', //
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    let character = char::from(byte);
+    byte.checked_sub(0x80)
+        .and_then(|index| UPPER.get(usize::from(index)).copied())
+        .unwrap_or(character)
+}
+
+/// A text file being written.
+pub struct Output {
+    file: BufWriter<File>,
+    path: PathBuf,
+    lines: u64,
+}
+
+impl Output {
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = BufWriter::with_capacity(1 << 18, File::create(path).map_err(at(path))?);
+        Ok(Self {
+            file,
+            path: path.into(),
+            lines: 0,
+        })
+    }
+
+    pub fn line(&mut self, line: &str) -> Result<()> {
+        self.raw_line(line.as_bytes())
+    }
+
+    pub fn raw_line(&mut self, line: &[u8]) -> Result<()> {
+        self.lines += 1;
+        self.file
+            .write_all(line)
+            .and_then(|()| self.file.write_all(b"\n"))
+            .map_err(at(&self.path))
+    }
+
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    pub fn finish(mut self) -> Result<()> {
+        self.file.flush().map_err(at(&self.path))
+    }
+}
+
+/// A tokeniser and a choice of case.
+pub struct Words {
+    tokenizer: Box<dyn Tokenizer>,
+    lowercase: bool,
+}
+
+/// Memory that is used again from line to line.
+#[derive(Default)]
+pub struct Scratch {
+    tokens: Tokens,
+    joined: String,
+}
+
+impl Words {
+    /// A tokeniser by its name and language.
+    pub fn new(tokenizer: &str, language: &str, lowercase: bool) -> Result<Self> {
+        let tokenizer = by_name(tokenizer, language, &Resources::default()).map_err(|error| {
+            FetchError::Catalogue {
+                path: "catalogue".into(),
+                problem: error.to_string(),
+            }
+        })?;
+        Ok(Self {
+            tokenizer,
+            lowercase,
+        })
+    }
+
+    /// The words of a text with one space between two.
+    pub fn apply(&self, text: &str, scratch: &mut Scratch) -> String {
+        self.tokenizer.tokenize(text, &mut scratch.tokens);
+        scratch.joined.clear();
+        for word in scratch.tokens.iter() {
+            if !scratch.joined.is_empty() {
+                scratch.joined.push(' ');
+            }
+            scratch.joined.push_str(word);
+        }
+        if !self.lowercase {
+            return scratch.joined.clone();
+        }
+        let mut lowered = String::with_capacity(scratch.joined.len());
+        lowercase(&scratch.joined, &mut lowered);
+        lowered
+    }
+}
+
+/// A line and where it is from.
+pub struct Line<'a> {
+    pub text: &'a str,
+    path: &'a Path,
+    number: u64,
+}
+
+impl Line<'_> {
+    /// Its number in its file, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// An error at this line.
+    pub fn wrong(&self, problem: impl Into<String>) -> FetchError {
+        FetchError::Line {
+            path: self.path.into(),
+            line: self.number,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Converts the lines of one file on all cores and writes them in order.
+///
+/// An empty result is an empty line.
+pub fn convert(
+    texts: &mut Texts,
+    output: &mut Output,
+    apply: impl Fn(Line<'_>, &mut Scratch) -> Result<String> + Sync,
+) -> Result<()> {
+    filter(texts, output, |line, scratch| {
+        apply(line, scratch).map(Some)
+    })
+}
+
+/// Like [`convert`], but leaves lines out for which there is no result.
+pub fn filter(
+    texts: &mut Texts,
+    output: &mut Output,
+    apply: impl Fn(Line<'_>, &mut Scratch) -> Result<Option<String>> + Sync,
+) -> Result<()> {
+    loop {
+        let chunk = read_chunk(texts)?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let path = texts.path();
+        let done: Vec<Option<String>> = chunk
+            .par_iter()
+            .map_init(Scratch::default, |scratch, (number, text)| {
+                apply(
+                    Line {
+                        text,
+                        path,
+                        number: *number,
+                    },
+                    scratch,
+                )
+            })
+            .collect::<Result<_>>()?;
+        for line in done.into_iter().flatten() {
+            output.line(&line)?;
+        }
+    }
+}
+
+/// Some of the lines that follow, with their numbers; none at the end.
+pub fn read_chunk(texts: &mut Texts) -> Result<Vec<(u64, String)>> {
+    let mut chunk: Vec<(u64, String)> = Vec::new();
+    let mut line = String::new();
+    while chunk.len() < CHUNK && texts.next(&mut line)? {
+        chunk.push((texts.number(), std::mem::take(&mut line)));
+    }
+    Ok(chunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, bytes).unwrap();
+        let mut texts = Texts::new(vec![path]);
+        let (mut lines, mut line) = (Vec::new(), String::new());
+        while texts.next(&mut line).unwrap() {
+            lines.push(line.clone());
+        }
+        (lines, texts.repairs().to_vec())
+    }
+
+    #[test]
+    fn doubtful_text_is_put_right_and_counted() {
+        let (lines, repairs) = read(b"\xef\xbb\xbfa\r\nb\0c\n\xfcber \x93x\x94\n\xc3\xbc\nlast");
+        assert_eq!(lines, ["a", "b c", "über “x”", "ü", "last"]);
+        assert_eq!(repairs.len(), 4, "{repairs:?}");
+        assert!(repairs[3].contains("1 lines were not UTF-8"), "{repairs:?}");
+    }
+
+    #[test]
+    fn only_line_feeds_end_lines() {
+        let (lines, repairs) = read("a\u{2028}b\u{85}c\x0bd\re\n\n".as_bytes());
+        assert_eq!(lines, ["a\u{2028}b\u{85}c\x0bd\re", ""]);
+        assert!(repairs.is_empty());
+    }
+
+    #[test]
+    fn a_line_without_end_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        let mut bytes = b"first\n".to_vec();
+        bytes.resize(bytes.len() + MAX_LINE as usize + 1, b'x');
+        std::fs::write(&path, bytes).unwrap();
+        let mut texts = Texts::new(vec![path]);
+        let mut line = String::new();
+        assert!(texts.next(&mut line).unwrap());
+        let error = texts.next(&mut line).unwrap_err().to_string();
+        assert!(error.contains("text:2: the line is longer"), "{error}");
+    }
+}

@@ -1,0 +1,388 @@
+//! Bringing one file: from one address after another, going on where an earlier attempt stopped.
+
+use super::catalogue::{Address, RemoteFile};
+use super::error::{Fault, FetchError, Result, at};
+use super::http::{Answer, Client, Have};
+use super::ledger::Ledger;
+use super::progress::Progress;
+use super::store::{Store, create_parent, sync_parent, write_whole};
+use super::verify::{compare, html_page, sum_file};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often the same request is made again without a byte of progress in between.
+const RETRIES: u32 = 3;
+
+/// How files are to be brought.
+pub struct Options {
+    /// An address below which every file is looked for first, under its name in the catalogue.
+    pub mirror: Option<String>,
+    /// Nothing is to be downloaded.
+    pub offline: bool,
+    /// How long a server may be silent, and the unit of waiting between attempts.
+    pub patience: Duration,
+}
+
+/// Brings files into the folder of downloads.
+pub struct Downloader<'a> {
+    store: &'a Store,
+    options: Options,
+    client: Client,
+    ledger: Ledger,
+}
+
+/// What is remembered beside an unfinished download.
+#[derive(Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+struct Origin {
+    url: String,
+    validator: Option<String>,
+    /// The sum the whole file is known to have.
+    sum: Option<String>,
+}
+
+impl Origin {
+    /// Whether a part from here may be gone on with from that address.
+    fn continues_at(&self, address: &Address) -> bool {
+        match address.expected.sum() {
+            Some(sum) => self.sum.as_deref() == Some(sum),
+            // Without a sum to check at the end, only the same version from the same address will do.
+            None => self.url == address.url && self.validator.is_some(),
+        }
+    }
+}
+
+/// A request that failed: the next address may do better, or there is no point in going on.
+enum Failure {
+    Address(Fault),
+    Final(FetchError),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::Address(fault)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Failure::Final(error)
+    }
+}
+
+impl<'a> Downloader<'a> {
+    pub fn new(store: &'a Store, options: Options) -> Result<Self> {
+        let client = Client::new(options.patience);
+        Ok(Self {
+            store,
+            client,
+            ledger: Ledger::open(store.sums())?,
+            options,
+        })
+    }
+
+    /// The path of the verified file; downloaded if it is not there. Also the address it is from.
+    ///
+    /// # Errors
+    ///
+    /// When no address gives the file, each with its reason; when the disk is full; when it is
+    /// not there and downloading is forbidden.
+    pub fn bring(&mut self, file: &RemoteFile) -> Result<(PathBuf, String)> {
+        let path = self.store.download(&file.name);
+        let addresses = file.addresses(self.options.mirror.as_deref());
+        let first = addresses
+            .first()
+            .map(|address| address.url.clone())
+            .unwrap_or_default();
+        if path.is_file() {
+            if let Some(address) = self.recognise(&path, &addresses)? {
+                return Ok((path, address));
+            }
+            eprintln!(
+                "{}: the copy at {} is not the file expected; fetching it again",
+                file.name,
+                path.display()
+            );
+            if !self.options.offline {
+                fs::remove_file(&path).map_err(at(&path))?;
+            }
+        }
+        if self.options.offline {
+            return Err(FetchError::Offline {
+                name: file.name.clone(),
+                path,
+                url: first,
+            });
+        }
+        let mut tried = Vec::new();
+        for address in addresses {
+            match self.bring_from(&file.name, &address, &path) {
+                Ok(()) => return Ok((path, address.url)),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Address(fault)) => {
+                    eprintln!("{}: {fault}", address.url);
+                    tried.push((address.url, fault));
+                }
+            }
+        }
+        Err(FetchError::Download {
+            name: file.name.clone(),
+            tried,
+        })
+    }
+
+    /// Which address a file on disk may be from: it fits what is known of that address.
+    fn recognise(&mut self, path: &Path, addresses: &[Address]) -> Result<Option<String>> {
+        let found = sum_file(path)?;
+        for address in addresses {
+            if compare(&found, &address.expected).is_ok()
+                && self.ledger.check(&address.key, &found)?.is_ok()
+            {
+                return Ok(Some(address.url.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn bring_from(&mut self, name: &str, address: &Address, path: &Path) -> Result<(), Failure> {
+        let partial = self.store.partial(name);
+        create_parent(&partial)?;
+        let resumed = self.transfer(name, address, &partial)?;
+        let mut verdict = self.verify(&partial, address)?;
+        if verdict.is_err() {
+            forget(&partial)?;
+            // The part that was there may have been another version's, or damaged.
+            if resumed {
+                self.transfer(name, address, &partial)?;
+                verdict = self.verify(&partial, address)?;
+            }
+        }
+        if let Err(fault) = verdict {
+            forget(&partial)?;
+            return Err(fault.into());
+        }
+        let file = File::open(&partial).map_err(at(&partial))?;
+        file.sync_all().map_err(at(&partial))?;
+        create_parent(path)?;
+        fs::rename(&partial, path).map_err(at(path))?;
+        sync_parent(path);
+        forget(&partial)?;
+        Ok(())
+    }
+
+    fn verify(&mut self, partial: &Path, address: &Address) -> Result<Result<(), Fault>> {
+        let found = sum_file(partial)?;
+        match compare(&found, &address.expected) {
+            Ok(()) => self.ledger.check(&address.key, &found),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    /// Makes requests until the partial file is as long as the server says. Whether any of it was
+    /// there before.
+    fn transfer(&self, name: &str, address: &Address, partial: &Path) -> Result<bool, Failure> {
+        let mut resumed = false;
+        let mut best = 0;
+        let mut idle = 0;
+        loop {
+            let fault = match self.request(name, address, partial, &mut resumed) {
+                Ok(()) => return Ok(resumed),
+                Err(Failure::Address(fault)) if fault.is_passing() => fault,
+                Err(failure) => return Err(failure),
+            };
+            let length = fs::metadata(partial).map_or(0, |file| file.len());
+            idle = if length > best { 0 } else { idle + 1 };
+            best = best.max(length);
+            if idle >= RETRIES {
+                return Err(fault.into());
+            }
+            eprintln!("{}: {fault}; trying again", address.url);
+            std::thread::sleep(self.options.patience.min(Duration::from_secs(1)) * (1 << idle) / 2);
+        }
+    }
+
+    /// One request, appended to what is there.
+    fn request(
+        &self,
+        name: &str,
+        address: &Address,
+        partial: &Path,
+        resumed: &mut bool,
+    ) -> Result<(), Failure> {
+        let origin = read_origin(partial);
+        let mut have = fs::metadata(partial).map_or(0, |file| file.len());
+        if have > 0 && !origin.continues_at(address) {
+            forget(partial)?;
+            have = 0;
+        }
+        if have > 0 && address.expected.size == Some(have) {
+            *resumed = true;
+            return Ok(());
+        }
+        let validator = origin
+            .validator
+            .as_deref()
+            .filter(|_| origin.url == address.url);
+        let answer = match self.client.get(
+            &address.url,
+            &Have {
+                bytes: have,
+                validator,
+            },
+        ) {
+            // The file is shorter than what is there: another version.
+            Err(Fault::Status(416)) if have > 0 => {
+                forget(partial)?;
+                have = 0;
+                self.client.get(
+                    &address.url,
+                    &Have {
+                        bytes: 0,
+                        validator: None,
+                    },
+                )?
+            }
+            other => other?,
+        };
+        if answer.start != 0 && answer.start != have {
+            return Err(Fault::Network(format!(
+                "asked for bytes from {have} on, got them from {} on",
+                answer.start
+            ))
+            .into());
+        }
+        *resumed |= answer.start > 0;
+        self.receive(name, address, partial, answer)
+    }
+
+    fn receive(
+        &self,
+        name: &str,
+        address: &Address,
+        partial: &Path,
+        mut answer: Answer,
+    ) -> Result<(), Failure> {
+        let full = |error| match at(partial)(error) {
+            FetchError::DiskFull { path, .. } => FetchError::DiskFull {
+                path,
+                url: Some(address.url.clone()),
+            },
+            other => other,
+        };
+        if let (Some(expected), Some(total)) = (address.expected.size, answer.total)
+            && expected != total
+        {
+            // A page in place of the file is the likelier reason; say so if it is one.
+            if answer.start == 0 && answer.is_html {
+                let (start, _) = read_start(&mut answer.body);
+                return Err(Fault::HtmlPage(html_page(&start).flatten()).into());
+            }
+            return Err(Fault::WrongSize {
+                expected,
+                found: total,
+            }
+            .into());
+        }
+        let limit = address.expected.size.or(answer.total);
+        let (mut start, mut broken) = (Vec::new(), None);
+        let mut file = if answer.start == 0 {
+            (start, broken) = read_start(&mut answer.body);
+            let page = html_page(&start);
+            // Some servers call everything HTML; a sum tells better what it is.
+            let called_so = answer.is_html && address.expected.sum().is_none();
+            if (page.is_some() || called_so) && !name.ends_with(".html") {
+                return Err(Fault::HtmlPage(page.flatten()).into());
+            }
+            let origin = Origin {
+                url: address.url.clone(),
+                validator: answer.validator.take(),
+                sum: address.expected.sum().map(str::to_owned),
+            };
+            write_whole(
+                &origin_path(partial),
+                toml::to_string(&origin).unwrap_or_default().as_bytes(),
+            )?;
+            File::create(partial).map_err(full)?
+        } else {
+            File::options().append(true).open(partial).map_err(full)?
+        };
+        let mut length = answer.start;
+        let progress = Progress::bytes(name, length, limit);
+        let mut buffer = vec![0; 1 << 16];
+        let mut chunk = start.as_slice();
+        loop {
+            file.write_all(chunk).map_err(full)?;
+            length += chunk.len() as u64;
+            progress.at(length);
+            // A server that sends more than it said would fill the disk.
+            if let Some(limit) = limit
+                && length > limit
+            {
+                return Err(Fault::WrongSize {
+                    expected: limit,
+                    found: length,
+                }
+                .into());
+            }
+            chunk = match broken
+                .take()
+                .map_or_else(|| answer.body.read(&mut buffer), Err)
+            {
+                Ok(0) => break,
+                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Err(error) => {
+                    return Err(match answer.total {
+                        Some(expected) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                            Fault::Truncated {
+                                expected,
+                                found: length,
+                            }
+                        }
+                        _ => Fault::Network(format!("{error} after {length} bytes")),
+                    }
+                    .into());
+                }
+            };
+        }
+        match limit {
+            Some(expected) if length < expected => Err(Fault::Truncated {
+                expected,
+                found: length,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The first bytes of a body, enough to tell what it is, and what broke it off.
+fn read_start(body: &mut impl Read) -> (Vec<u8>, Option<std::io::Error>) {
+    let mut start = Vec::new();
+    let broken = body.take(1024).read_to_end(&mut start).err();
+    (start, broken)
+}
+
+fn origin_path(partial: &Path) -> PathBuf {
+    partial.with_extension("part-origin")
+}
+
+fn read_origin(partial: &Path) -> Origin {
+    fs::read_to_string(origin_path(partial))
+        .ok()
+        .and_then(|text| toml::from_str(&text).ok())
+        .unwrap_or_default()
+}
+
+fn forget(partial: &Path) -> Result<()> {
+    for path in [partial.to_path_buf(), origin_path(partial)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(at(&path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

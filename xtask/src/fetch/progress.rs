@@ -1,0 +1,73 @@
+//! Progress on a terminal; silence when the output goes elsewhere.
+
+use super::list::bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+
+/// Bytes that take long enough to be announced.
+const LARGE: u64 = 10_000_000;
+
+/// A bar that goes away when it is dropped.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Bytes of a file, with the rate and the time left.
+    ///
+    /// Where there is no terminal, a line says that a large file has begun.
+    pub fn bytes(name: &str, from: u64, total: Option<u64>) -> Self {
+        if !std::io::stderr().is_terminal()
+            && let Some(total) = total.filter(|&total| total > LARGE)
+        {
+            eprintln!(
+                "{name}: fetching {} of {}",
+                bytes(total.saturating_sub(from)),
+                bytes(total)
+            );
+        }
+        Self::new(
+            name,
+            from,
+            total,
+            "{bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+        )
+    }
+
+    /// Lines of text.
+    pub fn lines(name: &str, total: Option<u64>) -> Self {
+        Self::new(name, 0, total, "{human_pos} lines {per_sec}")
+    }
+
+    fn new(name: &str, from: u64, total: Option<u64>, unit: &str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let template = match total {
+            Some(_) => format!("{{msg}} {{wide_bar}} {unit}"),
+            None => format!(
+                "{{msg}} {{spinner}} {}",
+                unit.replace("/{total_bytes}", "").replace("{eta} left", "")
+            ),
+        };
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        let bar = match ProgressStyle::with_template(&template) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        };
+        bar.set_message(name.to_owned());
+        bar.set_position(from);
+        // The rate is that of this call, not of the part that was there.
+        bar.reset_eta();
+        Self(bar)
+    }
+
+    /// Says how far it is.
+    pub fn at(&self, position: u64) {
+        self.0.set_position(position);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
