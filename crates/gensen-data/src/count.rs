@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::error::DataError;
 use crate::parallel;
-use crate::words::{self, WordTable};
+use crate::words::{WordKey, WordTable};
 
 /// Counts words from many threads. Words are dealt out to shards by their hash; a shard that grows
 /// past its share of memory is sorted and written to a run on disk. At the end the runs of a shard
@@ -57,17 +57,17 @@ impl WordCounter {
         counts: impl Iterator<Item = (&'a str, u64)>,
     ) -> Result<(), DataError> {
         // Dealt out first, so that each lock is taken once.
-        let mut by_shard: [Vec<(u64, &str, u64)>; SHARDS] = Default::default();
+        let mut by_shard: [Vec<(WordKey, &str, u64)>; SHARDS] = Default::default();
         for (word, count) in counts.filter(|(_, count)| *count > 0) {
-            let hash = words::hash(word);
+            let key = WordKey::of(word);
             // The upper bits: the lower ones choose the slot in the shard's table.
-            by_shard[(hash >> 32) as usize % SHARDS].push((hash, word, count));
+            by_shard[(key.hash >> 32) as usize % SHARDS].push((key, word, count));
         }
         for (number, counts) in by_shard.iter().enumerate() {
             let mut shard = self.shards[number]
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            for &(hash, word, count) in counts {
+            for &(key, word, count) in counts {
                 if shard.bytes() > self.shard_bytes {
                     let run = self
                         .folder
@@ -75,7 +75,7 @@ impl WordCounter {
                         .join(format!("{number}-{}", shard.runs.len()));
                     shard.write_run(run)?;
                 }
-                let word = shard.table.intern_hashed(word, hash) as usize;
+                let word = shard.table.intern_key(word, key) as usize;
                 match shard.counts.get_mut(word) {
                     Some(sum) => *sum += count,
                     None => shard.counts.push(count),
@@ -106,50 +106,66 @@ impl WordCounter {
                 let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
                 shard.each(|word, count| of_shard.offer(word, count, &wanted))?;
                 let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
-                for ranked in of_shard.heap {
+                of_shard.cut();
+                for ranked in of_shard.words {
                     best.offer(&ranked.word, ranked.count, &wanted);
                 }
                 Ok(())
             },
         )?;
         let best = best.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let sorted = best.heap.into_sorted_vec().into_iter();
-        Ok(sorted.map(|ranked| (ranked.word, ranked.count)).collect())
+        Ok(best.sorted())
     }
 }
 
-/// The best words so far; the heap's top is the one that is dropped first.
+/// The best words so far, and some more: the worse half goes whenever there are twice as many as
+/// wanted, so that a word costs constant time.
 struct Best {
     size: usize,
-    heap: BinaryHeap<Ranked>,
+    words: Vec<Ranked>,
+    /// Words that rank after this one are not among the best.
+    last: Option<Ranked>,
 }
 
 impl Best {
     fn new(size: usize) -> Self {
         Self {
             size,
-            heap: BinaryHeap::new(),
+            words: Vec::new(),
+            last: None,
         }
     }
 
     fn offer(&mut self, word: &str, count: u64, wanted: impl Fn(&str) -> bool) {
-        if self.heap.len() < self.size {
-            if wanted(word) {
-                let word = word.to_owned();
-                self.heap.push(Ranked { word, count });
-            }
-        } else if let Some(mut last) = self.heap.peek_mut()
-            && (Reverse(count), word) < (Reverse(last.count), &*last.word)
-            && wanted(word)
-        {
-            last.word.clear();
-            last.word.push_str(word);
-            last.count = count;
+        let late = |last: &Ranked| (Reverse(count), word) > (Reverse(last.count), &*last.word);
+        if self.last.as_ref().is_some_and(late) || !wanted(word) {
+            return;
         }
+        let word = word.to_owned();
+        self.words.push(Ranked { word, count });
+        if self.words.len() >= 2 * self.size.max(1 << 10) {
+            self.cut();
+        }
+    }
+
+    /// Drops all but the best.
+    fn cut(&mut self) {
+        if self.words.len() > self.size {
+            let (_, last, _) = self.words.select_nth_unstable(self.size);
+            self.last = Some(last.clone());
+            self.words.truncate(self.size);
+        }
+    }
+
+    fn sorted(mut self) -> Vec<(String, u64)> {
+        self.cut();
+        self.words.sort_unstable();
+        let words = self.words.into_iter();
+        words.map(|ranked| (ranked.word, ranked.count)).collect()
     }
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Ranked {
     word: String,
     count: u64,
@@ -169,7 +185,7 @@ impl PartialOrd for Ranked {
 
 impl Shard {
     fn bytes(&self) -> usize {
-        self.table.text_len() + self.table.len() * WORD_OVERHEAD
+        self.table.text().len() + self.table.len() * WORD_OVERHEAD
     }
 
     /// The words with their hashes and counts, by hash: any order that all runs share will do,
@@ -177,7 +193,7 @@ impl Shard {
     fn sorted(&self) -> Vec<(u64, &str, u64)> {
         let words = self.table.words().zip(&self.counts);
         let mut sorted: Vec<_> = words
-            .map(|(word, count)| (words::hash(word), word, *count))
+            .map(|(word, count)| (WordKey::of(word).hash, word, *count))
             .collect();
         sorted.sort_unstable();
         sorted

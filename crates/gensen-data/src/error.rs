@@ -135,9 +135,12 @@ pub enum LineFault {
 }
 
 impl DataError {
+    /// For `map_err`: costs nothing while all goes well.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> DataError {
-        let path = path.as_ref().display().to_string();
-        move |error| DataError::Io { path, error }
+        move |error| DataError::Io {
+            path: path.as_ref().display().to_string(),
+            error,
+        }
     }
 
     pub(crate) fn line(file: &str, line: u64, fault: LineFault) -> DataError {

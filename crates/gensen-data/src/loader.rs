@@ -23,6 +23,26 @@ pub struct LoadedBatch {
 /// An iterator over the batches of a schedule, in step order, without end. Threads prepare some
 /// batches ahead; what comes out does not depend on their number. Dropping it stops them.
 ///
+/// ```
+/// use gensen_data::{loader::Loader, order::BatchOrder, prepare::{DataOptions, prepare}, spec::TaskSpec};
+///
+/// # let base = tempfile::tempdir()?;
+/// # let task: TaskSpec = serde_json::from_str(
+/// #     r#"{"name": "nli", "kind": "nli", "train": "sample:test.nli.tsv"}"#,
+/// # )?;
+/// # let data = prepare(&[task], &DataOptions::default(), &base.path().join("cache"), base.path(), &|_| {})?;
+/// let tasks = data.tasks.iter().map(|task| {
+///     let order = BatchOrder::new(&task.train, 32, 1234, &task.name, Default::default());
+///     (task.train.clone(), order)
+/// });
+/// // One task: step k takes its batch k. Steps begin where a run is resumed.
+/// let loader = Loader::new(tasks.collect(), |step| (0, step), 1_000, 2, 8);
+/// for loaded in loader.take(10) {
+///     let batch = loaded.batch?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// It ends early only if a schedule names a task that does not exist, or panics.
 #[derive(Debug)]
 pub struct Loader {

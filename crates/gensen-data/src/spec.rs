@@ -239,8 +239,8 @@ impl Input {
 }
 
 impl InputTable {
-    /// Checks that the settings fit each other and the kind of task.
-    pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
+    /// Checks that the files named fit the kind of task.
+    fn check_files(&self, kind: TaskKind) -> Result<(), DataError> {
         let pairs = matches!(kind, TaskKind::Translation | TaskKind::Seq2seq);
         let triple = [&self.source, &self.next, &self.previous];
         if self.next.is_some() || self.previous.is_some() {
@@ -285,17 +285,24 @@ impl InputTable {
                 ));
             }
         }
-        if kind != TaskKind::SkipThought {
-            let given = [
-                ("include", !self.include.is_empty()),
-                ("exclude", !self.exclude.is_empty()),
-                ("sentences", self.sentences.is_some()),
-                ("min_words", self.min_words.is_some()),
-                ("max_words", self.max_words.is_some()),
-            ];
-            if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
-                return Err(DataError::key(key, "is for skip-thought inputs only"));
-            }
+        Ok(())
+    }
+
+    /// Checks that the settings fit each other and the kind of task.
+    pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
+        self.check_files(kind)?;
+        let skip_thought = kind == TaskKind::SkipThought;
+        let running_text = skip_thought && self.path.is_some();
+        let settings = [
+            ("include", !self.include.is_empty(), running_text),
+            ("exclude", !self.exclude.is_empty(), running_text),
+            ("sentences", self.sentences.is_some(), running_text),
+            ("min_words", self.min_words.is_some(), skip_thought),
+            ("max_words", self.max_words.is_some(), skip_thought),
+        ];
+        if let Some((key, ..)) = settings.iter().find(|(_, given, fits)| *given && !fits) {
+            let problem = "is for running text (kind skip-thought, with `path`) only";
+            return Err(DataError::key(key, problem));
         }
         if let (Some(min), Some(max)) = (self.min_words, self.max_words)
             && min > max

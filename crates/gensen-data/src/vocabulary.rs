@@ -97,7 +97,7 @@ impl Vocabulary {
             if word.contains(['\n', '\r']) {
                 return Err(fault("a word with a line end in it".into()));
             }
-            if table.text_len() + word.len() > WordTable::MAX_TEXT {
+            if table.text().len() + word.len() > WordTable::MAX_TEXT {
                 return Err(fault("more text than a vocabulary can hold".into()));
             }
             let found = table.intern(word) as usize;
@@ -193,7 +193,7 @@ impl Vocabulary {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let mut text = String::with_capacity(self.words.text_len() + self.len());
+        let mut text = String::with_capacity(self.words.text().len() + self.len());
         for word in self.words() {
             text.push_str(word);
             text.push('\n');

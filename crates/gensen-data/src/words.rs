@@ -4,27 +4,75 @@ use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
 
-const EMPTY: u64 = u64::MAX;
-
 /// Words in order of arrival: one text arena, their ends, and an open-addressing index.
 ///
-/// About 8 bytes an index slot and 4 a word beside the text; no allocation per word.
+/// Words of up to eight bytes, most of any text, are compared within the index: a look-up touches
+/// one cache line and neither the ends nor the text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WordTable {
     text: String,
     ends: Vec<u32>,
-    /// Upper 32 bits: upper half of the word's hash. Lower 32 bits: its number.
-    slots: Vec<u64>,
+    /// A power of two of them, or none; some are always free.
+    slots: Vec<Slot>,
 }
 
-/// The hash that [`WordTable`] uses: its lower bits choose the slot.
-pub(crate) fn hash(word: &str) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(word.as_bytes());
-    // Mixed once more, so that words that agree in some bits do not agree in others.
-    let hash = hasher.finish();
-    let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    hash ^ (hash >> 32)
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    bits: u64,
+    len: u32,
+    number: u32,
+}
+
+const FREE: Slot = Slot {
+    bits: 0,
+    len: 0,
+    number: u32::MAX,
+};
+
+/// What a word is found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WordKey {
+    /// Up to [`WordKey::WHOLE`] bytes: the word itself; beyond: a hash.
+    bits: u64,
+    len: u32,
+    /// Its lower bits choose a slot; any other bits are as good to choose something else by.
+    pub(crate) hash: u64,
+}
+
+impl WordKey {
+    /// The longest word that is its own key.
+    const WHOLE: u32 = 8;
+
+    pub(crate) fn of(word: &str) -> Self {
+        let bytes = word.as_bytes();
+        let bits = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            _ if bytes.len() > Self::WHOLE as usize => {
+                let mut hasher = FxHasher::default();
+                hasher.write(bytes);
+                hasher.finish()
+            }
+            // First and last four bytes overlap as need be; with the length they say it all.
+            (Some(first), Some(last)) => {
+                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                u64::from(first) | (u64::from(last) << 32)
+            }
+            _ => bytes
+                .iter()
+                .fold(0, |bits, byte| (bits << 8) | u64::from(*byte)),
+        };
+        Self::new(bits, bytes.len() as u32)
+    }
+
+    fn new(bits: u64, len: u32) -> Self {
+        let mixed = bits ^ u64::from(len).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        Self {
+            bits,
+            len,
+            hash: mixed ^ (mixed >> 32),
+        }
+    }
 }
 
 impl WordTable {
@@ -33,11 +81,6 @@ impl WordTable {
 
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
-    }
-
-    /// The bytes of all words together.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
     }
 
     /// All words, laid end to end.
@@ -62,28 +105,32 @@ impl WordTable {
         if self.slots.is_empty() {
             return None;
         }
-        self.probe(word, hash(word)).ok()
+        self.probe(word, WordKey::of(word)).ok()
     }
 
     /// The word's number; a new word gets the next one.
     ///
     /// The caller keeps the table below [`Self::MAX_TEXT`] bytes.
     pub(crate) fn intern(&mut self, word: &str) -> u32 {
-        self.intern_hashed(word, hash(word))
+        self.intern_key(word, WordKey::of(word))
     }
 
-    /// [`WordTable::intern`] for a word whose [`hash`] is known.
-    pub(crate) fn intern_hashed(&mut self, word: &str, hash: u64) -> u32 {
+    /// [`WordTable::intern`] for a word whose key is known.
+    pub(crate) fn intern_key(&mut self, word: &str, key: WordKey) -> u32 {
         if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
-        match self.probe(word, hash) {
+        match self.probe(word, key) {
             Ok(number) => number,
             Err(slot) => {
                 let number = self.ends.len() as u32;
                 self.text.push_str(word);
                 self.ends.push(self.text.len() as u32);
-                self.slots[slot] = tag(hash) | u64::from(number);
+                self.slots[slot] = Slot {
+                    bits: key.bits,
+                    len: key.len,
+                    number,
+                };
                 number
             }
         }
@@ -93,51 +140,38 @@ impl WordTable {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
-        self.slots.fill(EMPTY);
+        self.slots.fill(FREE);
     }
 
-    /// The number of `word`, or the free slot where it belongs. There is always a free slot.
-    fn probe(&self, word: &str, hash: u64) -> Result<u32, usize> {
+    /// The number of `word`, or the free slot where it belongs.
+    fn probe(&self, word: &str, key: WordKey) -> Result<u32, usize> {
         let mask = self.slots.len() - 1;
-        let tag = tag(hash);
-        let mut slot = hash as usize & mask;
+        let mut at = key.hash as usize & mask;
         loop {
-            let found = self.slots[slot];
-            if found == EMPTY {
-                return Err(slot);
+            let slot = self.slots[at];
+            if slot.number == FREE.number {
+                return Err(at);
             }
-            if found & TAG == tag {
-                let number = found as u32;
-                if self.word(number as usize) == Some(word) {
-                    return Ok(number);
-                }
+            if slot.bits == key.bits
+                && slot.len == key.len
+                && (key.len <= WordKey::WHOLE || self.word(slot.number as usize) == Some(word))
+            {
+                return Ok(slot.number);
             }
-            slot = (slot + 1) & mask;
+            at = (at + 1) & mask;
         }
     }
 
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(64);
-        let mut slots = vec![EMPTY; size];
-        for (number, word) in self.words().enumerate() {
-            let hash = hash(word);
-            let mut slot = hash as usize & (size - 1);
-            while slots[slot] != EMPTY {
-                slot = (slot + 1) & (size - 1);
+        let slots = std::mem::replace(&mut self.slots, vec![FREE; size]);
+        for slot in slots.into_iter().filter(|slot| slot.number != FREE.number) {
+            let mut at = WordKey::new(slot.bits, slot.len).hash as usize & (size - 1);
+            while self.slots[at].number != FREE.number {
+                at = (at + 1) & (size - 1);
             }
-            slots[slot] = tag(hash) | number as u64;
+            self.slots[at] = slot;
         }
-        self.slots = slots;
-    }
-}
-
-const TAG: u64 = 0xffff_ffff_0000_0000;
-
-/// The upper half of the hash, never that of [`EMPTY`].
-fn tag(hash: u64) -> u64 {
-    match hash & TAG {
-        TAG => 0,
-        tag => tag,
     }
 }
 
@@ -149,7 +183,9 @@ mod tests {
     fn words_are_numbered_in_order_of_arrival() {
         let mut table = WordTable::default();
         assert_eq!(table.find("a"), None);
-        let words: Vec<String> = (0..5_000).map(|i| format!("w{}", i * 7)).collect();
+        let words: Vec<String> = (0..5_000u64)
+            .map(|i| "x".repeat(i as usize % 13) + &format!("{i:x}"))
+            .collect();
         for (i, word) in words.iter().enumerate() {
             assert_eq!(table.intern(word), i as u32);
         }

@@ -133,8 +133,7 @@ enum Shape {
     /// Files of which line `n` belongs to line `n` of the first.
     Aligned(Vec<Origin>),
     Trees(Origin),
-    Document(Origin),
-    Folder(PathBuf, Filter),
+    Documents(Vec<Origin>),
     Tar(Origin, Filter),
 }
 
@@ -162,7 +161,7 @@ impl Corpus {
             name,
             shape,
         };
-        for origin in corpus.origins()? {
+        for origin in corpus.origins() {
             origin.check()?;
         }
         Ok(corpus)
@@ -179,13 +178,19 @@ impl Corpus {
             .iter()
             .any(|end| name.ends_with(end));
         let shape = match (kind, folder) {
-            (TaskKind::SkipThought, Some(folder)) => return Ok(Shape::Folder(folder, filter)),
+            (TaskKind::SkipThought, Some(folder)) => {
+                // Listed once: a file that comes later is not part of the corpus.
+                let found = documents::files(&folder, &filter)?;
+                return Ok(Shape::Documents(
+                    found.into_iter().map(Origin::File).collect(),
+                ));
+            }
             (TaskKind::SkipThought, None) if tar => return Ok(Shape::Tar(origin, filter)),
             (_, Some(folder)) => {
                 let problem = "a folder; only skip-thought reads folders, expected a file";
                 return Err(DataError::key(&folder.display().to_string(), problem));
             }
-            (TaskKind::SkipThought, None) => Shape::Document(origin),
+            (TaskKind::SkipThought, None) => Shape::Documents(vec![origin]),
             (TaskKind::Parsing, None) => Shape::Trees(origin),
             (_, None) => Shape::Rows(origin),
         };
@@ -198,20 +203,11 @@ impl Corpus {
 
     /// The files that the corpus is read from, in reading order. Their contents together with
     /// [`Corpus::table`] determine the records.
-    pub(crate) fn origins(&self) -> Result<Vec<Origin>, DataError> {
-        Ok(match &self.shape {
-            Shape::Rows(origin)
-            | Shape::Trees(origin)
-            | Shape::Document(origin)
-            | Shape::Tar(origin, _) => {
-                vec![origin.clone()]
-            }
-            Shape::Aligned(origins) => origins.clone(),
-            Shape::Folder(folder, filter) => {
-                let found = documents::files(folder, filter)?;
-                found.into_iter().map(Origin::File).collect()
-            }
-        })
+    pub(crate) fn origins(&self) -> Vec<&Origin> {
+        match &self.shape {
+            Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
+            Shape::Aligned(origins) | Shape::Documents(origins) => origins.iter().collect(),
+        }
     }
 
     /// Reads the corpus from start to end and hands out its blocks in order, until `emit` says
@@ -224,12 +220,8 @@ impl Corpus {
                 false => tree::read(origin, emit),
             },
             Shape::Aligned(origins) => read_aligned(origins, emit),
-            Shape::Document(origin) => {
-                documents::read(&origin.name(), origin.open_text()?, emit).map(drop)
-            }
-            Shape::Folder(folder, filter) => {
-                for path in documents::files(folder, filter)? {
-                    let origin = Origin::File(path);
+            Shape::Documents(origins) => {
+                for origin in origins {
                     if !documents::read(&origin.name(), origin.open_text()?, emit)? {
                         break;
                     }

@@ -98,7 +98,17 @@ fn is_punctuation(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_word_is_lost(text in "([A-Za-z.!?'\"” )é]{0,9}[ \u{a0}]?){0,12}[.!?]") {
+            let words = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(words(&split(&text).concat()), words(&text));
+        }
+    }
 
     fn split(text: &str) -> Vec<&str> {
         let mut found = Vec::new();

@@ -112,33 +112,34 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
 /// the next one.
 pub(super) struct Workshop {
     folder: TempDir,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 const PREFIX: &str = ".scratch-";
+
+/// Locked by whoever adds or removes folders.
+const GATE: &str = ".lock";
 
 impl Workshop {
     pub(super) fn open(cache: &Path) -> Result<Self, DataError> {
         fs::create_dir_all(cache).map_err(DataError::io(cache))?;
         // Held while workshops come and go, so that none is seen before it is locked.
-        let gate_path = cache.join(".lock");
-        let gate = File::create(&gate_path).map_err(DataError::io(&gate_path))?;
-        gate.lock().map_err(DataError::io(&gate_path))?;
-        remove_abandoned(cache)?;
+        let gate = lock(&cache.join(GATE))?;
+        if gate.is_some() {
+            remove_abandoned(cache)?;
+        }
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(cache)
             .map_err(DataError::io(cache))?;
-        let lock_path = folder.path().join("lock");
-        let lock = File::create(&lock_path).map_err(DataError::io(&lock_path))?;
-        lock.lock().map_err(DataError::io(&lock_path))?;
+        let held = lock(&folder.path().join("lock"))?;
         for name in ["work", "out"] {
             let path = folder.path().join(name);
             fs::create_dir(&path).map_err(DataError::io(&path))?;
         }
         Ok(Self {
             folder,
-            _lock: lock,
+            _lock: held,
         })
     }
 
@@ -171,9 +172,7 @@ impl Workshop {
         written.map_err(DataError::io(&path))?;
         sync_folder(&out)?;
 
-        let gate_path = cache.join(".lock");
-        let gate = File::create(&gate_path).map_err(DataError::io(&gate_path))?;
-        gate.lock().map_err(DataError::io(&gate_path))?;
+        let _gate = lock(&cache.join(GATE))?;
         if let Some(found) = find(cache, &manifest.key) {
             return Ok(found);
         }
@@ -189,6 +188,17 @@ impl Workshop {
     }
 }
 
+/// Waits for the lock on a file of its own, which lasts as long as the value. `None` where the file
+/// system has no locks: what dead processes leave then stays.
+fn lock(path: &Path) -> Result<Option<File>, DataError> {
+    let file = File::create(path).map_err(DataError::io(path))?;
+    match file.lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(DataError::io(path)(error)),
+    }
+}
+
 /// Removes workshops that nobody holds the lock of. Called with the gate held.
 fn remove_abandoned(cache: &Path) -> Result<(), DataError> {
     for entry in fs::read_dir(cache).map_err(DataError::io(cache))? {
@@ -201,11 +211,14 @@ fn remove_abandoned(cache: &Path) -> Result<(), DataError> {
             Err(_) => true,
         };
         if abandoned {
-            tracing::info!(
-                "removing {}, left by a preparation that was stopped",
-                entry.path().display()
-            );
-            fs::remove_dir_all(entry.path()).map_err(DataError::io(entry.path()))?;
+            let path = entry.path();
+            match fs::remove_dir_all(&path) {
+                Ok(()) => tracing::info!(
+                    "removed {}, left by a process that was stopped",
+                    path.display()
+                ),
+                Err(error) => tracing::warn!("{}: {error}", path.display()),
+            }
         }
     }
     Ok(())

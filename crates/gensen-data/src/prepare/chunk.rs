@@ -112,8 +112,14 @@ impl Scratch {
             put_u32s(bytes, &field.lengths);
         }
         put_bytes(bytes, &chunk.labels);
+        // A chunk seldom has more distinct words than two bytes can number.
+        let narrow = chunk.words.iter().all(|words| words.len() <= 1 << 16);
+        bytes.push(u8::from(narrow));
         for field in &chunk.fields {
-            put_u32s(bytes, &field.ids);
+            match narrow {
+                true => put_u16s(bytes, &field.ids),
+                false => put_u32s(bytes, &field.ids),
+            }
         }
         for words in &chunk.words {
             let lengths: Vec<u32> = words.words().map(|word| word.len() as u32).collect();
@@ -155,8 +161,12 @@ impl ScratchReader {
                 take_u32s(&mut rest, &mut field.lengths)?;
             }
             chunk.labels = take_bytes(&mut rest)?.to_vec();
+            let narrow = *rest.split_off_first()? == 1;
             for field in &mut chunk.fields {
-                take_u32s(&mut rest, &mut field.ids)?;
+                match narrow {
+                    true => take_u16s(&mut rest, &mut field.ids)?,
+                    false => take_u32s(&mut rest, &mut field.ids)?,
+                }
             }
             for words in &mut chunk.words {
                 take_u32s(&mut rest, &mut words.lengths)?;
@@ -237,6 +247,17 @@ fn put_u32s(bytes: &mut Vec<u8>, numbers: &[u32]) {
     extend_u32s(bytes, numbers);
 }
 
+/// Numbers that are known to fit.
+fn put_u16s(bytes: &mut Vec<u8>, numbers: &[u32]) {
+    bytes.extend((numbers.len() as u64).to_le_bytes());
+    let start = bytes.len();
+    bytes.resize(start + numbers.len() * 2, 0);
+    let (places, _) = bytes[start..].as_chunks_mut::<2>();
+    for (place, number) in places.iter_mut().zip(numbers) {
+        *place = (*number as u16).to_le_bytes();
+    }
+}
+
 fn put_bytes(bytes: &mut Vec<u8>, data: &[u8]) {
     bytes.extend((data.len() as u64).to_le_bytes());
     bytes.extend(data);
@@ -250,6 +271,17 @@ fn take_u32s(rest: &mut &[u8], numbers: &mut Vec<u32>) -> Option<()> {
     let (words, _) = take(rest, 4)?.as_chunks::<4>();
     numbers.clear();
     numbers.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
+    Some(())
+}
+
+fn take_u16s(rest: &mut &[u8], numbers: &mut Vec<u32>) -> Option<()> {
+    let (words, _) = take(rest, 2)?.as_chunks::<2>();
+    numbers.clear();
+    numbers.extend(
+        words
+            .iter()
+            .map(|word| u32::from(u16::from_le_bytes(*word))),
+    );
     Some(())
 }
 

@@ -54,10 +54,12 @@ pub(super) fn of(
                     path: None,
                     source: None,
                     target: None,
+                    next: None,
+                    previous: None,
                     ..corpus.table.clone()
                 };
                 add(&format!("{settings:?}"));
-                for origin in corpus.origins()? {
+                for origin in corpus.origins() {
                     let name = origin.name();
                     add(Path::new(&name)
                         .file_name()
@@ -124,16 +126,11 @@ fn hash_inputs(
     threads: usize,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Stamps, DataError> {
-    let mut origins: BTreeMap<String, (Origin, &str)> = BTreeMap::new();
+    let mut origins: BTreeMap<String, (&Origin, &str)> = BTreeMap::new();
     for task in tasks {
         for corpus in task.splits.iter().flat_map(|(_, corpora)| corpora) {
-            let found = corpus
-                .origins()
-                .map_err(|error| error.in_task(&task.name))?;
-            let found = found
-                .into_iter()
-                .map(|origin| (origin.name(), (origin, &*task.name)));
-            origins.extend(found);
+            let found = corpus.origins().into_iter();
+            origins.extend(found.map(|origin| (origin.name(), (origin, &*task.name))));
         }
     }
     let inputs = Mutex::new(BTreeMap::new());
