@@ -15,13 +15,8 @@ RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     cargo build --release --bin "$target" --target "$host"
 
 mkdir -p "corpus/$target" "artifacts/$target"
-reference=../tests/reference/tiny-1layer
-case $target in
-torch) cp $reference/tiny-1layer*.model "corpus/$target/" ;;
-pickle | vocabulary) cp $reference/*.pkl "corpus/$target/" ;;
-esac
-if [ -d "seeds/$target" ]; then cp "seeds/$target"/* "corpus/$target/"; fi
+cp "seeds/$target"/* "corpus/$target/"
 
 exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" "corpus/$target" \
-    -max_total_time="$seconds" -max_len=120000 -rss_limit_mb=2048 -timeout=20 \
+    -max_total_time="$seconds" -max_len=8192 -rss_limit_mb=2048 -timeout=20 \
     -artifact_prefix="artifacts/$target/" -print_final_stats=1

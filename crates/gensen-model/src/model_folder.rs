@@ -19,10 +19,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
+use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::weights::scratch::{self, Scratch};
-use crate::weights::{EncoderState, Precision, WeightsError, safetensors};
+use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
 
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Pooling, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
@@ -98,6 +99,9 @@ pub enum ModelFolderError {
         /// What it may say.
         expected: &'static str,
     },
+    /// The configuration asks for a tokeniser that does not exist.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
     /// The vocabulary has more or fewer words than the embedding has rows.
     #[error("the vocabulary has {words} words, but `src_embedding.weight` has {rows} rows")]
     VocabularySize {
@@ -167,6 +171,23 @@ impl ModelFolder {
     /// vocabulary with duplicate or blank lines or of another size than the embedding, weights
     /// that are damaged, of the wrong shape or not finite.
     pub fn open(path: &Path) -> Result<Self, ModelFolderError> {
+        Self::open_with(path, EncoderState::new)
+    }
+
+    /// As [`ModelFolder::open`], but faster and without most of the memory: the word embeddings
+    /// stay on the disk until [`EncoderState::embedding_row`] asks for one, which checks it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelFolder::open`].
+    pub fn open_lazily(path: &Path) -> Result<Self, ModelFolderError> {
+        Self::open_with(path, EncoderState::with_unread_embedding)
+    }
+
+    fn open_with(
+        path: &Path,
+        state: impl FnOnce(TensorMap) -> Result<EncoderState, WeightsError>,
+    ) -> Result<Self, ModelFolderError> {
         let not_a_model = |problem: String| ModelFolderError::NotAModelFolder {
             path: path.to_owned(),
             problem,
@@ -182,7 +203,7 @@ impl ModelFolder {
         let config = read_config(&path.join(CONFIG_FILE))?;
         let vocabulary = Vocabulary::load(path.join(VOCABULARY_FILE))?;
         let weights_path = path.join(WEIGHTS_FILE);
-        let weights = EncoderState::new(safetensors::open(&weights_path)?)
+        let weights = state(safetensors::open(&weights_path)?)
             .map_err(|error| error.in_file(&weights_path))?;
         Self::new(config, vocabulary, weights)
     }

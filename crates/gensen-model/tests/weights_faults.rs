@@ -1,4 +1,5 @@
 //! Damaged and hostile weights and vocabularies: each a clear error, none a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod weights_support;
 

@@ -1,4 +1,5 @@
 //! Model folders: what is written comes back, and what is wrong is named.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod weights_support;
 
@@ -43,7 +44,7 @@ fn model() -> ModelFolder {
 }
 
 fn message(result: Result<ModelFolder, ModelFolderError>) -> String {
-    result.err().expect("it was opened").to_string()
+    result.expect_err("it was opened").to_string()
 }
 
 /// Names in a folder, in order.
@@ -212,7 +213,7 @@ fn parts_that_disagree_are_refused() {
         ),
         (
             change(|c| c.tokenizer = "spacy".into()),
-            "`tokenizer` is `spacy`, expected whitespace",
+            "unknown tokenizer `spacy`: expected one of whitespace",
         ),
         (change(|c| c.format_version = 0), "`format_version` is 0"),
         (
@@ -341,6 +342,41 @@ fn damaged_weights_never_panic_and_are_never_taken_for_numbers() {
         found.contains(
             "model.safetensors: tensor `src_embedding.weight` holds NaN at index [503, 23]"
         ),
+        "{found}"
+    );
+    // Opened lazily, it is found when the word is asked for and not before.
+    let model = ModelFolder::open_lazily(&place).unwrap();
+    let mut row = [0.0; 24];
+    model.weights().embedding_row(502, &mut row).unwrap();
+    assert_eq!(
+        row,
+        self::model().weights().embedding().values()[502 * 24..503 * 24]
+            .iter()
+            .map(|&x| half::f16::from_f32(x).to_f32())
+            .collect::<Vec<_>>()[..]
+    );
+    let found = model
+        .weights()
+        .embedding_row(503, &mut row)
+        .unwrap_err()
+        .to_string();
+    assert!(found.contains("holds NaN at index [503, 23]"), "{found}");
+    let found = model
+        .weights()
+        .embedding_row(504, &mut row)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        found.contains("has shape [504, 24], expected a row 504 of 24 numbers"),
+        "{found}"
+    );
+    // Every other tensor is checked at once.
+    let mut bytes = original;
+    bytes[end - 504 * 24 * 2 - 2..][..2].copy_from_slice(&0x7c00u16.to_le_bytes());
+    fs::write(&weights, &bytes).unwrap();
+    let found = message(ModelFolder::open_lazily(&place));
+    assert!(
+        found.contains("tensor `encoder.weight_ih_l0_reverse` holds inf"),
         "{found}"
     );
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use gensen_data::tokenizer::{Resources, by_name};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
@@ -10,9 +11,6 @@ use crate::weights::EncoderState;
 
 /// The version of the folder's format that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// The tokenisers a model may ask for; `moses` may be followed by options such as `+no-escape`.
-const TOKENIZERS: [&str; 3] = ["whitespace", "nltk", "moses"];
 
 /// What is to be known about a model before its weights are used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +23,7 @@ pub struct ModelConfig {
     /// How hidden states become a sentence's vector unless the user asks for something else.
     pub pooling: Pooling,
     /// The tokeniser that text goes through unless the user asks for something else:
-    /// `whitespace`, `nltk` or `moses`.
+    /// a name that [`by_name`] knows.
     pub tokenizer: String,
     /// Whether text is lower-cased unless the user asks for something else.
     pub lowercase: bool,
@@ -189,11 +187,7 @@ impl ModelConfig {
         if self.format_version != FORMAT_VERSION {
             return value("format_version", self.format_version.to_string(), "1");
         }
-        let tokenizer = self.tokenizer.split('+').next().unwrap_or_default();
-        if !TOKENIZERS.contains(&tokenizer) {
-            let found = format!("`{}`", self.tokenizer);
-            return value("tokenizer", found, "whitespace, nltk or moses");
-        }
+        by_name(&self.tokenizer, "en", &Resources::default())?;
         if let Some(score) = self.provenance.scores.iter().find(|s| !s.value.is_finite()) {
             return value(
                 "provenance.scores",

@@ -35,7 +35,7 @@ pub fn gru_tensor_name(kind: &str, layer: usize, reverse: bool) -> String {
 /// | `encoder.bias_ih_l{k}`, `encoder.bias_hh_l{k}` | `[3 * direction_size]` |
 ///
 /// and the same with `_reverse` for the backward direction. The gates r, z, n are stacked on the
-/// rows. Every value is finite.
+/// rows. Every value is finite; see [`EncoderState::with_unread_embedding`] for the one exception.
 #[derive(Clone, Debug)]
 pub struct EncoderState {
     tensors: TensorMap,
@@ -74,6 +74,19 @@ impl EncoderState {
     /// A tensor that is missing, of the wrong shape, not part of an encoder, or that holds a value
     /// that is not finite.
     pub fn new(tensors: TensorMap) -> Result<Self, WeightsError> {
+        let state = Self::with_unread_embedding(tensors)?;
+        state.embedding.check_finite(EMBEDDING)?;
+        Ok(state)
+    }
+
+    /// As [`EncoderState::new`], but the values of the word embeddings, most of an encoder's, are
+    /// not looked at: those of a mapped file stay on the disk until
+    /// [`embedding_row`](Self::embedding_row) asks for them, and are checked then.
+    ///
+    /// # Errors
+    ///
+    /// As [`EncoderState::new`].
+    pub fn with_unread_embedding(tensors: TensorMap) -> Result<Self, WeightsError> {
         let (vocabulary_size, embedding_size) =
             matrix(&tensors, EMBEDDING, "[vocabulary size, embedding size]")?;
         let (_, direction_size) = matrix(
@@ -146,6 +159,27 @@ impl EncoderState {
         &self.embedding
     }
 
+    /// Copies the vector of the word with this id into `out`; no other row is read.
+    ///
+    /// # Errors
+    ///
+    /// An id beyond the vocabulary, an `out` that is not [`embedding_size`](Self::embedding_size)
+    /// long, a value that is not finite.
+    pub fn embedding_row(&self, id: usize, out: &mut [f32]) -> Result<(), WeightsError> {
+        if !self.embedding.copy_row(id, out) {
+            let expected = format!("a row {id} of {} numbers", out.len());
+            return Err(wrong_shape(EMBEDDING, &expected, self.embedding.shape()));
+        }
+        match out.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(column) => Err(WeightsError::NotFinite {
+                name: EMBEDDING.to_owned(),
+                index: vec![id, column],
+                value: out.get(column).copied().unwrap_or(f32::NAN),
+            }),
+        }
+    }
+
     /// The number of words.
     pub fn vocabulary_size(&self) -> usize {
         self.vocabulary_size
@@ -191,9 +225,10 @@ impl EncoderState {
         }
     }
 
-    /// Checks that the tensors are all there, shaped as the sizes say, and nothing else is.
+    /// Checks that the tensors are all there, shaped as the sizes say, and nothing else is, and
+    /// that all values but the word embeddings' are finite.
     fn check(&self) -> Result<(), WeightsError> {
-        let rows = self.direction_size.checked_mul(3).unwrap_or(usize::MAX);
+        let rows = self.direction_size.saturating_mul(3);
         let mut known = vec![EMBEDDING.to_owned()];
         for layer in 0..self.layers.max(1) {
             let input = match layer {
@@ -229,7 +264,9 @@ impl EncoderState {
                     ),
                 });
             }
-            tensor.check_finite(name)?;
+            if name != EMBEDDING {
+                tensor.check_finite(name)?;
+            }
         }
         Ok(())
     }
