@@ -28,19 +28,11 @@ pub(super) struct Source<'a> {
     pub(super) reader: Box<dyn Read + Send>,
 }
 
-impl Source<'_> {
-    /// Names the file in an error of its reader; `line` is the last one read completely.
-    pub(super) fn io_error(&self, source: io::Error, line: u64) -> VectorsError {
-        match source.kind() {
-            io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip {
-                path: self.path.into(),
-                line,
-            },
-            _ => VectorsError::Io {
-                path: self.path.into(),
-                source,
-            },
-        }
+/// Names the file in an error of its reader; `line` is the last one read completely.
+pub(super) fn read_error(path: &Path, source: io::Error, line: u64) -> VectorsError {
+    match source.kind() {
+        io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip { path: path.into(), line },
+        _ => VectorsError::Io { path: path.into(), source },
     }
 }
 
@@ -62,7 +54,7 @@ pub(super) fn read(
     let mut start = raw;
     if start.starts_with(format::GZIP_MAGIC) {
         source.reader = Box::new(MultiGzDecoder::new(source.reader));
-        start = sample(&mut source.reader).map_err(|e| source.io_error(e, 0))?;
+        start = sample(&mut source.reader).map_err(|e| read_error(path, e, 0))?;
         source.reader = Box::new(io::Cursor::new(start.clone()).chain(source.reader));
     }
     if start.is_empty() {

@@ -7,7 +7,7 @@ use super::{
     collector::{Collector, check_dimensions},
     format::parse_header,
     lines::{BlockError, LineBlocks, MAX_LINE_BYTES, lines},
-    read::Source,
+    read::{Source, read_error},
     text_row::{count_fields, parse_row},
 };
 
@@ -20,13 +20,9 @@ pub(super) fn read(
     let batch_blocks = 2 * rayon::current_num_threads();
     let path = source.path;
     let mut blocks = LineBlocks::new(source.reader);
-    // The names of what goes wrong while reading; `line` is the number of lines parsed before.
+    // Names what goes wrong while reading; `line` is the number of lines parsed before.
     let named = |error, line: u64| match error {
-        BlockError::Io(e) => Source {
-            path,
-            reader: Box::new(std::io::empty()),
-        }
-        .io_error(e, line),
+        BlockError::Io(e) => read_error(path, e, line),
         BlockError::LineTooLong => VectorsError::Row {
             path: path.into(),
             line: line + 1,
@@ -55,8 +51,7 @@ pub(super) fn read(
         );
         for block in parsed {
             rows += block.rows;
-            merge(&mut collector, block, line, shape.dimensions, path)
-                .map(|lines| line += lines)?;
+            line += merge(&mut collector, block, line, shape.dimensions, path)?;
         }
         batch = next.map_err(|e| named(e, line))?;
         skip_header = false;
@@ -76,7 +71,7 @@ struct Shape {
     /// The number of rows that a header promises.
     header_rows: Option<u64>,
     dimensions: usize,
-    /// Whether a header or the caller said so.
+    /// Whether the caller said so: then words may end in a number.
     certain: bool,
 }
 
