@@ -1,4 +1,5 @@
 //! The cache of prepared data: reused, rebuilt, shared by processes, never half-written.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Real corpora, as the reference run used them. The folder is named by `GENSEN_CORPORA_DIR`; without
 //! it these tests say so and pass.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! The order of batches, and loading them ahead.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

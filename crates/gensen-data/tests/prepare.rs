@@ -1,4 +1,5 @@
 //! Preparation from files to batches.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

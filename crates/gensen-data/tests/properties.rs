@@ -1,4 +1,5 @@
 //! Preparation against a plain model in memory, and against arbitrary bytes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,5 @@
 //! What holds for every tokeniser and every text.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
 //! Every format of word vectors gives the same table.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::{
     fmt::Write as _,

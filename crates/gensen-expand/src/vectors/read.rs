@@ -31,8 +31,14 @@ pub(super) struct Source<'a> {
 /// Names the file in an error of its reader; `line` is the last one read completely.
 pub(super) fn read_error(path: &Path, source: io::Error, line: u64) -> VectorsError {
     match source.kind() {
-        io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip { path: path.into(), line },
-        _ => VectorsError::Io { path: path.into(), source },
+        io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip {
+            path: path.into(),
+            line,
+        },
+        _ => VectorsError::Io {
+            path: path.into(),
+            source,
+        },
     }
 }
 

@@ -7,7 +7,7 @@
 pub(crate) fn exp(x: f32) -> f32 {
     /// Adding and subtracting it rounds to the nearest whole number.
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
-    const LN_2_HIGH: f32 = 0.693_359_375;
+    const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512, exact
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = x.clamp(-87.0, 88.0);
     let whole = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;

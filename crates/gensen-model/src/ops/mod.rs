@@ -49,7 +49,6 @@ pub trait SequenceBackend: Backend {
     ) -> FloatTensor<Self>;
 
     /// See [`bigru_scan`].
-    #[expect(clippy::too_many_arguments, reason = "the macro routes single tensors")]
     fn bigru_scan(
         forward: FloatTensor<Self>,
         forward_weight: FloatTensor<Self>,
