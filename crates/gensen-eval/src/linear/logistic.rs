@@ -162,16 +162,16 @@ impl Objective<'_> {
             let count = self.trained_on[*id] as f32;
             let penalty = 1.0 / (self.strength * count);
             losses[m] /= f64::from(count);
-            for c in m * outputs..(m + 1) * outputs {
+            let sums = error_sums.iter_mut().enumerate();
+            for (c, sum) in sums.skip(m * outputs).take(outputs) {
                 let column = weights.col_as_slice(c);
                 let norm: f64 = column.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
                 losses[m] += 0.5 * f64::from(penalty) * norm;
-                let shift = error_sums[c];
                 let gradient = gradients.col_as_slice_mut(c).iter_mut();
                 for ((g, w), mean) in gradient.zip(column).zip(self.mean) {
-                    *g = (*g - mean * shift) / count + penalty * w;
+                    *g = (*g - mean * *sum) / count + penalty * w;
                 }
-                error_sums[c] /= count * self.bias_scale;
+                *sum /= count * self.bias_scale;
             }
         }
         self.factor.pull_gradient(gradients.as_mut());
@@ -263,7 +263,7 @@ impl Objective<'_> {
 
     fn to_point(&self, model: &LinearModel) -> Vec<f32> {
         let weights = MatRef::from_column_major_slice(&model.weights, model.width, self.outputs);
-        let metric = self.factor.into_metric(weights);
+        let metric = self.factor.enter_metric(weights);
         let mut point = Vec::with_capacity(self.outputs * (model.width + 1));
         for (c, (column, bias)) in model.columns().zip(&model.biases).enumerate() {
             let shift: f32 = column.iter().zip(self.mean).map(|(w, mean)| w * mean).sum();

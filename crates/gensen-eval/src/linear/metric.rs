@@ -124,7 +124,7 @@ pub(crate) enum Factor {
 
 impl Factor {
     /// `L^T w` of each column.
-    pub(crate) fn into_metric(&self, columns: MatRef<'_, f32>) -> Mat<f32> {
+    pub(crate) fn enter_metric(&self, columns: MatRef<'_, f32>) -> Mat<f32> {
         match self {
             Self::Triangular(l) => l.transpose() * columns,
             Self::Diagonal(d) => Mat::from_fn(columns.nrows(), columns.ncols(), |i, j| {

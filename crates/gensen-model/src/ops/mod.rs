@@ -38,6 +38,7 @@ pub struct AdamState<B: Backend> {
 
 /// Back ends on which the model runs.
 #[backend_extension(Autodiff, Flex)]
+#[allow(clippy::too_many_arguments, reason = "the macro routes single tensors")]
 pub trait SequenceBackend: Backend {
     /// See [`gru_scan`].
     fn gru_scan(
