@@ -4,7 +4,9 @@ use std::path::Path;
 
 #[cfg(feature = "tsne")]
 use bhtsne::tSNE;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+#[cfg(feature = "tsne")]
+use ndarray::s;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
