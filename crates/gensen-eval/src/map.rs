@@ -4,7 +4,7 @@ use std::path::Path;
 
 #[cfg(feature = "tsne")]
 use bhtsne::tSNE;
-#[cfg(feature = "tsne")]
+#[cfg(any(test, feature = "tsne"))]
 use ndarray::s;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use plotters::prelude::*;

@@ -2,6 +2,7 @@
 //!
 //! `GENSEN_SENTEVAL_DIR` may name a folder with SentEval's real files; without it the test that
 //! reads them is skipped, and says so.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::cell::Cell;
 use std::fs;
