@@ -69,8 +69,8 @@ fn run(
     Ok(())
 }
 
-/// Writes pairs of lines of 15 to 35 words whose frequencies fall as Zipf's law says; new words
-/// never cease to come.
+/// Writes pairs of lines of 15 to 35 words: 200,000 different ones whose frequencies fall as Zipf's
+/// law says, and one in 200 that never came before.
 fn synthesise(lines: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     for (seed, name) in [(1, "source.txt"), (2, "target.txt")] {
@@ -82,11 +82,15 @@ fn synthesise(lines: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
                 .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as f64 / (1u64 << 31) as f64
         };
-        let mut line = Vec::new();
+        let (mut line, mut newest) = (Vec::new(), 200_000);
         for _ in 0..lines {
             line.clear();
             for _ in 0..15 + (random() * 21.0) as u32 {
-                let mut rank = (random() * 1e8f64.ln()).exp() as u64;
+                let mut rank = (random() * 2e5f64.ln()).exp() as u64;
+                if random() < 0.005 {
+                    newest += 1;
+                    rank = newest;
+                }
                 while rank > 0 {
                     line.push(b'a' + (rank % 20) as u8);
                     rank /= 20;
