@@ -299,7 +299,10 @@ fn inspects_folders_and_files() {
     let vocabulary = reference().join("tiny-1layer/tiny-1layer_vocab.pkl");
     assert!(inspect(path(&vocabulary)).contains("504 words"));
     let vectors = reference().join("glove-tiny.txt");
-    assert!(inspect(path(&vectors)).contains("of 20 dimensions"));
+    // Words that appear twice are worth a warning.
+    let output = home.gensen(&["inspect", path(&vectors)], b"");
+    assert!(output.status.success() && text(&output.stderr).contains("2 repeated words"));
+    assert!(text(&output.stdout).contains("of 20 dimensions"));
 }
 
 #[test]

@@ -162,17 +162,12 @@ fn single_sentences_and_pairs() {
             TOLERANCE,
             name,
         );
-        // For a single sentence the reference kept one number: the largest of all.
+        // Of a single sentence's vector the reference kept the first number only.
         let max = encoder
             .encode(&sentences[9..10], &options(Pooling::MaxPadded))
             .unwrap();
-        let largest = max.iter().copied().fold(f32::MIN, f32::max);
-        close(
-            Array::from_vec(vec![largest]).view(),
-            golden::<Ix1>(name, "expected/single9_ht_max").view(),
-            TOLERANCE,
-            name,
-        );
+        let expected = golden::<Ix1>(name, "expected/single9_ht_max");
+        close(max.slice(s![0, ..1]), expected.view(), TOLERANCE, name);
         let (first, second) = (&sentences[0], &sentences[1]);
         for (pair, file) in [([first, second], "pair0_1"), ([first, first], "pair0_0")] {
             let max = encoder.encode(&pair, &options(Pooling::MaxPadded)).unwrap();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use gensen_model::weights::scratch::Scratch;
 
 /// Bytes of the header, padded: the shape is known only in the end.
-const HEADER_BYTES: usize = 128;
+const HEADER_BYTES: usize = 192;
 
 /// The header of a file of numbers in row order, as format version 1.0 has it.
 fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
@@ -138,7 +138,7 @@ mod tests {
         assert!(text(&[7]).contains("'shape': (7, ), "));
         let widest = header("<f4", &[u64::MAX; 3]);
         assert_eq!((widest.len(), widest.last()), (HEADER_BYTES, Some(&b'\n')));
-        assert_eq!(u16::from_le_bytes([widest[8], widest[9]]), 118);
+        assert_eq!(u16::from_le_bytes([widest[8], widest[9]]), 182);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Logging and progress; bars are hidden when standard error is no terminal.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ pub(crate) fn log() -> Result<()> {
         .with_env_filter(level)
         .without_time()
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init()
         .map_err(anyhow::Error::from_boxed)
