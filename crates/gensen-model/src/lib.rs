@@ -14,8 +14,11 @@ pub mod model_folder;
 pub mod ops;
 pub mod packed;
 pub mod parameters;
+pub mod sentence_encoder;
 pub mod weights;
 
 pub use error::ModelError;
 pub use layers::Dense;
 pub use model::MultitaskModel;
+pub use model_folder::Pooling;
+pub use sentence_encoder::{ConcatEncoder, EncodeError, EncodeOptions, Encoded, SentenceEncoder};

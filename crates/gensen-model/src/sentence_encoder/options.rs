@@ -1,0 +1,79 @@
+//! What a caller may choose.
+
+use crate::model_folder::Pooling;
+
+/// How sentences are encoded. What is not set is as the model's configuration says.
+///
+/// ```
+/// use gensen_model::{EncodeOptions, Pooling};
+///
+/// let options = EncodeOptions::default().pooling(Pooling::Max).tokenizer("nltk").lowercase(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeOptions {
+    pub(super) pooling: Option<Pooling>,
+    pub(super) tokenizer: Option<String>,
+    pub(super) language: String,
+    pub(super) lowercase: Option<bool>,
+    pub(super) start_end: bool,
+    pub(super) batch_size: usize,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self {
+            pooling: None,
+            tokenizer: None,
+            language: "en".to_owned(),
+            lowercase: None,
+            start_end: true,
+            batch_size: 32,
+        }
+    }
+}
+
+impl EncodeOptions {
+    /// How hidden states become a vector.
+    #[must_use]
+    pub fn pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = Some(pooling);
+        self
+    }
+
+    /// The tokeniser, by one of the names in [`gensen_data::tokenizer::NAMES`].
+    #[must_use]
+    pub fn tokenizer(mut self, name: impl Into<String>) -> Self {
+        self.tokenizer = Some(name.into());
+        self
+    }
+
+    /// The text's language, for tokenisers that ask: `en` (as without this), `fr` or `de`.
+    #[must_use]
+    pub fn language(mut self, language: impl Into<String>) -> Self {
+        self.language = language.into();
+        self
+    }
+
+    /// Whether text is lower-cased before it is tokenised.
+    #[must_use]
+    pub fn lowercase(mut self, lowercase: bool) -> Self {
+        self.lowercase = Some(lowercase);
+        self
+    }
+
+    /// Whether `<s>` and `</s>` are put around each sentence, as in training; they are without
+    /// this. Without them, a sentence needs a word.
+    #[must_use]
+    pub fn start_end(mut self, start_end: bool) -> Self {
+        self.start_end = start_end;
+        self
+    }
+
+    /// How many sentences are computed at once; at least 1, 32 without this. It changes speed and
+    /// memory, never a vector, but with [`Pooling::MaxPadded`].
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size.max(1);
+        self
+    }
+}

@@ -1,0 +1,175 @@
+//! Text to batches: words to ids, distinct words counted, sentences sorted by length.
+
+use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
+use gensen_data::vocabulary::Vocabulary;
+
+use super::error::EncodeError;
+use super::options::EncodeOptions;
+use crate::model_folder::ModelConfig;
+
+/// The most words a sentence may have.
+const MAX_WORDS: usize = 1 << 17;
+/// The most words of a batch of more than one sentence.
+const MAX_BATCH_WORDS: usize = 1 << 14;
+/// Batches that a window has at most.
+const BATCHES: usize = 64;
+
+/// Turns text into word ids.
+pub(super) struct Reader<'a> {
+    vocabulary: &'a Vocabulary,
+    tokenizer: Box<dyn Tokenizer>,
+    lowercase: bool,
+    start_end: bool,
+    batch_size: usize,
+    most_distinct: usize,
+    tokens: Tokens,
+    lowered: String,
+    /// For each word id, its place among the window's distinct words, or [`ABSENT`].
+    places: Vec<u32>,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+/// Sentences that are encoded together.
+#[derive(Default)]
+pub(super) struct Window {
+    /// The distinct words' ids.
+    pub(super) words: Vec<u32>,
+    /// For each sentence, the places of its words in `words`.
+    ids: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Reader<'a> {
+    /// `most_distinct` is about how many distinct words a window may have.
+    pub(super) fn new(
+        config: &ModelConfig,
+        vocabulary: &'a Vocabulary,
+        options: &EncodeOptions,
+        most_distinct: usize,
+    ) -> Result<Self, EncodeError> {
+        let name = options.tokenizer.as_deref().unwrap_or(&config.tokenizer);
+        Ok(Self {
+            vocabulary,
+            tokenizer: by_name(name, &options.language, &Default::default())?,
+            lowercase: options.lowercase.unwrap_or(config.lowercase),
+            start_end: options.start_end,
+            batch_size: options.batch_size,
+            most_distinct,
+            tokens: Tokens::default(),
+            lowered: String::new(),
+            places: vec![ABSENT; vocabulary.len()],
+        })
+    }
+
+    /// Reads as many sentences as make a window, the first of which is number `first`.
+    pub(super) fn window<S: AsRef<str>>(
+        &mut self,
+        sentences: &[S],
+        first: usize,
+    ) -> Result<Window, EncodeError> {
+        let mut window = Window::default();
+        for sentence in sentences
+            .iter()
+            .take(self.batch_size.saturating_mul(BATCHES))
+        {
+            let index = first + window.len();
+            self.read(sentence.as_ref(), &mut window, index)?;
+            if window.words.len() >= self.most_distinct {
+                break;
+            }
+        }
+        for &word in &window.words {
+            self.places[word as usize] = ABSENT;
+        }
+        Ok(window)
+    }
+
+    fn read(&mut self, text: &str, window: &mut Window, index: usize) -> Result<(), EncodeError> {
+        let text = if self.lowercase {
+            lowercase(text, &mut self.lowered);
+            &self.lowered
+        } else {
+            text
+        };
+        self.tokenizer.tokenize(text, &mut self.tokens);
+        let words = self.tokens.len() + if self.start_end { 2 } else { 0 };
+        if words == 0 {
+            return Err(EncodeError::EmptySentence { index });
+        }
+        if words > MAX_WORDS {
+            return Err(EncodeError::LongSentence {
+                index,
+                words,
+                most: MAX_WORDS,
+            });
+        }
+        let places = &mut self.places;
+        let mut push = |id: u32| {
+            let place = &mut places[id as usize];
+            if *place == ABSENT {
+                *place = window.words.len() as u32;
+                window.words.push(id);
+            }
+            window.ids.push(*place);
+        };
+        if self.start_end {
+            push(Vocabulary::BOS);
+        }
+        for word in self.tokens.iter() {
+            push(self.vocabulary.id_or_unknown(word));
+        }
+        if self.start_end {
+            push(Vocabulary::EOS);
+        }
+        window.ends.push(window.ids.len());
+        Ok(())
+    }
+}
+
+impl Window {
+    /// The number of sentences.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The places of a sentence's words in `words`.
+    pub(super) fn sentence(&self, index: usize) -> &[u32] {
+        &self.ids[self.start(index)..self.ends[index]]
+    }
+
+    /// How many words come before a sentence.
+    pub(super) fn start(&self, index: usize) -> usize {
+        match index {
+            0 => 0,
+            _ => self.ends[index - 1],
+        }
+    }
+
+    /// The number of words of all sentences.
+    pub(super) fn total(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Sentences of about equal length together, the longest first, at most `size` a batch.
+    pub(super) fn batches(&self, size: usize) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(self.sentence(i).len()));
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        let mut words = 0;
+        for sentence in order {
+            let length = self.sentence(sentence).len();
+            words += length;
+            match batches.last_mut() {
+                Some(batch) if batch.len() < size && words <= MAX_BATCH_WORDS => {
+                    batch.push(sentence);
+                }
+                _ => {
+                    batches.push(vec![sentence]);
+                    words = length;
+                }
+            }
+        }
+        batches
+    }
+}

@@ -1,0 +1,76 @@
+//! `gensen convert`: the reference implementation's files become a model folder.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use gensen_model::model_folder::{self, ModelFolder};
+use gensen_model::weights::Precision;
+
+use super::Usage;
+use super::encoding::Pool;
+
+/// Make a model folder out of the reference implementation's released files.
+///
+/// Weights are a PyTorch file of any age, an encoder's or a whole training checkpoint's; the
+/// vocabulary is pickled. Both are read as data: nothing in them is run.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  gensen convert --weights nli_large.model --vocab nli_large_vocab.pkl --output models/nli_large"
+)]
+pub(crate) struct Arguments {
+    /// The PyTorch file.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The pickled vocabulary.
+    #[arg(long, value_name = "FILE")]
+    vocab: PathBuf,
+    /// The model folder to write; a model folder that is there is replaced.
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// How weights are stored.
+    #[arg(long, default_value = "f32")]
+    precision: Stored,
+    /// The pooling that the model asks for.
+    #[arg(long, default_value = "last")]
+    pool: Pool,
+    /// The tokeniser that the model asks for: whitespace, nltk or moses.
+    #[arg(long, default_value = "whitespace", value_name = "NAME")]
+    tokenizer: String,
+    /// Whether the model asks for lower-cased text.
+    #[arg(long)]
+    lowercase: bool,
+}
+
+/// `--precision`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stored {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats, half the size.
+    F16,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    gensen_data::tokenizer::by_name(&arguments.tokenizer, "en", &Default::default())
+        .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
+    let conversion = model_folder::convert(&arguments.weights, &arguments.vocab)?;
+    let (mut config, vocabulary, weights) = conversion.model.into_parts();
+    config.pooling = arguments.pool.into();
+    config.tokenizer.clone_from(&arguments.tokenizer);
+    config.lowercase = arguments.lowercase;
+    let model = ModelFolder::new(config, vocabulary, weights)?;
+    let precision = match arguments.precision {
+        Stored::F32 => Precision::F32,
+        Stored::F16 => Precision::F16,
+    };
+    model.write(&arguments.output, precision)?;
+    if !conversion.left_out.is_empty() {
+        let count = conversion.left_out.len();
+        eprintln!(
+            "left out {count} tensors that are no part of the encoder (decoders, inference head)"
+        );
+    }
+    println!("{}", arguments.output.display());
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! `gensen embed`: a file of sentences becomes a file of vectors.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use gensen_model::weights::scratch::Scratch;
+use ndarray::ArrayView2;
+
+use super::Usage;
+use super::encoding::{Encoding, normalize};
+use crate::lines::Lines;
+use crate::npy::{Npy, PaddedNpy};
+use crate::terminal::Progress;
+
+/// Encode sentences, one a line, as vectors.
+///
+/// Row i of the output is line i of the input; blank lines count. Input of any size is read and
+/// written piece by piece; the output is there when it is complete.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
+                  gensen embed --model models/a --model models/b --input - --output - --format jsonl < sentences.txt"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    encoding: Encoding,
+    /// Text in UTF-8, a sentence a line; `-` for standard input.
+    #[arg(long, value_name = "FILE|-")]
+    input: PathBuf,
+    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output.
+    #[arg(long, value_name = "FILE|-")]
+    output: PathBuf,
+    /// The output's format.
+    #[arg(long, default_value = "npy")]
+    format: Format,
+    /// Also write all hidden states, `[lines, longest, width]`, zero padded.
+    #[arg(long, value_name = "FILE.npy")]
+    hidden_states: Option<PathBuf>,
+    /// Also write the sentences' lengths in words, <s> and </s> included, `[lines]`.
+    #[arg(long, value_name = "FILE.npy")]
+    lengths: Option<PathBuf>,
+    /// Scale every vector to length 1.
+    #[arg(long)]
+    normalize: bool,
+    /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
+    #[arg(long, value_name = "I/N")]
+    part: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// NumPy's array file.
+    Npy,
+    /// A JSON object a line: `line` (from 1), `text`, `vector`.
+    Jsonl,
+}
+
+/// Which lines of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    index: u64,
+    count: u64,
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not I/N with 1 <= I <= N");
+        let (index, count) = text.split_once('/').ok_or_else(wrong)?;
+        let part = Self {
+            index: index.parse().map_err(|_| wrong())?,
+            count: count.parse().map_err(|_| wrong())?,
+        };
+        let sensible = 1 <= part.index && part.index <= part.count && part.count <= 1 << 20;
+        sensible.then_some(part).ok_or_else(wrong)
+    }
+}
+
+impl Part {
+    /// The lines before it and its lines, of so many.
+    fn of(self, lines: u64) -> (u64, u64) {
+        let border = |k| (u128::from(lines) * u128::from(k) / u128::from(self.count)) as u64;
+        let start = border(self.index - 1);
+        (start, border(self.index) - start)
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let to_standard_output = arguments.output == Path::new("-");
+    if to_standard_output && arguments.format == Format::Npy {
+        let problem = "--output -: standard output takes `--format jsonl`; .npy needs a file";
+        return Err(Usage(problem.into()).into());
+    }
+    if arguments.part.is_some() && arguments.input == Path::new("-") {
+        let problem = "--part: needs a file as --input, whose lines can be counted first";
+        return Err(Usage(problem.into()).into());
+    }
+    let mut input = Lines::open(&arguments.input)?;
+    let encoder = arguments.encoding.encoder()?;
+    let options = arguments.encoding.options();
+    let (first, mut left) = match arguments.part {
+        Some(part) => part.of(count_lines(&arguments.input)?),
+        None => (0, u64::MAX),
+    };
+    input.skip(first)?;
+    let width = encoder.width();
+    let mut output = Output::create(arguments, first)?;
+    let mut states = match &arguments.hidden_states {
+        Some(path) => Some(PaddedNpy::create(path, width)?),
+        None => None,
+    };
+    let mut lengths = Vec::new();
+    let progress = Progress::new(input.size());
+    let mut lines = 0;
+    loop {
+        let before = input.bytes();
+        let chunk = input.chunk(arguments.encoding.batch_size as usize, left)?;
+        if chunk.is_empty() {
+            break;
+        }
+        let bytes = input.bytes() - before;
+        let count = chunk.len() as u64;
+        let mut show = |done: usize| {
+            progress.show(before + bytes * done as u64 / count, lines + done as u64);
+        };
+        let begin = first + lines + 1;
+        let mut encoded = encoder
+            .encode_ragged(&chunk, &options, states.is_some(), &mut show)
+            .with_context(|| {
+                format!(
+                    "in the sentences from line {begin} of {}",
+                    arguments.input.display()
+                )
+            })?;
+        if arguments.normalize {
+            normalize(&mut encoded.vectors);
+        }
+        output.write(&chunk, encoded.vectors.view())?;
+        if let (Some(file), Some(states)) = (&mut states, &encoded.states) {
+            file.write(states.iter().copied())?;
+        }
+        if arguments.lengths.is_some() || states.is_some() {
+            lengths.extend(encoded.lengths.iter().map(|&length| length as i64));
+        }
+        lines += count;
+        left -= count;
+    }
+    if let Some(states) = states {
+        states.finish(&lengths)?;
+    }
+    if let Some(path) = &arguments.lengths {
+        let mut file = Npy::create(path)?;
+        let count = lengths.len() as u64;
+        file.write_integers(lengths)?;
+        file.finish("<i8", &[count])?;
+    }
+    output.finish(lines, width as u64)
+}
+
+fn count_lines(path: &Path) -> Result<u64> {
+    let mut lines = Lines::open(path)?;
+    let mut count = 0;
+    while lines.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Where vectors go.
+enum Output {
+    Npy(Npy),
+    JsonLines {
+        sink: Box<dyn Write>,
+        /// The scratch file and the name it gets.
+        file: Option<(Scratch, PathBuf)>,
+        line: u64,
+    },
+}
+
+impl Output {
+    fn create(arguments: &Arguments, lines_before: u64) -> Result<Self> {
+        let place = &arguments.output;
+        if arguments.format == Format::Npy {
+            return Npy::create(place).map(Self::Npy);
+        }
+        let (sink, file): (Box<dyn Write>, _) = if place == Path::new("-") {
+            (Box::new(BufWriter::new(io::stdout().lock())), None)
+        } else {
+            let context = || place.display().to_string();
+            let scratch = Scratch::file(place).with_context(context)?;
+            let sink = File::options()
+                .write(true)
+                .open(scratch.path())
+                .with_context(context)?;
+            (
+                Box::new(BufWriter::new(sink)),
+                Some((scratch, place.clone())),
+            )
+        };
+        Ok(Self::JsonLines {
+            sink,
+            file,
+            line: lines_before,
+        })
+    }
+
+    fn write(&mut self, sentences: &[String], vectors: ArrayView2<'_, f32>) -> Result<()> {
+        match self {
+            Self::Npy(file) => file.write(vectors.iter().copied()),
+            Self::JsonLines { sink, line, .. } => {
+                for (sentence, vector) in sentences.iter().zip(vectors.rows()) {
+                    *line += 1;
+                    let object = serde_json::json!({
+                        "line": *line,
+                        "text": sentence,
+                        "vector": vector.as_slice(),
+                    });
+                    writeln!(sink, "{object}").context("writing JSON lines")?;
+                }
+                sink.flush().context("writing JSON lines")
+            }
+        }
+    }
+
+    fn finish(self, lines: u64, width: u64) -> Result<()> {
+        match self {
+            Self::Npy(file) => file.finish("<f4", &[lines, width]),
+            Self::JsonLines { sink, file, .. } => {
+                drop(sink);
+                match file {
+                    None => Ok(()),
+                    Some((scratch, place)) => scratch
+                        .rename_to(&place)
+                        .with_context(|| place.display().to_string()),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_to_end_are_the_whole() {
+        for lines in [0, 1, 7, 100] {
+            let mut next = 0;
+            for index in 1..=6 {
+                let (start, count) = Part { index, count: 6 }.of(lines);
+                assert_eq!(start, next);
+                next = start + count;
+            }
+            assert_eq!(next, lines);
+        }
+        for wrong in ["", "1", "0/2", "3/2", "1/0", "a/b", "-1/2"] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+        }
+        assert_eq!("2/3".parse(), Ok(Part { index: 2, count: 3 }));
+    }
+}

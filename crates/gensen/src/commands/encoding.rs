@@ -1,0 +1,117 @@
+//! What commands that encode text have in common.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder, device};
+
+use super::Usage;
+
+/// `--pool`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Pool {
+    /// The last states of both directions.
+    Last,
+    /// The largest value of each component over the words.
+    Max,
+    /// The mean of each component over the words.
+    Mean,
+    /// As max, over the zero padding of a batch too, as the reference implementation had it.
+    MaxPadded,
+}
+
+impl From<Pool> for Pooling {
+    fn from(pool: Pool) -> Self {
+        match pool {
+            Pool::Last => Self::Last,
+            Pool::Max => Self::Max,
+            Pool::Mean => Self::Mean,
+            Pool::MaxPadded => Self::MaxPadded,
+        }
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct Encoding {
+    /// A model folder; given again, the models' vectors are concatenated in that order.
+    #[arg(long, required = true, value_name = "DIR")]
+    model: Vec<PathBuf>,
+    /// How hidden states become a vector. [default: as each model says]
+    #[arg(long)]
+    pool: Option<Pool>,
+    /// The tokeniser: whitespace, nltk or moses. [default: as each model says]
+    #[arg(long, value_name = "NAME")]
+    tokenizer: Option<String>,
+    /// The text's language, for the tokeniser: en, fr or de.
+    #[arg(long, default_value = "en", value_name = "LANGUAGE")]
+    language: String,
+    /// Lower-case the text. [default: as each model says]
+    #[arg(long)]
+    lowercase: bool,
+    /// Put no <s> and </s> around sentences.
+    #[arg(long)]
+    no_start_end: bool,
+    /// Sentences computed at once.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536), value_name = "N")]
+    pub(super) batch_size: u32,
+    /// Where to compute: auto or cpu.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads to compute with. [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
+    threads: Option<u32>,
+}
+
+impl Encoding {
+    /// Opens the models.
+    pub(super) fn encoder(&self) -> Result<ConcatEncoder> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads as usize)
+                .build_global()
+                .context("--threads")?;
+        }
+        if let Some(name) = &self.tokenizer {
+            gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
+                .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
+        }
+        let device = device::by_name(&self.device).map_err(|error| Usage(error.to_string()))?;
+        let encoders = self
+            .model
+            .iter()
+            .map(|path| SentenceEncoder::load(path, &device));
+        Ok(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?)
+    }
+
+    pub(super) fn options(&self) -> EncodeOptions {
+        let mut options = EncodeOptions::default()
+            .language(&self.language)
+            .start_end(!self.no_start_end)
+            .batch_size(self.batch_size as usize);
+        if let Some(pool) = self.pool {
+            options = options.pooling(pool.into());
+        }
+        if let Some(name) = &self.tokenizer {
+            options = options.tokenizer(name);
+        }
+        if self.lowercase {
+            options = options.lowercase(true);
+        }
+        options
+    }
+}
+
+/// Scales each row to length 1; a row of zeros stays.
+pub(super) fn normalize(vectors: &mut ndarray::Array2<f32>) {
+    for mut row in vectors.rows_mut() {
+        let length = row
+            .iter()
+            .map(|&x| f64::from(x).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        if length > 0.0 {
+            row.mapv_inplace(|x| (f64::from(x) / length) as f32);
+        }
+    }
+}

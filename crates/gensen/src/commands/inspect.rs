@@ -1,0 +1,123 @@
+//! `gensen inspect`: what a model, a checkpoint or a file of weights or vectors holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gensen_expand::{ReadOptions, WordSelection, WordVectors};
+use gensen_model::model_folder::{self, ModelFolder};
+use gensen_model::weights::torch::TorchFile;
+use gensen_model::weights::{safetensors, vocabulary_pickle};
+
+/// Show what a model folder, a checkpoint, or a file of weights or word vectors holds.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model"
+)]
+pub(crate) struct Arguments {
+    /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors.
+    #[arg(value_name = "DIR|FILE")]
+    path: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let path = arguments.path.as_path();
+    let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
+    if metadata.is_dir() {
+        if path.join(model_folder::CONFIG_FILE).is_file() {
+            return model(path);
+        }
+        let weights = path.join(model_folder::WEIGHTS_FILE);
+        if weights.is_file() {
+            return tensors(&weights);
+        }
+    }
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    match &*extension {
+        _ if metadata.is_dir() => model(path),
+        "safetensors" => tensors(path),
+        "model" | "pt" | "pth" => torch(path),
+        "pkl" => vocabulary(path),
+        _ => vectors(path),
+    }
+}
+
+fn model(path: &Path) -> Result<()> {
+    let model = ModelFolder::open(path)?;
+    let (config, weights) = (model.config(), model.weights());
+    println!("model folder, format version {}", config.format_version);
+    let architecture = &config.architecture;
+    println!("words          {}", architecture.vocabulary_size);
+    println!("embedding size {}", architecture.embedding_size);
+    println!("hidden size    {}", architecture.hidden_size);
+    println!("layers         {}", architecture.layers);
+    println!("bidirectional  {}", architecture.bidirectional);
+    println!("precision      {}", weights.precision());
+    println!("pooling        {}", config.pooling);
+    println!("tokenizer      {}", config.tokenizer);
+    println!("lowercase      {}", config.lowercase);
+    let provenance = &config.provenance;
+    if !provenance.name.is_empty() {
+        println!("name           {}", provenance.name);
+    }
+    if let Some(steps) = provenance.steps {
+        println!("steps          {steps}");
+    }
+    for source in &provenance.data {
+        println!(
+            "trained on     {}: {} (licence: {})",
+            source.task, source.name, source.licence
+        );
+    }
+    for score in &provenance.scores {
+        println!(
+            "score          {}: {} = {:.4}",
+            score.task, score.metric, score.value
+        );
+    }
+    if !provenance.description.is_empty() {
+        println!("{}", provenance.description);
+    }
+    Ok(())
+}
+
+fn tensors(path: &Path) -> Result<()> {
+    let tensors = safetensors::open(path)?;
+    println!("safetensors, {} tensors", tensors.len());
+    for (name, tensor) in &tensors {
+        println!("{name}\t{:?}\t{}", tensor.shape(), tensor.precision());
+    }
+    Ok(())
+}
+
+fn torch(path: &Path) -> Result<()> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let file = TorchFile::read(&bytes).with_context(|| path.display().to_string())?;
+    println!("PyTorch file, {} tensors", file.names().count());
+    for name in file.names() {
+        println!("{name}\t{:?}", file.shape(name).unwrap_or_default());
+    }
+    Ok(())
+}
+
+fn vocabulary(path: &Path) -> Result<()> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let words = vocabulary_pickle::read(&bytes).with_context(|| path.display().to_string())?;
+    println!("pickled vocabulary, {} words", words.len());
+    println!(
+        "first: {}",
+        words.iter().take(12).cloned().collect::<Vec<_>>().join(" ")
+    );
+    Ok(())
+}
+
+fn vectors(path: &Path) -> Result<()> {
+    let vectors = WordVectors::read(path, &WordSelection::all(), &ReadOptions::default())?;
+    println!(
+        "word vectors, {} words of {} dimensions",
+        vectors.len(),
+        vectors.dimensions()
+    );
+    println!("{}", vectors.report());
+    Ok(())
+}

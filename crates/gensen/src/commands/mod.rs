@@ -1,0 +1,19 @@
+//! The program's commands, one a file.
+
+pub(crate) mod convert;
+pub(crate) mod embed;
+mod encoding;
+pub(crate) mod inspect;
+pub(crate) mod similar;
+
+/// A wrong way to call the program that the argument parser cannot see.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

@@ -1,0 +1,46 @@
+//! The `gensen` program.
+
+mod commands;
+mod lines;
+mod npy;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// General-purpose sentence representations: sentences in, vectors out.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Embed(commands::embed::Arguments),
+    Convert(commands::convert::Arguments),
+    Similar(commands::similar::Arguments),
+    Inspect(commands::inspect::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = terminal::log().and_then(|()| match arguments.command {
+        Command::Embed(arguments) => commands::embed::run(&arguments),
+        Command::Convert(arguments) => commands::convert::run(&arguments),
+        Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Inspect(arguments) => commands::inspect::run(&arguments),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<commands::Usage>() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! NumPy's `.npy` files, written row by row: complete under their own name, or absent.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gensen_model::weights::scratch::Scratch;
+
+/// Bytes of the header, padded: the shape is known only in the end.
+const HEADER_BYTES: usize = 192;
+
+/// The header of a file of numbers in row order, as format version 1.0 has it.
+fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
+    let mut extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    if shape.len() > 1 {
+        extents.truncate(extents.len() - 2);
+    }
+    let dictionary =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
+    let length = HEADER_BYTES - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(format!("{dictionary:<width$}\n", width = length - 1).bytes());
+    bytes
+}
+
+/// A file that is being written under a scratch name.
+pub(crate) struct Npy {
+    place: PathBuf,
+    scratch: Scratch,
+    file: BufWriter<File>,
+}
+
+impl Npy {
+    /// Begins the file at `place`.
+    pub(crate) fn create(place: &Path) -> Result<Self> {
+        let context = || place.display().to_string();
+        let scratch = Scratch::file(place).with_context(context)?;
+        let file = File::options().read(true).write(true).open(scratch.path());
+        let mut file = BufWriter::with_capacity(1 << 20, file.with_context(context)?);
+        file.write_all(&[0; HEADER_BYTES]).with_context(context)?;
+        Ok(Self {
+            place: place.to_owned(),
+            scratch,
+            file,
+        })
+    }
+
+    fn context<T>(&self, result: std::io::Result<T>) -> Result<T> {
+        result.with_context(|| self.place.display().to_string())
+    }
+
+    /// Appends numbers.
+    pub(crate) fn write(&mut self, numbers: impl IntoIterator<Item = f32>) -> Result<()> {
+        let written = numbers
+            .into_iter()
+            .try_for_each(|x| self.file.write_all(&x.to_le_bytes()));
+        self.context(written)
+    }
+
+    /// Appends whole numbers.
+    pub(crate) fn write_integers(&mut self, numbers: impl IntoIterator<Item = i64>) -> Result<()> {
+        let written = numbers
+            .into_iter()
+            .try_for_each(|x| self.file.write_all(&x.to_le_bytes()));
+        self.context(written)
+    }
+
+    /// Puts the header in its place and gives the file its name.
+    pub(crate) fn finish(mut self, descr: &str, shape: &[u64]) -> Result<()> {
+        let written = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.write_all(&header(descr, shape)))
+            .and_then(|()| self.file.flush());
+        self.context(written)?;
+        let place = self.place;
+        drop(self.file);
+        self.scratch
+            .rename_to(&place)
+            .with_context(|| place.display().to_string())
+    }
+}
+
+/// Hidden states `[sentences, longest, width]`, whose longest sentence is known only in the end:
+/// collected without padding, then written with it.
+pub(crate) struct PaddedNpy {
+    ragged: Npy,
+    width: usize,
+}
+
+impl PaddedNpy {
+    /// Begins the file at `place`.
+    pub(crate) fn create(place: &Path, width: usize) -> Result<Self> {
+        let ragged = Npy::create(place)?;
+        Ok(Self { ragged, width })
+    }
+
+    /// Appends the states of sentences, one word's after the other.
+    pub(crate) fn write(&mut self, states: impl IntoIterator<Item = f32>) -> Result<()> {
+        self.ragged.write(states)
+    }
+
+    /// Writes the file; `lengths` are the sentences' words.
+    pub(crate) fn finish(self, lengths: &[i64]) -> Result<()> {
+        let Self { mut ragged, width } = self;
+        let place = ragged.place.clone();
+        let flushed = ragged.file.flush();
+        ragged.context(flushed)?;
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        let mut padded = Npy::create(&place)?;
+        let source = File::open(ragged.scratch.path());
+        let mut source = BufReader::with_capacity(1 << 20, ragged.context(source)?);
+        let moved = source.seek(SeekFrom::Start(HEADER_BYTES as u64));
+        ragged.context(moved)?;
+        let row_bytes = (width * size_of::<f32>()) as u64;
+        for &length in lengths {
+            let states = (&mut source).take(length as u64 * row_bytes);
+            let zeros = std::io::repeat(0).take((longest - length) as u64 * row_bytes);
+            let copied = std::io::copy(&mut states.chain(zeros), &mut padded.file);
+            ragged.context(copied)?;
+        }
+        padded.finish("<f4", &[lengths.len() as u64, longest as u64, width as u64])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_as_numpy_writes_them() {
+        let text =
+            |shape: &[u64]| String::from_utf8_lossy(&header("<f4", shape)[10..]).into_owned();
+        let expected = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
+        assert_eq!(text(&[3, 4]).trim_end(), expected);
+        assert!(text(&[7]).contains("'shape': (7, ), "));
+        let widest = header("<f4", &[u64::MAX; 3]);
+        assert_eq!((widest.len(), widest.last()), (HEADER_BYTES, Some(&b'\n')));
+        assert_eq!(u16::from_le_bytes([widest[8], widest[9]]), 182);
+    }
+
+    #[test]
+    fn an_unfinished_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("x.npy");
+        let mut file = Npy::create(&place).unwrap();
+        file.write([1.0, 2.0]).unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,59 @@
+//! Logging and progress; bars are hidden when standard error is no terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+/// Logs to standard error. `RUST_LOG` chooses what.
+pub(crate) fn log() -> Result<()> {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .without_time()
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init()
+        .map_err(anyhow::Error::from_boxed)
+        .context("logging")
+}
+
+/// How far an input has been encoded.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// `bytes` of input, if that is known.
+    pub(crate) fn new(bytes: Option<u64>) -> Self {
+        let bar = match bytes {
+            Some(bytes) => ProgressBar::new(bytes),
+            None => ProgressBar::new_spinner(),
+        };
+        let template = match bytes {
+            Some(_) => "{wide_bar} {percent}% {msg}, {eta} left",
+            None => "{spinner} {msg}, {elapsed}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// So many bytes of input and so many sentences are done.
+    pub(crate) fn show(&self, bytes: u64, sentences: u64) {
+        self.0.set_position(bytes);
+        let seconds = self.0.elapsed().as_secs_f64().max(1e-3);
+        let speed = sentences as f64 / seconds;
+        self.0
+            .set_message(format!("{sentences} sentences, {speed:.0}/s"));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

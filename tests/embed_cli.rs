@@ -1,0 +1,398 @@
+//! The program `gensen` as a user runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
+use ndarray_npy::read_npy;
+use tempfile::TempDir;
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
+}
+
+/// A folder to work in, with the two models converted.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        for name in ["tiny-1layer", "tiny-2layer"] {
+            let file = |suffix| reference().join(name).join(format!("{name}{suffix}"));
+            let (weights, vocabulary) = (file(".model"), file("_vocab.pkl"));
+            let arguments = [
+                "convert",
+                "--weights",
+                path(&weights),
+                "--vocab",
+                path(&vocabulary),
+            ];
+            let output = home.run(&[&arguments[..], &["--output", name]].concat(), b"");
+            assert_eq!(text(&output.stdout), format!("{name}\n"));
+        }
+        home
+    }
+
+    fn gensen(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gensen"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // The program may end without reading everything.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        output
+    }
+
+    /// Runs a command that must succeed and say nothing on standard error.
+    #[track_caller]
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let output = self.gensen(arguments, input);
+        let message = text(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {message}");
+        assert_eq!(message, "", "{arguments:?}");
+        output
+    }
+
+    /// `gensen embed` with the first model; the vectors.
+    #[track_caller]
+    fn embed(&self, input: &[u8], more: &[&str]) -> Array2<f32> {
+        let arguments = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            "-",
+            "--output",
+            "v.npy",
+        ];
+        self.run(&[&arguments[..], more].concat(), input);
+        read_npy(self.path("v.npy")).unwrap()
+    }
+
+    /// A command that must fail with this exit code and a message that holds all of `expected`.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str], input: &[u8], code: i32, expected: &[&str]) {
+        let before = self.files();
+        let output = self.gensen(arguments, input);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        for part in expected {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+        assert_eq!(self.files(), before, "{arguments:?} left something behind");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn sentences() -> Vec<String> {
+    serde_json::from_slice(&fs::read(reference().join("sentences.json")).unwrap()).unwrap()
+}
+
+fn golden(name: &str) -> Array2<f32> {
+    read_npy(reference().join(name)).unwrap()
+}
+
+#[track_caller]
+fn close(found: &Array2<f32>, expected: &Array2<f32>) {
+    assert_eq!(found.dim(), expected.dim());
+    for ((place, a), b) in found.indexed_iter().zip(expected) {
+        assert!(
+            (a - b).abs() <= 2e-6,
+            "expected {b}, found {a} at {place:?}"
+        );
+    }
+}
+
+#[test]
+fn converts_and_embeds_what_the_reference_did() {
+    let home = Home::new();
+    let input = sentences().join("\n");
+    let arguments = [
+        "--hidden-states",
+        "h.npy",
+        "--lengths",
+        "l.npy",
+        "--batch-size",
+        "7",
+    ];
+    let vectors = home.embed(input.as_bytes(), &arguments);
+    close(&vectors, &golden("tiny-1layer/expected/base_ht_last.npy"));
+    let states: Array3<f32> = read_npy(home.path("h.npy")).unwrap();
+    let expected: Array3<f32> =
+        read_npy(reference().join("tiny-1layer/expected/base_h.npy")).unwrap();
+    assert_eq!(states.dim(), expected.dim());
+    assert!(
+        states
+            .iter()
+            .zip(&expected)
+            .all(|(a, b)| (a - b).abs() <= 2e-6)
+    );
+    let lengths: Array1<i64> = read_npy(home.path("l.npy")).unwrap();
+    for (sentence, length) in sentences().iter().zip(&lengths) {
+        assert_eq!(
+            sentence.split_ascii_whitespace().count() as i64 + 2,
+            *length
+        );
+    }
+    let padded = home.embed(
+        input.as_bytes(),
+        &["--pool", "max-padded", "--batch-size", "64"],
+    );
+    close(&padded, &golden("tiny-1layer/expected/base_ht_max.npy"));
+    let both = home.embed(
+        input.as_bytes(),
+        &["--model", "tiny-2layer", "--threads", "1"],
+    );
+    close(&both, &golden("concat/base_ht_last.npy"));
+}
+
+#[test]
+fn rows_are_lines() {
+    let home = Home::new();
+    let expected = home.embed(b"the dog\n\na man .\n", &[]);
+    assert_eq!(expected.dim(), (3, 64));
+    assert_eq!(
+        home.embed(b"the dog\n\na man .", &[]),
+        expected,
+        "no final newline"
+    );
+    assert_eq!(
+        home.embed(b"the dog\r\n\r\na man .\r\n", &[]),
+        expected,
+        "CRLF"
+    );
+    assert_eq!(
+        home.embed(b"the dog\n\na man .\n\n", &[]).nrows(),
+        4,
+        "blank last line"
+    );
+    assert_eq!(home.embed(b"", &[]).dim(), (0, 64));
+    let many = "a man\nthe dog\n\n".repeat(300);
+    let vectors = home.embed(many.as_bytes(), &["--batch-size", "2"]);
+    assert_eq!(vectors.nrows(), 900);
+    assert_eq!(vectors.slice(s![..3, ..]), vectors.slice(s![897.., ..]));
+    let normalized = home.embed(b"the dog\na man\n", &["--normalize"]);
+    for row in normalized.rows() {
+        assert!((row.dot(&row) - 1.0).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn parts_end_to_end_are_the_whole() {
+    let home = Home::new();
+    fs::write(home.path("in.txt"), sentences().join("\n")).unwrap();
+    let embed = |more: &[&str]| {
+        let arguments = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            "in.txt",
+            "--output",
+            "v.npy",
+        ];
+        home.run(&[&arguments[..], more].concat(), b"");
+        read_npy::<_, Array2<f32>>(home.path("v.npy")).unwrap()
+    };
+    let parts = ["1/3", "2/3", "3/3"].map(|part| embed(&["--part", part]));
+    let parts = parts.each_ref().map(|part| part.view());
+    assert_eq!(concatenate(Axis(0), &parts).unwrap(), embed(&[]));
+}
+
+#[test]
+fn json_lines() {
+    let home = Home::new();
+    let expected = home.embed(b"the \"dog\"\n\n", &[]);
+    let arguments = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--format",
+        "jsonl",
+        "--input",
+        "-",
+        "--output",
+    ];
+    let output = home.run(&[&arguments[..], &["-"]].concat(), b"the \"dog\"\n\n");
+    let rows: Vec<serde_json::Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (&rows[0]["line"], &rows[0]["text"]),
+        (&1.into(), &"the \"dog\"".into())
+    );
+    for (row, expected) in rows.iter().zip(expected.rows()) {
+        let vector: Vec<f32> = serde_json::from_value(row["vector"].clone()).unwrap();
+        assert_eq!(expected.to_vec(), vector);
+    }
+    home.run(&[&arguments[..], &["v.jsonl"]].concat(), b"the \"dog\"\n\n");
+    assert_eq!(fs::read(home.path("v.jsonl")).unwrap(), output.stdout);
+}
+
+#[test]
+fn similar_sentences() {
+    let home = Home::new();
+    let input = "the dog is in the garden\n\na student writes\nthe dog is in the garden\n";
+    let arguments = [
+        "similar",
+        "--model",
+        "tiny-1layer",
+        "--input",
+        "-",
+        "--top",
+        "2",
+        "--query",
+    ];
+    let output = home.run(
+        &[&arguments[..], &["the dog is in the garden"]].concat(),
+        input.as_bytes(),
+    );
+    let expected = "1.0000\t1\tthe dog is in the garden\n1.0000\t4\tthe dog is in the garden\n";
+    assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn inspects_folders_and_files() {
+    let home = Home::new();
+    let inspect = |path: &str| text(&home.run(&["inspect", path], b"").stdout);
+    let model = inspect("tiny-2layer");
+    assert!(
+        model.contains("hidden size    64") && model.contains("layers         2"),
+        "{model}"
+    );
+    assert!(
+        inspect("tiny-1layer/model.safetensors").contains("src_embedding.weight\t[504, 24]\tf32")
+    );
+    let torch = reference().join("tiny-1layer/tiny-1layer.model");
+    assert!(inspect(path(&torch)).contains("src_embedding.weight\t[504, 24]"));
+    let vocabulary = reference().join("tiny-1layer/tiny-1layer_vocab.pkl");
+    assert!(inspect(path(&vocabulary)).contains("504 words"));
+    let vectors = reference().join("glove-tiny.txt");
+    // Words that appear twice are worth a warning.
+    let output = home.gensen(&["inspect", path(&vectors)], b"");
+    assert!(output.status.success() && text(&output.stderr).contains("2 repeated words"));
+    assert!(text(&output.stdout).contains("of 20 dimensions"));
+}
+
+#[test]
+fn faults_have_a_message_an_exit_code_and_no_output() {
+    let home = Home::new();
+    let embed = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--input",
+        "-",
+        "--output",
+        "v.npy",
+    ];
+    let with = |more: &[&'static str]| [&embed[..], more].concat();
+    home.refused(
+        &with(&[]),
+        b"good\n\xff\n",
+        1,
+        &["standard input, line 2", "UTF-8"],
+    );
+    home.refused(&with(&[]), b"a\0b\n", 1, &["line 1", "NUL"]);
+    home.refused(
+        &with(&["--no-start-end"]),
+        b"a\n\n",
+        1,
+        &["sentence 1", "no word", "line 1"],
+    );
+    home.refused(&with(&["--hidden-states", "h.npy"]), b"\xff", 1, &["UTF-8"]);
+    home.refused(&with(&["--model", "absent"]), b"", 1, &["absent"]);
+    home.refused(
+        &with(&["--tokenizer", "mosses"]),
+        b"",
+        2,
+        &["mosses", "moses"],
+    );
+    home.refused(&with(&["--device", "tpu"]), b"", 2, &["tpu", "cpu"]);
+    home.refused(&with(&["--part", "1/2"]), b"", 2, &["--part"]);
+    home.refused(&with(&["--part", "3/2"]), b"", 2, &["3/2"]);
+    home.refused(
+        &with(&["--pool", "median"]),
+        b"",
+        2,
+        &["median", "max-padded"],
+    );
+    home.refused(&with(&["--batch-size", "0"]), b"", 2, &["--batch-size"]);
+    home.refused(
+        &["embed", "--input", "-", "--output", "v.npy"],
+        b"",
+        2,
+        &["--model"],
+    );
+    let to_terminal = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--input",
+        "-",
+        "--output",
+        "-",
+    ];
+    home.refused(&to_terminal, b"", 2, &["jsonl"]);
+    let file = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--input",
+        "absent.txt",
+        "--output",
+        "v.npy",
+    ];
+    home.refused(&file, b"", 1, &["absent.txt"]);
+    let weights = reference().join("tiny-1layer/tiny-1layer.model");
+    let convert = [
+        "convert",
+        "--weights",
+        path(&weights),
+        "--output",
+        "m",
+        "--vocab",
+    ];
+    home.refused(
+        &[&convert[..], &[path(&weights)]].concat(),
+        b"",
+        1,
+        &["tiny-1layer.model"],
+    );
+    home.refused(&["inspect", "absent"], b"", 1, &["absent"]);
+    for command in ["embed", "convert", "similar", "inspect"] {
+        let help = text(&home.run(&[command, "--help"], b"").stdout);
+        assert!(help.contains("Example"), "{command}");
+    }
+}
