@@ -222,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_range_loop, reason = "a row of three things")]
     fn equals_the_sum_and_is_the_same_for_any_number_of_rows() {
         let (hidden, inputs, count) = (19, 531, 9);
         let (matrix, inputs_) = (numbers(3 * hidden * inputs, 1), numbers(count * inputs, 2));
