@@ -115,7 +115,7 @@ fn sum_squares(numbers: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-fn generic<B: Backend>(
+pub(super) fn generic<B: Backend>(
     parameter: FloatTensor<B>,
     mean: FloatTensor<B>,
     variance: FloatTensor<B>,

@@ -158,7 +158,7 @@ fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
 }
 
 /// The operation composed of a back end's primitives, chunk by chunk.
-fn generic<B: Backend>(
+pub(super) fn generic<B: Backend>(
     states: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,

@@ -167,7 +167,7 @@ fn threads_for(directions: usize) -> Threads {
 }
 
 /// The recurrence composed of a back end's primitives.
-mod generic {
+pub(super) mod generic {
     use super::*;
 
     fn rows<B: Backend>(x: &FloatTensor<B>, start: usize, count: usize) -> FloatTensor<B> {
@@ -217,7 +217,7 @@ mod generic {
         }
     }
 
-    pub(super) fn forward<B: Backend>(
+    pub(in crate::ops) fn forward<B: Backend>(
         inputs: GruInputs<B>,
         steps: &Steps,
         save: bool,
@@ -258,7 +258,7 @@ mod generic {
         }
     }
 
-    pub(super) fn backward<B: Backend>(
+    pub(in crate::ops) fn backward<B: Backend>(
         gradient: FloatTensor<B>,
         trace: GruTrace<B>,
         recurrence: Recurrence<B>,

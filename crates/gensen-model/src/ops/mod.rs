@@ -4,6 +4,8 @@
 //! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
 
 mod adam;
+#[cfg(test)]
+mod agreement;
 mod cross_entropy;
 mod flex;
 pub(crate) mod gemm;

@@ -1,0 +1,126 @@
+//! The CPU kernels and the compositions of primitives compute the same.
+
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+
+use super::adam::{self, AdamKernels, AdamStep};
+use super::cross_entropy::{self, CrossEntropyKernels};
+use super::flex::{slice, tensor};
+use super::gru::{self, GruInputs, GruKernels, Recurrence};
+use crate::packed::Steps;
+
+type Numbers = FloatTensor<Flex>;
+
+/// Numbers between -1 and 1 that repeat from run to run.
+fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
+    let mut state = seed.wrapping_mul(2_654_435_769).max(1);
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as f32 / u32::MAX as f32 * 2.0 - 1.0
+    };
+    let data = std::iter::repeat_with(next).take(shape.iter().product());
+    tensor(data.collect(), shape)
+}
+
+#[track_caller]
+fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
+    let (found, expected) = (slice(found), slice(expected));
+    assert_eq!(found.len(), expected.len(), "{what}: size");
+    for (k, (a, b)) in found.iter().zip(expected.iter()).enumerate() {
+        assert!(
+            (a - b).abs() <= tolerance,
+            "{what}[{k}]: {a} by kernel, {b} composed"
+        );
+    }
+}
+
+#[test]
+fn gru_scans_agree_forward_and_backward() {
+    let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
+    let (sentences, hidden) = (5, 12);
+    for reverse in [false, true] {
+        let inputs = GruInputs::<Flex> {
+            projected: numbers([steps.rows(), 3 * hidden], 1),
+            recurrence: Recurrence {
+                weight: numbers([3 * hidden, hidden], 2),
+                initial: numbers([sentences, hidden], 3),
+                reverse,
+            },
+            bias: numbers([3 * hidden], 4),
+        };
+        let recurrence = inputs.recurrence.clone();
+        let composed = gru::generic::forward::<Flex>(inputs.clone(), &steps, true);
+        let mut traces = Flex::gru_forward(vec![inputs], &steps, true);
+        let trace = traces.remove(0);
+        assert_near(
+            "states",
+            trace.states.clone(),
+            composed.states.clone(),
+            1e-6,
+        );
+        let gates = trace.gates.clone().zip(composed.gates.clone());
+        let (found, expected) = gates.expect("gates were asked for");
+        assert_near("gates", found, expected, 1e-6);
+
+        let gradient = numbers([steps.rows(), hidden], 5);
+        let expected =
+            gru::generic::backward::<Flex>(gradient.clone(), composed, recurrence.clone(), &steps);
+        let mut found = Flex::gru_backward(vec![(gradient, trace, recurrence)], &steps);
+        let found = found.remove(0);
+        assert_near("projected", found.projected, expected.projected, 1e-5);
+        assert_near("weight", found.weight, expected.weight, 1e-5);
+        assert_near("bias", found.bias, expected.bias, 1e-5);
+        assert_near("initial", found.initial, expected.initial, 1e-5);
+    }
+}
+
+#[test]
+fn cross_entropies_agree() {
+    let (words, hidden) = (37, 8);
+    let targets: Vec<u32> = (0..21).map(|k| k * 5 % words as u32).collect();
+    let states = numbers([targets.len(), hidden], 1);
+    let (weight, bias) = (numbers([words, hidden], 2), numbers([words], 3));
+    let found = Flex::cross_entropy(states.clone(), weight.clone(), bias.clone(), &targets, true);
+    let expected = cross_entropy::generic::<Flex>(states, weight, bias, &targets, true);
+    assert_near("loss", found.loss, expected.loss, 1e-6);
+    let gradients = found.gradients.zip(expected.gradients);
+    let (found, expected) = gradients.expect("gradients were asked for");
+    for ((found, expected), what) in found
+        .into_iter()
+        .zip(expected)
+        .zip(["states", "weight", "bias"])
+    {
+        assert_near(what, found, expected, 1e-6);
+    }
+}
+
+#[test]
+fn adam_steps_agree() {
+    let step = AdamStep {
+        step_size: 1e-2,
+        beta1: 0.9,
+        beta2: 0.999,
+        variance_correction: 1.5,
+        epsilon: 1e-8,
+        gradient_scale: 0.7,
+    };
+    let variance = slice(numbers([50], 3)).iter().map(|x| x.abs()).collect();
+    let state = || {
+        let variance: Vec<f32> = Clone::clone(&variance);
+        (
+            numbers([50], 1),
+            numbers([50], 2),
+            tensor(variance, [50]),
+            numbers([50], 4),
+        )
+    };
+    let (p, m, v, g) = state();
+    let found = Flex::adam(p, m, v, g, step);
+    let (p, m, v, g) = state();
+    let expected = adam::generic::<Flex>(p, m, v, g, step);
+    assert_near("parameter", found.parameter, expected.parameter, 1e-6);
+    assert_near("mean", found.mean, expected.mean, 1e-6);
+    assert_near("variance", found.variance, expected.variance, 1e-6);
+}
