@@ -31,12 +31,12 @@ pub enum TrainError {
     #[error(transparent)]
     ModelFolder(#[from] ModelFolderError),
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A checkpoint is not what was written.
     #[error("checkpoint {path}: {problem}")]
@@ -83,6 +83,6 @@ impl TrainError {
     /// For `map_err`: names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { path, source }
+        move |error| Self::Io { path, error }
     }
 }

@@ -37,7 +37,7 @@ impl LinearMap {
         self.coefficients.view()
     }
 
-    /// The intercept, [width].
+    /// The intercept, `[width]`.
     #[must_use]
     pub fn intercept(&self) -> ArrayView1<'_, f64> {
         self.intercept.view()

@@ -35,10 +35,10 @@ pub struct FitReport {
     pub rank: usize,
     /// The ratio of their largest to their smallest singular value; `None` if they are dependent.
     pub condition: Option<f64>,
-    /// The coefficient of determination in each dimension of the embedding, [width].
+    /// The coefficient of determination in each dimension of the embedding, `[width]`.
     #[serde(skip)]
     pub r_squared: Vec<f64>,
-    /// The root mean square of the residual in each dimension of the embedding, [width].
+    /// The root mean square of the residual in each dimension of the embedding, `[width]`.
     #[serde(skip)]
     pub residual: Vec<f64>,
 }

@@ -130,7 +130,7 @@ impl WordVectors {
         self.index.get(word).copied()
     }
 
-    /// The vector of a word, [dimensions].
+    /// The vector of a word, `[dimensions]`.
     #[must_use]
     pub fn get(&self, word: &str) -> Option<ArrayView1<'_, f32>> {
         self.position(word).map(|row| self.matrix.row(row))
