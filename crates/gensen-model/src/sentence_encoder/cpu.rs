@@ -248,6 +248,9 @@ impl Direction {
     }
 }
 
+/// Rows whose gates are computed at once.
+const GATE_ROWS: usize = 8;
+
 /// `r = s(x_r + h_r)`, `z = s(x_z + h_z)`, `n = tanh(x_n + r h_n)`, `h' = n + z (h - n)` for eight
 /// units of each row.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
@@ -259,14 +262,37 @@ fn advance(
     previous: &[Lanes],
     current: &mut [Lanes],
 ) {
-    let rows = recurrent.iter().zip(words).zip(previous).zip(current);
-    for (((recurrent, &word), previous), current) in rows {
-        let projected = &projected[word as usize];
-        for j in 0..UNITS {
-            let r = sigmoid(projected[0].0[j] + recurrent[0].0[j]);
-            let z = sigmoid(projected[1].0[j] + recurrent[1].0[j]);
-            let n = tanh(projected[2].0[j] + r * (recurrent[2].0[j] + bias.0[j]));
-            current.0[j] = n + z * (previous.0[j] - n);
+    // The sums of some rows go one after the other, into one long loop that is vectorised.
+    let [mut r, mut z, mut x_n, mut h_n] = [[0.0; GATE_ROWS * UNITS]; 4];
+    for (start, recurrent) in (0..).step_by(GATE_ROWS).zip(recurrent.chunks(GATE_ROWS)) {
+        let rows = start..start + recurrent.len();
+        let count = recurrent.len() * UNITS;
+        for (k, (y, &word)) in recurrent.iter().zip(&words[rows.clone()]).enumerate() {
+            let x = &projected[word as usize];
+            let place = k * UNITS..(k + 1) * UNITS;
+            add(&mut r[place.clone()], &x[0], &y[0]);
+            add(&mut z[place.clone()], &x[1], &y[1]);
+            add(&mut h_n[place.clone()], &y[2], bias);
+            x_n[place].copy_from_slice(&x[2].0);
         }
+        let sums = z[..count].iter_mut().zip(&mut x_n[..count]);
+        for ((z, n), (&r, &h_n)) in sums.zip(r[..count].iter().zip(&h_n[..count])) {
+            *z = sigmoid(*z);
+            *n = tanh(*n + sigmoid(r) * h_n);
+        }
+        let gates = z.chunks_exact(UNITS).zip(x_n.chunks_exact(UNITS));
+        let states = previous[rows.clone()].iter().zip(&mut current[rows]);
+        for ((previous, current), (z, n)) in states.zip(gates) {
+            for j in 0..UNITS {
+                current.0[j] = n[j] + z[j] * (previous.0[j] - n[j]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add(sum: &mut [f32], a: &Lanes, b: &Lanes) {
+    for (sum, (a, b)) in sum.iter_mut().zip(a.0.iter().zip(&b.0)) {
+        *sum = a + b;
     }
 }
