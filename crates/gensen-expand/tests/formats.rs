@@ -100,6 +100,10 @@ fn text_formats() {
         ),
         ("word2vec.txt", format!("4 3\n{glove}")),
         ("fasttext.vec", fasttext.clone()),
+        (
+            "header-no-final-line-feed.txt",
+            fasttext.trim_end().to_owned(),
+        ),
         ("windows.txt", text("\r")),
     ] {
         assert_table(&file(&folder, name, &content), VectorFormat::Text, &options);
@@ -116,6 +120,14 @@ fn text_formats() {
         VectorFormat::Text,
         &options,
     );
+}
+
+#[test]
+fn one_row_below_a_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(&folder, "one.txt", "1 2\nthe 0.5 -1");
+    let vectors = WordVectors::read(&path, &WordSelection::all(), &ReadOptions::default()).unwrap();
+    assert_eq!(vectors.get("the").unwrap().to_vec(), [0.5, -1.0]);
 }
 
 #[test]

@@ -50,9 +50,8 @@ impl<R: Read> LineBlocks<R> {
             let read = (&mut self.reader)
                 .take(self.block_bytes as u64)
                 .read_to_end(&mut block);
-            let read = read.map_err(BlockError::Io)?;
-            if read == 0 {
-                return Ok((!block.is_empty()).then_some(block));
+            if read.map_err(BlockError::Io)? < self.block_bytes {
+                return Ok((!block.is_empty()).then_some(block)); // the end of the stream
             }
             let fresh = block.get(old..).unwrap_or_default();
             if let Some(at) = memchr::memrchr(b'\n', fresh) {

@@ -91,29 +91,22 @@ impl Shape {
         };
         if let Some((rows, dimensions)) = parse_header(first) {
             let dimensions = check_dimensions(path, dimensions)?;
-            let usual = given.or_else(|| most_common(widths(1)));
-            match usual {
-                Some(found) if found == dimensions => {
-                    return Ok(Self {
-                        header_rows: Some(rows),
-                        dimensions,
-                        certain: given.is_some(),
-                    });
-                }
-                // One number a row: the first line is a row like the others.
-                Some(1) => {}
-                Some(found) => {
+            match given.or_else(|| most_common(widths(1))) {
+                // One number a row: the first line may be a row like the others.
+                Some(1) if dimensions != 1 => {}
+                Some(found) if found != dimensions => {
                     return Err(VectorsError::HeaderDimensions {
                         path: path.into(),
                         expected: dimensions,
                         found,
                     });
                 }
-                None => {
-                    return Err(VectorsError::RowCount {
-                        path: path.into(),
-                        expected: rows,
-                        found: 0,
+                // A header without rows is believed here; the rows are counted in the end.
+                _ => {
+                    return Ok(Self {
+                        header_rows: Some(rows),
+                        dimensions,
+                        certain: given.is_some(),
                     });
                 }
             }
