@@ -3,6 +3,8 @@
 pub(crate) mod convert;
 pub(crate) mod embed;
 mod encoding;
+pub(crate) mod expand;
+mod expansion;
 pub(crate) mod inspect;
 pub(crate) mod similar;
 
