@@ -35,7 +35,12 @@ def process(command):
     seconds = time.perf_counter() - start
     assert status == 0, command
     processor = usage.ru_utime + usage.ru_stime
-    return {"seconds": seconds, "cpu_seconds": processor, "peak_bytes": usage.ru_maxrss * 1024}
+    return {"sentences": 1, "seconds": seconds, "cpu_seconds": processor, "peak_bytes": usage.ru_maxrss * 1024}
+
+
+def cost(result, key):
+    """Seconds a sentence; processor time is told in hundredths."""
+    return max(result[key], 0.01) / result["sentences"]
 
 
 def measure(program, case):
@@ -53,8 +58,9 @@ for case in rest[1:] or CASES:
     pairs = [(measure([ours], case), measure([python, script], case)) for _ in range(rounds)]
     what = "seconds" if case == "first" else "sentences_per_second"
     a, b = (statistics.median(result[what] for result in side) for side in zip(*pairs))
-    wall = [peer["seconds"] / own["seconds"] for own, peer in pairs]
-    processor = [peer["cpu_seconds"] / max(own["cpu_seconds"], 0.01) for own, peer in pairs]
+    wall, processor = (
+        [cost(peer, key) / cost(own, key) for own, peer in pairs] for key in ("seconds", "cpu_seconds")
+    )
     peak = [max(result["peak_bytes"] for result in side) / 2**20 for side in zip(*pairs)]
     digits = 3 if case == "first" else 0
     print(

@@ -148,6 +148,7 @@ fn measure(folder: &Path, case: &str) -> Outcome<String> {
     let seconds = start.elapsed().as_secs_f64();
     Ok(serde_json::json!({
         "name": case,
+        "sentences": sentences.len(),
         "sentences_per_second": sentences.len() as f64 / seconds,
         "seconds": seconds,
         "cpu_seconds": processor_seconds()? - processor,

@@ -20,10 +20,8 @@ type Pairs = [i8; 2 * UNITS];
 /// Eight units' gates r, z, n.
 type Sums = [[i32; UNITS]; 3];
 
-/// Two numbers of 16 bits each, four times; the first in the lower half.
-#[derive(Clone, Copy, Default)]
-#[repr(transparent)]
-pub(in super::super) struct Inputs([i32; UNITS / 2]);
+/// Of a tile's rows, two inputs each, of 16 bits; the first in the lower half.
+type Inputs = [i32; ROWS];
 
 /// Weights as integers.
 pub(in super::super) struct Integers {
@@ -38,7 +36,7 @@ pub(in super::super) struct Integers {
 }
 
 impl Weights for Integers {
-    type Block = [Inputs; ROWS];
+    type Block = [Inputs; UNITS / 2];
     const ROWS: usize = ROWS;
     const BOUNDED: bool = true;
 
@@ -82,9 +80,9 @@ impl Weights for Integers {
 
     fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes) {
         let x = values.0.map(|x| round(x * self.levels));
-        block[row] = Inputs(std::array::from_fn(|k| {
-            (x[2 * k] & 0xffff) | (x[2 * k + 1] << 16)
-        }));
+        for (inputs, x) in block.iter_mut().zip(x.as_chunks::<2>().0) {
+            inputs[row] = (x[0] & 0xffff) | (x[1] << 16);
+        }
     }
 
     fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
@@ -93,13 +91,17 @@ impl Weights for Integers {
         let scales = &self.scales[panels.clone()];
         let weights = &self.weights[panels.start * self.depth..panels.end * self.depth];
         if count == 1 && scales.len() == GROUP {
-            return scale(tile::<GROUP, 1>(weights, rows.tile(0)), scales, gates);
+            return scale(
+                tile::<GROUP, 1>(weights, rows.tile(0).as_flattened()),
+                scales,
+                gates,
+            );
         }
         let panels = weights.chunks_exact(self.depth).zip(scales);
         for ((weights, scales), gates) in panels.zip(gates.chunks_exact_mut(count)) {
             let scales = std::slice::from_ref(scales);
             for (k, gates) in gates.chunks_mut(ROWS).enumerate() {
-                let inputs = rows.tile(k);
+                let inputs = rows.tile(k).as_flattened();
                 match gates.len() {
                     1 => scale(tile::<1, 1>(weights, inputs), scales, gates),
                     2 => scale(tile::<1, 2>(weights, inputs), scales, gates),
@@ -138,7 +140,7 @@ fn scale<const P: usize, const R: usize>(
 /// The products of the tile's first `R` rows and `P` panels.
 fn tile<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
-    inputs: &[[Inputs; ROWS]],
+    inputs: &[Inputs],
 ) -> [[Sums; R]; P] {
     #[cfg(target_arch = "x86_64")]
     {
@@ -161,22 +163,17 @@ fn tile<const P: usize, const R: usize>(
 /// For compilers that find the vector instructions themselves.
 fn tile_portable<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
-    inputs: &[[Inputs; ROWS]],
+    inputs: &[Inputs],
 ) -> [[Sums; R]; P] {
-    let depth = inputs.len() * UNITS / 2;
     let mut sums = [[[[0; UNITS]; 3]; R]; P];
-    for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(depth)) {
-        let (blocks, _) = weights.as_chunks::<{ UNITS / 2 }>();
-        for (weights, inputs) in blocks.iter().zip(inputs) {
-            for (k, weights) in weights.iter().enumerate() {
-                for (sums, input) in sums.iter_mut().zip(inputs) {
-                    let pair = input.0[k];
-                    let (first, second) = (i32::from(pair as i16), pair >> 16);
-                    for (sums, weights) in sums.iter_mut().zip(weights) {
-                        let (weights, _) = weights.as_chunks::<2>();
-                        for (sum, weights) in sums.iter_mut().zip(weights) {
-                            *sum += i32::from(weights[0]) * first + i32::from(weights[1]) * second;
-                        }
+    for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(inputs.len())) {
+        for (weights, inputs) in weights.iter().zip(inputs) {
+            for (sums, &pair) in sums.iter_mut().zip(inputs) {
+                let (first, second) = (i32::from(pair as i16), pair >> 16);
+                for (sums, weights) in sums.iter_mut().zip(weights) {
+                    let (weights, _) = weights.as_chunks::<2>();
+                    for (sum, weights) in sums.iter_mut().zip(weights) {
+                        *sum += i32::from(weights[0]) * first + i32::from(weights[1]) * second;
                     }
                 }
             }
@@ -193,28 +190,23 @@ macro_rules! tile_on {
         #[target_feature(enable = $features)]
         fn $name<const P: usize, const R: usize>(
             weights: &[[Pairs; 3]],
-            inputs: &[[Inputs; ROWS]],
+            inputs: &[Inputs],
         ) -> [[Sums; R]; P] {
             use std::arch::x86_64::*;
-            let depth = inputs.len() * UNITS / 2;
-            let panels: [&[[[Pairs; 3]; UNITS / 2]]; P] =
-                std::array::from_fn(|p| weights[p * depth..][..depth].as_chunks().0);
+            let panels: [&[[Pairs; 3]]; P] =
+                std::array::from_fn(|p| &weights[p * inputs.len()..][..inputs.len()]);
             let mut sums = [[[_mm256_setzero_si256(); 3]; R]; P];
-            for (block, inputs) in inputs.iter().enumerate() {
-                let weights = panels.map(|panel| &panel[block]);
-                for k in 0..UNITS / 2 {
-                    for p in 0..P {
-                        // SAFETY: 16 bytes are read, as many as `Pairs` has.
-                        let load =
-                            |pairs: &Pairs| unsafe { _mm_loadu_si128(pairs.as_ptr().cast()) };
-                        let weights = weights[p][k].each_ref().map(load);
-                        let weights = weights.map(|pairs| _mm256_cvtepi8_epi16(pairs));
-                        for r in 0..R {
-                            let $b = _mm256_set1_epi32(inputs[r].0[k]);
-                            for gate in 0..3 {
-                                let ($sum, $a) = (sums[p][r][gate], weights[gate]);
-                                sums[p][r][gate] = $step;
-                            }
+            for (k, inputs) in inputs.iter().enumerate() {
+                for p in 0..P {
+                    // SAFETY: 16 bytes are read, as many as `Pairs` has.
+                    let load = |pairs: &Pairs| unsafe { _mm_loadu_si128(pairs.as_ptr().cast()) };
+                    let weights = panels[p][k].each_ref().map(load);
+                    let weights = weights.map(|pairs| _mm256_cvtepi8_epi16(pairs));
+                    for r in 0..R {
+                        let $b = _mm256_set1_epi32(inputs[r]);
+                        for gate in 0..3 {
+                            let ($sum, $a) = (sums[p][r][gate], weights[gate]);
+                            sums[p][r][gate] = $step;
                         }
                     }
                 }
@@ -249,7 +241,7 @@ mod tests {
     /// Each way this processor has to compute a tile.
     fn ways<const P: usize, const R: usize>(
         weights: &[[Pairs; 3]],
-        inputs: &[[Inputs; ROWS]],
+        inputs: &[Inputs],
     ) -> Vec<(&'static str, [[Sums; R]; P])> {
         let mut found = vec![("portable", tile_portable(weights, inputs))];
         #[cfg(target_arch = "x86_64")]
@@ -283,7 +275,7 @@ mod tests {
             let weights = Integers::new(&matrix, 32, inputs);
             let rows = pack(&weights, &values, inputs);
             let whole = |x: f32, levels: f32| i64::from((x * levels).round_ties_even() as i32);
-            let tiles = ways::<1, ROWS>(&weights.weights, rows.tile(0));
+            let tiles = ways::<1, ROWS>(&weights.weights, rows.tile(0).as_flattened());
             for (row, values) in values.chunks_exact(inputs).enumerate() {
                 for unit in 0..UNITS {
                     for gate in 0..3 {
@@ -298,7 +290,7 @@ mod tests {
                     }
                 }
             }
-            let tiles = ways::<4, 1>(&weights.weights, rows.tile(0));
+            let tiles = ways::<4, 1>(&weights.weights, rows.tile(0).as_flattened());
             for (name, tile) in &tiles {
                 prop_assert_eq!(tile, &tiles[0].1, "{}", name);
             }
@@ -310,7 +302,7 @@ mod tests {
         for inputs in [8, 1024, 2048, 4096, 1 << 17] {
             let weights = Integers::new(&vec![-1.0; 3 * inputs], 1, inputs);
             let rows = pack(&weights, &vec![-1.0; inputs], inputs);
-            let [[sums]] = tile::<1, 1>(&weights.weights, rows.tile(0));
+            let [[sums]] = tile::<1, 1>(&weights.weights, rows.tile(0).as_flattened());
             let expected = inputs as i64 * 127 * weights.levels as i64;
             assert_eq!(i64::from(sums[0][0]), expected, "{inputs} inputs");
         }
