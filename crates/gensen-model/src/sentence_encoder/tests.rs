@@ -248,3 +248,24 @@ fn narrower_weights_give_nearly_the_same_vectors() {
         }
     }
 }
+
+#[test]
+fn a_word_that_is_not_finite_is_refused_when_it_is_used() {
+    let state = random_state(40, 11, 5, 1, true);
+    let mut tensors = state.tensors().clone();
+    let mut values = state.embedding().values().into_owned();
+    values[9 * 11 + 3] = f32::NAN;
+    let embedding = Tensor::new(vec![40, 11], values).unwrap();
+    tensors.insert(crate::weights::EMBEDDING.to_owned(), embedding);
+    let state = EncoderState::with_unread_embedding(tensors).unwrap();
+    let config = ModelConfig::new(&state, Provenance::default());
+    let vocabulary = encoder(5, 1, true).vocabulary().clone();
+    let model = ModelFolder::new(config, vocabulary, state).unwrap();
+    let encoder = SentenceEncoder::new(model, &Device::flex());
+    let options = EncodeOptions::default();
+    assert!(encoder.encode(&["w8 w10"], &options).is_ok());
+    let error = encoder.encode(&["w8 w10", "w9"], &options).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("src_embedding.weight"), "{message}");
+    assert!(message.contains("[9, 3]"), "{message}");
+}
