@@ -211,8 +211,17 @@ macro_rules! tile_on {
                     }
                 }
             }
-            // SAFETY: a register and eight integers are the same 32 bytes, any of which are good.
-            sums.map(|rows| rows.map(|sums| sums.map(|sums| unsafe { std::mem::transmute(sums) })))
+            let mut found = [[[[0; UNITS]; 3]; R]; P];
+            for (found, sum) in found
+                .as_flattened_mut()
+                .as_flattened_mut()
+                .iter_mut()
+                .zip(sums.as_flattened().as_flattened())
+            {
+                // SAFETY: 32 bytes are written, as many as eight integers have.
+                unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), *sum) };
+            }
+            found
         }
     };
 }
