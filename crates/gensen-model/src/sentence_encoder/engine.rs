@@ -84,7 +84,7 @@ impl Engine {
         Ok(match self {
             Self::Cpu(gru) => {
                 let mut read = |k: usize, out: &mut [f32]| {
-                    if k % HELD_WORDS == 0 {
+                    if k.is_multiple_of(HELD_WORDS) {
                         embedding.release();
                     }
                     let word = words.get(k).copied().unwrap_or(u32::MAX);

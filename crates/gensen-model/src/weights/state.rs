@@ -171,9 +171,8 @@ impl EncoderState {
 
     /// Checks that every value but the word embeddings' is within the range of `precision`.
     pub(crate) fn check_gru_range(&self, precision: Precision) -> Result<(), WeightsError> {
-        let gru = self.tensors.iter().filter(|(name, _)| *name != EMBEDDING);
-        gru.map(|(name, tensor)| tensor.check_range(name, precision))
-            .collect()
+        let mut gru = self.tensors.iter().filter(|(name, _)| *name != EMBEDDING);
+        gru.try_for_each(|(name, tensor)| tensor.check_range(name, precision))
     }
 
     /// The number of words.
