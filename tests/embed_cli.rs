@@ -281,3 +281,34 @@ fn faults_have_a_message_an_exit_code_and_no_output() {
         assert!(help.contains("Example"), "{command}");
     }
 }
+
+#[test]
+fn narrower_weights_give_nearly_the_same_vectors() {
+    let home = Home::new();
+    let input = sentences().join("\n");
+    let exact = home.embed(input.as_bytes(), &[]);
+    for (precision, least) in [("f32", 1.0 - 1e-6), ("f16", 0.999_99), ("i8", 0.999)] {
+        let found = home.embed(input.as_bytes(), &["--precision", precision]);
+        assert_eq!(found == exact, precision == "f32", "{precision}");
+        for (a, b) in found.rows().into_iter().zip(exact.rows()) {
+            let cosine = a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt();
+            assert!(cosine >= least, "{precision}: cosine {cosine}");
+        }
+    }
+    let arguments = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--input",
+        "-",
+        "--output",
+        "v.npy",
+    ];
+    let arguments = [&arguments[..], &["--precision", "i4"]].concat();
+    home.refused(
+        &arguments,
+        b"",
+        2,
+        &["i4", "[possible values: f32, f16, i8]"],
+    );
+}

@@ -23,4 +23,6 @@ pub use error::ModelError;
 pub use layers::Dense;
 pub use model::MultitaskModel;
 pub use model_folder::Pooling;
-pub use sentence_encoder::{ConcatEncoder, EncodeError, EncodeOptions, Encoded, SentenceEncoder};
+pub use sentence_encoder::{
+    ConcatEncoder, EncodeError, EncodeOptions, Encoded, EncoderPrecision, SentenceEncoder,
+};

@@ -4,7 +4,8 @@
 //! [`ConcatEncoder`] puts the vectors of several side by side.
 //!
 //! Sentences are read a window at a time: the window's distinct words are projected once, its
-//! sentences sorted by length and computed in batches without padding. None of it shows: rows come
+//! sentences sorted by length and computed in batches, without padding and each distinct beginning
+//! of a sentence once. None of it shows: rows come
 //! out in input order, and a sentence's vector has the same bits whatever the sentences beside it,
 //! the batch size and the number of threads (but for [`Pooling::MaxPadded`], which looks at the
 //! longest sentence of a batch, as the reference implementation did).
@@ -13,9 +14,12 @@ mod concat;
 mod cpu;
 mod engine;
 mod error;
+mod gates;
 mod kernel;
 mod options;
+mod output;
 mod pool;
+mod prefixes;
 mod window;
 
 use std::borrow::Cow;
@@ -27,19 +31,18 @@ use burn::tensor::Device;
 use gensen_data::vocabulary::Vocabulary;
 use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2, s};
 
-use crate::model_folder::{Architecture, ModelFolder, Pooling};
-use crate::packed::Packed;
+use crate::model_folder::{Architecture, ModelFolder};
 use crate::weights::{EncoderState, Precision, Tensor, WeightsError};
-use engine::{Engine, Words};
-use pool::SentenceStates;
-use window::{Reader, Splitter, Window};
+use engine::Engine;
+use output::Output;
+use window::{Reader, Splitter};
 
 pub use concat::ConcatEncoder;
 pub use error::EncodeError;
-pub use options::EncodeOptions;
+pub use options::{EncodeOptions, EncoderPrecision};
 
 /// The input's share of the gates of a window's distinct words, in bytes, about.
-const PROJECTION_BYTES: usize = 48 << 20;
+const PROJECTION_BYTES: usize = 96 << 20;
 
 /// What [`SentenceEncoder::encode_ragged`] gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,13 +79,41 @@ pub struct SentenceEncoder {
 
 impl SentenceEncoder {
     /// Opens the model folder at `path` and brings its weights to `device`. On the CPU
-    /// (`Device::flex()`) the word embeddings stay mapped from the file.
+    /// (`Device::flex()`) the word embeddings stay mapped from the file, and a word's is checked
+    /// when it is first used.
     ///
     /// # Errors
     ///
     /// As [`ModelFolder::open`].
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, EncodeError> {
-        Ok(Self::new(ModelFolder::open(path.as_ref())?, device))
+        Self::load_with(path, device, EncoderPrecision::F32)
+    }
+
+    /// As [`SentenceEncoder::load`], with weights of this precision.
+    ///
+    /// ```no_run
+    /// use gensen_model::{EncoderPrecision, SentenceEncoder, device};
+    ///
+    /// let device = device::by_name("cpu")?;
+    /// let encoder = SentenceEncoder::load_with("models/nli_large", &device, EncoderPrecision::I8)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelFolder::open`] and [`SentenceEncoder::new_with`].
+    pub fn load_with(
+        path: impl AsRef<Path>,
+        device: &Device,
+        precision: EncoderPrecision,
+    ) -> Result<Self, EncodeError> {
+        let path = path.as_ref();
+        let model = if *device == Device::flex() {
+            ModelFolder::open_lazily(path)?
+        } else {
+            ModelFolder::open(path)?
+        };
+        Self::new_with(model, device, precision)
     }
 
     /// Opens a model of the Hugging Face Hub, `OWNER/NAME` or `OWNER/NAME@REVISION`; what is not in
@@ -98,8 +129,33 @@ impl SentenceEncoder {
 
     /// An encoder out of a model in memory.
     pub fn new(model: ModelFolder, device: &Device) -> Self {
+        let engine = Engine::floats(model.weights(), device);
+        Self::of(model, engine)
+    }
+
+    /// An encoder out of a model in memory, with weights of this precision.
+    ///
+    /// # Errors
+    ///
+    /// A precision that `device` does not compute with; weights beyond the range of f16, if that is
+    /// asked for.
+    pub fn new_with(
+        model: ModelFolder,
+        device: &Device,
+        precision: EncoderPrecision,
+    ) -> Result<Self, EncodeError> {
+        if precision == EncoderPrecision::F16 {
+            model.weights().check_gru_range(Precision::F16)?;
+        }
+        let engine = Engine::new(model.weights(), device, precision);
+        let engine = engine.ok_or(EncodeError::Precision { precision })?;
+        Ok(Self::of(model, engine))
+    }
+
+    fn of(model: ModelFolder, engine: Engine) -> Self {
+        model.weights().tensors().values().for_each(Tensor::release);
         Self {
-            engine: Engine::new(model.weights(), device),
+            engine,
             embedding: in_place(model.weights().embedding()),
             model,
             own: None,
@@ -253,18 +309,13 @@ impl SentenceEncoder {
         let bytes_a_word = 3 * weights.hidden_size() * size_of::<f32>();
         let most_distinct = PROJECTION_BYTES / bytes_a_word;
         let mut reader = Reader::new(config, self.vocabulary(), options, most_distinct)?;
-        let mut output = Output {
-            pooling: options.pooling.unwrap_or(config.pooling),
-            width: weights.hidden_size(),
-            hidden: weights.direction_size(),
-            vectors: vec![0.0; sentences.len() * weights.hidden_size()],
-            states: states.then(Vec::new),
-        };
+        let pooling = options.pooling.unwrap_or(config.pooling);
+        let mut output = Output::new(pooling, sentences.len(), weights.hidden_size(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
         while lengths.len() < sentences.len() {
             let first = lengths.len();
             let window = reader.window(&sentences[first..], first)?;
-            let words = self.engine.prepare(&self.embedding, &window.words);
+            let words = self.engine.prepare(&self.embedding, &window.words)?;
             output.make_room(&window);
             let mut done = first;
             for batch in window.batches(options.batch_size) {
@@ -274,9 +325,7 @@ impl SentenceEncoder {
             }
             lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
         }
-        if output.pooling == Pooling::MaxPadded {
-            output.see_padding(&lengths, options.batch_size);
-        }
+        output.see_padding(&lengths, options.batch_size);
         output.finish(lengths)
     }
 }
@@ -285,79 +334,6 @@ impl fmt::Debug for SentenceEncoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let architecture = &self.model.config().architecture;
         write!(f, "SentenceEncoder({architecture:?})")
-    }
-}
-
-/// Vectors and states as they are filled in.
-struct Output {
-    pooling: Pooling,
-    width: usize,
-    hidden: usize,
-    vectors: Vec<f32>,
-    /// Of all windows, `[words, width]`.
-    states: Option<Vec<f32>>,
-}
-
-impl Output {
-    fn make_room(&mut self, window: &Window) {
-        if let Some(states) = &mut self.states {
-            states.resize(states.len() + window.total() * self.width, 0.0);
-        }
-    }
-
-    /// Encodes a batch of a window, whose first sentence is number `first`.
-    fn batch(&mut self, window: &Window, first: usize, batch: &[usize], words: &Words<'_>) {
-        let slices: Vec<&[u32]> = batch.iter().map(|&i| window.sentence(i)).collect();
-        let packed = Packed::from_slices(&slices);
-        let (order, steps) = (packed.order.clone(), packed.steps.clone());
-        let states = words.states(packed);
-        let width = self.width;
-        for (rank, &place) in order.iter().enumerate() {
-            let sentence = batch[place];
-            let view = SentenceStates {
-                states: &states,
-                steps: &steps,
-                rank,
-                length: slices[place].len(),
-                hidden: self.hidden,
-            };
-            let row = (first + sentence) * width;
-            view.pool(self.pooling, &mut self.vectors[row..row + width]);
-            if let Some(all) = &mut self.states {
-                let window_start = all.len() - window.total() * width;
-                let start = window_start + window.start(sentence) * width;
-                view.copy_to(&mut all[start..start + view.length * width], width);
-            }
-        }
-    }
-
-    /// The maximum over zeros, too, in sentences shorter than the longest of their batch, where a
-    /// batch is `batch_size` sentences in input order.
-    fn see_padding(&mut self, lengths: &[usize], batch_size: usize) {
-        let batches = self
-            .vectors
-            .chunks_mut(batch_size.saturating_mul(self.width));
-        for (vectors, lengths) in batches.zip(lengths.chunks(batch_size)) {
-            let longest = lengths.iter().max().copied().unwrap_or(0);
-            for (vector, &length) in vectors.chunks_exact_mut(self.width).zip(lengths) {
-                if length < longest {
-                    vector.iter_mut().for_each(|x| *x = x.max(0.0));
-                }
-            }
-        }
-    }
-
-    fn finish(self, lengths: Vec<usize>) -> Result<Encoded, EncodeError> {
-        let words = lengths.iter().sum();
-        // Both hold as many rows as is said here.
-        let array = |rows, values| Array2::from_shape_vec((rows, self.width), values);
-        Ok(Encoded {
-            vectors: array(lengths.len(), self.vectors).unwrap_or_default(),
-            states: self
-                .states
-                .map(|states| array(words, states).unwrap_or_default()),
-            lengths,
-        })
     }
 }
 
@@ -405,209 +381,4 @@ fn in_place(tensor: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
-    use ndarray::Axis;
-
-    use super::*;
-    use crate::model_folder::{ModelConfig, Provenance};
-    use crate::weights::{TensorMap, gru_tensor_name};
-
-    /// An encoder's weights, random in ±0.5.
-    pub(super) fn random_state(
-        words: usize,
-        embedding: usize,
-        hidden: usize,
-        layers: usize,
-        bidirectional: bool,
-    ) -> EncoderState {
-        let mut state = 1_u32;
-        let mut tensors = TensorMap::new();
-        let mut insert = |name: String, shape: &[usize]| {
-            let values = std::iter::repeat_with(|| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            });
-            let values = values.take(shape.iter().product()).collect();
-            tensors.insert(name, Tensor::new(shape.to_vec(), values).unwrap());
-        };
-        insert(crate::weights::EMBEDDING.to_owned(), &[words, embedding]);
-        let directions = if bidirectional { 2 } else { 1 };
-        for layer in 0..layers {
-            let inputs = if layer == 0 {
-                embedding
-            } else {
-                hidden * directions
-            };
-            for reverse in [false, true].into_iter().take(directions) {
-                let name = |kind| gru_tensor_name(kind, layer, reverse);
-                insert(name("weight_ih"), &[3 * hidden, inputs]);
-                insert(name("weight_hh"), &[3 * hidden, hidden]);
-                insert(name("bias_ih"), &[3 * hidden]);
-                insert(name("bias_hh"), &[3 * hidden]);
-            }
-        }
-        EncoderState::new(tensors).unwrap()
-    }
-
-    fn encoder(hidden: usize, layers: usize, bidirectional: bool) -> SentenceEncoder {
-        let words = (4..40).map(|i| format!("w{i}"));
-        let words = Vocabulary::SPECIAL
-            .into_iter()
-            .map(String::from)
-            .chain(words);
-        let state = random_state(40, 11, hidden, layers, bidirectional);
-        let config = ModelConfig::new(&state, Provenance::default());
-        let vocabulary = Vocabulary::from_words(words).unwrap();
-        let model = ModelFolder::new(config, vocabulary, state).unwrap();
-        SentenceEncoder::new(model, &Device::flex())
-    }
-
-    fn sentences() -> Vec<String> {
-        (0..50)
-            .map(|i| {
-                let words = (0..(i * 7) % 13).map(|k| format!("w{}", 4 + (i * 5 + k * 3) % 40));
-                words.collect::<Vec<_>>().join(" ")
-            })
-            .collect()
-    }
-
-    fn bits(row: ndarray::ArrayView1<'_, f32>) -> Vec<u32> {
-        row.iter().map(|x| x.to_bits()).collect()
-    }
-
-    #[test]
-    fn a_sentence_alone_equals_itself_in_any_batch() {
-        for (hidden, layers, bidirectional) in [(37, 1, true), (16, 2, true), (9, 2, false)] {
-            let encoder = encoder(hidden, layers, bidirectional);
-            let sentences = sentences();
-            for pooling in [Pooling::Last, Pooling::Max, Pooling::Mean] {
-                let options = EncodeOptions::default().pooling(pooling);
-                let all = encoder.encode(&sentences, &options).unwrap();
-                assert!(all.iter().all(|x| x.is_finite()));
-                for batch_size in [1, 2, 7, 64] {
-                    let options = options.clone().batch_size(batch_size);
-                    let again = encoder.encode(&sentences, &options).unwrap();
-                    for (a, b) in all.axis_iter(Axis(0)).zip(again.axis_iter(Axis(0))) {
-                        assert_eq!(bits(a), bits(b), "batches of {batch_size}");
-                    }
-                }
-                for (sentence, row) in sentences.iter().zip(all.axis_iter(Axis(0))) {
-                    let alone = encoder.encode(&[sentence], &options).unwrap();
-                    assert_eq!(bits(alone.row(0)), bits(row), "`{sentence}` alone");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn pooling_is_over_the_hidden_states() {
-        let (encoder, sentences) = (encoder(10, 1, true), sentences());
-        let options = EncodeOptions::default().batch_size(8);
-        let encode = |pooling| {
-            let options = options.clone().pooling(pooling);
-            encoder.encode_with_states(&sentences, &options).unwrap()
-        };
-        let ((states, last), (_, max)) = (encode(Pooling::Last), encode(Pooling::Max));
-        let ((_, mean), (_, padded)) = (encode(Pooling::Mean), encode(Pooling::MaxPadded));
-        let lengths: Vec<usize> = sentences
-            .iter()
-            .map(|s| s.split(' ').filter(|w| !w.is_empty()).count() + 2)
-            .collect();
-        for (i, &length) in lengths.iter().enumerate() {
-            let batch = &lengths[i / 8 * 8..(i / 8 * 8 + 8).min(lengths.len())];
-            let longest = batch.iter().max() == Some(&length);
-            for j in 0..20 {
-                let column = states.slice(s![i, ..length, j]);
-                let largest = column.fold(f32::MIN, |a, &b| a.max(b));
-                assert_eq!(max[[i, j]], largest);
-                assert_eq!(
-                    padded[[i, j]],
-                    if longest { largest } else { largest.max(0.0) }
-                );
-                let sum: f64 = column.iter().map(|&x| f64::from(x)).sum();
-                assert!((f64::from(mean[[i, j]]) - sum / length as f64).abs() < 1e-6);
-                let expected = if j < 10 {
-                    states[[i, 0, j + 10]]
-                } else {
-                    states[[i, length - 1, j - 10]]
-                };
-                assert_eq!(last[[i, j]], expected);
-            }
-            assert!(states.slice(s![i, length.., ..]).iter().all(|&x| x == 0.0));
-        }
-    }
-
-    #[test]
-    fn edge_cases() {
-        let encoder = encoder(5, 1, true);
-        let options = EncodeOptions::default();
-        assert_eq!(encoder.encode(&[""; 0], &options).unwrap().dim(), (0, 10));
-        let (states, vectors) = encoder.encode_with_states(&[""; 0], &options).unwrap();
-        assert_eq!((states.dim(), vectors.dim()), ((0, 0, 10), (0, 10)));
-        let vectors = encoder
-            .encode(&["", " \t ", "zebra", "<unk>"], &options)
-            .unwrap();
-        assert_eq!(vectors.row(0), vectors.row(1));
-        assert_eq!(vectors.row(2), vectors.row(3));
-        let bare = options.clone().start_end(false);
-        let error = encoder.encode(&["w4", ""], &bare).unwrap_err();
-        assert!(
-            matches!(error, EncodeError::EmptySentence { index: 1 }),
-            "{error}"
-        );
-        let error = encoder
-            .encode(&["w4"], &options.clone().tokenizer("none"))
-            .unwrap_err();
-        assert!(matches!(error, EncodeError::Tokenizer(_)), "{error}");
-        let lowered = encoder
-            .encode(&["W5 W6"], &options.lowercase(true))
-            .unwrap();
-        assert_eq!(
-            lowered,
-            encoder
-                .encode(&["w5 w6"], &EncodeOptions::default())
-                .unwrap()
-        );
-    }
-
-    #[test]
-    fn progress_reaches_the_number_of_sentences() {
-        let (encoder, sentences) = (encoder(5, 1, true), sentences());
-        let options = EncodeOptions::default().batch_size(8);
-        let mut heard = Vec::new();
-        encoder
-            .encode_ragged(&sentences, &options, false, &mut |done| heard.push(done))
-            .unwrap();
-        assert!(heard.is_sorted());
-        assert_eq!((heard.len(), heard.last()), (7, Some(&50)));
-    }
-
-    #[test]
-    fn other_words_keep_the_encoder() {
-        let encoder = encoder(5, 2, true);
-        let words = ["<s>", "<pad>", "</s>", "<unk>", "w9", "new"];
-        let own = encoder.embedding();
-        let rows: Vec<_> = [0, 1, 2, 3, 9, 7].into_iter().map(|i| own.row(i)).collect();
-        let embedding = ndarray::stack(Axis(0), &rows).unwrap();
-        let other = encoder.with_vocabulary(words, embedding.clone()).unwrap();
-        let options = EncodeOptions::default();
-        let found = other.encode(&["new w9 w4"], &options).unwrap();
-        assert_eq!(found, encoder.encode(&["w7 w9 <unk>"], &options).unwrap());
-        assert_eq!(other.model().config().architecture.vocabulary_size, 6);
-        assert!(
-            encoder
-                .with_vocabulary(&words[..5], embedding.clone())
-                .is_err()
-        );
-        assert!(
-            encoder
-                .with_vocabulary(words, embedding.slice(s![.., 1..]).to_owned())
-                .is_err()
-        );
-        assert!(
-            encoder
-                .with_vocabulary(words, embedding * f32::NAN)
-                .is_err()
-        );
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512, exact
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = x.clamp(-87.0, 88.0);
-    let whole = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = rounded - ROUND;
     let r = x - whole * LN_2_HIGH - whole * LN_2_LOW;
     let mut p = 1.987_569_1e-4_f32;
     for coefficient in [
@@ -23,7 +24,9 @@ pub(crate) fn exp(x: f32) -> f32 {
         p = p * r + coefficient;
     }
     let fraction = p * r * r + r + 1.0;
-    fraction * f32::from_bits(((whole as i32 + 127) << 23) as u32)
+    // The lowest bits of `rounded` are those of the whole number, and become the exponent's. (A
+    // conversion to an integer would keep the compiler from vectorising.)
+    fraction * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
 
 /// The logistic function.

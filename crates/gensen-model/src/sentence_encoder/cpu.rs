@@ -1,25 +1,29 @@
 //! The encoder's GRU on the CPU, without a tensor library between it and the weights.
 
-use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::kernel::{Gates, Lanes, NO_GATES, Panels, Rows, UNITS, pack_rows};
-use crate::ops::math::{sigmoid, tanh};
-use crate::packed::Steps;
-use crate::weights::{EncoderState, Tensor, gru_tensor_name};
+use super::gates::{Sources, advance};
+use super::kernel::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, fetch};
+use super::pool::{DirectionStates, States};
+use super::prefixes::Prefixes;
+use crate::weights::{EncoderState, Tensor, WeightsError, gru_tensor_name};
 
 /// Below so many multiplications, a second thread costs more than it brings.
 const WORTH_THREADS: usize = 1 << 18;
 
-/// The states of a packed batch, `[rows, hidden size of a direction]`, for each direction.
-pub(super) struct States {
-    /// From the first word to the last.
-    pub(super) forward: Vec<f32>,
-    /// From the last word to the first.
-    pub(super) reverse: Option<Vec<f32>>,
+/// The GRU of an encoder, its weights packed.
+pub(super) trait Gru: Send + Sync {
+    /// Projects the embeddings of `count` words, which `read` copies one after the other.
+    fn project(&self, count: usize, read: &mut ReadRow<'_>) -> Result<Projections, WeightsError>;
+
+    /// The top layer's states of a batch of sentences, whose words are rows of `projections`.
+    fn states(&self, projections: &Projections, sentences: &[&[u32]]) -> States;
 }
 
-/// The input's share of the first layer's gates for some words, for each direction.
+/// Copies the row with this number.
+pub(super) type ReadRow<'a> = dyn FnMut(usize, &mut [f32]) -> Result<(), WeightsError> + 'a;
+
+/// The input's share of a layer's gates for some words, for each direction.
 pub(super) struct Projections(Vec<Projection>);
 
 /// `[panel][row]`: what the inputs and the biases contribute to the gates.
@@ -28,13 +32,14 @@ struct Projection {
     rows: usize,
 }
 
-/// The GRU of an encoder, its weights packed.
-pub(super) struct Gru {
-    layers: Vec<Vec<Direction>>,
+/// A GRU whose weights are packed as `W`.
+pub(super) struct Packed<W> {
+    layers: Vec<Vec<Direction<W>>>,
+    inputs: usize,
     hidden: usize,
 }
 
-impl Gru {
+impl<W: Weights> Packed<W> {
     pub(super) fn new(weights: &EncoderState) -> Self {
         let hidden = weights.direction_size();
         let direction = |layer, reverse| {
@@ -47,7 +52,7 @@ impl Gru {
                 0 => weights.embedding_size(),
                 _ => weights.hidden_size(),
             };
-            Direction::new(tensor, reverse, hidden, inputs)
+            Direction::new(tensor, hidden, inputs)
         };
         let layers = (0..weights.layers())
             .map(|layer| {
@@ -56,97 +61,115 @@ impl Gru {
                     .collect()
             })
             .collect();
-        Self { layers, hidden }
+        Self {
+            layers,
+            inputs: weights.embedding_size(),
+            hidden,
+        }
     }
 
-    /// Projects the embeddings of these words, each once.
-    pub(super) fn project(&self, embedding: &Tensor, words: &[u32]) -> Projections {
-        let size = embedding.shape().last().copied().unwrap_or(0);
-        let values = embedding.f16_values().is_none().then(|| embedding.values());
-        let lanes = pack_rows(words.len(), size, |r, out| {
-            let word = words[r] as usize;
-            match &values {
-                Some(values) => out.copy_from_slice(&values[word * size..(word + 1) * size]),
-                None => {
-                    embedding.copy_row(word, out);
-                }
+    /// Both directions of a layer, at the same time.
+    fn scan(&self, layer: usize, projections: &Projections, sentences: &[&[u32]]) -> States {
+        let one = |direction: &Direction<W>, projection, backwards| {
+            let prefixes = Prefixes::new(sentences, backwards);
+            DirectionStates {
+                values: direction.scan(projection, &prefixes),
+                stride: self.hidden.next_multiple_of(UNITS),
+                rows: prefixes.into_nodes(),
             }
-        });
-        let first = self.layers.first().map(Vec::as_slice).unwrap_or_default();
-        let project = |direction: &Direction| direction.project(&lanes, words.len());
-        Projections(first.iter().map(project).collect())
+        };
+        let (forward, reverse) = match (&self.layers[layer][..], &projections.0[..]) {
+            ([forward, reverse], [x, y]) => {
+                let (forward, reverse) =
+                    rayon::join(|| one(forward, x, false), || one(reverse, y, true));
+                (forward, Some(reverse))
+            }
+            (layer, projections) => (one(&layer[0], &projections[0], false), None),
+        };
+        States {
+            forward,
+            reverse,
+            hidden: self.hidden,
+        }
+    }
+}
+
+impl<W: Weights> Gru for Packed<W> {
+    fn project(&self, count: usize, read: &mut ReadRow<'_>) -> Result<Projections, WeightsError> {
+        project(&self.layers[0], count, self.inputs, read)
     }
 
-    /// The top layer's states. `words` names, for each row of the batch, a row of `projections`.
-    pub(super) fn states(&self, projections: &Projections, words: &[u32], steps: &Steps) -> States {
-        let Some((first, others)) = self.layers.split_first() else {
-            return States {
-                forward: Vec::new(),
-                reverse: None,
+    fn states(&self, projections: &Projections, sentences: &[&[u32]]) -> States {
+        let mut states = self.scan(0, projections, sentences);
+        let total = sentences.iter().map(|sentence| sentence.len()).sum();
+        // Above the first layer, no two words of the batch have the same input.
+        let every: Vec<u32> = (0..total as u32).collect();
+        let mut left = &every[..];
+        let own = sentences.iter().map(|sentence| {
+            let (own, others) = left.split_at(sentence.len());
+            left = others;
+            own
+        });
+        let sentences: Vec<&[u32]> = own.collect();
+        for (k, layer) in self.layers.iter().enumerate().skip(1) {
+            let mut read = |word, out: &mut [f32]| {
+                states.copy_word(word, out);
+                Ok(())
             };
-        };
-        let mut states = scan(first, &projections.0, words, steps);
-        let every: Vec<u32> = match others {
-            [] => Vec::new(),
-            _ => (0..steps.rows() as u32).collect(),
-        };
-        for layer in others {
-            let h = self.hidden;
-            let lanes = pack_rows(steps.rows(), h * layer.len(), |r, out| {
-                let (forward, reverse) = out.split_at_mut(h);
-                forward.copy_from_slice(&states.forward[r * h..(r + 1) * h]);
-                if let Some(states) = &states.reverse {
-                    reverse.copy_from_slice(&states[r * h..(r + 1) * h]);
-                }
-            });
-            let project = |direction: &Direction| direction.project(&lanes, steps.rows());
-            let projections: Vec<_> = layer.iter().map(project).collect();
-            states = scan(layer, &projections, &every, steps);
+            let width = self.hidden * layer.len();
+            // Reading states cannot fail.
+            if let Ok(projections) = project(layer, total, width, &mut read) {
+                states = self.scan(k, &projections, &sentences);
+            }
         }
         states
     }
 }
 
-/// Both directions of a layer, at the same time.
-fn scan(layer: &[Direction], projections: &[Projection], words: &[u32], steps: &Steps) -> States {
-    match (layer, projections) {
-        ([forward, reverse], [x, y]) => {
-            let (forward, reverse) = rayon::join(
-                || forward.scan(x, words, steps),
-                || reverse.scan(y, words, steps),
-            );
-            States {
-                forward,
-                reverse: Some(reverse),
+fn project<W: Weights>(
+    layer: &[Direction<W>],
+    count: usize,
+    columns: usize,
+    read: &mut ReadRow<'_>,
+) -> Result<Projections, WeightsError> {
+    let weights = &layer[0].input;
+    let mut rows = Rows::new(count, columns);
+    rows.set_count(count);
+    let mut scales = vec![1.0; count];
+    let mut row = vec![0.0; columns];
+    for (r, scale) in scales.iter_mut().enumerate() {
+        read(r, &mut row)?;
+        if W::BOUNDED {
+            let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            if largest > 0.0 {
+                *scale = largest;
+                row.iter_mut().for_each(|x| *x /= largest);
             }
         }
-        ([forward, ..], [x, ..]) => States {
-            forward: forward.scan(x, words, steps),
-            reverse: None,
-        },
-        _ => States {
-            forward: Vec::new(),
-            reverse: None,
-        },
+        for (block, values) in row.chunks(UNITS).enumerate() {
+            let mut lanes = Lanes::ZERO;
+            lanes.0[..values.len()].copy_from_slice(values);
+            rows.set(weights, r, block, &lanes);
+        }
     }
+    let project = |direction: &Direction<W>| direction.project(&rows, &scales);
+    Ok(Projections(layer.iter().map(project).collect()))
 }
 
 /// One direction of one layer.
-struct Direction {
-    reverse: bool,
+struct Direction<W> {
     hidden: usize,
-    input: Panels,
-    recurrent: Panels,
+    input: W,
+    recurrent: W,
     /// For each panel, `b_ir + b_hr`, `b_iz + b_hz` and `b_in`.
     bias: Vec<Gates>,
     /// For each panel, `b_hn`, which is under the reset gate.
     candidate_bias: Vec<Lanes>,
 }
 
-impl Direction {
+impl<W: Weights> Direction<W> {
     fn new<'a>(
         tensor: impl Fn(&'static str) -> Option<&'a Tensor>,
-        reverse: bool,
         hidden: usize,
         inputs: usize,
     ) -> Self {
@@ -165,134 +188,101 @@ impl Direction {
             candidate_bias[panel].0[lane] = bias_hh[n];
         }
         Self {
-            reverse,
             hidden,
-            input: Panels::new(&values("weight_ih"), hidden, inputs),
-            recurrent: Panels::new(&values("weight_hh"), hidden, hidden),
+            input: W::new(&values("weight_ih"), hidden, inputs),
+            recurrent: W::new(&values("weight_hh"), hidden, hidden),
             bias,
             candidate_bias,
         }
     }
 
-    /// What these rows of inputs, and the biases, contribute to the gates.
-    fn project(&self, lanes: &[Lanes], rows: usize) -> Projection {
-        let mut gates = vec![NO_GATES; self.input.len() * rows];
-        let inputs = Rows {
-            lanes,
-            stride: rows,
-            count: rows,
-        };
-        if rows > 0 {
-            let panels = gates.par_chunks_mut(rows).zip(&self.bias).enumerate();
-            panels.for_each(|(panel, (gates, bias))| {
-                gates.fill(*bias);
-                self.input.add_product(panel, inputs, gates);
+    /// What these rows of inputs, multiplied by their scales, and the biases contribute to the gates.
+    fn project(&self, rows: &Rows<W>, scales: &[f32]) -> Projection {
+        let count = rows.count();
+        let mut gates = vec![NO_GATES; self.input.panels() * count];
+        if count > 0 {
+            let groups = gates.par_chunks_mut(GROUP * count);
+            let groups = groups.zip(self.bias.par_chunks(GROUP)).enumerate();
+            groups.for_each(|(group, (gates, bias))| {
+                self.input.product(group, rows, gates);
+                for (gates, bias) in gates.chunks_exact_mut(count).zip(bias) {
+                    for (gates, scale) in gates.iter_mut().zip(scales) {
+                        for (gate, bias) in gates.iter_mut().zip(bias) {
+                            for (gate, bias) in gate.0.iter_mut().zip(bias.0) {
+                                *gate = *gate * scale + bias;
+                            }
+                        }
+                    }
+                }
             });
         }
-        Projection { gates, rows }
+        Projection { gates, rows: count }
     }
 
-    /// The states `[rows, hidden]` of a packed batch, from zeros.
-    fn scan(&self, projection: &Projection, words: &[u32], steps: &Steps) -> Vec<f32> {
-        let (h, panels) = (self.hidden, self.recurrent.len());
-        let widest = steps.width(0);
+    /// The states of the nodes, `[nodes, hidden]` with `hidden` filled up to whole panels.
+    fn scan(&self, projection: &Projection, prefixes: &Prefixes) -> Vec<f32> {
+        let (h, panels) = (self.hidden, self.recurrent.panels());
         // An odd stride spreads a row's numbers over the sets of the cache.
-        let stride = widest | 1;
-        let mut states = vec![0.0; steps.rows() * h];
+        let stride = prefixes.widest() | 1;
+        let mut states = vec![0.0; prefixes.words().len() * panels * UNITS];
         let mut previous = vec![Lanes::ZERO; panels * stride];
         let mut current = previous.clone();
-        for k in 0..steps.len() {
-            let t = if self.reverse { steps.len() - 1 - k } else { k };
-            let (start, width) = (steps.start(t), steps.width(t));
-            let words = &words[start..start + width];
-            // Rows that have a state already; the others' rows of `previous` are zeros.
-            let known = Rows {
-                lanes: &previous,
-                stride,
-                count: match (self.reverse, k) {
-                    (_, 0) => 0,
-                    (true, _) => steps.width(t + 1),
-                    (false, _) => width,
-                },
+        let mut inputs = Rows::<W>::new(stride, h);
+        for level in prefixes.levels() {
+            let sources = Sources {
+                words: &prefixes.words()[level.nodes.clone()],
+                parents: &prefixes.parents()[level.nodes.clone()],
             };
-            let multiplications = known.count * 3 * h * h;
-            let least = if multiplications < WORTH_THREADS {
+            let known = inputs.count();
+            let least = if known * 3 * h * h < WORTH_THREADS {
                 panels
             } else {
                 1
             };
-            current
-                .par_chunks_mut(stride)
-                .enumerate()
-                .with_min_len(least)
-                .for_each_init(
-                    || vec![NO_GATES; width],
-                    |gates, (panel, current)| {
-                        gates.fill(NO_GATES);
-                        self.recurrent.add_product(panel, known, gates);
+            let groups = current.par_chunks_mut(GROUP * stride).enumerate();
+            groups.with_min_len(least).for_each_init(
+                || vec![NO_GATES; GROUP * known.max(1)],
+                |gates, (group, current)| {
+                    let gates = &mut gates[..current.len() / stride * known.max(1)];
+                    let group_panels = group * GROUP..group * GROUP + current.len() / stride;
+                    for panel in group_panels {
                         let projected = &projection.gates[panel * projection.rows..];
-                        let previous = &known.lanes[panel * stride..];
+                        sources
+                            .words
+                            .iter()
+                            .for_each(|&word| fetch(&projected[word as usize]));
+                    }
+                    if known > 0 {
+                        self.recurrent.product(group, &inputs, gates);
+                    }
+                    let panels = current.chunks_exact_mut(stride);
+                    for (k, (current, recurrent)) in
+                        panels.zip(gates.chunks_exact(known.max(1))).enumerate()
+                    {
+                        let panel = group * GROUP + k;
+                        let projected = &projection.gates[panel * projection.rows..];
+                        let previous = &previous[panel * stride..];
                         let bias = &self.candidate_bias[panel];
-                        advance(gates, projected, words, bias, previous, current);
-                    },
-                );
-            let states = &mut states[start * h..(start + width) * h];
-            for (row, states) in states.chunks_exact_mut(h).enumerate() {
-                for (panel, states) in states.chunks_mut(UNITS).enumerate() {
-                    states.copy_from_slice(&current[panel * stride + row].0[..states.len()]);
+                        advance(&sources, projected, recurrent, bias, previous, current);
+                    }
+                },
+            );
+            let width = panels * UNITS;
+            let rows = states[level.nodes.start * width..level.nodes.end * width]
+                .chunks_exact_mut(width)
+                .enumerate();
+            inputs.set_count(level.continued);
+            for (row, states) in rows {
+                for (panel, states) in states.chunks_exact_mut(UNITS).enumerate() {
+                    let lanes = &current[panel * stride + row];
+                    states.copy_from_slice(&lanes.0);
+                    if row < level.continued {
+                        inputs.set(&self.recurrent, row, panel, lanes);
+                    }
                 }
             }
             std::mem::swap(&mut previous, &mut current);
         }
         states
-    }
-}
-
-/// Rows whose gates are computed at once.
-const GATE_ROWS: usize = 8;
-
-/// `r = s(x_r + h_r)`, `z = s(x_z + h_z)`, `n = tanh(x_n + r h_n)`, `h' = n + z (h - n)` for eight
-/// units of each row.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn advance(
-    recurrent: &[Gates],
-    projected: &[Gates],
-    words: &[u32],
-    bias: &Lanes,
-    previous: &[Lanes],
-    current: &mut [Lanes],
-) {
-    // The sums of some rows go one after the other, into one long loop that is vectorised.
-    let [mut r, mut z, mut x_n, mut h_n] = [[0.0; GATE_ROWS * UNITS]; 4];
-    for (start, recurrent) in (0..).step_by(GATE_ROWS).zip(recurrent.chunks(GATE_ROWS)) {
-        let rows = start..start + recurrent.len();
-        let count = recurrent.len() * UNITS;
-        for (k, (y, &word)) in recurrent.iter().zip(&words[rows.clone()]).enumerate() {
-            let x = &projected[word as usize];
-            let place = k * UNITS..(k + 1) * UNITS;
-            add(&mut r[place.clone()], &x[0], &y[0]);
-            add(&mut z[place.clone()], &x[1], &y[1]);
-            add(&mut h_n[place.clone()], &y[2], bias);
-            x_n[place].copy_from_slice(&x[2].0);
-        }
-        let sums = z[..count].iter_mut().zip(&mut x_n[..count]);
-        for ((z, n), (&r, &h_n)) in sums.zip(r[..count].iter().zip(&h_n[..count])) {
-            *z = sigmoid(*z);
-            *n = tanh(*n + sigmoid(r) * h_n);
-        }
-        let gates = z.chunks_exact(UNITS).zip(x_n.chunks_exact(UNITS));
-        let states = previous[rows.clone()].iter().zip(&mut current[rows]);
-        for ((previous, current), (z, n)) in states.zip(gates) {
-            for j in 0..UNITS {
-                current.0[j] = n[j] + z[j] * (previous.0[j] - n[j]);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn add(sum: &mut [f32], a: &Lanes, b: &Lanes) {
-    for (sum, (a, b)) in sum.iter_mut().zip(a.0.iter().zip(&b.0)) {
-        *sum = a + b;
     }
 }

@@ -3,6 +3,7 @@
 use gensen_data::error::DataError;
 use gensen_data::tokenizer::TokenizerError;
 
+use super::options::EncoderPrecision;
 use crate::model_folder::ModelFolderError;
 use crate::weights::WeightsError;
 
@@ -26,6 +27,12 @@ pub enum EncodeError {
     /// An embedding that does not fit the encoder.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A precision that the device does not compute with.
+    #[error("the precision {precision} is for the CPU; on another device, use f32")]
+    Precision {
+        /// The precision.
+        precision: EncoderPrecision,
+    },
     /// A sentence without a word, and no `<s>` and `</s>` around it.
     #[error(
         "sentence {index} (counted from 0) has no word, and without `<s>` and `</s>` around it there is \

@@ -1,5 +1,7 @@
 //! Text to batches: words to ids, distinct words counted, sentences sorted by length.
 
+use std::cmp::Reverse;
+
 use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
 
@@ -10,9 +12,11 @@ use crate::model_folder::ModelConfig;
 /// The most words a sentence may have.
 const MAX_WORDS: usize = 1 << 17;
 /// The most words of a batch of more than one sentence.
-const MAX_BATCH_WORDS: usize = 1 << 14;
+const MAX_BATCH_WORDS: usize = 1 << 12;
+/// The fewest sentences that fill a batch: fewer share less, and use the processor less well.
+const LEAST_BATCH: usize = 128;
 /// Batches that a window has at most.
-const BATCHES: usize = 64;
+const BATCHES: usize = 32;
 
 /// Turns text into words.
 pub(super) struct Splitter {
@@ -81,7 +85,7 @@ impl<'a> Reader<'a> {
             vocabulary,
             splitter: Splitter::new(config, options)?,
             start_end: options.start_end,
-            batch_size: options.batch_size,
+            batch_size: options.batch_size.max(LEAST_BATCH),
             most_distinct,
             places: vec![ABSENT; vocabulary.len()],
         })
@@ -170,10 +174,12 @@ impl Window {
         self.ids.len()
     }
 
-    /// Sentences of about equal length together, the longest first, at most `size` a batch.
+    /// Sentences of about equal length together, the longest first, about `size` a batch, and
+    /// among those of one length such that begin alike.
     pub(super) fn batches(&self, size: usize) -> Vec<Vec<usize>> {
+        let size = size.max(LEAST_BATCH);
         let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(self.sentence(i).len()));
+        order.sort_by_key(|&i| (Reverse(self.sentence(i).len()), self.sentence(i)));
         let mut batches: Vec<Vec<usize>> = Vec::new();
         let mut words = 0;
         for sentence in order {

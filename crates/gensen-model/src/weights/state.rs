@@ -166,18 +166,13 @@ impl EncoderState {
     /// An id beyond the vocabulary, an `out` that is not [`embedding_size`](Self::embedding_size)
     /// long, a value that is not finite.
     pub fn embedding_row(&self, id: usize, out: &mut [f32]) -> Result<(), WeightsError> {
-        if !self.embedding.copy_row(id, out) {
-            let expected = format!("a row {id} of {} numbers", out.len());
-            return Err(wrong_shape(EMBEDDING, &expected, self.embedding.shape()));
-        }
-        match out.iter().position(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(column) => Err(WeightsError::NotFinite {
-                name: EMBEDDING.to_owned(),
-                index: vec![id, column],
-                value: out.get(column).copied().unwrap_or(f32::NAN),
-            }),
-        }
+        embedding_row(&self.embedding, id, out)
+    }
+
+    /// Checks that every value but the word embeddings' is within the range of `precision`.
+    pub(crate) fn check_gru_range(&self, precision: Precision) -> Result<(), WeightsError> {
+        let mut gru = self.tensors.iter().filter(|(name, _)| *name != EMBEDDING);
+        gru.try_for_each(|(name, tensor)| tensor.check_range(name, precision))
     }
 
     /// The number of words.
@@ -269,6 +264,26 @@ impl EncoderState {
             }
         }
         Ok(())
+    }
+}
+
+/// Copies row `id` of word embeddings into `out`, no other being read, and checks it.
+pub(crate) fn embedding_row(
+    embedding: &Tensor,
+    id: usize,
+    out: &mut [f32],
+) -> Result<(), WeightsError> {
+    if !embedding.copy_row(id, out) {
+        let expected = format!("a row {id} of {} numbers", out.len());
+        return Err(wrong_shape(EMBEDDING, &expected, embedding.shape()));
+    }
+    match out.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(column) => Err(WeightsError::NotFinite {
+            name: EMBEDDING.to_owned(),
+            index: vec![id, column],
+            value: out.get(column).copied().unwrap_or(f32::NAN),
+        }),
     }
 }
 

@@ -145,6 +145,22 @@ impl Tensor {
         .is_some()
     }
 
+    /// Lets go of the memory that holds parts of the file, for as long as nothing is read again.
+    pub(crate) fn release(&self) {
+        #[cfg(unix)]
+        if let Storage::Mapped { map, bytes, .. } = &self.storage {
+            // SAFETY: files are mapped shared and for reading only: their pages hold nothing that
+            // is not in the file, and come back from there when they are read again.
+            let _ = unsafe {
+                map.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    bytes.start,
+                    bytes.len(),
+                )
+            };
+        }
+    }
+
     /// The bits of the values if they are stored as f16 and lie aligned in the file.
     pub fn f16_values(&self) -> Option<&[f16]> {
         match self.stored() {

@@ -1,0 +1,201 @@
+//! Times encoding at the released models' size; `benches/peers/encode.py` does the same with PyTorch.
+//!
+//!     cargo run --release -p gensen-model --example encode_speed -- make FOLDER
+//!     cargo run --release -p gensen-model --example encode_speed -- FOLDER [CASE]...
+//!
+//! `make` writes a model folder with random weights and two files of sentences whose lengths are
+//! like SNLI's and like news text's. A case is `snli-32-f32`: the file, the batch size (1: one call
+//! a sentence) and the precision. `vectors-f32=FILE` writes the first 64 vectors as raw numbers.
+//! One JSON object a case is printed.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use gensen_data::vocabulary::Vocabulary;
+use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
+use gensen_model::weights::{
+    EMBEDDING, EncoderState, Precision, Tensor, TensorMap, gru_tensor_name,
+};
+use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder, device};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const CASES: [&str; 8] = [
+    "snli-1-f32",
+    "snli-32-f32",
+    "snli-128-f32",
+    "news-32-f32",
+    "snli-1-i8",
+    "snli-32-i8",
+    "snli-128-i8",
+    "news-32-i8",
+];
+const WORDS: usize = 80_000;
+const EMBEDDING_SIZE: usize = 512;
+const HIDDEN_SIZE: usize = 1024;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Err("say `make FOLDER` or `FOLDER [CASE]...`".into()),
+        ["make", folder] => make(Path::new(folder)),
+        [folder] => run(Path::new(folder), &CASES),
+        [folder, ref cases @ ..] => run(Path::new(folder), cases),
+    }
+}
+
+/// A model of the released size, its weights as PyTorch initialises them, and sentences.
+fn make(folder: &Path) -> Outcome<()> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut tensors = TensorMap::new();
+    let mut insert = |name: &str, shape: &[usize], bound: f32| {
+        let count = shape.iter().product();
+        let values = (0..count).map(|_| random.random_range(-bound..bound));
+        let tensor = Tensor::new(shape.to_vec(), values.collect()).ok_or("as many as it says")?;
+        tensors.insert(name.to_owned(), tensor);
+        Outcome::Ok(())
+    };
+    insert(EMBEDDING, &[WORDS, EMBEDDING_SIZE], 1.0)?;
+    let bound = (HIDDEN_SIZE as f32).sqrt().recip();
+    for reverse in [false, true] {
+        for (kind, shape) in [
+            ("weight_ih", &[3 * HIDDEN_SIZE, EMBEDDING_SIZE][..]),
+            ("weight_hh", &[3 * HIDDEN_SIZE, HIDDEN_SIZE]),
+            ("bias_ih", &[3 * HIDDEN_SIZE]),
+            ("bias_hh", &[3 * HIDDEN_SIZE]),
+        ] {
+            insert(&gru_tensor_name(kind, 0, reverse), shape, bound)?;
+        }
+    }
+    let weights = EncoderState::new(tensors)?;
+    let config = ModelConfig::new(&weights, Provenance::default());
+    let ordinary = (Vocabulary::SPECIAL.len()..WORDS).map(|id| format!("word{id}"));
+    let words = Vocabulary::SPECIAL.map(String::from).into_iter();
+    let vocabulary = Vocabulary::from_words(words.chain(ordinary))?;
+    fs::create_dir_all(folder)?;
+    ModelFolder::new(config, vocabulary, weights)?.write(&folder.join("model"), Precision::F32)?;
+    for (name, mean, longest) in [("snli", 11.0, 60), ("news", 27.0, 120)] {
+        let lines = (0..8192).map(|_| sentence(&mut random, mean, longest) + "\n");
+        fs::write(
+            folder.join(format!("{name}.txt")),
+            lines.collect::<String>(),
+        )?;
+    }
+    Ok(())
+}
+
+/// A length of log-normal distribution with this mean, and words among which a few are frequent:
+/// 22,000 in a row hold about 5,500 different ones, as in MultiNLI. (SNLI has 2,400.)
+fn sentence(random: &mut impl Rng, mean: f64, longest: usize) -> String {
+    const SPREAD: f64 = 0.45;
+    // Twelve uniform numbers' sum is nearly normal with variance 1.
+    let normal = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+    let length = (mean.ln() - SPREAD * SPREAD / 2.0 + SPREAD * normal)
+        .exp()
+        .round() as usize;
+    let ordinary = (WORDS - Vocabulary::SPECIAL.len()) as f64;
+    let word = |_| {
+        let rank = ordinary.powf(random.random::<f64>().powf(1.8)) - 1.0;
+        format!("word{}", Vocabulary::SPECIAL.len() + rank as usize)
+    };
+    let words: Vec<String> = (0..length.clamp(2, longest)).map(word).collect();
+    words.join(" ")
+}
+
+fn run(folder: &Path, cases: &[&str]) -> Outcome<()> {
+    for case in cases {
+        match case.split_once('=') {
+            Some((what, place)) => {
+                let encoder = load(folder, what.trim_start_matches("vectors-"))?;
+                let vectors =
+                    encoder.encode(&lines(folder, "snli", 64)?, &EncodeOptions::default())?;
+                let bytes = vectors.iter().flat_map(|x| x.to_le_bytes());
+                fs::write(place, bytes.collect::<Vec<u8>>())?;
+            }
+            None => println!("{}", measure(folder, case)?),
+        }
+    }
+    Ok(())
+}
+
+fn measure(folder: &Path, case: &str) -> Outcome<String> {
+    let [file, batch, precision] = case.split('-').collect::<Vec<_>>()[..] else {
+        return Err(format!("`{case}` is no case such as `snli-32-f32`").into());
+    };
+    let batch: usize = batch.parse()?;
+    let count = match (file, batch) {
+        (_, 1) => 128,
+        ("snli", _) => 2048,
+        _ => 768,
+    };
+    let sentences = lines(folder, file, count)?;
+    let encoder = load(folder, precision)?;
+    let options = EncodeOptions::default().batch_size(batch);
+    encoder.encode(&sentences[..batch], &options)?;
+    let (start, processor) = (Instant::now(), processor_seconds()?);
+    match batch {
+        1 => {
+            for sentence in &sentences {
+                encoder.encode(std::slice::from_ref(sentence), &options)?;
+            }
+        }
+        _ => drop(encoder.encode(&sentences, &options)?),
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(serde_json::json!({
+        "name": case,
+        "sentences": sentences.len(),
+        "sentences_per_second": sentences.len() as f64 / seconds,
+        "seconds": seconds,
+        "cpu_seconds": processor_seconds()? - processor,
+        "peak_bytes": peak_bytes()?,
+    })
+    .to_string())
+}
+
+fn load(folder: &Path, precision: &str) -> Outcome<SentenceEncoder> {
+    let precision = match precision {
+        "f32" => EncoderPrecision::F32,
+        "f16" => EncoderPrecision::F16,
+        "i8" => EncoderPrecision::I8,
+        other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
+    };
+    let device = device::by_name("cpu")?;
+    Ok(SentenceEncoder::load_with(
+        folder.join("model"),
+        &device,
+        precision,
+    )?)
+}
+
+fn lines(folder: &Path, file: &str, count: usize) -> Outcome<Vec<String>> {
+    let text = fs::read_to_string(folder.join(format!("{file}.txt")))?;
+    Ok(text.lines().take(count).map(String::from).collect())
+}
+
+/// User and system time of this process, as Linux tells it in hundredths of a second.
+fn processor_seconds() -> Outcome<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name in parentheses; times are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks = times
+        .map(str::parse::<u64>)
+        .sum::<Result<u64, std::num::ParseIntError>>()?;
+    Ok(ticks as f64 / 100.0)
+}
+
+/// The most memory this process has had resident.
+fn peak_bytes() -> Outcome<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(kibibytes
+        .ok_or("/proc/self/status has no VmHWM")?
+        .parse::<u64>()?
+        * 1024)
+}
