@@ -93,6 +93,19 @@ pub enum EvalError {
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;
 
 impl EvalError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {
+        Self::Line {
+            path: path.into(),
+            line,
+            problem: problem.into(),
+        }
+    }
+
     pub(crate) fn shape(
         what: &'static str,
         expected: impl std::fmt::Display,
