@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
-use sha2::{Digest, Sha256};
 
 use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Role};
 use crate::random::MersenneTwister;
-use crate::tasks::{Pooling, hex};
+use crate::tasks::Pooling;
 
 /// Word vectors pooled over a sentence, `last` being the last word's; words without one are left
 /// out, and a sentence without any is zero.
@@ -22,13 +21,14 @@ pub struct BagOfVectors {
 
 impl BagOfVectors {
     /// `vectors` row by row belong to `words`; a word that occurs twice has the last of its rows.
-    pub fn new(name: impl Into<String>, words: Vec<String>, vectors: Array2<f32>) -> Self {
-        let mut hash = Sha256::new();
-        for word in &words {
-            hash.update(word.as_bytes());
-            hash.update([0]);
-        }
-        vectors.iter().for_each(|x| hash.update(x.to_le_bytes()));
+    /// `identity` tells these vectors from others: a hash of the file they were read from, as of
+    /// all its words only those of the tasks need be here.
+    pub fn new(
+        name: impl Into<String>,
+        identity: impl Into<String>,
+        words: Vec<String>,
+        vectors: Array2<f32>,
+    ) -> Self {
         Self {
             name: name.into(),
             places: words
@@ -36,7 +36,7 @@ impl BagOfVectors {
                 .enumerate()
                 .map(|(i, word)| (word, i))
                 .collect(),
-            identity: hex(&hash.finalize()),
+            identity: identity.into(),
             vectors,
             pooling: None,
         }
@@ -56,7 +56,7 @@ impl BagOfVectors {
             Array2::from_shape_vec((width, self.vectors.ncols()), weights).unwrap_or_default();
         Self {
             name: format!("{}, random projection to {width}", self.name),
-            identity: hex(&Sha256::digest(format!("{} {width} {seed}", self.identity))),
+            identity: format!("{} projected to {width} with seed {seed}", self.identity),
             vectors: self.vectors.dot(&weights.t()),
             ..self
         }
@@ -93,9 +93,9 @@ impl Embedder for BagOfVectors {
         EmbedderInfo {
             name: self.name.clone(),
             role: Role::Baseline,
-            identity: hex(&Sha256::digest(format!("{} {pooling}", self.identity))),
+            identity: format!("{}, pooling {pooling}", self.identity),
             details: BTreeMap::from([
-                ("word vectors".to_owned(), self.places.len().to_string()),
+                ("word vectors".to_owned(), self.identity.clone()),
                 ("pooling of the words".to_owned(), pooling),
             ]),
         }

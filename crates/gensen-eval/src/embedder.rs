@@ -1,9 +1,13 @@
 //! Where sentence vectors come from.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{EvalError, Result};
 use crate::tasks::Pooling;
@@ -38,6 +42,54 @@ pub struct EmbedderInfo {
     pub identity: String,
     /// Settings worth printing: tokeniser, word vectors, versions, ...
     pub details: BTreeMap<String, String>,
+}
+
+/// SHA-256 over the parts that define an encoder's vectors; see [`EmbedderInfo::identity`].
+#[derive(Clone, Debug, Default)]
+pub struct Identity(Sha256);
+
+impl Identity {
+    /// Adds a part; where one ends and the next begins counts, too.
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// Adds numbers.
+    pub fn add_numbers(&mut self, numbers: &[f32]) {
+        self.0.update((numbers.len() as u64).to_le_bytes());
+        let mut bytes = Vec::new();
+        for chunk in numbers.chunks(1 << 16) {
+            bytes.clear();
+            bytes.extend(chunk.iter().flat_map(|number| number.to_le_bytes()));
+            self.0.update(&bytes);
+        }
+    }
+
+    /// Adds what a file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::Io`].
+    pub fn add_file(&mut self, path: &Path) -> Result<()> {
+        let read = |error| EvalError::io(path)(error);
+        let mut file = File::open(path).map_err(read)?;
+        let mut bytes = vec![0; 1 << 20];
+        let mut part = Sha256::new();
+        loop {
+            match file.read(&mut bytes).map_err(read)? {
+                0 => break,
+                count => part.update(&bytes[..count]),
+            }
+        }
+        self.add(&part.finalize());
+        Ok(())
+    }
+
+    /// The hash in hexadecimal.
+    pub fn finish(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Turns sentences into vectors.

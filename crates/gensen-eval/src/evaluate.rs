@@ -1,20 +1,19 @@
 //! A whole evaluation: task by task, each result kept as soon as it is there.
 
 use std::fs;
-use std::io::Write;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::embedder::{Embedder, EmbedderInfo, Vectors, distinct};
+use crate::embedder::{Embedder, EmbedderInfo, Identity, Vectors, distinct};
 use crate::error::{EvalError, Result};
 use crate::protocol::Classifier;
 use crate::run::{Scoring, score};
 use crate::scores::Scores;
-use crate::tasks::{FETCH, Pooling, Task, TaskData, hex};
+use crate::tasks::{Pooling, Task, TaskData};
 
 /// What to evaluate, and how.
 #[derive(Clone, Debug)]
@@ -162,7 +161,8 @@ pub fn evaluate(
                 report.results.push(result);
             }
             None => {
-                let reason = format!("no files below {} ({FETCH})", options.data.display());
+                let (root, fetch) = (options.data.display(), task.how_to_fetch());
+                let reason = format!("no files below {root} ({fetch})");
                 let skipped = Skipped {
                     task: task.name.to_owned(),
                     reason,
@@ -187,41 +187,26 @@ fn evaluate_task(
         return Ok(None);
     };
     let pooling = options.pooling.unwrap_or(task.best_pooling);
-    let vectors_key = key(&(
-        &info.identity,
-        task.name,
-        &data_hash,
-        pooling,
-        options.lowercase,
-    ));
-    let result_key = key(&(
-        &vectors_key,
-        options.classifier,
-        options.folds,
-        env!("CARGO_PKG_VERSION"),
-    ));
-    let cache = options.cache.as_ref().map(|folder| {
-        (
-            folder.join(format!("{result_key}.json")),
-            folder.join(format!("{vectors_key}.npy")),
-        )
+    let cached = options.cache.as_ref().map(|folder| {
+        let key = key(&(
+            &info.identity,
+            task.name,
+            &data_hash,
+            pooling,
+            options.lowercase,
+            options.classifier,
+            options.folds,
+            env!("CARGO_PKG_VERSION"),
+        ));
+        folder.join(format!("{key}.json"))
     });
-    if let Some((results, _)) = &cache
-        && let Some(result) = read_cached(results)
-    {
+    if let Some(result) = cached.as_deref().and_then(read_cached) {
         return Ok(Some((result, true)));
     }
     let Some(data) = task.load(&options.data)? else {
         return Ok(None);
     };
-    let vectors = vectors(
-        embedder,
-        &data,
-        pooling,
-        options,
-        cache.as_ref().map(|c| &*c.1),
-        progress,
-    )?;
+    let vectors = vectors(embedder, info, &data, pooling, options, progress)?;
     let scoring = Scoring {
         classifier: options.classifier,
         folds: options.folds,
@@ -229,30 +214,39 @@ fn evaluate_task(
     };
     let result = TaskResult {
         task: task.name.to_owned(),
-        scores: score(&data, &vectors, &scoring)?,
+        scores: score(&data, &vectors, &scoring).map_err(|source| EvalError::Task {
+            task: task.name.to_owned(),
+            folder: task.folder(&options.data).unwrap_or_default(),
+            source: source.into(),
+        })?,
         pooling,
         width: vectors.vectors.ncols(),
         sentences: vectors.vectors.nrows(),
         data_hash,
         seconds: start.elapsed().as_secs_f64(),
     };
-    if let Some((results, _)) = &cache {
-        let json = serde_json::to_vec_pretty(&result)
-            .map_err(|error| EvalError::io(results)(error.into()))?;
-        write_whole(results, |file| file.write_all(&json))?;
+    if let Some(path) = &cached {
+        write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, &result)?))?;
     }
     Ok(Some((result, false)))
 }
 
-fn vectors(
+/// The vectors of a task's sentences: cached by encoder and sentences, so that tasks with the same
+/// sentences share them.
+pub(crate) fn vectors(
     embedder: &mut dyn Embedder,
+    info: &EmbedderInfo,
     data: &TaskData,
     pooling: Pooling,
     options: &EvalOptions,
-    cache: Option<&Path>,
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vectors> {
     let sentences = distinct(&data.sentences());
+    let path = options.cache.as_ref().map(|folder| {
+        let key = key(&(&info.identity, &sentences, pooling, options.lowercase));
+        folder.join(format!("{key}.npy"))
+    });
+    let cache = path.as_deref();
     let cached: Option<Array2<f32>> = cache.and_then(|path| ndarray_npy::read_npy(path).ok());
     if let Some(cached) = cached.filter(|cached| cached.nrows() == sentences.len()) {
         return Ok(Vectors::new(&sentences, cached));
@@ -261,15 +255,16 @@ fn vectors(
     let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
     if let Some(path) = cache {
         write_whole(path, |file| {
-            ndarray_npy::WriteNpyExt::write_npy(&found, file).map_err(std::io::Error::other)
+            ndarray_npy::WriteNpyExt::write_npy(&found, &mut *file).map_err(std::io::Error::other)
         })?;
     }
     Ok(Vectors::new(&sentences, found))
 }
 
 fn key(parts: &impl Serialize) -> String {
-    let text = serde_json::to_string(parts).unwrap_or_default();
-    hex(&Sha256::digest(text))[..32].to_owned()
+    let mut identity = Identity::default();
+    identity.add(serde_json::to_string(parts).unwrap_or_default().as_bytes());
+    identity.finish()
 }
 
 /// A result from the cache; one that cannot be read is computed again.
@@ -285,7 +280,7 @@ fn read_cached(path: &Path) -> Option<TaskResult> {
 /// Writes a file under a scratch name and renames it, so that it is complete or absent.
 pub(crate) fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut fs::File) -> std::io::Result<()>,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
 ) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -294,9 +289,9 @@ pub(crate) fn write_whole(
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = fs::File::create(&scratch)?;
+        let mut file = BufWriter::new(fs::File::create(&scratch)?);
         write(&mut file)?;
-        file.sync_all()?;
+        file.into_inner()?.sync_all()?;
         fs::rename(&scratch, path)
     };
     attempt().map_err(|error| {

@@ -4,11 +4,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::chart::write_bar_chart;
 use crate::embedder::Role;
 use crate::error::{EvalError, Result};
 use crate::evaluate::{Report, TaskResult, write_whole};
 use crate::published::{COLUMNS, ROWS, Row, Source};
 use crate::scores::{Scores, hundredths};
+use crate::tasks::TASKS;
 
 impl Report {
     /// The result of a task, by name.
@@ -16,39 +18,57 @@ impl Report {
         self.results.iter().find(|result| result.task == task)
     }
 
-    /// Writes the report as JSON, complete or not at all.
-    ///
-    /// # Errors
-    ///
-    /// [`EvalError::Io`].
-    pub fn write_json(&self, path: &Path) -> Result<()> {
-        write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, self)?))
-    }
-
-    /// Reads a report that [`Self::write_json`] wrote.
-    ///
-    /// # Errors
-    ///
-    /// [`EvalError::Io`], [`EvalError::File`].
-    pub fn read_json(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
-        serde_json::from_slice(&bytes).map_err(|error| EvalError::File {
-            path: path.to_owned(),
-            problem: format!("expected a report: {error}"),
-        })
-    }
 }
 
-/// Writes a page that compares reports, complete or not at all; see [`markdown`].
+/// Writes reports as a JSON list, complete or not at all.
 ///
 /// # Errors
 ///
 /// [`EvalError::Io`].
-pub fn write_markdown(reports: &[Report], path: &Path) -> Result<()> {
-    let page = markdown(reports);
-    write_whole(path, |file| {
-        std::io::Write::write_all(file, page.as_bytes())
+pub fn write_json(reports: &[Report], path: &Path) -> Result<()> {
+    write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, reports)?))
+}
+
+/// Reads reports that [`write_json`] wrote.
+///
+/// # Errors
+///
+/// [`EvalError::Io`], [`EvalError::File`].
+pub fn read_json(path: &Path) -> Result<Vec<Report>> {
+    let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
+    serde_json::from_slice(&bytes).map_err(|error| EvalError::File {
+        path: path.to_owned(),
+        problem: format!("expected reports: {error}"),
     })
+}
+
+/// Writes all that is to be told of some evaluations: `NAME.json`, `NAME.md` and a bar chart a task
+/// in the folder `NAME.charts`, where `json` is the path `NAME.json`.
+///
+/// # Errors
+///
+/// [`EvalError::Io`]; [`EvalError::File`] if a chart cannot be drawn.
+pub fn write_report(reports: &[Report], json: &Path) -> Result<()> {
+    let charts = json.with_extension("charts");
+    let folder = charts.file_name().unwrap_or_default().to_string_lossy();
+    let mut page = markdown(reports);
+    page.push_str("\n## Charts\n\n");
+    for task in tasks(reports) {
+        write_bar_chart(reports, task, &charts.join(format!("{task}.svg")))?;
+        push(&mut page, format_args!("![{task}]({folder}/{task}.svg)\n"));
+    }
+    write_whole(&json.with_extension("md"), |file| {
+        std::io::Write::write_all(file, page.as_bytes())
+    })?;
+    write_json(reports, json)
+}
+
+/// The names of the tasks that have results, in the order of the table.
+fn tasks(reports: &[Report]) -> Vec<&'static str> {
+    let names = TASKS.iter().map(|task| task.name);
+    names
+        .filter(|name| reports.iter().any(|report| report.result(name).is_some()))
+        .collect()
 }
 
 /// A page that lays the reports out as the paper's Table 2, with the published rows below them,
@@ -128,13 +148,8 @@ fn cell(heading: &str, result: Option<&TaskResult>) -> String {
 }
 
 fn other_tasks(page: &mut String, reports: &[Report]) {
-    let shown = |task: &str| COLUMNS.iter().any(|(_, shown)| *shown == task);
-    let mut tasks: Vec<&str> = Vec::new();
-    for result in reports.iter().flat_map(|report| &report.results) {
-        if !shown(&result.task) && !tasks.contains(&result.task.as_str()) {
-            tasks.push(&result.task);
-        }
-    }
+    let mut tasks = tasks(reports);
+    tasks.retain(|task| COLUMNS.iter().all(|(_, shown)| shown != task));
     if tasks.is_empty() {
         return;
     }

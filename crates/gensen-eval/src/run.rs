@@ -24,7 +24,7 @@ pub(crate) struct Scoring<'a> {
 
 impl TaskData {
     /// Every sentence of the task, in groups.
-    pub(crate) fn sentences(&self) -> Vec<&[String]> {
+    pub fn sentences(&self) -> Vec<&[String]> {
         match self {
             Self::Nested { data, .. } => groups(&[data]),
             Self::CrossValidated { train, test, .. } => groups(&[train, test]),
@@ -63,6 +63,7 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
         progress: scoring.progress,
         ..Protocol::new(scoring.classifier, classes, scoring.folds)
     };
+    let count = |classes: &[String]| classes.len() as u32;
     let options = match scoring.classifier {
         Classifier::SentEval(options) => options,
         Classifier::Lbfgs => SentEvalOptions::default(),
@@ -71,8 +72,8 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
         TaskData::Nested { data, classes } => {
             let x = features(vectors, data, PairFeatures::Difference);
             let found = inner_k_fold(
-                Examples::new(&x, &data.labels, *classes)?,
-                &protocol(*classes),
+                Examples::new(&x, &data.labels, count(classes))?,
+                &protocol(count(classes)),
             )?;
             Ok(Scores::Accuracy {
                 accuracies: found.mean,
@@ -88,11 +89,11 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
             let [train_x, test_x] =
                 [train, test].map(|part| features(vectors, part, PairFeatures::Difference));
             let found = k_fold(
-                Examples::new(&train_x, &train.labels, *classes)?,
-                Examples::new(&test_x, &test.labels, *classes)?,
-                &protocol(*classes),
+                Examples::new(&train_x, &train.labels, count(classes))?,
+                Examples::new(&test_x, &test.labels, count(classes))?,
+                &protocol(count(classes)),
             )?;
-            let paraphrases = *classes == 2 && !test.partners.is_empty();
+            let paraphrases = classes.len() == 2 && !test.partners.is_empty();
             let f1 = paraphrases.then(|| percent(f1(&found.predictions, &test.labels)));
             Ok(Scores::Accuracy {
                 accuracies: found.accuracies,
@@ -110,11 +111,11 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
         } => {
             let x = [train, valid, test].map(|part| features(vectors, part, *kind));
             let accuracies = split(
-                Examples::new(&x[0], &train.labels, *classes)?,
-                Examples::new(&x[1], &valid.labels, *classes)?,
-                Examples::new(&x[2], &test.labels, *classes)?,
+                Examples::new(&x[0], &train.labels, count(classes))?,
+                Examples::new(&x[1], &valid.labels, count(classes))?,
+                Examples::new(&x[2], &test.labels, count(classes))?,
                 *regularised,
-                &protocol(*classes),
+                &protocol(count(classes)),
             )?;
             Ok(Scores::Accuracy {
                 accuracies,

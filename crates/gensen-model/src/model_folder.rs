@@ -13,6 +13,7 @@
 mod card;
 mod config;
 mod convert;
+mod untrained;
 
 use std::fs;
 use std::io;

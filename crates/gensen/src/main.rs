@@ -25,6 +25,7 @@ enum Command {
     Embed(commands::embed::Arguments),
     Convert(commands::convert::Arguments),
     Similar(commands::similar::Arguments),
+    Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
 }
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Embed(arguments) => commands::embed::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
     });
     match outcome {

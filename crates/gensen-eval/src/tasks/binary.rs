@@ -8,6 +8,8 @@ use crate::error::Result;
 /// `positive` holds the sentences of class 1, `negative` those of class 0; Latin-1, a sentence a
 /// line.
 pub(super) fn load(folder: &Folder, positive: &str, negative: &str) -> Result<TaskData> {
+    // SentEval names a file's class by its extension.
+    let class = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
     let mut data = Labelled::default();
     for (name, label) in [(positive, 1), (negative, 0)] {
         let file = folder.read(name, Encoding::Latin1, Lines::Unicode)?;
@@ -18,6 +20,6 @@ pub(super) fn load(folder: &Folder, positive: &str, negative: &str) -> Result<Ta
     }
     Ok(TaskData::Nested {
         data: data.sorted(),
-        classes: 2,
+        classes: vec![class(negative), class(positive)],
     })
 }

@@ -112,8 +112,8 @@ pub enum TaskData {
     Nested {
         /// All examples.
         data: Labelled,
-        /// Number of classes.
-        classes: u32,
+        /// Names of the classes, in the order of their numbers.
+        classes: Vec<String>,
     },
     /// Cross-validation and a test set.
     CrossValidated {
@@ -121,8 +121,8 @@ pub enum TaskData {
         train: Labelled,
         /// Test examples.
         test: Labelled,
-        /// Number of classes.
-        classes: u32,
+        /// Names of the classes, in the order of their numbers.
+        classes: Vec<String>,
     },
     /// Fixed splits.
     Split {
@@ -132,8 +132,8 @@ pub enum TaskData {
         valid: Labelled,
         /// Test examples.
         test: Labelled,
-        /// Number of classes.
-        classes: u32,
+        /// Names of the classes, in the order of their numbers.
+        classes: Vec<String>,
         /// Features of pairs.
         features: PairFeatures,
         /// Whether penalties are tried.

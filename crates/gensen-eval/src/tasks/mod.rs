@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 pub use data::{Captions, Labelled, PairFeatures, Scored, TaskData};
 use read::{Encoding, Lines, TextFile};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 pub use table::{TASKS, select};
 
+use crate::embedder::Identity;
 use crate::error::{EvalError, Result};
 
 /// How word states become a sentence's vector.
@@ -69,7 +69,7 @@ pub struct Task {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Binary,
-    Sst(u32),
+    Sst(&'static [&'static str]),
     Trec,
     Mrpc,
     SickRelatedness,
@@ -82,10 +82,29 @@ enum Kind {
     Quora,
 }
 
-/// The command that fetches the tasks' files.
-pub const FETCH: &str = "cargo xtask fetch-data senteval";
-
 impl Task {
+    /// How to come by the task's files.
+    pub fn how_to_fetch(&self) -> &'static str {
+        match (self.suite, self.kind) {
+            (_, Kind::Captions) => "image features come from elsewhere, see docs/evaluation.md",
+            (Suite::Probing, _) => "cargo xtask fetch-data probing",
+            (Suite::LowResource, _) => "no public copy, see docs/evaluation.md",
+            (Suite::Downstream, _) => "cargo xtask fetch-data senteval",
+        }
+    }
+
+    /// The folder of the task's files below `root`, if any of them is there.
+    pub fn folder(&self, root: &Path) -> Option<PathBuf> {
+        self.bases(root).find(|folder| {
+            let mut names = self.file_names().into_iter();
+            names.any(|name| folder.join(name).is_file())
+        })
+    }
+
+    fn bases(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
+        [root.join("downstream"), root.to_owned()].map(|base| base.join(self.folder)).into_iter()
+    }
+
     /// Reads the task's files below `root`, SentEval's data folder or its `downstream` folder;
     /// `None` if none of them is there.
     ///
@@ -125,17 +144,12 @@ impl Task {
         let Some(folder) = self.find(root)? else {
             return Ok(None);
         };
-        let mut hash = Sha256::new();
+        let mut identity = Identity::default();
         for name in self.file_names() {
-            let path = folder.path(&name);
-            let mut file = std::fs::File::open(&path).map_err(EvalError::io(&path))?;
-            hash.update(name.as_bytes());
-            hash.update([0]);
-            let mut part = Sha256::new();
-            std::io::copy(&mut file, &mut HashWriter(&mut part)).map_err(EvalError::io(&path))?;
-            hash.update(part.finalize());
+            identity.add(name.as_bytes());
+            identity.add_file(&folder.path(&name))?;
         }
-        Ok(Some(hex(&hash.finalize())))
+        Ok(Some(identity.finish()))
     }
 
     fn file_names(&self) -> Vec<String> {
@@ -149,25 +163,19 @@ impl Task {
     }
 
     fn find(&self, root: &Path) -> Result<Option<Folder>> {
-        let names = self.file_names();
-        for base in [root.join("downstream"), root.to_owned()] {
-            let folder = Folder(base.join(self.folder));
-            let missing: Vec<&String> = names
-                .iter()
-                .filter(|name| !folder.path(name).is_file())
-                .collect();
-            if missing.len() == names.len() {
-                continue;
-            }
-            if let Some(name) = missing.first() {
-                return Err(EvalError::File {
-                    path: folder.path(name),
-                    problem: format!("{} needs this file, which is missing ({FETCH})", self.name),
-                });
-            }
-            return Ok(Some(folder));
+        let Some(folder) = self.folder(root).map(Folder) else {
+            return Ok(None);
+        };
+        let mut paths = self.file_names().into_iter().map(|name| folder.path(&name));
+        if let Some(path) = paths.find(|path| !path.is_file()) {
+            let problem = format!(
+                "{} needs this file, which is missing ({})",
+                self.name,
+                self.how_to_fetch()
+            );
+            return Err(EvalError::File { path, problem });
         }
-        Ok(None)
+        Ok(Some(folder))
     }
 }
 
@@ -185,19 +193,3 @@ impl Folder {
     }
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -22,6 +22,6 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     Ok(TaskData::CrossValidated {
         train: part("msr_paraphrase_train.txt")?,
         test: part("msr_paraphrase_test.txt")?,
-        classes: 2,
+        classes: ["different", "paraphrase"].map(String::from).to_vec(),
     })
 }

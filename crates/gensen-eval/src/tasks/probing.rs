@@ -40,7 +40,7 @@ pub(super) fn load(folder: &Folder, name: &str) -> Result<TaskData> {
         train,
         valid,
         test,
-        classes: names.len() as u32,
+        classes: names.into_iter().map(String::from).collect(),
         features: PairFeatures::Difference,
         regularised: true,
     })

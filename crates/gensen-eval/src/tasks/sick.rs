@@ -60,7 +60,7 @@ pub(super) fn load_entailment(folder: &Folder) -> Result<TaskData> {
         train: part(train)?,
         valid: part(valid)?,
         test: part(test)?,
-        classes: CLASSES.len() as u32,
+        classes: CLASSES.map(String::from).to_vec(),
         features: PairFeatures::Difference,
         regularised: true,
     })

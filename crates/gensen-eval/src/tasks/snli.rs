@@ -30,7 +30,7 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
         train: part("train")?,
         valid: part("dev")?,
         test: part("test")?,
-        classes: CLASSES.len() as u32,
+        classes: CLASSES.map(String::from).to_vec(),
         features: PairFeatures::Inference,
         regularised: false,
     })

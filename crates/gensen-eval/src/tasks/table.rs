@@ -1,6 +1,7 @@
 //! The table of tasks.
 
 use super::Pooling::{self, Last, Max};
+use super::sst::{BINARY, FINE};
 use super::{Kind, Suite, Task};
 use crate::error::{EvalError, Result};
 
@@ -65,8 +66,8 @@ pub const TASKS: &[Task] = &[
         Kind::Binary,
     ),
     downstream("MPQA", Max, "MPQA", &["mpqa.pos", "mpqa.neg"], Kind::Binary),
-    downstream("SST2", Last, "SST/binary", SST_FILES, Kind::Sst(2)),
-    downstream("SST5", Last, "SST/fine", SST_FILES, Kind::Sst(5)),
+    downstream("SST2", Last, "SST/binary", SST_FILES, Kind::Sst(BINARY)),
+    downstream("SST5", Last, "SST/fine", SST_FILES, Kind::Sst(FINE)),
     downstream(
         "TREC",
         Last,

@@ -25,6 +25,6 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     Ok(TaskData::CrossValidated {
         train: part("train_5500.label")?,
         test: part("TREC_10.label")?,
-        classes: CLASSES.len() as u32,
+        classes: CLASSES.map(String::from).to_vec(),
     })
 }
