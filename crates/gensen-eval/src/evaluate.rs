@@ -226,7 +226,9 @@ fn evaluate_task(
         seconds: start.elapsed().as_secs_f64(),
     };
     if let Some(path) = &cached {
-        write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, &result)?))?;
+        write_whole(path, |file| {
+            Ok(serde_json::to_writer_pretty(file, &result)?)
+        })?;
     }
     Ok(Some((result, false)))
 }

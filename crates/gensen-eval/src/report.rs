@@ -17,7 +17,6 @@ impl Report {
     pub fn result(&self, task: &str) -> Option<&TaskResult> {
         self.results.iter().find(|result| result.task == task)
     }
-
 }
 
 /// Writes reports as a JSON list, complete or not at all.
@@ -26,7 +25,9 @@ impl Report {
 ///
 /// [`EvalError::Io`].
 pub fn write_json(reports: &[Report], path: &Path) -> Result<()> {
-    write_whole(path, |file| Ok(serde_json::to_writer_pretty(file, reports)?))
+    write_whole(path, |file| {
+        Ok(serde_json::to_writer_pretty(file, reports)?)
+    })
 }
 
 /// Reads reports that [`write_json`] wrote.

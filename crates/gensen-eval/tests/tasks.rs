@@ -94,7 +94,11 @@ fn root_of(size: usize) -> TempDir {
         "downstream/MR/rt-polarity.pos",
         &sentences("Good", 30 * size),
     );
-    write(root, "downstream/MR/rt-polarity.neg", &sentences("bad", 30 * size));
+    write(
+        root,
+        "downstream/MR/rt-polarity.neg",
+        &sentences("bad", 30 * size),
+    );
     let trec: String = (0..60 * size)
         .map(|i| {
             let (class, word) = [("HUM", "who"), ("LOC", "where"), ("NUM", "many")][i % 3];
@@ -367,9 +371,7 @@ fn folds_that_would_be_empty_are_refused() {
 fn labelled_sentences_have_their_vectors_and_classes() {
     let folder = root();
     let options = EvalOptions::new(folder.path(), select(&["TREC", "STS13"]).unwrap());
-    let get = |task, limit| {
-        labelled_vectors(&mut Hashed::new(), task, &options, limit, &|_| ())
-    };
+    let get = |task, limit| labelled_vectors(&mut Hashed::new(), task, &options, limit, &|_| ());
     let found = get(options.tasks[0], 1000).unwrap();
     assert_eq!((found.vectors.nrows(), found.labels.len()), (120, 120));
     for (sentence, label) in found.sentences.iter().zip(&found.labels) {
@@ -381,7 +383,9 @@ fn labelled_sentences_have_their_vectors_and_classes() {
         };
         assert!(sentence.starts_with(expected), "{sentence}: {label}");
     }
-    let own = Hashed::new().embed(&found.sentences, Pooling::Last).unwrap();
+    let own = Hashed::new()
+        .embed(&found.sentences, Pooling::Last)
+        .unwrap();
     assert_eq!(found.vectors, own);
     assert_eq!(get(options.tasks[0], 50).unwrap().sentences.len(), 40);
     let error = get(options.tasks[1], 50).unwrap_err().to_string();

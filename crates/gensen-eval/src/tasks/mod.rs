@@ -102,7 +102,9 @@ impl Task {
     }
 
     fn bases(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
-        [root.join("downstream"), root.to_owned()].map(|base| base.join(self.folder)).into_iter()
+        [root.join("downstream"), root.to_owned()]
+            .map(|base| base.join(self.folder))
+            .into_iter()
     }
 
     /// Reads the task's files below `root`, SentEval's data folder or its `downstream` folder;
@@ -192,4 +194,3 @@ impl Folder {
         TextFile::read(self.path(name), encoding, lines)
     }
 }
-
