@@ -47,7 +47,11 @@ impl<'v> EncoderEmbedder<'v> {
             let hash = fingerprint(one);
             identity.add(hash.as_bytes());
             let sizes = &one.model().config().architecture;
-            let both = if sizes.bidirectional { "bidirectional, " } else { "" };
+            let both = if sizes.bidirectional {
+                "bidirectional, "
+            } else {
+                ""
+            };
             let steps = one.model().config().provenance.steps;
             let steps = steps.map_or(String::new(), |steps| format!(", {steps} steps"));
             let about = format!(
@@ -60,7 +64,9 @@ impl<'v> EncoderEmbedder<'v> {
             encoder,
             maps: Vec::new(),
             expanded: None,
-            options: EncodeOptions::default().tokenizer("whitespace").lowercase(false),
+            options: EncodeOptions::default()
+                .tokenizer("whitespace")
+                .lowercase(false),
             info: EmbedderInfo {
                 name: name.into(),
                 role: Role::Model,
@@ -90,7 +96,11 @@ impl<'v> EncoderEmbedder<'v> {
     /// # Errors
     ///
     /// As [`VocabularyMap::fit_tables`].
-    pub fn vectors(mut self, vectors: &'v WordVectors, source: &str) -> Result<Self, EmbedderError> {
+    pub fn vectors(
+        mut self,
+        vectors: &'v WordVectors,
+        source: &str,
+    ) -> Result<Self, EmbedderError> {
         for encoder in self.encoder.encoders() {
             let (words, embedding) = (words(encoder), encoder.embedding());
             let own = EmbeddingTable::new(&words, embedding.view())?;
@@ -101,7 +111,9 @@ impl<'v> EncoderEmbedder<'v> {
         identity.add(self.info.identity.as_bytes());
         identity.add(source.as_bytes());
         self.info.identity = identity.finish();
-        self.info.details.insert("word vectors".to_owned(), source.to_owned());
+        self.info
+            .details
+            .insert("word vectors".to_owned(), source.to_owned());
         Ok(self)
     }
 }

@@ -14,7 +14,7 @@ use gensen_eval::tasks::{self, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, beaten_by_chance, evaluate, write_report};
 
 use super::Usage;
-use encoders::{Baseline, Encoders};
+use encoders::Encoders;
 use pictures::Pictures;
 use progress::Progress;
 
@@ -38,7 +38,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", required_unless_present = "list")]
     data: Option<PathBuf>,
     /// Tasks by name, or `all`, `downstream` or `probing`.
-    #[arg(long, value_delimiter = ',', default_value = "all", value_name = "TASK,...")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "all",
+        value_name = "TASK,..."
+    )]
     tasks: Vec<String>,
     /// List the tasks and end; with --data, says which are there.
     #[arg(long)]
@@ -144,16 +149,20 @@ impl Arguments {
     fn check(&self) -> Result<(), Usage> {
         self.encoders.check()?;
         match &self.output {
-            Some(path) if path.extension().is_none_or(|extension| extension != "json") => Err(
-                Usage(format!("--output {}: needs a name that ends in .json", path.display())),
-            ),
+            Some(path) if path.extension().is_none_or(|extension| extension != "json") => {
+                Err(Usage(format!(
+                    "--output {}: needs a name that ends in .json",
+                    path.display()
+                )))
+            }
             _ => Ok(()),
         }
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let tasks = tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
+    let tasks =
+        tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
     if arguments.list {
         list(arguments.data.as_deref());
         return Ok(());

@@ -89,7 +89,8 @@ impl<'a> Encoders<'a> {
                 .build_global()
                 .context("--threads")?;
         }
-        let device = device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
+        let device =
+            device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
         let models = arguments.model.iter();
         let models: Vec<SentenceEncoder> = models
             .map(|path| SentenceEncoder::load(path, &device))
@@ -129,7 +130,10 @@ impl<'a> Encoders<'a> {
                 }
                 (Baseline::Bow, Some(vectors)) => Box::new(vectors.bag().pooling(Pooling::Mean)),
                 (Baseline::Borep, Some(vectors)) => Box::new(
-                    vectors.bag().pooling(Pooling::Max).project(PROJECTED_WIDTH, SEED),
+                    vectors
+                        .bag()
+                        .pooling(Pooling::Max)
+                        .project(PROJECTED_WIDTH, SEED),
                 ),
                 // `Arguments::check` has asked for them.
                 (_, None) => return Err(Usage("--vectors FILE is missing".into()).into()),
@@ -160,7 +164,12 @@ impl<'a> Encoders<'a> {
 impl Vectors {
     fn bag(&self) -> BagOfVectors {
         let (words, matrix) = (self.vectors.words().to_vec(), self.vectors.matrix());
-        BagOfVectors::new(format!("bag of {}", self.name), &self.source, words, matrix.to_owned())
+        BagOfVectors::new(
+            format!("bag of {}", self.name),
+            &self.source,
+            words,
+            matrix.to_owned(),
+        )
     }
 }
 

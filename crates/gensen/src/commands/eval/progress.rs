@@ -49,14 +49,18 @@ impl<'a> Progress<'a> {
             // Vectors usually cost about as much as classifiers.
             Event::Embedding(share) => self.task.set_position((share * STEPS / 2.0) as u64),
             Event::Training(share) => {
-                self.task.set_position((STEPS / 2.0 + share * STEPS / 2.0) as u64);
+                self.task
+                    .set_position((STEPS / 2.0 + share * STEPS / 2.0) as u64);
             }
             Event::Finished { result, cached } => {
                 let when = match cached {
                     true => "kept".to_owned(),
                     false => format!("{:.1} s", result.seconds),
                 };
-                let line = format!("{}\t{}\t{}\t{when}", result.task, self.encoder, result.scores);
+                let line = format!(
+                    "{}\t{}\t{}\t{when}",
+                    result.task, self.encoder, result.scores
+                );
                 self.bars.suspend(|| println!("{line}"));
             }
             Event::Skipped(skipped) if self.names_skipped => {
