@@ -1,136 +1,13 @@
 //! The program `gensen` as a user runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod program;
+
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
-use tempfile::TempDir;
-
-fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
-}
-
-/// A folder to work in, with the two models converted.
-struct Home(TempDir);
-
-impl Home {
-    fn new() -> Self {
-        let home = Self(tempfile::tempdir().unwrap());
-        for name in ["tiny-1layer", "tiny-2layer"] {
-            let file = |suffix| reference().join(name).join(format!("{name}{suffix}"));
-            let (weights, vocabulary) = (file(".model"), file("_vocab.pkl"));
-            let arguments = [
-                "convert",
-                "--weights",
-                path(&weights),
-                "--vocab",
-                path(&vocabulary),
-            ];
-            let output = home.run(&[&arguments[..], &["--output", name]].concat(), b"");
-            assert_eq!(text(&output.stdout), format!("{name}\n"));
-        }
-        home
-    }
-
-    fn gensen(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gensen"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_vec();
-        // The program may end without reading everything.
-        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
-        let output = child.wait_with_output().unwrap();
-        writer.join().unwrap();
-        output
-    }
-
-    /// Runs a command that must succeed and say nothing on standard error.
-    #[track_caller]
-    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let output = self.gensen(arguments, input);
-        let message = text(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {message}");
-        assert_eq!(message, "", "{arguments:?}");
-        output
-    }
-
-    /// `gensen embed` with the first model; the vectors.
-    #[track_caller]
-    fn embed(&self, input: &[u8], more: &[&str]) -> Array2<f32> {
-        let arguments = [
-            "embed",
-            "--model",
-            "tiny-1layer",
-            "--input",
-            "-",
-            "--output",
-            "v.npy",
-        ];
-        self.run(&[&arguments[..], more].concat(), input);
-        read_npy(self.path("v.npy")).unwrap()
-    }
-
-    /// A command that must fail with this exit code and a message that holds all of `expected`.
-    #[track_caller]
-    fn refused(&self, arguments: &[&str], input: &[u8], code: i32, expected: &[&str]) {
-        let before = self.files();
-        let output = self.gensen(arguments, input);
-        let message = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
-        for part in expected {
-            assert!(message.contains(part), "`{part}` is not in: {message}");
-        }
-        assert_eq!(self.files(), before, "{arguments:?} left something behind");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        files
-    }
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn sentences() -> Vec<String> {
-    serde_json::from_slice(&fs::read(reference().join("sentences.json")).unwrap()).unwrap()
-}
-
-fn golden(name: &str) -> Array2<f32> {
-    read_npy(reference().join(name)).unwrap()
-}
-
-#[track_caller]
-fn close(found: &Array2<f32>, expected: &Array2<f32>) {
-    assert_eq!(found.dim(), expected.dim());
-    for ((place, a), b) in found.indexed_iter().zip(expected) {
-        assert!(
-            (a - b).abs() <= 2e-6,
-            "expected {b}, found {a} at {place:?}"
-        );
-    }
-}
+use program::{Home, close, golden, path, reference, sentences, text};
 
 #[test]
 fn converts_and_embeds_what_the_reference_did() {
@@ -145,7 +22,11 @@ fn converts_and_embeds_what_the_reference_did() {
         "7",
     ];
     let vectors = home.embed(input.as_bytes(), &arguments);
-    close(&vectors, &golden("tiny-1layer/expected/base_ht_last.npy"));
+    close(
+        &vectors,
+        &golden("tiny-1layer/expected/base_ht_last.npy"),
+        2e-6,
+    );
     let states: Array3<f32> = read_npy(home.path("h.npy")).unwrap();
     let expected: Array3<f32> =
         read_npy(reference().join("tiny-1layer/expected/base_h.npy")).unwrap();
@@ -167,12 +48,16 @@ fn converts_and_embeds_what_the_reference_did() {
         input.as_bytes(),
         &["--pool", "max-padded", "--batch-size", "64"],
     );
-    close(&padded, &golden("tiny-1layer/expected/base_ht_max.npy"));
+    close(
+        &padded,
+        &golden("tiny-1layer/expected/base_ht_max.npy"),
+        2e-6,
+    );
     let both = home.embed(
         input.as_bytes(),
         &["--model", "tiny-2layer", "--threads", "1"],
     );
-    close(&both, &golden("concat/base_ht_last.npy"));
+    close(&both, &golden("concat/base_ht_last.npy"), 2e-6);
 }
 
 #[test]

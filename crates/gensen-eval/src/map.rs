@@ -157,7 +157,7 @@ fn draw(
     };
     let ranges = [range(0), range(1)];
     let inner = (size - 2 * margin) as f32;
-    let colour = |name: &String| Palette99::pick(names.binary_search(&name).unwrap_or(0));
+    let colour = |name: &String| colour(names.binary_search(&name).unwrap_or(0));
     for (point, label) in points.rows().into_iter().zip(labels) {
         let place = |column: usize| (point[column] - ranges[column].0) / ranges[column].1 * inner;
         let (x, y) = (
@@ -181,6 +181,24 @@ fn draw(
     }
     root.present()?;
     Ok(())
+}
+
+/// Colours that colour-blind readers can tell apart (Okabe and Ito 2008), then others.
+fn colour(class: usize) -> RGBColor {
+    const FIRST: [(u8, u8, u8); 7] = [
+        (0, 114, 178),
+        (230, 159, 0),
+        (0, 158, 115),
+        (204, 121, 167),
+        (213, 94, 0),
+        (86, 180, 233),
+        (0, 0, 0),
+    ];
+    let (red, green, blue) = match FIRST.get(class) {
+        Some(colour) => *colour,
+        None => Palette99::pick(class).rgb(),
+    };
+    RGBColor(red, green, blue)
 }
 
 /// The `count` vectors nearest to one by cosine, itself left out: places and cosines, nearest

@@ -2,6 +2,7 @@
 
 use std::{collections::hash_map::Entry, fmt};
 
+use gensen_model::{EncodeError, SentenceEncoder};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -21,7 +22,7 @@ const UNKNOWN_ROW: usize = 3;
 /// Keep this table after an expansion: the next one starts from it again.
 #[derive(Debug)]
 pub struct EmbeddingTable<'a> {
-    words: &'a [String],
+    words: Vec<&'a str>,
     embedding: ArrayView2<'a, f32>,
     index: FxHashMap<&'a str, usize>,
 }
@@ -32,7 +33,11 @@ impl<'a> EmbeddingTable<'a> {
     /// # Errors
     ///
     /// If words and rows differ in number, the first four words are not [`SPECIAL_WORDS`], or a word is repeated.
-    pub fn new(words: &'a [String], embedding: ArrayView2<'a, f32>) -> Result<Self, ExpandError> {
+    pub fn new<S: AsRef<str> + ?Sized + 'a>(
+        words: impl IntoIterator<Item = &'a S>,
+        embedding: ArrayView2<'a, f32>,
+    ) -> Result<Self, ExpandError> {
+        let words: Vec<&str> = words.into_iter().map(AsRef::as_ref).collect();
         if words.len() != embedding.nrows() {
             return Err(ExpandError::TableLength {
                 words: words.len(),
@@ -41,23 +46,23 @@ impl<'a> EmbeddingTable<'a> {
         }
         for (id, special) in SPECIAL_WORDS.into_iter().enumerate() {
             match words.get(id) {
-                Some(word) if word == special => {}
+                Some(&word) if word == special => {}
                 other => {
                     return Err(ExpandError::SpecialWord {
                         id,
                         expected: special,
-                        found: other.cloned(),
+                        found: other.map(|word| word.to_string()),
                     });
                 }
             }
         }
         let mut index = FxHashMap::default();
-        for (id, word) in words.iter().enumerate() {
-            match index.entry(word.as_str()) {
+        for (id, &word) in words.iter().enumerate() {
+            match index.entry(word) {
                 Entry::Vacant(entry) => entry.insert(id),
                 Entry::Occupied(first) => {
                     return Err(ExpandError::RepeatedWord {
-                        word: word.clone(),
+                        word: word.to_owned(),
                         first: *first.get(),
                         second: id,
                     });
@@ -80,6 +85,71 @@ pub struct VocabularyMap<'v> {
 }
 
 impl<'v> VocabularyMap<'v> {
+    /// Learns the map from the word vectors to the encoder's embeddings, by ordinary least squares on
+    /// the words that both hold. An expanded encoder's [own](SentenceEncoder::own_vocabulary) words count.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit_tables`](Self::fit_tables).
+    pub fn fit(encoder: &SentenceEncoder, vectors: &'v WordVectors) -> Result<Self, ExpandError> {
+        Self::fit_with(encoder, vectors, &FitOptions::default())
+    }
+
+    /// As [`fit`](Self::fit), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit_tables`](Self::fit_tables).
+    pub fn fit_with(
+        encoder: &SentenceEncoder,
+        vectors: &'v WordVectors,
+        options: &FitOptions,
+    ) -> Result<Self, ExpandError> {
+        let embedding = encoder.own_embedding();
+        let own = EmbeddingTable::new(encoder.own_vocabulary().words(), embedding.view())?;
+        Self::fit_tables(&own, vectors, options)
+    }
+
+    /// The encoder with the vocabulary of a new domain: see [`expand_table`](Self::expand_table).
+    ///
+    /// An encoder that is expanded already starts from its own words again.
+    ///
+    /// # Errors
+    ///
+    /// As [`expand_table`](Self::expand_table).
+    pub fn expand<I>(
+        &self,
+        encoder: SentenceEncoder,
+        words: I,
+    ) -> Result<SentenceEncoder, ExpandError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Ok(self.expand_with_report(&encoder, words)?.0)
+    }
+
+    /// As [`expand`](Self::expand), telling where the rows came from.
+    ///
+    /// # Errors
+    ///
+    /// As [`expand_table`](Self::expand_table).
+    pub fn expand_with_report<I>(
+        &self,
+        encoder: &SentenceEncoder,
+        words: I,
+    ) -> Result<(SentenceEncoder, ExpansionReport), ExpandError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let embedding = encoder.own_embedding();
+        let own = EmbeddingTable::new(encoder.own_vocabulary().words(), embedding.view())?;
+        let expansion = self.expand_table(&own, words)?;
+        let encoder = encoder.with_vocabulary(&expansion.words, expansion.embedding)?;
+        Ok((encoder, expansion.report))
+    }
+
     /// Learns the map from the word vectors to the embedding on the words that both hold.
     ///
     /// As in the reference, these include special words if the vectors happen to hold them.
@@ -94,7 +164,7 @@ impl<'v> VocabularyMap<'v> {
         vectors: &'v WordVectors,
         options: &FitOptions,
     ) -> Result<Self, ExpandError> {
-        let overlap = vectors.case_overlap(own.words.iter().map(String::as_str));
+        let overlap = vectors.case_overlap(own.words.iter().copied());
         if overlap.suggests_lowercasing() {
             tracing::warn!(
                 shared = overlap.shared,
@@ -128,7 +198,7 @@ impl<'v> VocabularyMap<'v> {
         if let Some(&id) = ids.par_iter().find_first(damaged) {
             return Err(ExpandError::NotFinite {
                 id,
-                word: own.words.get(id).cloned().unwrap_or_default(),
+                word: own.words.get(id).copied().unwrap_or_default().to_owned(),
             });
         }
         let x = Rows::new(vectors.matrix(), positions);
@@ -384,4 +454,7 @@ pub enum ExpandError {
     /// The linear map cannot be fitted or applied.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The encoder does not take the new words.
+    #[error(transparent)]
+    Encoder(#[from] EncodeError),
 }

@@ -6,6 +6,8 @@ pub mod device;
 pub mod dropout;
 pub mod encoder;
 mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod inference;
 pub mod init;
 mod layers;

@@ -6,6 +6,7 @@
 //! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16 |
 //! | `vocab.txt` | the words in id order, one a line |
 //! | `README.md` | the model card, for people |
+//! | `map.safetensors` | of an expanded model: the map from word vectors to its embeddings |
 //!
 //! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::write`] leaves a
 //! whole folder or none. [`convert`] makes one out of the reference implementation's files.
@@ -37,6 +38,8 @@ pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const VOCABULARY_FILE: &str = "vocab.txt";
 /// The model card's file name.
 pub const CARD_FILE: &str = "README.md";
+/// The vocabulary map's file name; `gensen-expand` reads and writes it.
+pub const MAP_FILE: &str = "map.safetensors";
 
 /// The largest `config.json` that is read, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -217,6 +220,27 @@ impl ModelFolder {
     /// A folder that cannot be written, a `path` at which there is something that is no model
     /// folder or holds more than one, values that f16 cannot hold.
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), ModelFolderError> {
+        self.write_with(path, precision, |_| Ok::<_, ModelFolderError>(()))
+    }
+
+    /// As [`ModelFolder::write`], with what `add` puts into the folder before it gets its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelFolder::write`], and those of `add`.
+    pub fn write_with<E: From<ModelFolderError>>(
+        &self,
+        path: &Path,
+        precision: Precision,
+        add: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let folder = self.write_aside(path, precision)?;
+        add(folder.path())?;
+        Ok(replace(folder, path).map_err(io_error(path))?)
+    }
+
+    /// Writes all files into a folder that has no name yet.
+    fn write_aside(&self, path: &Path, precision: Precision) -> Result<Scratch, ModelFolderError> {
         check_replaceable(path)?;
         let folder = Scratch::folder(path).map_err(io_error(path))?;
         let place = |name| folder.path().join(name);
@@ -234,7 +258,7 @@ impl ModelFolder {
             let place = place(name);
             scratch::write_file(&place, contents.as_bytes()).map_err(io_error(&place))?;
         }
-        replace(folder, path).map_err(io_error(path))
+        Ok(folder)
     }
 
     /// Architecture, pooling, tokeniser, lower-casing and provenance.
@@ -284,7 +308,13 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         }
         Ok(_) => {}
     }
-    let ours = [CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, CARD_FILE];
+    let ours = [
+        CONFIG_FILE,
+        WEIGHTS_FILE,
+        VOCABULARY_FILE,
+        CARD_FILE,
+        MAP_FILE,
+    ];
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(io_error(path))? {
         let name = entry.map_err(io_error(path))?.file_name();

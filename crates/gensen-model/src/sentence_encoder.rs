@@ -18,19 +18,21 @@ mod options;
 mod pool;
 mod window;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use gensen_data::vocabulary::Vocabulary;
-use ndarray::{Array2, Array3, CowArray, Ix2, s};
+use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2, s};
 
 use crate::model_folder::{Architecture, ModelFolder, Pooling};
 use crate::packed::Packed;
 use crate::weights::{EncoderState, Precision, Tensor, WeightsError};
 use engine::{Engine, Words};
 use pool::SentenceStates;
-use window::{Reader, Window};
+use window::{Reader, Splitter, Window};
 
 pub use concat::ConcatEncoder;
 pub use error::EncodeError;
@@ -68,6 +70,8 @@ pub struct SentenceEncoder {
     /// The word embeddings, lying so in memory that a row can be read in place.
     embedding: Tensor,
     engine: Engine,
+    /// The words and embeddings it was loaded with, if it has others now.
+    own: Option<Arc<(Vocabulary, Tensor)>>,
 }
 
 impl SentenceEncoder {
@@ -81,18 +85,31 @@ impl SentenceEncoder {
         Ok(Self::new(ModelFolder::open(path.as_ref())?, device))
     }
 
+    /// Opens a model of the Hugging Face Hub, `OWNER/NAME` or `OWNER/NAME@REVISION`; what is not in
+    /// the cache is downloaded. See [`hub`](crate::hub).
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Hub`], and as [`ModelFolder::open`].
+    #[cfg(feature = "hub")]
+    pub fn from_hub(name: &str, device: &Device) -> Result<Self, EncodeError> {
+        Self::load(crate::hub::fetch(name)?, device)
+    }
+
     /// An encoder out of a model in memory.
     pub fn new(model: ModelFolder, device: &Device) -> Self {
         Self {
             engine: Engine::new(model.weights(), device),
             embedding: in_place(model.weights().embedding()),
             model,
+            own: None,
         }
     }
 
     /// The same encoder with other words: `embedding` is `[words, embedding size]`, its rows in the
     /// words' order, the four special words first. This is how vocabulary expansion gives back an
-    /// encoder that knows more words.
+    /// encoder that knows other words; those it was loaded with stay at hand as its
+    /// [own](SentenceEncoder::own_vocabulary).
     ///
     /// # Errors
     ///
@@ -119,10 +136,14 @@ impl SentenceEncoder {
         let weights: EncoderState = weights.with_embedding(embedding.clone())?;
         let mut config = self.model.config().clone();
         config.architecture = Architecture::of(&weights);
+        let own = self.own.clone();
+        let own =
+            own.unwrap_or_else(|| Arc::new((self.vocabulary().clone(), self.embedding.clone())));
         Ok(Self {
             engine: self.engine.with_embedding(&embedding),
             model: ModelFolder::new(config, vocabulary, weights)?,
             embedding,
+            own: Some(own),
         })
     }
 
@@ -138,18 +159,43 @@ impl SentenceEncoder {
 
     /// The word embeddings, `[words, embedding size]`; copied only if they are stored as f16.
     pub fn embedding(&self) -> CowArray<'_, f32, Ix2> {
-        let shape = (
-            self.model.weights().vocabulary_size(),
-            self.model.weights().embedding_size(),
-        );
-        match self.embedding.values() {
-            std::borrow::Cow::Borrowed(values) => ndarray::ArrayView2::from_shape(shape, values)
-                .map(CowArray::from)
-                .unwrap_or_else(|_| CowArray::from(Array2::zeros((0, 0)))),
-            std::borrow::Cow::Owned(values) => {
-                CowArray::from(Array2::from_shape_vec(shape, values).unwrap_or_default())
-            }
+        matrix(&self.embedding)
+    }
+
+    /// The words it was loaded with, whatever its vocabulary is now.
+    pub fn own_vocabulary(&self) -> &Vocabulary {
+        match &self.own {
+            Some(own) => &own.0,
+            None => self.vocabulary(),
         }
+    }
+
+    /// The embeddings it was loaded with, `[own words, embedding size]`; copied only if they are
+    /// stored as f16.
+    pub fn own_embedding(&self) -> CowArray<'_, f32, Ix2> {
+        match &self.own {
+            Some(own) => matrix(&own.1),
+            None => self.embedding(),
+        }
+    }
+
+    /// Calls `each` with every word of the sentences, split and lower-cased as
+    /// [`encode`](SentenceEncoder::encode) does.
+    ///
+    /// # Errors
+    ///
+    /// An unknown tokeniser.
+    pub fn for_each_word(
+        &self,
+        sentences: &[impl AsRef<str>],
+        options: &EncodeOptions,
+        mut each: impl FnMut(&str),
+    ) -> Result<(), EncodeError> {
+        let mut splitter = Splitter::new(self.model.config(), options)?;
+        for sentence in sentences {
+            splitter.split(sentence.as_ref()).iter().for_each(&mut each);
+        }
+        Ok(())
     }
 
     /// The length of a sentence's vector.
@@ -331,10 +377,24 @@ fn pad(encoded: &Encoded) -> Array3<f32> {
     padded
 }
 
+/// A tensor of two dimensions as an array.
+fn matrix(tensor: &Tensor) -> CowArray<'_, f32, Ix2> {
+    let shape = (tensor.shape()[0], tensor.shape()[1]);
+    // As many values as the shape says: `Tensor` has checked it.
+    match tensor.values() {
+        Cow::Borrowed(values) => ArrayView2::from_shape(shape, values)
+            .map(CowArray::from)
+            .unwrap_or_else(|_| CowArray::from(Array2::zeros((0, 0)))),
+        Cow::Owned(values) => {
+            CowArray::from(Array2::from_shape_vec(shape, values).unwrap_or_default())
+        }
+    }
+}
+
 /// The tensor itself, or a copy in memory if its place in a file is not aligned for this machine.
 fn in_place(tensor: &Tensor) -> Tensor {
     let aligned = match tensor.precision() {
-        Precision::F32 => matches!(tensor.values(), std::borrow::Cow::Borrowed(_)),
+        Precision::F32 => matches!(tensor.values(), Cow::Borrowed(_)),
         Precision::F16 => tensor.f16_values().is_some(),
     };
     if aligned {

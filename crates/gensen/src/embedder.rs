@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gensen_eval::tasks::Pooling as TaskPooling;
 use gensen_eval::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
-use gensen_expand::{EmbeddingTable, FitOptions, VocabularyMap, WordVectors};
+use gensen_expand::{VocabularyMap, WordVectors};
 use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use ndarray::Array2;
 
@@ -47,16 +47,12 @@ impl<'v> EncoderEmbedder<'v> {
             let hash = fingerprint(one);
             identity.add(hash.as_bytes());
             let sizes = &one.model().config().architecture;
-            let both = if sizes.bidirectional {
-                "bidirectional, "
-            } else {
-                ""
-            };
+            let directions = if sizes.bidirectional { 2 } else { 1 };
             let steps = one.model().config().provenance.steps;
             let steps = steps.map_or(String::new(), |steps| format!(", {steps} steps"));
             let about = format!(
-                "{} words, {both}{} layers, {} wide{steps}; SHA-256 {hash}",
-                sizes.vocabulary_size, sizes.layers, sizes.hidden_size,
+                "{} words, {} wide, layers {}, directions {directions}{steps}; SHA-256 {hash}",
+                sizes.vocabulary_size, sizes.hidden_size, sizes.layers,
             );
             details.insert(format!("encoder {k}"), about);
         }
@@ -95,17 +91,14 @@ impl<'v> EncoderEmbedder<'v> {
     ///
     /// # Errors
     ///
-    /// As [`VocabularyMap::fit_tables`].
+    /// As [`VocabularyMap::fit`].
     pub fn vectors(
         mut self,
         vectors: &'v WordVectors,
         source: &str,
     ) -> Result<Self, EmbedderError> {
         for encoder in self.encoder.encoders() {
-            let (words, embedding) = (words(encoder), encoder.embedding());
-            let own = EmbeddingTable::new(&words, embedding.view())?;
-            let map = VocabularyMap::fit_tables(&own, vectors, &FitOptions::default())?;
-            self.maps.push(map);
+            self.maps.push(VocabularyMap::fit(encoder, vectors)?);
         }
         let mut identity = Identity::default();
         identity.add(self.info.identity.as_bytes());
@@ -128,7 +121,7 @@ impl Embedder for EncoderEmbedder<'_> {
             return Ok(());
         }
         let pairs = self.encoder.encoders().iter().zip(&self.maps);
-        let encoders = pairs.map(|(encoder, map)| with_words(encoder, map, words));
+        let encoders = pairs.map(|(encoder, map)| map.expand(encoder.clone(), words));
         self.expanded = Some(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?);
         Ok(())
     }
@@ -147,23 +140,6 @@ impl Embedder for EncoderEmbedder<'_> {
         let encoder = self.expanded.as_ref().unwrap_or(&self.encoder);
         Ok(encoder.encode(sentences, &self.options.clone().pooling(pooling))?)
     }
-}
-
-fn words(encoder: &SentenceEncoder) -> Vec<String> {
-    encoder.vocabulary().words().map(str::to_owned).collect()
-}
-
-/// The encoder with the words of a task: its own keep their vectors, others get mapped ones.
-fn with_words(
-    encoder: &SentenceEncoder,
-    map: &VocabularyMap<'_>,
-    task_words: &BTreeSet<&str>,
-) -> Result<SentenceEncoder, EmbedderError> {
-    let (words, embedding) = (words(encoder), encoder.embedding());
-    let own = EmbeddingTable::new(&words, embedding.view())?;
-    let expansion = map.expand_table(&own, task_words)?;
-    tracing::info!("vocabulary for the task: {}", expansion.report);
-    Ok(encoder.with_vocabulary(&expansion.words, expansion.embedding)?)
 }
 
 /// A hash of all that decides about an encoder's vectors: words, weights and their names.

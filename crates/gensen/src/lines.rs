@@ -1,7 +1,7 @@
 //! Text input, a line a sentence, from a file or standard input.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -24,33 +24,60 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens a file, or standard input if `path` is `-`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let (name, input, size): (_, Box<dyn BufRead>, _) = if path == Path::new("-") {
-            (
-                "standard input".to_owned(),
-                Box::new(io::stdin().lock()),
-                None,
-            )
-        } else {
-            let name = path.display().to_string();
-            let file = File::open(path).with_context(|| name.clone())?;
-            let metadata = file.metadata().with_context(|| name.clone())?;
-            if metadata.is_dir() {
-                bail!("{name}: a folder, expected a text file");
-            }
-            let size = metadata.is_file().then_some(metadata.len());
-            (
-                name,
-                Box::new(BufReader::with_capacity(1 << 16, file)),
-                size,
-            )
-        };
-        Ok(Self {
+        if path == Path::new("-") {
+            let input = Box::new(io::stdin().lock());
+            return Ok(Self::new("standard input".to_owned(), input, None));
+        }
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| name.clone())?;
+        let metadata = file.metadata().with_context(|| name.clone())?;
+        if metadata.is_dir() {
+            bail!("{name}: a folder, expected a text file");
+        }
+        let size = metadata.is_file().then_some(metadata.len());
+        Ok(Self::new(name, buffered(file), size))
+    }
+
+    fn new(name: String, input: Box<dyn BufRead>, size: Option<u64>) -> Self {
+        Self {
             name,
             input,
             size,
             line: 0,
             bytes: 0,
-        })
+        }
+    }
+
+    /// Passes over all lines before any is read, and starts again. What cannot be read twice,
+    /// such as standard input, is copied to a temporary file.
+    pub(crate) fn twice(
+        mut self,
+        path: &Path,
+        mut first: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Self> {
+        if self.size.is_some() {
+            first(&mut self)?;
+            return Self::open(path);
+        }
+        let context = || format!("{}: copying to a temporary file", self.name);
+        let mut copy = tempfile::tempfile().with_context(context)?;
+        let size = io::copy(&mut self.input, &mut copy).with_context(context)?;
+        let again = copy.try_clone().with_context(context)?;
+        copy.rewind().with_context(context)?;
+        first(&mut Self::new(
+            self.name.clone(),
+            buffered(copy),
+            Some(size),
+        ))?;
+        let mut copy = again;
+        copy.rewind()
+            .with_context(|| format!("{}: reading the temporary file", self.name))?;
+        Ok(Self::new(self.name, buffered(copy), Some(size)))
+    }
+
+    /// The file, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The input's size in bytes, if it is a file.
@@ -121,4 +148,8 @@ impl Lines {
         }
         Ok(())
     }
+}
+
+fn buffered(file: File) -> Box<dyn BufRead> {
+    Box::new(BufReader::with_capacity(1 << 16, file))
 }

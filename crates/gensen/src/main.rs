@@ -24,6 +24,7 @@ struct Arguments {
 enum Command {
     Embed(commands::embed::Arguments),
     Convert(commands::convert::Arguments),
+    Expand(commands::expand::Arguments),
     Similar(commands::similar::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = terminal::log().and_then(|()| match arguments.command {
         Command::Embed(arguments) => commands::embed::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
+        Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),

@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Logs to standard error. `RUST_LOG` chooses what.
 pub(crate) fn log() -> Result<()> {
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let level = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,gensen::commands=info"));
     tracing_subscriber::fmt()
         .with_env_filter(level)
         .without_time()
@@ -53,6 +54,27 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A sign of life while something takes its time.
+pub(crate) struct Busy(ProgressBar);
+
+impl Busy {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.into());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+}
+
+impl Drop for Busy {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

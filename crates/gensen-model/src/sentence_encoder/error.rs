@@ -13,6 +13,10 @@ pub enum EncodeError {
     /// The model cannot be opened.
     #[error(transparent)]
     Model(#[from] ModelFolderError),
+    /// The model does not come from the hub.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
     /// The tokeniser cannot be made.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

@@ -14,16 +14,45 @@ const MAX_BATCH_WORDS: usize = 1 << 14;
 /// Batches that a window has at most.
 const BATCHES: usize = 64;
 
+/// Turns text into words.
+pub(super) struct Splitter {
+    tokenizer: Box<dyn Tokenizer>,
+    lowercase: bool,
+    tokens: Tokens,
+    lowered: String,
+}
+
+impl Splitter {
+    pub(super) fn new(config: &ModelConfig, options: &EncodeOptions) -> Result<Self, EncodeError> {
+        let name = options.tokenizer.as_deref().unwrap_or(&config.tokenizer);
+        Ok(Self {
+            tokenizer: by_name(name, &options.language, &Default::default())?,
+            lowercase: options.lowercase.unwrap_or(config.lowercase),
+            tokens: Tokens::default(),
+            lowered: String::new(),
+        })
+    }
+
+    /// The words of a text.
+    pub(super) fn split(&mut self, text: &str) -> &Tokens {
+        let text = if self.lowercase {
+            lowercase(text, &mut self.lowered);
+            &self.lowered
+        } else {
+            text
+        };
+        self.tokenizer.tokenize(text, &mut self.tokens);
+        &self.tokens
+    }
+}
+
 /// Turns text into word ids.
 pub(super) struct Reader<'a> {
     vocabulary: &'a Vocabulary,
-    tokenizer: Box<dyn Tokenizer>,
-    lowercase: bool,
+    splitter: Splitter,
     start_end: bool,
     batch_size: usize,
     most_distinct: usize,
-    tokens: Tokens,
-    lowered: String,
     /// For each word id, its place among the window's distinct words, or [`ABSENT`].
     places: Vec<u32>,
 }
@@ -48,16 +77,12 @@ impl<'a> Reader<'a> {
         options: &EncodeOptions,
         most_distinct: usize,
     ) -> Result<Self, EncodeError> {
-        let name = options.tokenizer.as_deref().unwrap_or(&config.tokenizer);
         Ok(Self {
             vocabulary,
-            tokenizer: by_name(name, &options.language, &Default::default())?,
-            lowercase: options.lowercase.unwrap_or(config.lowercase),
+            splitter: Splitter::new(config, options)?,
             start_end: options.start_end,
             batch_size: options.batch_size,
             most_distinct,
-            tokens: Tokens::default(),
-            lowered: String::new(),
             places: vec![ABSENT; vocabulary.len()],
         })
     }
@@ -86,14 +111,8 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, text: &str, window: &mut Window, index: usize) -> Result<(), EncodeError> {
-        let text = if self.lowercase {
-            lowercase(text, &mut self.lowered);
-            &self.lowered
-        } else {
-            text
-        };
-        self.tokenizer.tokenize(text, &mut self.tokens);
-        let words = self.tokens.len() + if self.start_end { 2 } else { 0 };
+        let tokens = self.splitter.split(text);
+        let words = tokens.len() + if self.start_end { 2 } else { 0 };
         if words == 0 {
             return Err(EncodeError::EmptySentence { index });
         }
@@ -116,7 +135,7 @@ impl<'a> Reader<'a> {
         if self.start_end {
             push(Vocabulary::BOS);
         }
-        for word in self.tokens.iter() {
+        for word in tokens.iter() {
             push(self.vocabulary.id_or_unknown(word));
         }
         if self.start_end {

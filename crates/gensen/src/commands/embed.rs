@@ -1,5 +1,6 @@
 //! `gensen embed`: a file of sentences becomes a file of vectors.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,13 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use gensen_model::ConcatEncoder;
 use gensen_model::weights::scratch::Scratch;
 use ndarray::ArrayView2;
 
 use super::Usage;
 use super::encoding::{Encoding, normalize};
+use super::expansion::{Expansion, VectorOptions, add_words};
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::terminal::Progress;
@@ -28,6 +31,11 @@ use crate::terminal::Progress;
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
+    /// Word vectors with which the models learn the words of the input that are new to them.
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    #[command(flatten)]
+    vector_options: VectorOptions,
     /// Text in UTF-8, a sentence a line; `-` for standard input.
     #[arg(long, value_name = "FILE|-")]
     input: PathBuf,
@@ -101,8 +109,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Err(Usage(problem.into()).into());
     }
     let mut input = Lines::open(&arguments.input)?;
-    let encoder = arguments.encoding.encoder()?;
+    let folders = arguments.encoding.folders()?;
+    let mut encoder = arguments.encoding.encoder(&folders)?;
     let options = arguments.encoding.options();
+    if let Some(vectors) = &arguments.vectors {
+        let mut words = BTreeSet::new();
+        input = input.twice(&arguments.input, |input| {
+            loop {
+                let chunk = input.chunk(64, u64::MAX)?;
+                if chunk.is_empty() {
+                    return Ok(());
+                }
+                add_words(&mut words, &encoder, &chunk, &options)?;
+            }
+        })?;
+        encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
+    }
     let (first, mut left) = match arguments.part {
         Some(part) => part.of(count_lines(&arguments.input)?),
         None => (0, u64::MAX),
@@ -160,6 +182,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         file.finish("<i8", &[count])?;
     }
     output.finish(lines, width as u64)
+}
+
+/// The models with these words, those of the input, as their vocabulary.
+fn expanded(
+    arguments: &Arguments,
+    vectors: &Path,
+    encoder: &ConcatEncoder,
+    folders: &[PathBuf],
+    words: &BTreeSet<String>,
+) -> Result<ConcatEncoder> {
+    if words.is_empty() {
+        return Ok(encoder.clone());
+    }
+    let words = words.iter().map(String::as_str);
+    let expansion = Expansion::open(
+        vectors,
+        &arguments.vector_options,
+        encoder.encoders(),
+        folders,
+        words.clone(),
+    )?;
+    let expanded = expansion
+        .expand(encoder.encoders(), words)
+        .map(|(_, expanded)| {
+            let (encoder, report) = expanded?;
+            tracing::info!("{report}");
+            Ok(encoder)
+        });
+    Ok(ConcatEncoder::new(expanded.collect::<Result<_>>()?)?)
 }
 
 fn count_lines(path: &Path) -> Result<u64> {

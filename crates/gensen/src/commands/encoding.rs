@@ -1,10 +1,10 @@
 //! What commands that encode text have in common.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder, device};
+use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder, device, hub};
 
 use super::Usage;
 
@@ -34,8 +34,8 @@ impl From<Pool> for Pooling {
 
 #[derive(clap::Args)]
 pub(super) struct Encoding {
-    /// A model folder; given again, the models' vectors are concatenated in that order.
-    #[arg(long, required = true, value_name = "DIR")]
+    /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
+    #[arg(long, required = true, value_name = "DIR|hf://OWNER/NAME[@REV]")]
     model: Vec<PathBuf>,
     /// How hidden states become a vector. [default: as each model says]
     #[arg(long)]
@@ -64,8 +64,13 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    /// Opens the models.
-    pub(super) fn encoder(&self) -> Result<ConcatEncoder> {
+    /// The models' folders, downloaded if need be.
+    pub(super) fn folders(&self) -> Result<Vec<PathBuf>> {
+        self.model.iter().map(|model| folder(model)).collect()
+    }
+
+    /// Opens the models of these folders.
+    pub(super) fn encoder(&self, folders: &[PathBuf]) -> Result<ConcatEncoder> {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads as usize)
@@ -77,8 +82,7 @@ impl Encoding {
                 .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
         }
         let device = device::by_name(&self.device).map_err(|error| Usage(error.to_string()))?;
-        let encoders = self
-            .model
+        let encoders = folders
             .iter()
             .map(|path| SentenceEncoder::load(path, &device));
         Ok(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?)
@@ -99,6 +103,14 @@ impl Encoding {
             options = options.lowercase(true);
         }
         options
+    }
+}
+
+/// The folder of a model: itself, or that of the hub's cache if it is `hf://OWNER/NAME[@REV]`.
+pub(super) fn folder(model: &Path) -> Result<PathBuf> {
+    match model.to_str() {
+        Some(name) if name.starts_with(hub::SCHEME) => Ok(hub::fetch(name)?),
+        _ => Ok(model.to_owned()),
     }
 }
 

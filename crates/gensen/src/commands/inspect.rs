@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_expand::{ReadOptions, WordSelection, WordVectors};
+use gensen_expand::{LinearMap, ReadOptions, WordSelection, WordVectors};
 use gensen_model::model_folder::{self, ModelFolder};
 use gensen_model::weights::torch::TorchFile;
 use gensen_model::weights::{safetensors, vocabulary_pickle};
@@ -16,12 +16,13 @@ use gensen_model::weights::{safetensors, vocabulary_pickle};
 )]
 pub(crate) struct Arguments {
     /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors.
-    #[arg(value_name = "DIR|FILE")]
+    #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE")]
     path: PathBuf,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let path = arguments.path.as_path();
+    let path = super::encoding::folder(&arguments.path)?;
+    let path = path.as_path();
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
         if path.join(model_folder::CONFIG_FILE).is_file() {
@@ -77,6 +78,10 @@ fn model(path: &Path) -> Result<()> {
     }
     if !provenance.description.is_empty() {
         println!("{}", provenance.description);
+    }
+    let map = path.join(model_folder::MAP_FILE);
+    if map.is_file() {
+        println!("vocabulary map:\n{}", LinearMap::load(&map)?.report());
     }
     Ok(())
 }

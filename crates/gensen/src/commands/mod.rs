@@ -4,6 +4,8 @@ pub(crate) mod convert;
 pub(crate) mod embed;
 mod encoding;
 pub(crate) mod eval;
+pub(crate) mod expand;
+mod expansion;
 pub(crate) mod inspect;
 pub(crate) mod similar;
 

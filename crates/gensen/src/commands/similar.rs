@@ -39,7 +39,7 @@ struct Hit {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut input = Lines::open(&arguments.input)?;
-    let encoder = arguments.encoding.encoder()?;
+    let encoder = arguments.encoding.encoder(&arguments.encoding.folders()?)?;
     let options = arguments.encoding.options();
     let mut query = encoder
         .encode(&[&arguments.query], &options)

@@ -13,6 +13,8 @@ use gensen_expand::{ReadOptions, WordSelection, WordVectors};
 use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 
 use super::super::Usage;
+use super::super::encoding::folder;
+use crate::terminal::Busy;
 
 /// Width of random projections, that of the published row.
 const PROJECTED_WIDTH: usize = 4096;
@@ -21,8 +23,8 @@ const SEED: u32 = 1111;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A model folder; given again, the models' vectors are concatenated in that order.
-    #[arg(long, value_name = "DIR")]
+    /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
+    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]")]
     model: Vec<PathBuf>,
     /// Word vectors to extend the vocabulary with for each task, in any usual format.
     #[arg(long, value_name = "FILE")]
@@ -93,8 +95,8 @@ impl<'a> Encoders<'a> {
             device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
         let models = arguments.model.iter();
         let models: Vec<SentenceEncoder> = models
-            .map(|path| SentenceEncoder::load(path, &device))
-            .collect::<Result<_, _>>()?;
+            .map(|path| Ok(SentenceEncoder::load(folder(path)?, &device)?))
+            .collect::<Result<_>>()?;
         let vectors = match &arguments.vectors {
             Some(path) => Some(read_vectors(path, &models, options)?),
             None => None,
@@ -176,7 +178,7 @@ impl Vectors {
 fn read_vectors(path: &Path, models: &[SentenceEncoder], options: &EvalOptions) -> Result<Vectors> {
     let mut words: HashSet<String> = models
         .iter()
-        .flat_map(|model| model.vocabulary().words())
+        .flat_map(|model| model.own_vocabulary().words())
         .map(str::to_owned)
         .collect();
     for task in &options.tasks {
@@ -189,6 +191,7 @@ fn read_vectors(path: &Path, models: &[SentenceEncoder], options: &EvalOptions) 
             words.extend(text.split(' ').map(str::to_owned));
         }
     }
+    let _busy = Busy::new(format!("reading {}", path.display()));
     let mut identity = Identity::default();
     identity.add_file(path)?;
     let vectors = WordVectors::read(path, &WordSelection::of(words), &ReadOptions::default())?;

@@ -1,0 +1,88 @@
+//! `gensen expand`: a model folder with the words of a new domain.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gensen_expand::ExpandError;
+use gensen_model::model_folder::{MAP_FILE, ModelFolder, Source};
+use gensen_model::{SentenceEncoder, device};
+
+use super::encoding::folder;
+use super::expansion::{Expansion, VectorOptions};
+use crate::lines::Lines;
+
+/// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
+///
+/// The new model knows the listed words: those of the model keep their embeddings, the vectors of
+/// others are mapped, and words in neither become <unk>. The map is kept in the folder; expanding the
+/// new model again, or encoding with it and `--vectors`, uses it.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  gensen expand --model models/nli_large --vectors glove.840B.300d.txt --words words.txt --output models/medical"
+)]
+pub(crate) struct Arguments {
+    /// The model folder, or a model of the Hugging Face Hub.
+    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]")]
+    model: PathBuf,
+    /// Word vectors: GloVe, word2vec or fastText text, plain or gzipped, word2vec binary, HDF5 or .npy.
+    #[arg(long, value_name = "FILE")]
+    vectors: PathBuf,
+    #[command(flatten)]
+    options: VectorOptions,
+    /// The words, one a line, in the model's case; `-` for standard input.
+    #[arg(long, value_name = "FILE|-")]
+    words: PathBuf,
+    /// The model folder to write; a model folder that is there is replaced.
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let words = words(&arguments.words)?;
+    let folder = folder(&arguments.model)?;
+    let encoder = SentenceEncoder::load(&folder, &device::by_name("cpu")?)?;
+    let encoders = std::slice::from_ref(&encoder);
+    let expansion = Expansion::open(
+        &arguments.vectors,
+        &arguments.options,
+        encoders,
+        std::slice::from_ref(&folder),
+        words.iter().map(String::as_str),
+    )?;
+    for (map, expanded) in expansion.expand(encoders, words.iter().map(String::as_str)) {
+        let (expanded, report) = expanded?;
+        let (mut config, vocabulary, weights) = expanded.model().clone().into_parts();
+        let name = arguments.vectors.file_name().unwrap_or_default();
+        config.provenance.data.push(Source {
+            name: name.to_string_lossy().into_owned(),
+            task: "vocabulary expansion".to_owned(),
+            licence: "as its publisher says".to_owned(),
+        });
+        let precision = encoder.model().weights().precision();
+        let model = ModelFolder::new(config, vocabulary, weights)?;
+        model.write_with(&arguments.output, precision, |folder| {
+            anyhow::Ok(map.save(&folder.join(MAP_FILE))?)
+        })?;
+        println!("{}\n{report}", map.report());
+    }
+    println!("{}", arguments.output.display());
+    Ok(())
+}
+
+/// The words of a list, which is to hold one a line.
+fn words(path: &Path) -> Result<Vec<String>> {
+    let mut lines = Lines::open(path)?;
+    let mut words = Vec::new();
+    while let Some(word) = lines.next()? {
+        if word.trim().is_empty() {
+            let position = words.len() + 1;
+            return Err(ExpandError::EmptyWord { position })
+                .with_context(|| format!("{}, line {position}", lines.name()));
+        }
+        words.push(word);
+    }
+    if words.is_empty() {
+        return Err(ExpandError::NoWords).with_context(|| lines.name().to_owned());
+    }
+    Ok(words)
+}

@@ -1,0 +1,111 @@
+//! Vocabulary expansion for commands: `--vectors`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use gensen_expand::{
+    ExpandError, ExpansionReport, FitOptions, LinearMap, ReadOptions, VocabularyMap, WordSelection,
+    WordVectors,
+};
+use gensen_model::model_folder::MAP_FILE;
+use gensen_model::{ConcatEncoder, EncodeOptions, SentenceEncoder};
+
+use crate::terminal::Busy;
+
+/// How word vectors are read and mapped.
+#[derive(clap::Args)]
+pub(super) struct VectorOptions {
+    /// The words of vectors in .npy, one a line. [default: NAME.txt beside NAME.npy]
+    #[arg(long, value_name = "FILE", requires = "vectors")]
+    vector_words: Option<PathBuf>,
+    /// Weight of the squared coefficients in the map's fit; above 0, fewer words need be shared.
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "WEIGHT",
+        requires = "vectors"
+    )]
+    ridge: f64,
+}
+
+/// Word vectors, and for each encoder the map that takes them to its embeddings.
+pub(super) struct Expansion {
+    vectors: WordVectors,
+    maps: Vec<LinearMap>,
+}
+
+impl Expansion {
+    /// Reads the vectors of the encoders' own words and of `words`. An encoder whose folder holds a
+    /// map keeps it; for the others one is fitted.
+    pub(super) fn open<'w>(
+        path: &Path,
+        options: &VectorOptions,
+        encoders: &'w [SentenceEncoder],
+        folders: &[PathBuf],
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Result<Self> {
+        let own = encoders
+            .iter()
+            .flat_map(|encoder| encoder.own_vocabulary().words());
+        let wanted = WordSelection::of(own.chain(words));
+        let read = ReadOptions {
+            words: options.vector_words.clone(),
+            ..ReadOptions::default()
+        };
+        let busy = Busy::new(format!("reading {}", path.display()));
+        let vectors = WordVectors::read(path, &wanted, &read)?;
+        drop(busy);
+        tracing::info!("{}: {}", path.display(), vectors.report());
+        let fit = FitOptions {
+            ridge: options.ridge,
+        };
+        let mut maps = Vec::new();
+        for (encoder, folder) in encoders.iter().zip(folders) {
+            let saved = folder.join(MAP_FILE);
+            let map = if saved.is_file() {
+                let map = LinearMap::load(&saved)?;
+                VocabularyMap::new(map, &vectors)
+                    .with_context(|| format!("{} with {}", saved.display(), path.display()))?
+            } else {
+                VocabularyMap::fit_with(encoder, &vectors, &fit)
+                    .with_context(|| format!("{} to {}", path.display(), folder.display()))?
+            };
+            tracing::info!("{}: {}", folder.display(), map.linear().report());
+            maps.push(map.linear().clone());
+        }
+        Ok(Self { vectors, maps })
+    }
+
+    /// For each encoder its map, the encoder with these words as its vocabulary, and where their
+    /// embeddings came from.
+    pub(super) fn expand<'e, 'w>(
+        &'e self,
+        encoders: &'e [SentenceEncoder],
+        words: impl IntoIterator<Item = &'w str> + Clone,
+    ) -> impl Iterator<Item = (&'e LinearMap, Result<(SentenceEncoder, ExpansionReport)>)> {
+        encoders.iter().zip(&self.maps).map(move |(encoder, map)| {
+            let expanded = VocabularyMap::new(map.clone(), &self.vectors)
+                .map_err(ExpandError::from)
+                .and_then(|map| map.expand_with_report(encoder, words.clone()));
+            (map, expanded.map_err(anyhow::Error::from))
+        })
+    }
+}
+
+/// Adds the words of sentences as each of the encoders splits them.
+pub(super) fn add_words(
+    words: &mut BTreeSet<String>,
+    encoder: &ConcatEncoder,
+    sentences: &[String],
+    options: &EncodeOptions,
+) -> Result<()> {
+    for encoder in encoder.encoders() {
+        encoder.for_each_word(sentences, options, |word| {
+            if !words.contains(word) {
+                words.insert(word.to_owned());
+            }
+        })?;
+    }
+    Ok(())
+}

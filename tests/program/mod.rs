@@ -1,0 +1,139 @@
+//! What the tests of the program `gensen` share.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use ndarray::Array2;
+use ndarray_npy::read_npy;
+use tempfile::TempDir;
+
+pub fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
+}
+
+/// A folder to work in, with the two models converted.
+pub struct Home(TempDir);
+
+impl Home {
+    pub fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        for name in ["tiny-1layer", "tiny-2layer"] {
+            let file = |suffix| reference().join(name).join(format!("{name}{suffix}"));
+            let (weights, vocabulary) = (file(".model"), file("_vocab.pkl"));
+            let arguments = [
+                "convert",
+                "--weights",
+                path(&weights),
+                "--vocab",
+                path(&vocabulary),
+            ];
+            let output = home.run(&[&arguments[..], &["--output", name]].concat(), b"");
+            assert_eq!(text(&output.stdout), format!("{name}\n"));
+        }
+        home
+    }
+
+    /// The program in this folder, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gensen"));
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
+    pub fn gensen(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // The program may end without reading everything.
+        let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        output
+    }
+
+    /// Runs a command that must succeed and say nothing on standard error.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let output = self.gensen(arguments, input);
+        let message = text(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {message}");
+        assert_eq!(message, "", "{arguments:?}");
+        output
+    }
+
+    /// `gensen embed` with the first model; the vectors.
+    #[track_caller]
+    pub fn embed(&self, input: &[u8], more: &[&str]) -> Array2<f32> {
+        let arguments = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            "-",
+            "--output",
+            "v.npy",
+        ];
+        self.run(&[&arguments[..], more].concat(), input);
+        read_npy(self.path("v.npy")).unwrap()
+    }
+
+    /// A command that must fail with this exit code and a message that holds all of `expected`.
+    #[track_caller]
+    pub fn refused(&self, arguments: &[&str], input: &[u8], code: i32, expected: &[&str]) {
+        let before = self.files();
+        let output = self.gensen(arguments, input);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        for part in expected {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+        assert_eq!(self.files(), before, "{arguments:?} left something behind");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files
+    }
+}
+
+pub fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+pub fn sentences() -> Vec<String> {
+    serde_json::from_slice(&fs::read(reference().join("sentences.json")).unwrap()).unwrap()
+}
+
+pub fn golden(name: &str) -> Array2<f32> {
+    read_npy(reference().join(name)).unwrap()
+}
+
+#[track_caller]
+pub fn close(found: &Array2<f32>, expected: &Array2<f32>, tolerance: f32) {
+    assert_eq!(found.dim(), expected.dim());
+    for ((place, a), b) in found.indexed_iter().zip(expected) {
+        assert!(
+            (a - b).abs() <= tolerance,
+            "expected {b}, found {a} at {place:?}"
+        );
+    }
+}
