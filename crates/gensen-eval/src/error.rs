@@ -84,6 +84,24 @@ pub enum EvalError {
         /// All names.
         known: String,
     },
+    /// A task has no labelled sentences to look at.
+    #[error("{task} has no single sentences with classes below {}", root.display())]
+    NoSentences {
+        /// The task.
+        task: String,
+        /// The data's folder.
+        root: PathBuf,
+    },
+    /// A task's data do not allow its protocol.
+    #[error("{task} ({}): {source}", folder.display())]
+    Task {
+        /// The task.
+        task: String,
+        /// The folder of its files.
+        folder: PathBuf,
+        /// What is wrong.
+        source: Box<EvalError>,
+    },
     /// The encoder failed.
     #[error("the encoder failed")]
     Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -93,6 +111,19 @@ pub enum EvalError {
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;
 
 impl EvalError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {
+        Self::Line {
+            path: path.into(),
+            line,
+            problem: problem.into(),
+        }
+    }
+
     pub(crate) fn shape(
         what: &'static str,
         expected: impl std::fmt::Display,

@@ -1,12 +1,29 @@
 //! Transfer-task evaluation of sentence vectors with SentEval's protocol.
 
+pub mod baselines;
+mod chart;
+pub mod embedder;
 pub mod error;
+mod evaluate;
 pub mod folds;
+mod labelled;
 pub mod linear;
+pub mod map;
 pub mod metrics;
 pub mod protocol;
+pub mod published;
 pub mod random;
 pub mod ranking;
 pub mod relatedness;
+mod report;
+mod run;
+mod scores;
+pub mod tasks;
 
+pub use chart::write_bar_chart;
+pub use embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
 pub use error::{EvalError, Result};
+pub use evaluate::{EvalOptions, Event, Report, Skipped, TaskResult, evaluate};
+pub use labelled::{LabelledVectors, labelled_vectors};
+pub use report::{beaten_by_chance, markdown, read_json, write_json, write_report};
+pub use scores::{Scores, Similarity, Summary};

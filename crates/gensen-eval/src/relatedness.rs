@@ -145,31 +145,28 @@ fn step(
 ) {
     let width = examples.width();
     let rows: Vec<&[f32]> = batch.iter().map(|&i| examples.row(i)).collect();
-    let mut errors = vec![0.0; batch.len() * SCORES];
     let columns: Vec<&[f32]> = state.model.columns().collect();
-    kernels::scores(&rows, &columns, &mut errors);
-
     let scale = match reduction {
         LossReduction::Mean => 2.0 / (batch.len() * SCORES) as f32,
         LossReduction::Sum => 2.0,
     };
     let mut bias_gradients = [0.0; SCORES];
-    for (scores, &i) in errors.chunks_exact_mut(SCORES).zip(batch) {
+    let derive = |row: usize, scores: &mut [f32]| {
+        let gold = &gold[batch[row] as usize];
         scores
             .iter_mut()
             .zip(&state.model.biases)
             .for_each(|(score, bias)| *score += bias);
         softmax(scores);
         // Through the softmax p: dL/ds_k = p_k (dL/dp_k - sum over j of p_j dL/dp_j).
-        let by_share: [f32; SCORES] =
-            std::array::from_fn(|k| scale * (scores[k] - gold[i as usize][k]));
+        let by_share: [f32; SCORES] = std::array::from_fn(|k| scale * (scores[k] - gold[k]));
         let mean: f32 = scores.iter().zip(by_share).map(|(p, d)| p * d).sum();
         for ((score, by_share), sum) in scores.iter_mut().zip(by_share).zip(&mut bias_gradients) {
             *score *= by_share - mean;
             *sum += *score;
         }
-    }
-    kernels::gradients(&rows, &errors, width, gradients);
+    };
+    kernels::gradients(&rows, &columns, derive, gradients);
     state.step(0.0, |k| {
         (
             1.0,

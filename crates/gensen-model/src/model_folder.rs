@@ -14,6 +14,7 @@
 mod card;
 mod config;
 mod convert;
+mod untrained;
 
 use std::fs;
 use std::io;

@@ -26,6 +26,7 @@ enum Command {
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
     Similar(commands::similar::Arguments),
+    Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
 }
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
     });
     match outcome {

@@ -180,7 +180,6 @@ fn train_all(
 struct Step {
     width: usize,
     reduction: LossReduction,
-    errors: Vec<f32>,
     gradients: Vec<f32>,
 }
 
@@ -189,7 +188,6 @@ impl Step {
         Self {
             width,
             reduction,
-            errors: Vec::new(),
             gradients: Vec::new(),
         }
     }
@@ -203,28 +201,21 @@ impl Step {
         let columns: Vec<&[f32]> = running.iter().flat_map(|c| c.columns()).collect();
         let count = columns.len();
         let per_model = count / running.len().max(1);
-        self.errors.resize(rows.len() * count, 0.0);
-        kernels::scores(&rows, &columns, &mut self.errors);
-
-        // Scores become the loss's derivatives by the scores: softmax less one-hot.
         let scale = match self.reduction {
             LossReduction::Mean => 1.0 / rows.len() as f32,
             LossReduction::Sum => 1.0,
         };
         let mut bias_gradients = vec![0.0; count];
-        for (errors, &id) in self.errors.chunks_exact_mut(count).zip(&ids) {
-            let label = train.examples.label(id);
-            for (scores, contestant) in errors.chunks_exact_mut(per_model).zip(&running) {
+        let derive = |row: usize, scores: &mut [f32]| {
+            let label = train.examples.label(ids[row]);
+            for (scores, contestant) in scores.chunks_exact_mut(per_model).zip(&running) {
                 derivatives(scores, &contestant.state.model.biases, label, scale);
             }
-            bias_gradients
-                .iter_mut()
-                .zip(&*errors)
-                .for_each(|(sum, error)| *sum += error);
-        }
-
+            let sums = bias_gradients.iter_mut().zip(scores);
+            sums.for_each(|(sum, error)| *sum += *error);
+        };
         self.gradients.resize(count * self.width, 0.0);
-        kernels::gradients(&rows, &self.errors, self.width, &mut self.gradients);
+        kernels::gradients(&rows, &columns, derive, &mut self.gradients);
         let weights = self.gradients.chunks_exact(per_model * self.width);
         let gradients = weights.zip(bias_gradients.chunks_exact(per_model));
         for (contestant, (weights, biases)) in running.iter_mut().zip(gradients) {

@@ -15,15 +15,58 @@ pub(crate) fn scores(rows: &[&[f32]], columns: &[&[f32]], out: &mut [f32]) {
     Arch::new().dispatch(Scores { rows, columns, out });
 }
 
-/// `gradients[c * width + k] = sum over r of errors[r * columns + c] * rows[r][k]`, where
-/// `columns` is `gradients.len() / width`.
-pub(crate) fn gradients(rows: &[&[f32]], errors: &[f32], width: usize, gradients: &mut [f32]) {
-    Arch::new().dispatch(Gradients {
+/// The gradients of a batch's loss: for each row its scores under every model, which `derive` turns
+/// in place into the loss's derivatives by them, and
+/// `gradients[c * width + k] = sum over r of derivatives[r][c] * rows[r][k]`.
+///
+/// Rows and columns are `width` long. A few rows at a time are scored and then added to the
+/// gradients, so that each is fetched from memory once.
+pub(crate) fn gradients(
+    rows: &[&[f32]],
+    columns: &[&[f32]],
+    derive: impl FnMut(usize, &mut [f32]),
+    gradients: &mut [f32],
+) {
+    Arch::new().dispatch(Batch {
         rows,
-        errors,
-        width,
+        columns,
+        derive,
         gradients,
     });
+}
+
+/// Rows that stay in the second-level cache between being scored and being added: a multiple of
+/// the rows in a tile of scores and of those in a tile of gradients.
+const GROUP: usize = 12;
+
+struct Batch<'a, F> {
+    rows: &'a [&'a [f32]],
+    columns: &'a [&'a [f32]],
+    derive: F,
+    gradients: &'a mut [f32],
+}
+
+impl<F: FnMut(usize, &mut [f32])> WithSimd for Batch<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        self.gradients.fill(0.0);
+        let (columns, count) = (self.columns, self.columns.len());
+        let Some(width) = columns.first().map(|column| column.len()) else {
+            return;
+        };
+        let mut errors = vec![0.0; GROUP * count];
+        for (g, rows) in self.rows.chunks(GROUP).enumerate() {
+            let out = &mut errors[..rows.len() * count];
+            Scores { rows, columns, out }.with_simd(simd);
+            let errors = &mut errors[..rows.len() * count];
+            for (i, scores) in errors.chunks_exact_mut(count).enumerate() {
+                (self.derive)(g * GROUP + i, scores);
+            }
+            add_gradients(simd, rows, errors, width, self.gradients);
+        }
+    }
 }
 
 struct Scores<'a> {
@@ -114,65 +157,45 @@ fn dots<S: Simd, const R: usize, const C: usize>(
     })
 }
 
-struct Gradients<'a> {
-    rows: &'a [&'a [f32]],
-    errors: &'a [f32],
-    width: usize,
-    gradients: &'a mut [f32],
-}
-
 /// Columns of a row that are treated together: a block of four rows and of a few gradients stays in
 /// the first-level cache, and each row is read in stretches long enough for the prefetcher.
 const BLOCK: usize = 256;
 
-impl WithSimd for Gradients<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            rows,
-            errors,
-            width,
-            gradients,
-        } = self;
-        gradients.fill(0.0);
-        if width == 0 {
-            return;
-        }
-        let columns = gradients.len() / width;
-        for start in (0..width).step_by(BLOCK) {
-            let block = start..(start + BLOCK).min(width);
-            let groups = rows.chunks(4).zip(errors.chunks(4 * columns));
-            for (rows, errors) in groups {
-                let slice = |r: usize| rows.get(r).map_or(&[][..], |row| &row[block.clone()]);
-                let error =
-                    |r: usize, c: usize| errors.get(r * columns + c).copied().unwrap_or(0.0);
-                for (pair, outs) in gradients.chunks_mut(2 * width).enumerate() {
-                    let (one, two) = outs.split_at_mut(width);
-                    let c = 2 * pair;
-                    let one = &mut one[block.clone()];
-                    match (rows.len(), two.get_mut(block.clone())) {
-                        (4, Some(two)) => {
-                            let x = array::from_fn(slice);
-                            let e = array::from_fn(|i| array::from_fn(|r| error(r, c + i)));
-                            add_rows::<S, 4, 2>(simd, x, e, [one, two]);
-                        }
-                        (4, None) => {
-                            let e = [array::from_fn(|r| error(r, c))];
-                            add_rows::<S, 4, 1>(simd, array::from_fn(slice), e, [one]);
-                        }
-                        (len, mut two) => {
-                            for r in 0..len {
-                                add_rows::<S, 1, 1>(simd, [slice(r)], [[error(r, c)]], [&mut *one]);
-                                if let Some(two) = two.as_deref_mut() {
-                                    add_rows::<S, 1, 1>(
-                                        simd,
-                                        [slice(r)],
-                                        [[error(r, c + 1)]],
-                                        [two],
-                                    );
-                                }
+/// `gradients[c * width + k] += sum over r of errors[r * columns + c] * rows[r][k]`.
+#[inline(always)]
+fn add_gradients<S: Simd>(
+    simd: S,
+    rows: &[&[f32]],
+    errors: &[f32],
+    width: usize,
+    gradients: &mut [f32],
+) {
+    let columns = gradients.len() / width;
+    for start in (0..width).step_by(BLOCK) {
+        let block = start..(start + BLOCK).min(width);
+        let groups = rows.chunks(4).zip(errors.chunks(4 * columns));
+        for (rows, errors) in groups {
+            let slice = |r: usize| rows.get(r).map_or(&[][..], |row| &row[block.clone()]);
+            let error = |r: usize, c: usize| errors.get(r * columns + c).copied().unwrap_or(0.0);
+            for (pair, outs) in gradients.chunks_mut(2 * width).enumerate() {
+                let (one, two) = outs.split_at_mut(width);
+                let c = 2 * pair;
+                let one = &mut one[block.clone()];
+                match (rows.len(), two.get_mut(block.clone())) {
+                    (4, Some(two)) => {
+                        let x = array::from_fn(slice);
+                        let e = array::from_fn(|i| array::from_fn(|r| error(r, c + i)));
+                        add_rows::<S, 4, 2>(simd, x, e, [one, two]);
+                    }
+                    (4, None) => {
+                        let e = [array::from_fn(|r| error(r, c))];
+                        add_rows::<S, 4, 1>(simd, array::from_fn(slice), e, [one]);
+                    }
+                    (len, mut two) => {
+                        for r in 0..len {
+                            add_rows::<S, 1, 1>(simd, [slice(r)], [[error(r, c)]], [&mut *one]);
+                            if let Some(two) = two.as_deref_mut() {
+                                add_rows::<S, 1, 1>(simd, [slice(r)], [[error(r, c + 1)]], [two]);
                             }
                         }
                     }

@@ -148,6 +148,31 @@ fn pooling_is_over_the_hidden_states() {
 }
 
 #[test]
+fn untrained_models_keep_everything_but_the_weights() {
+    let trained = encoder(10, 2, true);
+    let untrained = |seed| trained.model().untrained(seed).unwrap();
+    let (one, same, other) = (untrained(1), untrained(1), untrained(2));
+    assert_eq!(
+        one.config().architecture,
+        trained.model().config().architecture
+    );
+    assert_eq!(one.config().provenance.steps, Some(0));
+    let encode = |model| {
+        let encoder = SentenceEncoder::new(model, &Device::flex());
+        encoder
+            .encode(&["w4 w9"], &EncodeOptions::default())
+            .unwrap()
+    };
+    let (vector, other) = (encode(one), encode(other));
+    assert_eq!(vector, encode(same));
+    assert_ne!(vector, other);
+    let own = trained
+        .encode(&["w4 w9"], &EncodeOptions::default())
+        .unwrap();
+    assert_ne!(vector, own);
+}
+
+#[test]
 fn edge_cases() {
     let encoder = encoder(5, 1, true);
     let options = EncodeOptions::default();

@@ -3,6 +3,7 @@
 pub(crate) mod convert;
 pub(crate) mod embed;
 mod encoding;
+pub(crate) mod eval;
 pub(crate) mod expand;
 mod expansion;
 pub(crate) mod inspect;

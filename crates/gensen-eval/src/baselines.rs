@@ -1,0 +1,116 @@
+//! Encoders that know nothing but word vectors: what a trained one must beat.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+
+use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Role};
+use crate::random::MersenneTwister;
+use crate::tasks::Pooling;
+
+/// Word vectors pooled over a sentence, `last` being the last word's; words without one are left
+/// out, and a sentence without any is zero.
+#[derive(Clone, Debug)]
+pub struct BagOfVectors {
+    name: String,
+    places: HashMap<String, usize>,
+    vectors: Array2<f32>,
+    identity: String,
+    pooling: Option<Pooling>,
+}
+
+impl BagOfVectors {
+    /// `vectors` row by row belong to `words`; a word that occurs twice has the last of its rows.
+    /// `identity` tells these vectors from others: a hash of the file they were read from, as of
+    /// all its words only those of the tasks need be here.
+    pub fn new(
+        name: impl Into<String>,
+        identity: impl Into<String>,
+        words: Vec<String>,
+        vectors: Array2<f32>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            places: words
+                .into_iter()
+                .enumerate()
+                .map(|(i, word)| (word, i))
+                .collect(),
+            identity: identity.into(),
+            vectors,
+            pooling: None,
+        }
+    }
+
+    /// Uses one pooling for every task; the mean is the usual bag of vectors.
+    pub fn pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = Some(pooling);
+        self
+    }
+
+    /// The words' vectors projected at random to `width` values: BOREP (Wieting and Kiela 2019),
+    /// weights uniform within one over the square root of the words' width.
+    pub fn project(self, width: usize, seed: u32) -> Self {
+        let (weights, _) = MersenneTwister::new(seed).torch_linear(self.vectors.ncols(), width);
+        let weights =
+            Array2::from_shape_vec((width, self.vectors.ncols()), weights).unwrap_or_default();
+        Self {
+            name: format!("{}, random projection to {width}", self.name),
+            identity: format!("{} projected to {width} with seed {seed}", self.identity),
+            vectors: self.vectors.dot(&weights.t()),
+            ..self
+        }
+    }
+
+    fn sentence(&self, sentence: &str, pooling: Pooling) -> Array1<f32> {
+        let words = sentence.split(' ').filter_map(|word| self.places.get(word));
+        let rows: Vec<ArrayView1<'_, f32>> = words.map(|&i| self.vectors.row(i)).collect();
+        let Some((first, rest)) = rows.split_first() else {
+            return Array1::zeros(self.vectors.ncols());
+        };
+        let mut pooled = first.to_owned();
+        match pooling {
+            Pooling::Last => rest.last().unwrap_or(first).to_owned(),
+            Pooling::Mean => {
+                rest.iter().for_each(|row| pooled += row);
+                pooled / rows.len() as f32
+            }
+            Pooling::Max | Pooling::MaxPadded => {
+                for row in rest {
+                    pooled.zip_mut_with(row, |a, &b| *a = a.max(b));
+                }
+                pooled
+            }
+        }
+    }
+}
+
+impl Embedder for BagOfVectors {
+    fn info(&self) -> EmbedderInfo {
+        let pooling = self
+            .pooling
+            .map_or_else(|| "the task's".to_owned(), |p| format!("{p:?}"));
+        EmbedderInfo {
+            name: self.name.clone(),
+            role: Role::Baseline,
+            identity: format!("{}, pooling {pooling}", self.identity),
+            details: BTreeMap::from([
+                ("word vectors".to_owned(), self.identity.clone()),
+                ("pooling of the words".to_owned(), pooling),
+            ]),
+        }
+    }
+
+    fn embed(
+        &mut self,
+        sentences: &[String],
+        pooling: Pooling,
+    ) -> Result<Array2<f32>, EmbedderError> {
+        let pooling = self.pooling.unwrap_or(pooling);
+        let mut vectors = Array2::zeros((sentences.len(), self.vectors.ncols()));
+        for (mut row, sentence) in vectors.axis_iter_mut(Axis(0)).zip(sentences) {
+            row.assign(&self.sentence(sentence, pooling));
+        }
+        Ok(vectors)
+    }
+}

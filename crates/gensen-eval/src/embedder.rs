@@ -1,0 +1,244 @@
+//! Where sentence vectors come from.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{EvalError, Result};
+use crate::tasks::Pooling;
+
+/// Sentences given to an embedder at a time; progress is reported between.
+const CHUNK: usize = 4096;
+
+/// An error of an embedder.
+pub type EmbedderError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What an encoder is in a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The encoder in question.
+    #[default]
+    Model,
+    /// The same encoder, not trained.
+    RandomInitialisation,
+    /// Something simple to beat.
+    Baseline,
+}
+
+/// Everything that defines an encoder's vectors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbedderInfo {
+    /// A name for people.
+    pub name: String,
+    /// What it is in a comparison.
+    pub role: Role,
+    /// A hash of its weights and settings; vectors are cached under it.
+    pub identity: String,
+    /// Settings worth printing: tokeniser, word vectors, versions, ...
+    pub details: BTreeMap<String, String>,
+}
+
+/// SHA-256 over the parts that define an encoder's vectors; see [`EmbedderInfo::identity`].
+#[derive(Clone, Debug, Default)]
+pub struct Identity(Sha256);
+
+impl Identity {
+    /// Adds a part; where one ends and the next begins counts, too.
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// Adds numbers.
+    pub fn add_numbers(&mut self, numbers: &[f32]) {
+        self.0.update((numbers.len() as u64).to_le_bytes());
+        let mut bytes = Vec::new();
+        for chunk in numbers.chunks(1 << 16) {
+            bytes.clear();
+            bytes.extend(chunk.iter().flat_map(|number| number.to_le_bytes()));
+            self.0.update(&bytes);
+        }
+    }
+
+    /// Adds what a file holds.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::Io`].
+    pub fn add_file(&mut self, path: &Path) -> Result<()> {
+        let read = |error| EvalError::io(path)(error);
+        let mut file = File::open(path).map_err(read)?;
+        let mut bytes = vec![0; 1 << 20];
+        let mut part = Sha256::new();
+        loop {
+            match file.read(&mut bytes).map_err(read)? {
+                0 => break,
+                count => part.update(&bytes[..count]),
+            }
+        }
+        self.add(&part.finalize());
+        Ok(())
+    }
+
+    /// The hash in hexadecimal.
+    pub fn finish(self) -> String {
+        self.0
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Turns sentences into vectors.
+pub trait Embedder {
+    /// What defines the vectors.
+    fn info(&self) -> EmbedderInfo;
+
+    /// Told the words of a task before its sentences, to extend a vocabulary for it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the encoder from using them.
+    fn prepare(&mut self, words: &BTreeSet<&str>) -> Result<(), EmbedderError> {
+        let _ = words;
+        Ok(())
+    }
+
+    /// One vector a sentence, `[sentences, width]`. Sentences are words with blanks between, and
+    /// may be empty.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the encoder from its work.
+    fn embed(
+        &mut self,
+        sentences: &[String],
+        pooling: Pooling,
+    ) -> Result<Array2<f32>, EmbedderError>;
+}
+
+/// Vectors of distinct sentences.
+#[derive(Clone, Debug)]
+pub(crate) struct Vectors {
+    places: HashMap<String, usize>,
+    pub vectors: Array2<f32>,
+}
+
+/// The distinct sentences of some groups, shortest first.
+pub(crate) fn distinct<'a>(groups: &[&'a [String]]) -> Vec<&'a String> {
+    let all: BTreeSet<&String> = groups.iter().copied().flatten().collect();
+    let mut all: Vec<&String> = all.into_iter().collect();
+    all.sort_by_key(|sentence| sentence.split(' ').count());
+    all
+}
+
+impl Vectors {
+    /// Embeds each sentence once; `progress` hears the share that is done.
+    pub(crate) fn compute(
+        embedder: &mut dyn Embedder,
+        sentences: &[&String],
+        pooling: Pooling,
+        lowercase: bool,
+        progress: &dyn Fn(f64),
+    ) -> Result<Array2<f32>> {
+        let texts: Vec<String> = sentences
+            .iter()
+            .map(|s| {
+                if lowercase {
+                    s.to_lowercase()
+                } else {
+                    (*s).clone()
+                }
+            })
+            .collect();
+        let words: BTreeSet<&str> = texts
+            .iter()
+            .flat_map(|text| text.split(' '))
+            .filter(|w| !w.is_empty())
+            .collect();
+        embedder.prepare(&words).map_err(EvalError::Embedder)?;
+        let mut vectors: Option<Array2<f32>> = None;
+        for (i, chunk) in texts.chunks(CHUNK).enumerate() {
+            let found = embedder
+                .embed(chunk, pooling)
+                .map_err(EvalError::Embedder)?;
+            let width = vectors.as_ref().map_or(found.ncols(), Array2::ncols);
+            if found.dim() != (chunk.len(), width) {
+                let expected = format!("[{}, {width}]", chunk.len());
+                return Err(EvalError::shape(
+                    "vectors",
+                    expected,
+                    format!("{:?}", found.dim()),
+                ));
+            }
+            let all = vectors.get_or_insert_with(|| Array2::zeros((texts.len(), width)));
+            let start = i * CHUNK;
+            all.slice_mut(ndarray::s![start..start + chunk.len(), ..])
+                .assign(&found);
+            progress((start + chunk.len()) as f64 / texts.len() as f64);
+        }
+        let vectors = vectors.unwrap_or_default();
+        let finite = |row: &ndarray::ArrayView1<'_, f32>| row.iter().all(|x| x.is_finite());
+        if let Some(row) = vectors.rows().into_iter().position(|row| !finite(&row)) {
+            let what = format!(
+                "the sentence {:?}",
+                texts.get(row).map_or("", String::as_str)
+            );
+            return Err(EvalError::NotFinite { what, row });
+        }
+        Ok(vectors)
+    }
+
+    /// `vectors` row by row belong to `sentences`.
+    pub(crate) fn new(sentences: &[&String], vectors: Array2<f32>) -> Self {
+        let places = sentences
+            .iter()
+            .enumerate()
+            .map(|(i, s)| ((*s).clone(), i))
+            .collect();
+        Self { places, vectors }
+    }
+
+    /// The vector of each sentence, `[sentences, width]`.
+    pub(crate) fn of(&self, sentences: &[String]) -> Array2<f32> {
+        let mut rows = Array2::zeros((sentences.len(), self.vectors.ncols()));
+        for (mut row, sentence) in rows.rows_mut().into_iter().zip(sentences) {
+            if let Some(&place) = self.places.get(sentence) {
+                row.assign(&self.vectors.row(place));
+            }
+        }
+        rows
+    }
+
+    /// Feature vectors of pairs, one part behind the other for each of `parts`.
+    pub(crate) fn of_pairs(
+        &self,
+        first: &[String],
+        second: &[String],
+        parts: &[fn(f32, f32) -> f32],
+    ) -> Array2<f32> {
+        let width = self.vectors.ncols();
+        let mut features = Array2::zeros((first.len(), parts.len() * width));
+        let pairs = first.iter().zip(second);
+        for (mut row, (u, v)) in features.rows_mut().into_iter().zip(pairs) {
+            let (Some(&u), Some(&v)) = (self.places.get(u), self.places.get(v)) else {
+                continue;
+            };
+            let (u, v) = (self.vectors.row(u), self.vectors.row(v));
+            let values = parts
+                .iter()
+                .flat_map(|part| u.iter().zip(v).map(|(&u, &v)| part(u, v)));
+            row.iter_mut()
+                .zip(values)
+                .for_each(|(place, value)| *place = value);
+        }
+        features
+    }
+}

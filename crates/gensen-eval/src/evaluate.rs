@@ -1,0 +1,304 @@
+//! A whole evaluation: task by task, each result kept as soon as it is there.
+
+use std::fs;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::embedder::{Embedder, EmbedderInfo, Identity, Vectors, distinct};
+use crate::error::{EvalError, Result};
+use crate::protocol::Classifier;
+use crate::run::{Scoring, score};
+use crate::scores::Scores;
+use crate::tasks::{Pooling, Task, TaskData};
+
+/// What to evaluate, and how.
+#[derive(Clone, Debug)]
+pub struct EvalOptions {
+    /// SentEval's data folder, or its `downstream` folder.
+    pub data: PathBuf,
+    /// The tasks; [`crate::tasks::select`] finds them by name.
+    pub tasks: Vec<&'static Task>,
+    /// The classifier.
+    pub classifier: Classifier,
+    /// Folds of the cross-validations.
+    pub folds: usize,
+    /// The pooling of all tasks; `None` is the reference's choice for each.
+    pub pooling: Option<Pooling>,
+    /// Whether sentences are lower-cased, as the reference does.
+    pub lowercase: bool,
+    /// Where vectors and results are kept, so that an evaluation that was interrupted goes on with
+    /// the task it was in.
+    pub cache: Option<PathBuf>,
+}
+
+impl EvalOptions {
+    /// The recommended settings: logistic regression, ten folds, the reference's poolings,
+    /// lower-cased, nothing kept.
+    pub fn new(data: impl Into<PathBuf>, tasks: Vec<&'static Task>) -> Self {
+        Self {
+            data: data.into(),
+            tasks,
+            classifier: Classifier::Lbfgs,
+            folds: 10,
+            pooling: None,
+            lowercase: true,
+            cache: None,
+        }
+    }
+}
+
+/// A task's scores and what they were computed from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskResult {
+    /// The task's name.
+    pub task: String,
+    /// The scores.
+    pub scores: Scores,
+    /// The pooling used.
+    pub pooling: Pooling,
+    /// Width of the sentence vectors.
+    pub width: usize,
+    /// Distinct sentences.
+    pub sentences: usize,
+    /// SHA-256 over the task's files.
+    pub data_hash: String,
+    /// Seconds taken, vectors included.
+    pub seconds: f64,
+}
+
+/// A task that could not be run, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The task's name.
+    pub task: String,
+    /// What is missing, and how to get it.
+    pub reason: String,
+}
+
+/// The results of an evaluation with everything that defines them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The encoder.
+    pub embedder: EmbedderInfo,
+    /// The classifier.
+    pub classifier: Classifier,
+    /// Folds of the cross-validations.
+    pub folds: usize,
+    /// Whether sentences were lower-cased.
+    pub lowercase: bool,
+    /// This crate's version.
+    pub version: String,
+    /// Results, in the tasks' order.
+    pub results: Vec<TaskResult>,
+    /// Tasks without data.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What is going on, for those who wait.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A task begins.
+    Started {
+        /// Its name.
+        task: &'a str,
+        /// Its place, from 0.
+        index: usize,
+        /// Tasks in all.
+        of: usize,
+    },
+    /// The share of a task's sentences that have vectors, 0..=1.
+    Embedding(f64),
+    /// The share of a task's classifiers that are trained, 0..=1.
+    Training(f64),
+    /// A task is done; `cached` if its result was there already.
+    Finished {
+        /// Its result.
+        result: &'a TaskResult,
+        /// Whether nothing had to be computed.
+        cached: bool,
+    },
+    /// A task has no data.
+    Skipped(&'a Skipped),
+}
+
+/// Evaluates an encoder; `progress` is called from any thread.
+///
+/// # Errors
+///
+/// [`EvalError`] for wrong data, a failing encoder, or a cache that cannot be written. A task
+/// without any of its files is no error: it is listed as skipped.
+pub fn evaluate(
+    embedder: &mut dyn Embedder,
+    options: &EvalOptions,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Report> {
+    let mut report = Report {
+        embedder: embedder.info(),
+        classifier: options.classifier,
+        folds: options.folds,
+        lowercase: options.lowercase,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        results: Vec::new(),
+        skipped: Vec::new(),
+    };
+    for (index, task) in options.tasks.iter().enumerate() {
+        progress(Event::Started {
+            task: task.name,
+            index,
+            of: options.tasks.len(),
+        });
+        match evaluate_task(embedder, task, options, &report.embedder, progress)? {
+            Some((result, cached)) => {
+                progress(Event::Finished {
+                    result: &result,
+                    cached,
+                });
+                report.results.push(result);
+            }
+            None => {
+                let (root, fetch) = (options.data.display(), task.how_to_fetch());
+                let reason = format!("no files below {root} ({fetch})");
+                let skipped = Skipped {
+                    task: task.name.to_owned(),
+                    reason,
+                };
+                progress(Event::Skipped(&skipped));
+                report.skipped.push(skipped);
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn evaluate_task(
+    embedder: &mut dyn Embedder,
+    task: &Task,
+    options: &EvalOptions,
+    info: &EmbedderInfo,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Option<(TaskResult, bool)>> {
+    let start = Instant::now();
+    let Some(data_hash) = task.data_hash(&options.data)? else {
+        return Ok(None);
+    };
+    let pooling = options.pooling.unwrap_or(task.best_pooling);
+    let cached = options.cache.as_ref().map(|folder| {
+        let key = key(&(
+            &info.identity,
+            task.name,
+            &data_hash,
+            pooling,
+            options.lowercase,
+            options.classifier,
+            options.folds,
+            env!("CARGO_PKG_VERSION"),
+        ));
+        folder.join(format!("{key}.json"))
+    });
+    if let Some(result) = cached.as_deref().and_then(read_cached) {
+        return Ok(Some((result, true)));
+    }
+    let Some(data) = task.load(&options.data)? else {
+        return Ok(None);
+    };
+    let vectors = vectors(embedder, info, &data, pooling, options, progress)?;
+    let scoring = Scoring {
+        classifier: options.classifier,
+        folds: options.folds,
+        progress: &|share| progress(Event::Training(share)),
+    };
+    let result = TaskResult {
+        task: task.name.to_owned(),
+        scores: score(&data, &vectors, &scoring).map_err(|source| EvalError::Task {
+            task: task.name.to_owned(),
+            folder: task.folder(&options.data).unwrap_or_default(),
+            source: source.into(),
+        })?,
+        pooling,
+        width: vectors.vectors.ncols(),
+        sentences: vectors.vectors.nrows(),
+        data_hash,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    if let Some(path) = &cached {
+        write_whole(path, |file| {
+            Ok(serde_json::to_writer_pretty(file, &result)?)
+        })?;
+    }
+    Ok(Some((result, false)))
+}
+
+/// The vectors of a task's sentences: cached by encoder and sentences, so that tasks with the same
+/// sentences share them.
+pub(crate) fn vectors(
+    embedder: &mut dyn Embedder,
+    info: &EmbedderInfo,
+    data: &TaskData,
+    pooling: Pooling,
+    options: &EvalOptions,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Vectors> {
+    let sentences = distinct(&data.sentences());
+    let path = options.cache.as_ref().map(|folder| {
+        let key = key(&(&info.identity, &sentences, pooling, options.lowercase));
+        folder.join(format!("{key}.npy"))
+    });
+    let cache = path.as_deref();
+    let cached: Option<Array2<f32>> = cache.and_then(|path| ndarray_npy::read_npy(path).ok());
+    if let Some(cached) = cached.filter(|cached| cached.nrows() == sentences.len()) {
+        return Ok(Vectors::new(&sentences, cached));
+    }
+    let report = |share| progress(Event::Embedding(share));
+    let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
+    if let Some(path) = cache {
+        write_whole(path, |file| {
+            ndarray_npy::WriteNpyExt::write_npy(&found, &mut *file).map_err(std::io::Error::other)
+        })?;
+    }
+    Ok(Vectors::new(&sentences, found))
+}
+
+fn key(parts: &impl Serialize) -> String {
+    let mut identity = Identity::default();
+    identity.add(serde_json::to_string(parts).unwrap_or_default().as_bytes());
+    identity.finish()
+}
+
+/// A result from the cache; one that cannot be read is computed again.
+fn read_cached(path: &Path) -> Option<TaskResult> {
+    let bytes = fs::read(path).ok()?;
+    serde_json::from_slice(&bytes)
+        .inspect_err(
+            |error| tracing::warn!(path = %path.display(), %error, "cached result ignored"),
+        )
+        .ok()
+}
+
+/// Writes a file under a scratch name and renames it, so that it is complete or absent.
+pub(crate) fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let scratch = path.with_file_name(name);
+    let attempt = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = BufWriter::new(fs::File::create(&scratch)?);
+        write(&mut file)?;
+        file.into_inner()?.sync_all()?;
+        fs::rename(&scratch, path)
+    };
+    attempt().map_err(|error| {
+        // The error in hand says more than one about the scratch file would.
+        let _ = fs::remove_file(&scratch);
+        EvalError::io(path)(error)
+    })
+}

@@ -1,0 +1,27 @@
+//! The Microsoft Research Paraphrase Corpus.
+
+use super::Folder;
+use super::data::{Labelled, TaskData};
+use super::read::{Encoding, Lines, words};
+use crate::error::Result;
+
+/// `msr_paraphrase_{train,test}.txt`: a header, then `label, id, id, sentence, sentence` between
+/// tabs; UTF-8. Quotes are characters like any other. SentEval parts words at blanks alone.
+pub(super) fn load(folder: &Folder) -> Result<TaskData> {
+    let part = |name: &str| -> Result<Labelled> {
+        let file = folder.read(name, Encoding::Utf8, Lines::Universal)?;
+        let mut part = Labelled::default();
+        for line in file.iter().skip(1) {
+            let columns = line.columns(5)?;
+            let label = line.class(columns[0].trim_start_matches('\u{feff}'), 2)?;
+            part.push_pair(words(columns[3]), words(columns[4]), label);
+        }
+        file.not_empty(&part.labels)?;
+        Ok(part.sorted())
+    };
+    Ok(TaskData::CrossValidated {
+        train: part("msr_paraphrase_train.txt")?,
+        test: part("msr_paraphrase_test.txt")?,
+        classes: ["different", "paraphrase"].map(String::from).to_vec(),
+    })
+}

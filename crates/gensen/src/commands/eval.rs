@@ -1,0 +1,215 @@
+//! `gensen eval`: transfer tasks with SentEval's protocol.
+
+mod encoders;
+mod pictures;
+mod progress;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use gensen_eval::linear::{LossReduction, SentEvalOptions};
+use gensen_eval::protocol::Classifier;
+use gensen_eval::tasks::{self, Pooling, TASKS, Task};
+use gensen_eval::{EvalOptions, beaten_by_chance, evaluate, write_report};
+
+use super::Usage;
+use encoders::Encoders;
+use pictures::Pictures;
+use progress::Progress;
+
+/// Evaluate sentence vectors on transfer tasks, with SentEval's protocol.
+///
+/// Each task's score is printed as soon as it is there. Vectors and scores are kept, so that an
+/// evaluation that was interrupted goes on with the task it was in. Tasks without data are named
+/// and passed over.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  gensen eval --model models/nli_large --data data/senteval --output report.json\n  \
+                  gensen eval --model models/a --model models/b --data data/senteval --tasks MR,CR,STS-B \\\n      \
+                      --vectors glove.txt --baseline random,bow\n  \
+                  gensen eval --model models/nli_large --data data/senteval --tasks TREC --map trec.svg\n  \
+                  gensen eval --list --data data/senteval"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    encoders: encoders::Arguments,
+    /// SentEval's data folder, or its `downstream` folder.
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    data: Option<PathBuf>,
+    /// Tasks by name, or `all`, `downstream` or `probing`.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "all",
+        value_name = "TASK,..."
+    )]
+    tasks: Vec<String>,
+    /// List the tasks and end; with --data, says which are there.
+    #[arg(long)]
+    list: bool,
+    /// How hidden states become a vector.
+    #[arg(long, default_value = "best")]
+    pool: Pool,
+    /// What is trained on the vectors.
+    #[arg(long, default_value = "lbfgs")]
+    classifier: ClassifierName,
+    /// How SentEval's classifier reduces the losses of a batch.
+    #[arg(long, default_value = "mean")]
+    senteval_loss: Loss,
+    /// Seeds SentEval's classifier.
+    #[arg(long, default_value_t = 1111)]
+    seed: u32,
+    /// Folds of the cross-validations.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000), value_name = "N")]
+    folds: u32,
+    /// Keep capital letters, which are otherwise lower-cased as by the reference.
+    #[arg(long)]
+    keep_case: bool,
+    /// The report: NAME.json, beside it NAME.md and a chart a task in NAME.charts.
+    #[arg(long, value_name = "NAME.json")]
+    output: Option<PathBuf>,
+    /// Where vectors and scores are kept.
+    #[arg(long, default_value = "runs/eval-cache", value_name = "DIR")]
+    cache: PathBuf,
+    /// Keep nothing and use nothing kept.
+    #[arg(long)]
+    no_cache: bool,
+    #[command(flatten)]
+    pictures: pictures::Arguments,
+}
+
+/// `--pool`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Pool {
+    /// The reference's choice for each task: max for MR, CR, SUBJ, MPQA and retrieval, last elsewhere.
+    Best,
+    /// The last states of both directions.
+    Last,
+    /// The largest value of each component over the words.
+    Max,
+    /// The mean of each component over the words.
+    Mean,
+    /// As max, over the zero padding of a batch too.
+    MaxPadded,
+}
+
+impl From<Pool> for Option<Pooling> {
+    fn from(pool: Pool) -> Self {
+        match pool {
+            Pool::Best => None,
+            Pool::Last => Some(Pooling::Last),
+            Pool::Max => Some(Pooling::Max),
+            Pool::Mean => Some(Pooling::Mean),
+            Pool::MaxPadded => Some(Pooling::MaxPadded),
+        }
+    }
+}
+
+/// `--classifier`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ClassifierName {
+    /// SentEval's PyTorch classifier, draw for draw: for comparison with published numbers.
+    Senteval,
+    /// Logistic regression to convergence: recommended.
+    Lbfgs,
+}
+
+/// `--senteval-loss`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Loss {
+    /// The mean, as SentEval on today's PyTorch.
+    Mean,
+    /// The sum, as when the paper was written.
+    Sum,
+}
+
+impl Arguments {
+    fn options(&self, data: &Path, tasks: Vec<&'static Task>) -> EvalOptions {
+        EvalOptions {
+            classifier: match self.classifier {
+                ClassifierName::Lbfgs => Classifier::Lbfgs,
+                ClassifierName::Senteval => Classifier::SentEval(SentEvalOptions {
+                    seed: self.seed,
+                    reduction: match self.senteval_loss {
+                        Loss::Mean => LossReduction::Mean,
+                        Loss::Sum => LossReduction::Sum,
+                    },
+                }),
+            },
+            folds: self.folds as usize,
+            pooling: self.pool.into(),
+            lowercase: !self.keep_case,
+            cache: (!self.no_cache).then(|| self.cache.clone()),
+            ..EvalOptions::new(data, tasks)
+        }
+    }
+
+    /// What the argument parser cannot see.
+    fn check(&self) -> Result<(), Usage> {
+        self.encoders.check()?;
+        match &self.output {
+            Some(path) if path.extension().is_none_or(|extension| extension != "json") => {
+                Err(Usage(format!(
+                    "--output {}: needs a name that ends in .json",
+                    path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let tasks =
+        tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
+    if arguments.list {
+        list(arguments.data.as_deref());
+        return Ok(());
+    }
+    arguments.check()?;
+    let data = arguments.data.as_deref().unwrap_or(Path::new("."));
+    let map_task = arguments.pictures.task(&tasks)?;
+    let options = arguments.options(data, tasks);
+    let there = |task: &&&Task| task.folder(data).is_some();
+    let Some(first) = options.tasks.iter().find(there) else {
+        let folder = data.display();
+        let how = options.tasks.first().map_or("", |task| task.how_to_fetch());
+        anyhow::bail!("no files of the chosen tasks below {folder} ({how})");
+    };
+    let encoders = Encoders::open(&arguments.encoders, &options)?;
+    let mut embedders = encoders.embedders()?;
+
+    let mut reports = Vec::new();
+    for (k, embedder) in embedders.iter_mut().enumerate() {
+        let name = embedder.info().name;
+        let progress = Progress::new(&name, k == 0);
+        let report = evaluate(&mut **embedder, &options, &|event| progress.show(event));
+        reports.push(report.with_context(|| format!("evaluating {name}"))?);
+        drop(progress);
+        if let Some(path) = &arguments.output {
+            write_report(&reports, path)?;
+        }
+    }
+    for line in beaten_by_chance(&reports) {
+        println!("no better than its random initialisation: {line}");
+    }
+    if let Some(embedder) = embedders.first_mut() {
+        Pictures::new(&arguments.pictures, map_task.unwrap_or(first))
+            .make(&mut **embedder, &options)?;
+    }
+    Ok(())
+}
+
+fn list(data: Option<&Path>) {
+    for task in TASKS {
+        let pooling = format!("{:?}", task.best_pooling).to_lowercase();
+        let place = match data.map(|root| task.folder(root)) {
+            None => String::new(),
+            Some(Some(folder)) => folder.display().to_string(),
+            Some(None) => format!("absent ({})", task.how_to_fetch()),
+        };
+        let suite = format!("{:?}", task.suite).to_lowercase();
+        println!("{}\t{suite}\t{pooling}\t{place}", task.name);
+    }
+}

@@ -1,0 +1,209 @@
+//! What is evaluated: the models side by side, and what they are compared with.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use gensen::EncoderEmbedder;
+use gensen_eval::baselines::BagOfVectors;
+use gensen_eval::tasks::Pooling;
+use gensen_eval::{Embedder, EvalOptions, Identity, Role};
+use gensen_expand::{ReadOptions, WordSelection, WordVectors};
+use gensen_model::{ConcatEncoder, SentenceEncoder, device};
+
+use super::super::Usage;
+use super::super::encoding::folder;
+use crate::terminal::Busy;
+
+/// Width of random projections, that of the published row.
+const PROJECTED_WIDTH: usize = 4096;
+/// Seeds random projections and, one up a model, random initialisations.
+const SEED: u32 = 1111;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
+    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]")]
+    model: Vec<PathBuf>,
+    /// Word vectors to extend the vocabulary with for each task, in any usual format.
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    /// What to compare with.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    baseline: Vec<Baseline>,
+    /// Sentences computed at once.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536), value_name = "N")]
+    batch_size: u32,
+    /// Where to compute: auto or cpu.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads to compute with. [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
+    threads: Option<u32>,
+}
+
+/// `--baseline`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Baseline {
+    /// The models with the weights they had before training.
+    Random,
+    /// The mean of a sentence's word vectors.
+    Bow,
+    /// The maximum of its word vectors, projected at random.
+    Borep,
+}
+
+impl Arguments {
+    pub(super) fn check(&self) -> Result<(), Usage> {
+        let usage = |problem: &str| Err(Usage(problem.to_owned()));
+        let has = |baseline| self.baseline.contains(&baseline);
+        if self.model.is_empty() && (self.baseline.is_empty() || has(Baseline::Random)) {
+            return usage("--model: there is nothing to evaluate without one");
+        }
+        if self.vectors.is_none() && (has(Baseline::Bow) || has(Baseline::Borep)) {
+            return usage("--baseline bow and borep need word vectors: --vectors FILE");
+        }
+        Ok(())
+    }
+}
+
+/// Word vectors and the hash of their file.
+struct Vectors {
+    vectors: WordVectors,
+    name: String,
+    source: String,
+}
+
+/// The models and word vectors of an evaluation.
+pub(super) struct Encoders<'a> {
+    arguments: &'a Arguments,
+    models: Vec<SentenceEncoder>,
+    vectors: Option<Vectors>,
+}
+
+impl<'a> Encoders<'a> {
+    /// Opens the models, and reads the vectors of the words that they and the tasks have.
+    pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
+        if let Some(threads) = arguments.threads {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads as usize)
+                .build_global()
+                .context("--threads")?;
+        }
+        let device =
+            device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
+        let models = arguments.model.iter();
+        let models: Vec<SentenceEncoder> = models
+            .map(|path| Ok(SentenceEncoder::load(folder(path)?, &device)?))
+            .collect::<Result<_>>()?;
+        let vectors = match &arguments.vectors {
+            Some(path) => Some(read_vectors(path, &models, options)?),
+            None => None,
+        };
+        Ok(Self {
+            arguments,
+            models,
+            vectors,
+        })
+    }
+
+    /// The models, if any, then the baselines.
+    pub(super) fn embedders(&self) -> Result<Vec<Box<dyn Embedder + '_>>> {
+        let mut embedders: Vec<Box<dyn Embedder + '_>> = Vec::new();
+        let paths = self.arguments.model.iter();
+        let names: Vec<String> = paths.map(|path| name(path)).collect();
+        let name = names.join(" + ");
+        if !self.models.is_empty() {
+            embedders.push(self.embedder(&name, Role::Model, self.models.clone())?);
+        }
+        for baseline in &self.arguments.baseline {
+            embedders.push(match (baseline, &self.vectors) {
+                (Baseline::Random, _) => {
+                    let device = device::by_name(&self.arguments.device)?;
+                    let models = (u64::from(SEED)..).zip(&self.models);
+                    let untrained = models.map(|(seed, trained)| {
+                        let model = trained.model().untrained(seed)?;
+                        Ok(SentenceEncoder::new(model, &device))
+                    });
+                    let untrained = untrained.collect::<Result<_>>()?;
+                    let name = format!("{name}, random initialisation");
+                    self.embedder(&name, Role::RandomInitialisation, untrained)?
+                }
+                (Baseline::Bow, Some(vectors)) => Box::new(vectors.bag().pooling(Pooling::Mean)),
+                (Baseline::Borep, Some(vectors)) => Box::new(
+                    vectors
+                        .bag()
+                        .pooling(Pooling::Max)
+                        .project(PROJECTED_WIDTH, SEED),
+                ),
+                // `Arguments::check` has asked for them.
+                (_, None) => return Err(Usage("--vectors FILE is missing".into()).into()),
+            });
+        }
+        Ok(embedders)
+    }
+
+    fn embedder(
+        &self,
+        name: &str,
+        role: Role,
+        encoders: Vec<SentenceEncoder>,
+    ) -> Result<Box<dyn Embedder + '_>> {
+        let embedder = EncoderEmbedder::new(name, ConcatEncoder::new(encoders)?)
+            .role(role)
+            .batch_size(self.arguments.batch_size as usize);
+        Ok(Box::new(match &self.vectors {
+            None => embedder,
+            Some(vectors) => embedder
+                .vectors(&vectors.vectors, &vectors.source)
+                .map_err(anyhow::Error::from_boxed)
+                .context("extending the vocabulary")?,
+        }))
+    }
+}
+
+impl Vectors {
+    fn bag(&self) -> BagOfVectors {
+        let (words, matrix) = (self.vectors.words().to_vec(), self.vectors.matrix());
+        BagOfVectors::new(
+            format!("bag of {}", self.name),
+            &self.source,
+            words,
+            matrix.to_owned(),
+        )
+    }
+}
+
+fn read_vectors(path: &Path, models: &[SentenceEncoder], options: &EvalOptions) -> Result<Vectors> {
+    let mut words: HashSet<String> = models
+        .iter()
+        .flat_map(|model| model.own_vocabulary().words())
+        .map(str::to_owned)
+        .collect();
+    for task in &options.tasks {
+        let data = task.load(&options.data)?;
+        for sentence in data.iter().flat_map(|data| data.sentences()).flatten() {
+            let text = match options.lowercase {
+                true => sentence.to_lowercase(),
+                false => sentence.clone(),
+            };
+            words.extend(text.split(' ').map(str::to_owned));
+        }
+    }
+    let _busy = Busy::new(format!("reading {}", path.display()));
+    let mut identity = Identity::default();
+    identity.add_file(path)?;
+    let vectors = WordVectors::read(path, &WordSelection::of(words), &ReadOptions::default())?;
+    Ok(Vectors {
+        vectors,
+        name: name(path),
+        source: format!("{}, SHA-256 {}", name(path), identity.finish()),
+    })
+}
+
+/// The last part of a path, for people.
+fn name(path: &Path) -> String {
+    let last = path.file_name().unwrap_or(path.as_os_str());
+    last.to_string_lossy().into_owned()
+}

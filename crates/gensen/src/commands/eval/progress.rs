@@ -1,0 +1,80 @@
+//! Scores as they come on standard output, bars on standard error.
+
+use std::time::Duration;
+
+use gensen_eval::Event;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Steps of the bar of one task.
+const STEPS: f64 = 1000.0;
+
+/// A bar over the tasks and one over the task at hand.
+pub(super) struct Progress<'a> {
+    encoder: &'a str,
+    /// Whether tasks without data are named.
+    names_skipped: bool,
+    bars: MultiProgress,
+    tasks: ProgressBar,
+    task: ProgressBar,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(encoder: &'a str, names_skipped: bool) -> Self {
+        let bars = MultiProgress::new();
+        let bar = |length, template| {
+            let bar = bars.add(ProgressBar::new(length));
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        };
+        Self {
+            tasks: bar(0, "{wide_bar} {pos}/{len} tasks, {elapsed}"),
+            task: bar(STEPS as u64, "{wide_bar} {percent}% {msg}"),
+            encoder,
+            names_skipped,
+            bars,
+        }
+    }
+
+    pub(super) fn show(&self, event: Event<'_>) {
+        match event {
+            Event::Started { task, index, of } => {
+                self.tasks.set_length(of as u64);
+                self.tasks.set_position(index as u64);
+                self.task.set_message(task.to_owned());
+                self.task.set_position(0);
+            }
+            // Vectors usually cost about as much as classifiers.
+            Event::Embedding(share) => self.task.set_position((share * STEPS / 2.0) as u64),
+            Event::Training(share) => {
+                self.task
+                    .set_position((STEPS / 2.0 + share * STEPS / 2.0) as u64);
+            }
+            Event::Finished { result, cached } => {
+                let when = match cached {
+                    true => "kept".to_owned(),
+                    false => format!("{:.1} s", result.seconds),
+                };
+                let line = format!(
+                    "{}\t{}\t{}\t{when}",
+                    result.task, self.encoder, result.scores
+                );
+                self.bars.suspend(|| println!("{line}"));
+            }
+            Event::Skipped(skipped) if self.names_skipped => {
+                let line = format!("skipped {}: {}", skipped.task, skipped.reason);
+                self.bars.suspend(|| eprintln!("{line}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.task.finish_and_clear();
+        self.tasks.finish_and_clear();
+    }
+}

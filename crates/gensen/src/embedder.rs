@@ -1,0 +1,156 @@
+//! Encoders as what an evaluation takes its vectors from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gensen_eval::tasks::Pooling as TaskPooling;
+use gensen_eval::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
+use gensen_expand::{VocabularyMap, WordVectors};
+use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
+use ndarray::Array2;
+
+/// A [`ConcatEncoder`] whose vectors are evaluated.
+///
+/// The words of a sentence are those its task's file has between blanks, as SentEval has them. With
+/// word vectors the vocabulary is extended for each task, as the reference implementation does.
+///
+/// ```no_run
+/// use gensen::eval::{EvalOptions, evaluate, tasks};
+/// use gensen::{ConcatEncoder, EncoderEmbedder, SentenceEncoder, device};
+///
+/// let encoder = SentenceEncoder::load("models/nli_large", &device::by_name("cpu")?)?;
+/// let mut embedder = EncoderEmbedder::new("nli_large", ConcatEncoder::new(vec![encoder])?);
+/// let options = EvalOptions::new("data/senteval", tasks::select(&["MR", "STS-B"])?);
+/// let report = evaluate(&mut embedder, &options, &|_| ())?;
+/// println!("{}", gensen::eval::markdown(&[report]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EncoderEmbedder<'v> {
+    encoder: ConcatEncoder,
+    /// One for each encoder, if there are word vectors.
+    maps: Vec<VocabularyMap<'v>>,
+    /// The encoder with the words of the task at hand.
+    expanded: Option<ConcatEncoder>,
+    options: EncodeOptions,
+    info: EmbedderInfo,
+}
+
+impl<'v> EncoderEmbedder<'v> {
+    /// The encoder with the words it knows; `name` is for people.
+    pub fn new(name: impl Into<String>, encoder: ConcatEncoder) -> Self {
+        let mut identity = Identity::default();
+        let mut details = BTreeMap::from([(
+            "tokeniser".to_owned(),
+            "whitespace: the tasks' own words".to_owned(),
+        )]);
+        for (k, one) in (1..).zip(encoder.encoders()) {
+            let hash = fingerprint(one);
+            identity.add(hash.as_bytes());
+            let sizes = &one.model().config().architecture;
+            let directions = if sizes.bidirectional { 2 } else { 1 };
+            let steps = one.model().config().provenance.steps;
+            let steps = steps.map_or(String::new(), |steps| format!(", {steps} steps"));
+            let about = format!(
+                "{} words, {} wide, layers {}, directions {directions}{steps}; SHA-256 {hash}",
+                sizes.vocabulary_size, sizes.hidden_size, sizes.layers,
+            );
+            details.insert(format!("encoder {k}"), about);
+        }
+        Self {
+            encoder,
+            maps: Vec::new(),
+            expanded: None,
+            options: EncodeOptions::default()
+                .tokenizer("whitespace")
+                .lowercase(false),
+            info: EmbedderInfo {
+                name: name.into(),
+                role: Role::Model,
+                identity: identity.finish(),
+                details,
+            },
+        }
+    }
+
+    /// What it is in a comparison; a trained model unless said otherwise.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.info.role = role;
+        self
+    }
+
+    /// How many sentences are computed at once; changes vectors with `max-padded` alone.
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.options = self.options.batch_size(batch_size);
+        self
+    }
+
+    /// Extends the vocabulary for each task with word vectors; `source` names them, by a hash of
+    /// their file for example.
+    ///
+    /// # Errors
+    ///
+    /// As [`VocabularyMap::fit`].
+    pub fn vectors(
+        mut self,
+        vectors: &'v WordVectors,
+        source: &str,
+    ) -> Result<Self, EmbedderError> {
+        for encoder in self.encoder.encoders() {
+            self.maps.push(VocabularyMap::fit(encoder, vectors)?);
+        }
+        let mut identity = Identity::default();
+        identity.add(self.info.identity.as_bytes());
+        identity.add(source.as_bytes());
+        self.info.identity = identity.finish();
+        self.info
+            .details
+            .insert("word vectors".to_owned(), source.to_owned());
+        Ok(self)
+    }
+}
+
+impl Embedder for EncoderEmbedder<'_> {
+    fn info(&self) -> EmbedderInfo {
+        self.info.clone()
+    }
+
+    fn prepare(&mut self, words: &BTreeSet<&str>) -> Result<(), EmbedderError> {
+        if self.maps.is_empty() || words.is_empty() {
+            return Ok(());
+        }
+        let pairs = self.encoder.encoders().iter().zip(&self.maps);
+        let encoders = pairs.map(|(encoder, map)| map.expand(encoder.clone(), words));
+        self.expanded = Some(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?);
+        Ok(())
+    }
+
+    fn embed(
+        &mut self,
+        sentences: &[String],
+        pooling: TaskPooling,
+    ) -> Result<Array2<f32>, EmbedderError> {
+        let pooling = match pooling {
+            TaskPooling::Last => Pooling::Last,
+            TaskPooling::Max => Pooling::Max,
+            TaskPooling::Mean => Pooling::Mean,
+            TaskPooling::MaxPadded => Pooling::MaxPadded,
+        };
+        let encoder = self.expanded.as_ref().unwrap_or(&self.encoder);
+        Ok(encoder.encode(sentences, &self.options.clone().pooling(pooling))?)
+    }
+}
+
+/// A hash of all that decides about an encoder's vectors: words, weights and their names.
+fn fingerprint(encoder: &SentenceEncoder) -> String {
+    let mut identity = Identity::default();
+    for word in encoder.vocabulary().words() {
+        identity.add(word.as_bytes());
+    }
+    for (name, tensor) in encoder.model().weights().tensors() {
+        identity.add(name.as_bytes());
+        identity.add_numbers(&tensor.values());
+    }
+    identity.finish()
+}

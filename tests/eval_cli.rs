@@ -1,0 +1,394 @@
+//! `gensen eval` as a user runs it, on made-up tasks in SentEval's layout.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
+}
+
+/// A folder with a model and tasks.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        let file = |suffix| {
+            reference()
+                .join("tiny-1layer")
+                .join(format!("tiny-1layer{suffix}"))
+        };
+        let convert = home
+            .command(&["convert", "--output", "tiny"])
+            .arg("--weights")
+            .arg(file(".model"))
+            .arg("--vocab")
+            .arg(file("_vocab.pkl"))
+            .output()
+            .unwrap();
+        assert!(convert.status.success(), "{}", text(&convert.stderr));
+
+        // Words of the model that the classes have in common, and one for each class.
+        let vocabulary = fs::read_to_string(home.path("tiny/vocab.txt")).unwrap();
+        let words: Vec<&str> = vocabulary.lines().skip(4).take(40).collect();
+        let sentence = |class: usize, i: usize| {
+            let [a, b, c] = [7, 11, 13].map(|step| words[6 + (i * step + i / 5) % 30]);
+            format!("{a} {} {b} {c}", words[class])
+        };
+        let sentences =
+            |class, count| -> String { (0..count).map(|i| sentence(class, i) + "\n").collect() };
+        for (class, name) in ["custrev.neg", "custrev.pos"].into_iter().enumerate() {
+            home.write(&format!("data/downstream/CR/{name}"), &sentences(class, 60));
+        }
+        for (class, name) in ["rt-polarity.neg", "rt-polarity.pos"]
+            .into_iter()
+            .enumerate()
+        {
+            home.write(
+                &format!("data/downstream/MR/{name}"),
+                &sentences(class + 2, 80),
+            );
+        }
+        let questions = |count: usize| -> String {
+            let line = |i: usize| {
+                let class = ["HUM", "LOC", "NUM"][i % 3];
+                format!("{class}:other {}\n", sentence(i % 3, i))
+            };
+            (0..count).map(line).collect()
+        };
+        home.write("data/downstream/TREC/train_5500.label", &questions(120));
+        home.write("data/downstream/TREC/TREC_10.label", &questions(30));
+        for set in ["FNWN", "headlines", "OnWN"] {
+            let place = |kind| format!("data/downstream/STS/STS13-en-test/STS.{kind}.{set}.txt");
+            let pair = |i| format!("{}\t{}\n", sentence(0, i), sentence(i % 2, i + i % 2));
+            home.write(&place("input"), &(0..20).map(pair).collect::<String>());
+            let score = |i: usize| ["4.5\n", "1.25\n"][i % 2].to_owned();
+            home.write(&place("gs"), &(0..20).map(score).collect::<String>());
+        }
+        home
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gensen"));
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
+    fn eval(&self, more: &[&str]) -> Output {
+        let arguments = ["eval", "--model", "tiny", "--data", "data", "--folds", "4"];
+        self.command(&[&arguments[..], more].concat())
+            .output()
+            .unwrap()
+    }
+
+    /// Runs an evaluation that must succeed; its lines on standard output.
+    #[track_caller]
+    fn lines(&self, more: &[&str]) -> Vec<String> {
+        let output = self.eval(more);
+        assert!(
+            output.status.success(),
+            "{more:?}: {}",
+            text(&output.stderr)
+        );
+        text(&output.stdout).lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn refused(&self, more: &[&str], code: i32, expected: &[&str]) {
+        let output = self.eval(more);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {message}");
+        for part in expected {
+            assert!(
+                message.contains(part),
+                "{more:?}: `{part}` is not in: {message}"
+            );
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, contents: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Task, encoder and score of each line, without how long it took.
+fn scores(lines: &[String]) -> Vec<String> {
+    let cut = |line: &String| line.rsplit_once('\t').unwrap().0.to_owned();
+    lines.iter().map(cut).collect()
+}
+
+#[test]
+fn evaluates_and_reports() {
+    let home = Home::new();
+    let output = home.eval(&["--baseline", "random", "--output", "out/report.json"]);
+    let (found, notes) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{notes}");
+    for task in ["MR", "CR", "TREC", "STS13"] {
+        for encoder in ["tiny", "tiny, random initialisation"] {
+            let start = format!("{task}\t{encoder}\t");
+            assert!(
+                found.lines().any(|line| line.starts_with(&start)),
+                "{start}: {found}"
+            );
+        }
+    }
+    assert!(
+        notes.contains("skipped SNLI: no files below data (cargo xtask fetch-data senteval)"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("skipped Depth: no files below data (cargo xtask fetch-data probing)"),
+        "{notes}"
+    );
+
+    let reports = home.json("out/report.json");
+    let [model, random] = [&reports[0], &reports[1]];
+    assert_eq!(model["embedder"]["role"], "model");
+    assert_eq!(random["embedder"]["role"], "random-initialisation");
+    assert_ne!(
+        model["embedder"]["identity"],
+        random["embedder"]["identity"]
+    );
+    assert_eq!(model["results"][0]["task"], "MR");
+    assert_eq!(model["results"][0]["pooling"], "max");
+    assert_eq!(model["results"][0]["width"], 64);
+    assert_eq!(model["results"][0]["data_hash"].as_str().unwrap().len(), 64);
+    assert_eq!(model["results"][2]["pooling"], "last");
+    assert!(model["skipped"].as_array().unwrap().len() > 20);
+    // One word decides the class, and the states know it.
+    let accuracy = model["results"][2]["scores"]["accuracies"]["test"]
+        .as_f64()
+        .unwrap();
+    assert!(accuracy > 60.0, "TREC, chance is 33: {accuracy}");
+
+    let page = fs::read_to_string(home.path("out/report.md")).unwrap();
+    for part in [
+        "| **tiny** |",
+        "InferSent",
+        "tokeniser",
+        "lbfgs",
+        "report.charts/MR.svg",
+        "SNLI",
+    ] {
+        assert!(page.contains(part), "`{part}` is not in\n{page}");
+    }
+    let chart = fs::read_to_string(home.path("out/report.charts/MR.svg")).unwrap();
+    assert!(chart.contains("tiny, random initialisation"));
+}
+
+#[test]
+fn an_interrupted_evaluation_goes_on() {
+    let home = Home::new();
+    let arguments = ["--tasks", "MR,CR,TREC,STS13", "--classifier", "senteval"];
+    let expected = scores(&home.lines(&[&arguments[..], &["--no-cache"]].concat()));
+    assert_eq!(expected.len(), 4);
+    assert!(!home.path("runs").exists(), "--no-cache keeps nothing");
+
+    let all = ["eval", "--model", "tiny", "--data", "data", "--folds", "4"];
+    let mut child = home
+        .command(&[&all[..], &arguments[..]].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        first.starts_with("MR\ttiny\t") && first.ends_with(" s\n"),
+        "{first}"
+    );
+
+    let resumed = home.lines(&arguments);
+    assert!(resumed[0].ends_with("\tkept"), "{resumed:?}");
+    assert_eq!(scores(&resumed), expected);
+    let again = home.lines(&arguments);
+    assert!(
+        again.iter().all(|line| line.ends_with("\tkept")),
+        "{again:?}"
+    );
+    // Other data are another task.
+    home.write(
+        "data/downstream/MR/rt-polarity.neg",
+        &"other words here\n".repeat(80),
+    );
+    assert!(home.lines(&arguments)[0].ends_with(" s"));
+}
+
+#[test]
+fn word_vectors_extend_the_vocabulary_and_make_baselines() {
+    let home = Home::new();
+    let vectors = reference().join("glove-tiny.txt");
+    let vectors = vectors.to_str().unwrap();
+    // A word that the vectors know and the model does not.
+    let known = fs::read_to_string(home.path("tiny/vocab.txt")).unwrap();
+    let file = fs::read_to_string(vectors).unwrap();
+    let mut others = file.lines().filter_map(|line| line.split(' ').next());
+    let is_new = |word: &&str| {
+        word.is_ascii() && word.to_lowercase() == *word && !known.lines().any(|k| k == *word)
+    };
+    let word = others.find(is_new).unwrap();
+    home.write(
+        "data/downstream/MR/rt-polarity.neg",
+        &format!("{word}\n").repeat(80),
+    );
+    home.write("data/downstream/MR/rt-polarity.pos", &"<unk>\n".repeat(80));
+
+    let accuracy = |line: &str| line.split('\t').nth(2).unwrap().parse::<f64>().unwrap();
+    let without = home.lines(&["--tasks", "MR"]);
+    assert!(
+        accuracy(&without[0]) < 60.0,
+        "both classes are one unknown word: {without:?}"
+    );
+    let with = home.lines(&[
+        "--tasks",
+        "MR",
+        "--vectors",
+        vectors,
+        "--baseline",
+        "bow,borep",
+        "--output",
+        "r.json",
+    ]);
+    assert_eq!(accuracy(&with[0]), 100.0, "{with:?}");
+    let names: Vec<&str> = with
+        .iter()
+        .map(|line| line.split('\t').nth(1).unwrap())
+        .collect();
+    assert_eq!(names[..2], ["tiny", "bag of glove-tiny.txt"]);
+    assert!(names[2].contains("random projection to 4096"), "{names:?}");
+    let details = &home.json("r.json")[0]["embedder"]["details"];
+    assert!(
+        details["word vectors"]
+            .as_str()
+            .unwrap()
+            .starts_with("glove-tiny.txt, SHA-256 ")
+    );
+}
+
+#[test]
+fn draws_maps_and_prints_neighbours() {
+    let home = Home::new();
+    let lines = home.lines(&[
+        "--tasks",
+        "TREC,STS13",
+        "--map",
+        "trec.svg",
+        "--neighbours",
+        "2",
+    ]);
+    let map = fs::read_to_string(home.path("trec.svg")).unwrap();
+    assert_eq!(
+        map.matches("<circle").count(),
+        150 + 3,
+        "sentences and classes"
+    );
+    assert!(map.contains("HUM") && map.contains("LOC"), "{map}");
+    assert_eq!(
+        lines.iter().filter(|line| line.starts_with("  ")).count(),
+        6,
+        "{lines:?}"
+    );
+    home.refused(
+        &[
+            "--tasks",
+            "TREC,STS13",
+            "--map",
+            "x.svg",
+            "--map-task",
+            "STS13",
+        ],
+        1,
+        &["STS13 has no single sentences"],
+    );
+    home.refused(
+        &["--tasks", "TREC", "--map", "x.svg", "--map-task", "MR"],
+        2,
+        &["MR is not among --tasks"],
+    );
+}
+
+#[test]
+fn lists_the_tasks() {
+    let home = Home::new();
+    let output = home
+        .command(&["eval", "--list", "--data", "data"])
+        .output()
+        .unwrap();
+    let found = text(&output.stdout);
+    assert!(
+        found.contains("MR\tdownstream\tmax\tdata/downstream/MR\n"),
+        "{found}"
+    );
+    assert!(
+        found.contains("SNLI\tdownstream\tlast\tabsent (cargo xtask fetch-data senteval)\n"),
+        "{found}"
+    );
+    assert!(
+        found.contains("Tense\tprobing\tlast\tabsent (cargo xtask fetch-data probing)\n"),
+        "{found}"
+    );
+    assert!(found.contains("Quora\t"), "{found}");
+}
+
+#[test]
+fn wrong_input_is_named() {
+    let home = Home::new();
+    home.refused(
+        &["--tasks", "MRR"],
+        2,
+        &["unknown task MRR", "STSBenchmark"],
+    );
+    home.refused(&["--baseline", "bow"], 2, &["--vectors"]);
+    home.refused(&["--output", "report.md"], 2, &[".json"]);
+    home.refused(
+        &["--tasks", "SNLI"],
+        1,
+        &["data", "cargo xtask fetch-data senteval"],
+    );
+    let none = home.command(&["eval", "--data", "data"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2), "{}", text(&none.stderr));
+    for name in ["custrev.neg", "custrev.pos"] {
+        home.write(&format!("data/downstream/CR/{name}"), "one\ntwo\nthree\n");
+    }
+    home.refused(
+        &["--tasks", "CR"],
+        1,
+        &["CR (data/downstream/CR)", "4 folds", "has 3"],
+    );
+    home.write(
+        "data/downstream/TREC/TREC_10.label",
+        "HUM:x who\nWHO:x what\n",
+    );
+    home.refused(&["--tasks", "TREC"], 1, &["TREC_10.label:2", "WHO", "HUM"]);
+    home.write("data/downstream/STS/STS13-en-test/STS.gs.OnWN.txt", "1\n");
+    home.refused(
+        &["--tasks", "STS13"],
+        1,
+        &["STS.gs.OnWN.txt has 1:", "STS.input.OnWN.txt has 20 lines"],
+    );
+    fs::remove_file(home.path("data/downstream/MR/rt-polarity.neg")).unwrap();
+    home.refused(&["--tasks", "MR"], 1, &["rt-polarity.neg", "missing"]);
+}
