@@ -12,6 +12,7 @@ pub(crate) mod gemm;
 mod gru;
 mod gru_kernels;
 pub(crate) mod math;
+mod panels;
 
 use std::sync::Arc;
 
