@@ -321,8 +321,10 @@ fn twelve_steps_follow_the_reference() {
             let named = gradients.0.iter();
             let named: BTreeMap<String, Vec<f32>> = named
                 .map(|(name, g)| {
-                    let data = g.clone().into_data().iter::<f32>().collect();
-                    (renumber(name, |k| run.order[k]), data)
+                    let name = renumber(name, |k| run.order[k]);
+                    let size = first_gradients[&name].data.len();
+                    let data = g.dense(size).into_data().iter::<f32>().collect();
+                    (name, data)
                 })
                 .collect();
             let nonzero = |t: &&NamedTensor| t.data.iter().any(|&x| x != 0.0);

@@ -3,8 +3,8 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use gensen_data::batch::Batch;
-use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
+use gensen_model::{Lookups, MultitaskModel};
 
 use crate::optimizer::StepGradients;
 
@@ -18,6 +18,7 @@ pub struct BatchLoss {
     /// Pairs whose label was guessed right; zero for other tasks.
     pub correct: usize,
     total: Tensor<1>,
+    lookups: Lookups,
 }
 
 impl BatchLoss {
@@ -28,17 +29,19 @@ impl BatchLoss {
         first_decoder: usize,
         dropout: &mut Dropout,
     ) -> Self {
+        let mut lookups = Lookups::recorded();
         match batch {
             Batch::Seq2Seq(batch) => {
-                let losses = model.seq2seq_losses(batch, first_decoder, dropout);
+                let losses = model.seq2seq_losses(batch, first_decoder, dropout, &mut lookups);
                 let words = |sentences: &gensen_data::batch::Sentences| {
                     sentences.ids.len().saturating_sub(sentences.len())
                 };
-                Self::sum(losses, batch.targets.iter().map(words).collect(), 0)
+                let counts = batch.targets.iter().map(words).collect();
+                Self::sum(losses, counts, 0, lookups)
             }
             Batch::Nli(batch) => {
-                let Some(logits) = model.inference_logits(batch, dropout) else {
-                    return Self::sum(Vec::new(), Vec::new(), 0);
+                let Some(logits) = model.inference_logits(batch, dropout, &mut lookups) else {
+                    return Self::sum(Vec::new(), Vec::new(), 0, lookups);
                 };
                 let pairs = batch.labels.len();
                 let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
@@ -48,12 +51,13 @@ impl BatchLoss {
                 let correct = guesses.equal(labels.clone().inner()).int().sum();
                 let correct = correct.into_data().iter::<i64>().sum::<i64>();
                 let loss = -log_softmax(logits, 1).gather(1, labels).mean();
-                Self::sum(vec![loss], vec![pairs], correct.unsigned_abs() as usize)
+                let correct = correct.unsigned_abs() as usize;
+                Self::sum(vec![loss], vec![pairs], correct, lookups)
             }
         }
     }
 
-    fn sum(losses: Vec<Tensor<1>>, counts: Vec<usize>, correct: usize) -> Self {
+    fn sum(losses: Vec<Tensor<1>>, counts: Vec<usize>, correct: usize, lookups: Lookups) -> Self {
         let values = losses.iter().map(|loss| {
             let data = loss.clone().inner().into_data();
             data.iter::<f64>().sum()
@@ -62,6 +66,7 @@ impl BatchLoss {
             losses: values.collect(),
             counts,
             correct,
+            lookups,
             total: losses
                 .into_iter()
                 .reduce(|sum, loss| sum + loss)
@@ -71,6 +76,6 @@ impl BatchLoss {
 
     /// The gradients of the sum of the losses.
     pub fn backward(&self, model: &MultitaskModel) -> StepGradients {
-        StepGradients::take(model, &mut self.total.backward())
+        StepGradients::take(model, &self.lookups, &mut self.total.backward())
     }
 }
