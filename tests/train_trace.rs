@@ -300,7 +300,7 @@ fn twelve_steps_follow_the_reference() {
     let steps = run.trace.batches.steps.len();
     for (k, golden) in golden.iter().enumerate().take(steps) {
         let (batch, decoder) = run.trace.batch(&run.trace.batches.steps[k]);
-        let loss = BatchLoss::new(&run.model, &batch, decoder, &mut Dropout::off());
+        let mut loss = BatchLoss::new(&run.model, &batch, decoder, &mut Dropout::off());
         let expected: Vec<f64> = serde_json::from_value(golden["losses"].clone()).unwrap();
         assert_eq!(
             loss.losses.len(),

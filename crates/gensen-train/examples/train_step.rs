@@ -124,13 +124,13 @@ fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
     let mut adam = Adam::new(AdamConfig::new(1e-4, 1.0));
     Ok(move || {
         let current = model.take().context("a step that failed before")?;
-        let loss = BatchLoss::new(&current, &batch, 0, &mut Dropout::off());
+        let mut loss = BatchLoss::new(&current, &batch, 0, &mut Dropout::off());
         let gradients = loss.backward(&current);
         let norm = gradients.norm();
-        model = Some(adam.step(current, gradients, norm));
         if !(norm.is_finite() && loss.losses.iter().all(|loss| loss.is_finite())) {
             bail!("a loss or gradient norm that is not finite");
         }
+        model = Some(adam.step(current, gradients, norm));
         Ok(())
     })
 }

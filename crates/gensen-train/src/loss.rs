@@ -17,8 +17,8 @@ pub struct BatchLoss {
     pub counts: Vec<usize>,
     /// Pairs whose label was guessed right; zero for other tasks.
     pub correct: usize,
-    total: Tensor<1>,
-    lookups: Lookups,
+    /// The sum of the losses and the embedding rows they depend on, until differentiated.
+    graph: Option<(Tensor<1>, Lookups)>,
 }
 
 impl BatchLoss {
@@ -62,20 +62,26 @@ impl BatchLoss {
             let data = loss.clone().inner().into_data();
             data.iter::<f64>().sum()
         });
+        let losses_on_host = values.collect();
+        let total = losses
+            .into_iter()
+            .reduce(|sum, loss| sum + loss)
+            .unwrap_or_else(|| Tensor::zeros([1], &Default::default()));
         Self {
-            losses: values.collect(),
+            losses: losses_on_host,
             counts,
             correct,
-            lookups,
-            total: losses
-                .into_iter()
-                .reduce(|sum, loss| sum + loss)
-                .unwrap_or_else(|| Tensor::zeros([1], &Default::default())),
+            graph: Some((total, lookups)),
         }
     }
 
-    /// The gradients of the sum of the losses.
-    pub fn backward(&self, model: &MultitaskModel) -> StepGradients {
-        StepGradients::take(model, &self.lookups, &mut self.total.backward())
+    /// The gradients of the sum of the losses; none when asked again. What the forward pass kept is
+    /// let go, so that the optimiser finds parameters that nobody else holds and updates them in
+    /// place.
+    pub fn backward(&mut self, model: &MultitaskModel) -> StepGradients {
+        let Some((total, lookups)) = self.graph.take() else {
+            return StepGradients::default();
+        };
+        StepGradients::take(model, &lookups, &mut total.backward())
     }
 }
