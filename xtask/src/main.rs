@@ -1,5 +1,6 @@
-//! Repository chores: `cargo xtask fetch-data` and `cargo xtask validate`.
+//! Repository chores: `cargo xtask fetch-data`, `cargo xtask validate` and `cargo xtask bench`.
 
+mod bench;
 mod fetch;
 mod validate;
 
@@ -20,12 +21,15 @@ enum Command {
     FetchData(fetch::Arguments),
     /// Run every check, the cheapest first
     Validate,
+    /// Measure our programs against other people's
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::FetchData(arguments) => fetch::run(&arguments),
         Command::Validate => validate::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

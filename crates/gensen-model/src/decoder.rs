@@ -6,7 +6,7 @@ use gensen_data::batch::Sentences;
 
 use crate::config::{DecoderConfig, EncoderConfig};
 use crate::init::Initializer;
-use crate::layers::{Dense, indices, lookup};
+use crate::layers::{Dense, Lookups, indices};
 use crate::ops::{GruDirection, gru_scan, projection_cross_entropy};
 use crate::packed::Packed;
 
@@ -77,12 +77,14 @@ impl Decoder {
     }
 
     /// States `[rows, hidden]` after each word the decoder read.
-    fn states(&self, context: Tensor<2>, inputs: &Packed) -> Tensor<2> {
+    fn states(&self, context: Tensor<2>, inputs: &Packed, lookups: &mut Lookups) -> Tensor<2> {
         let device = context.device();
         let sorted = context.select(0, indices(inputs.order.iter().copied(), &device));
         let steps = &inputs.steps;
         let ranks = (0..steps.len()).flat_map(|step| 0..steps.width(step));
-        let projected = self.input.forward(lookup(&self.embedding, &inputs.ids));
+        let projected = self
+            .input
+            .forward(lookups.lookup(&self.embedding, &inputs.ids));
         let conditioned = self.context.forward(sorted.clone());
         let direction = GruDirection {
             projected: projected + conditioned.select(0, indices(ranks, &device)),
@@ -94,9 +96,14 @@ impl Decoder {
 
     /// Mean cross-entropy `[1]`, in nats a target word, of `targets` given sentence vectors
     /// `[sentences, hidden]`; both in the same order.
-    pub fn loss(&self, context: Tensor<2>, targets: &Sentences) -> Tensor<1> {
+    pub fn loss(
+        &self,
+        context: Tensor<2>,
+        targets: &Sentences,
+        lookups: &mut Lookups,
+    ) -> Tensor<1> {
         let forced = Forced::new(targets);
-        let states = self.states(context, &forced.inputs);
+        let states = self.states(context, &forced.inputs, lookups);
         projection_cross_entropy(
             states,
             self.output.weight.val(),
@@ -109,7 +116,7 @@ impl Decoder {
     /// sentence in input order.
     pub fn logits(&self, context: Tensor<2>, targets: &Sentences) -> Tensor<2> {
         let inputs = Forced::new(targets).inputs;
-        let states = self.states(context, &inputs);
+        let states = self.states(context, &inputs, &mut Lookups::off());
         let mut rank = vec![0; inputs.order.len()];
         for (r, &sentence) in inputs.order.iter().enumerate() {
             rank[sentence] = r;

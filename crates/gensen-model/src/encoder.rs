@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use crate::config::EncoderConfig;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
-use crate::layers::{indices, lookup};
+use crate::layers::{Lookups, indices};
 use crate::ops::{GruDirection, bigru_scan, gru_scan};
 use crate::packed::{Packed, Steps};
 
@@ -109,7 +109,18 @@ impl Encoder {
 
     /// The top layer's states `[rows, width]` of a packed batch. `dropout` acts between layers.
     pub fn states(&self, packed: &Packed, dropout: &mut Dropout, rate: f64) -> Tensor<2> {
-        let mut x = lookup(&self.embedding, &packed.ids);
+        self.recorded_states(packed, dropout, rate, &mut Lookups::off())
+    }
+
+    /// [`Self::states`] whose embedding's gradient is kept by rows.
+    pub fn recorded_states(
+        &self,
+        packed: &Packed,
+        dropout: &mut Dropout,
+        rate: f64,
+        lookups: &mut Lookups,
+    ) -> Tensor<2> {
+        let mut x = lookups.lookup(&self.embedding, &packed.ids);
         for (k, layer) in self.layers.iter().enumerate() {
             if k > 0 {
                 x = dropout.apply(x, rate);

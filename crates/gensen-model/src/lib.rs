@@ -20,7 +20,7 @@ pub mod sentence_encoder;
 pub mod weights;
 
 pub use error::ModelError;
-pub use layers::Dense;
+pub use layers::{Dense, Lookup, Lookups};
 pub use model::MultitaskModel;
 pub use model_folder::Pooling;
 pub use sentence_encoder::{

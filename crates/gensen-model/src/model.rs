@@ -11,6 +11,7 @@ use crate::encoder::Encoder;
 use crate::error::ModelError;
 use crate::inference::InferenceHead;
 use crate::init::Initializer;
+use crate::layers::Lookups;
 use crate::packed::Packed;
 
 /// One encoder shared by all tasks.
@@ -46,33 +47,51 @@ impl MultitaskModel {
 
     /// Sentence vectors `last`, `[sentences, width]` in input order, with dropout.
     pub fn encode(&self, sentences: &Sentences, dropout: &mut Dropout) -> Tensor<2> {
+        self.recorded_encode(sentences, dropout, &mut Lookups::off())
+    }
+
+    fn recorded_encode(
+        &self,
+        sentences: &Sentences,
+        dropout: &mut Dropout,
+        lookups: &mut Lookups,
+    ) -> Tensor<2> {
         let packed = Packed::new(sentences);
-        let states = self.encoder.states(&packed, dropout, self.dropout);
+        let encoder = &self.encoder;
+        let states = encoder.recorded_states(&packed, dropout, self.dropout, lookups);
         let last = self.encoder.last(&packed, states);
         dropout.apply(last, self.dropout)
     }
 
     /// The mean loss `[1]`, in nats a word, of each of the batch's targets. `first_decoder` is the
-    /// decoder of the first target, the others follow it. The encoder runs once.
+    /// decoder of the first target, the others follow it. The encoder runs once. `lookups` says how
+    /// gradients of embeddings are kept.
     pub fn seq2seq_losses(
         &self,
         batch: &Seq2SeqBatch,
         first_decoder: usize,
         dropout: &mut Dropout,
+        lookups: &mut Lookups,
     ) -> Vec<Tensor<1>> {
-        let context = self.encode(&batch.source, dropout);
+        let context = self.recorded_encode(&batch.source, dropout, lookups);
         let decoders = self.decoders.iter().skip(first_decoder);
         decoders
             .zip(&batch.targets)
-            .map(|(decoder, targets)| decoder.loss(context.clone(), targets))
+            .map(|(decoder, targets)| decoder.loss(context.clone(), targets, lookups))
             .collect()
     }
 
     /// Logits `[pairs, 3]` for entailment, neutral, contradiction; none without an inference head.
-    pub fn inference_logits(&self, batch: &NliBatch, dropout: &mut Dropout) -> Option<Tensor<2>> {
+    /// `lookups` says how the embedding's gradient is kept.
+    pub fn inference_logits(
+        &self,
+        batch: &NliBatch,
+        dropout: &mut Dropout,
+        lookups: &mut Lookups,
+    ) -> Option<Tensor<2>> {
         let head = self.inference.as_ref()?;
-        let premises = self.encode(&batch.premises, dropout);
-        let hypotheses = self.encode(&batch.hypotheses, dropout);
+        let premises = self.recorded_encode(&batch.premises, dropout, lookups);
+        let hypotheses = self.recorded_encode(&batch.hypotheses, dropout, lookups);
         Some(head.forward(premises, hypotheses, dropout))
     }
 }

@@ -1,6 +1,8 @@
 //! Parameters by the names the reference's PyTorch modules gave them.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::error::ModelError;
@@ -42,6 +44,31 @@ pub fn visit<M: Module, V: ParameterVisitor>(module: &M, visitor: &mut V) {
         path: Vec::new(),
         visitor,
     });
+}
+
+/// Names of the parameters of `module`.
+pub fn names<M: Module>(module: &M) -> HashMap<ParamId, String> {
+    #[derive(Default)]
+    struct Names {
+        path: Vec<String>,
+        names: HashMap<ParamId, String>,
+    }
+    impl ModuleVisitor for Names {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.into());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.names.insert(param.id, pytorch_name(&self.path));
+        }
+    }
+    let mut names = Names::default();
+    module.visit(&mut names);
+    names.names
 }
 
 /// What can be put in each parameter's place.

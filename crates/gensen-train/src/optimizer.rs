@@ -1,10 +1,12 @@
 //! Adam with clipping by the global gradient norm.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Gradients, Tensor};
-use gensen_model::ops::{AdamStep, adam_step, sum_of_squares};
+use burn::tensor::{Gradients, IndexingUpdateOp, Int, Tensor, TensorData};
+use gensen_model::Lookups;
+use gensen_model::ops::{AdamStep, adam_rows_step, adam_step, sum_of_squares};
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
 /// Adam's constants.
@@ -46,14 +48,79 @@ pub struct Moments {
     pub variance: Tensor<1>,
 }
 
-/// The gradients of one step by parameter name, flattened. Parameters the step's loss does not
-/// depend on are absent.
+/// A parameter's gradient.
+#[derive(Debug)]
+pub enum Gradient {
+    /// Of all its numbers, flattened.
+    Dense(Tensor<1>),
+    /// Of an embedding's rows that the step looked up; the others' is zero.
+    Rows(RowGradient),
+}
+
+/// The gradient of an embedding by rows.
+#[derive(Debug)]
+pub struct RowGradient {
+    /// Which rows, ascending, each once.
+    pub rows: Arc<[u32]>,
+    /// `[rows, size]`
+    pub values: Tensor<2>,
+}
+
+impl RowGradient {
+    /// Adds up what each row got, in the order of its uses.
+    fn sum(ids: &[u32], values: Tensor<2>) -> Self {
+        let mut rows = ids.to_vec();
+        rows.sort_unstable();
+        rows.dedup();
+        let places = ids.iter().map(|&id| rows.partition_point(|&row| row < id));
+        let sums = Tensor::zeros([rows.len(), values.dims()[1]], &values.device());
+        let places = int_tensor(places, &sums);
+        Self {
+            values: sums.select_assign(0, places, values, IndexingUpdateOp::Add),
+            rows: rows.into(),
+        }
+    }
+}
+
+fn int_tensor(numbers: impl Iterator<Item = usize>, like: &Tensor<2>) -> Tensor<1, Int> {
+    let numbers: Vec<i64> = numbers.map(|x| x as i64).collect();
+    let count = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [count]), &like.device())
+}
+
+impl Gradient {
+    /// All numbers, flattened, of a parameter of `size` numbers.
+    pub fn dense(&self, size: usize) -> Tensor<1> {
+        match self {
+            Self::Dense(values) => values.clone(),
+            Self::Rows(RowGradient { rows, values }) => {
+                let width = values.dims()[1];
+                let zeros = Tensor::zeros([size / width, width], &values.device());
+                let places = int_tensor(rows.iter().map(|&row| row as usize), values);
+                zeros
+                    .select_assign(0, places, values.clone(), IndexingUpdateOp::Add)
+                    .reshape([size])
+            }
+        }
+    }
+
+    fn sum_of_squares(&self) -> Tensor<1> {
+        match self {
+            Self::Dense(values) => sum_of_squares(values.clone()),
+            Self::Rows(gradient) => sum_of_squares(gradient.values.clone()),
+        }
+    }
+}
+
+/// The gradients of one step by parameter name. Parameters the step's loss does not depend on are
+/// absent.
 #[derive(Debug, Default)]
-pub struct StepGradients(pub BTreeMap<String, Tensor<1>>);
+pub struct StepGradients(pub BTreeMap<String, Gradient>);
 
 impl StepGradients {
-    /// Takes the gradients of `module`'s parameters out of a backward pass.
-    pub fn take<M: Module>(module: &M, gradients: &mut Gradients) -> Self {
+    /// Takes the gradients of `module`'s parameters, and of the embedding rows that were looked up,
+    /// out of a backward pass.
+    pub fn take<M: Module>(module: &M, lookups: &Lookups, gradients: &mut Gradients) -> Self {
         struct Take<'a> {
             source: &'a mut Gradients,
             taken: StepGradients,
@@ -62,7 +129,8 @@ impl StepGradients {
             fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
                 if let Some(gradient) = tensor.grad_remove(self.source) {
                     let size = gradient.shape().num_elements();
-                    self.taken.0.insert(name.into(), gradient.reshape([size]));
+                    let gradient = Gradient::Dense(gradient.reshape([size]));
+                    self.taken.0.insert(name.into(), gradient);
                 }
             }
         }
@@ -71,12 +139,29 @@ impl StepGradients {
             taken: Self::default(),
         };
         parameters::visit(module, &mut take);
-        take.taken
+        let mut taken = take.taken;
+        let mut rows: BTreeMap<String, (Vec<u32>, Vec<Tensor<2>>)> = BTreeMap::new();
+        let mut names = parameters::names(module);
+        names.retain(|id, _| lookups.iter().any(|lookup| lookup.embedding == *id));
+        for lookup in lookups.iter() {
+            let name = names.get(&lookup.embedding);
+            let Some((name, values)) = name.zip(lookup.rows.grad_remove(gradients)) else {
+                continue;
+            };
+            let (ids, parts) = rows.entry(name.clone()).or_default();
+            ids.extend(&lookup.ids);
+            parts.push(values);
+        }
+        for (name, (ids, parts)) in rows {
+            let gradient = RowGradient::sum(&ids, Tensor::cat(parts, 0));
+            taken.0.insert(name, Gradient::Rows(gradient));
+        }
+        taken
     }
 
     /// The Euclidean norm of all gradients together.
     pub fn norm(&self) -> f64 {
-        let squares: Vec<Tensor<1>> = self.0.values().cloned().map(sum_of_squares).collect();
+        let squares: Vec<Tensor<1>> = self.0.values().map(Gradient::sum_of_squares).collect();
         if squares.is_empty() {
             return 0.0;
         }
@@ -86,7 +171,8 @@ impl StepGradients {
 }
 
 /// Adam's state. A parameter without a gradient in a step is left alone, its moments and its
-/// count of updates included, as PyTorch does with gradients set to none.
+/// count of updates included, as PyTorch does with gradients set to none. A row of an embedding that
+/// a step did not look up has a gradient of zero: its moments decay and move it, as in PyTorch.
 #[derive(Debug)]
 pub struct Adam {
     config: AdamConfig,
@@ -137,9 +223,13 @@ impl ParameterMapper for Update<'_> {
             return parameter;
         };
         let shape = parameter.dims();
+        let size: usize = shape.iter().product();
         let (updates, mean, variance) = match self.adam.moments.remove(name) {
             Some(moments) => (moments.updates + 1, moments.mean, moments.variance),
-            None => (1, gradient.zeros_like(), gradient.zeros_like()),
+            None => {
+                let zeros = || Tensor::zeros([size], &parameter.device());
+                (1, zeros(), zeros())
+            }
         };
         let config = self.adam.config;
         // Exponents beyond i32 have long underflowed to zero.
@@ -152,9 +242,13 @@ impl ParameterMapper for Update<'_> {
             epsilon: config.epsilon as f32,
             gradient_scale: self.scale as f32,
         };
-        let size = gradient.dims()[0];
-        let [parameter, mean, variance] =
-            adam_step(parameter.reshape([size]), mean, variance, gradient, step);
+        let parameter = parameter.reshape([size]);
+        let [parameter, mean, variance] = match gradient {
+            Gradient::Dense(gradient) => adam_step(parameter, mean, variance, gradient, step),
+            Gradient::Rows(RowGradient { rows, values }) => {
+                adam_rows_step([parameter, mean, variance], values, rows, step)
+            }
+        };
         self.adam.moments.insert(
             name.into(),
             Moments {

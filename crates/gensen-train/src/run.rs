@@ -379,7 +379,7 @@ impl<'a> Run<'a> {
         let task = &self.tasks[loaded.task];
         let batch = keep_targets(loaded.batch?, &task.targets);
         let mut dropout = Dropout::for_step(self.config.run.seed, self.state.step);
-        let loss = BatchLoss::new(&self.model, &batch, task.decoder, &mut dropout);
+        let mut loss = BatchLoss::new(&self.model, &batch, task.decoder, &mut dropout);
         let not_finite = |what, value: f64| TrainError::NotFinite {
             what,
             task: task.name.clone(),

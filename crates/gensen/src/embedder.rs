@@ -92,22 +92,28 @@ impl<'v> EncoderEmbedder<'v> {
     /// # Errors
     ///
     /// As [`VocabularyMap::fit`].
-    pub fn vectors(
-        mut self,
-        vectors: &'v WordVectors,
-        source: &str,
-    ) -> Result<Self, EmbedderError> {
-        for encoder in self.encoder.encoders() {
-            self.maps.push(VocabularyMap::fit(encoder, vectors)?);
-        }
+    pub fn vectors(self, vectors: &'v WordVectors, source: &str) -> Result<Self, EmbedderError> {
+        let encoders = self.encoder.encoders().iter();
+        let maps = encoders.map(|encoder| VocabularyMap::fit(encoder, vectors));
+        let maps = maps.collect::<Result<_, _>>()?;
+        Ok(self.maps(maps, source))
+    }
+
+    /// As [`vectors`](Self::vectors), with a map for each encoder that was fitted before.
+    #[must_use]
+    pub fn maps(mut self, maps: Vec<VocabularyMap<'v>>, source: &str) -> Self {
         let mut identity = Identity::default();
         identity.add(self.info.identity.as_bytes());
         identity.add(source.as_bytes());
+        for map in &maps {
+            identity.add_numbers(&map.linear().intercept().mapv(|x| x as f32).to_vec());
+        }
+        self.maps = maps;
         self.info.identity = identity.finish();
         self.info
             .details
             .insert("word vectors".to_owned(), source.to_owned());
-        Ok(self)
+        self
     }
 }
 

@@ -1,7 +1,7 @@
 //! Adam's update and the gradient's square norm, each one pass over memory.
 
-use burn::backend::{Backend, Flex, tensor::FloatTensor};
-use burn::tensor::Shape;
+use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
+use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -42,6 +42,18 @@ pub trait AdamKernels: Backend {
         generic::<Self>(parameter, mean, variance, gradient, step)
     }
 
+    /// See [`super::adam_rows_step`]; `state` is the flattened parameter, mean and variance.
+    fn adam_rows(
+        state: [FloatTensor<Self>; 3],
+        values: FloatTensor<Self>,
+        rows: &[u32],
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        let [parameter, mean, variance] = state;
+        let gradient = dense::<Self>(values, rows, parameter.shape()[0]);
+        Self::adam(parameter, mean, variance, gradient, step)
+    }
+
     /// `[1]`: the sum of the squares of a tensor's numbers.
     fn squared_norm(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         let sum = Self::float_sum(Self::float_mul(tensor.clone(), tensor));
@@ -57,10 +69,7 @@ impl AdamKernels for Flex {
         gradient: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
-        let whole = |x: &FloatTensor<Self>| {
-            x.is_contiguous() && x.bytes().len() == size_of::<f32>() * x.layout().num_elements()
-        };
-        if !(whole(&parameter) && whole(&mean) && whole(&variance)) {
+        if ![&parameter, &mean, &variance].into_iter().all(is_whole) {
             return generic::<Self>(parameter, mean, variance, gradient, step);
         }
         let gradient = slice(gradient);
@@ -79,10 +88,69 @@ impl AdamKernels for Flex {
         }
     }
 
+    fn adam_rows(
+        [mut parameter, mut mean, mut variance]: [FloatTensor<Self>; 3],
+        values: FloatTensor<Self>,
+        rows: &[u32],
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        let width = values.shape()[1];
+        if width == 0 || ![&parameter, &mean, &variance].into_iter().all(is_whole) {
+            let gradient = dense::<Self>(values, rows, parameter.shape()[0]);
+            return generic::<Self>(parameter, mean, variance, gradient, step);
+        }
+        let values = slice(values);
+        let zeros = vec![0.0; width];
+        let rows_per_task = (CHUNK / width).max(1);
+        let task = rows_per_task * width;
+        parameter
+            .storage_mut::<f32>()
+            .par_chunks_mut(task)
+            .zip(mean.storage_mut::<f32>().par_chunks_mut(task))
+            .zip(variance.storage_mut::<f32>().par_chunks_mut(task))
+            .enumerate()
+            .for_each(|(k, ((p, m), v))| {
+                let first = k * rows_per_task;
+                let mut place = rows.partition_point(|&row| (row as usize) < first);
+                let state = p.chunks_mut(width).zip(m.chunks_mut(width));
+                for (row, ((p, m), v)) in (first..).zip(state.zip(v.chunks_mut(width))) {
+                    let touched = rows.get(place).is_some_and(|&next| next as usize == row);
+                    let gradient = if touched {
+                        place += 1;
+                        &values[(place - 1) * width..place * width]
+                    } else {
+                        &zeros
+                    };
+                    update(p, m, v, gradient, step);
+                }
+            });
+        AdamState {
+            parameter,
+            mean,
+            variance,
+        }
+    }
+
     fn squared_norm(input: FloatTensor<Self>) -> FloatTensor<Self> {
         let sums: Vec<f64> = slice(input).par_chunks(CHUNK).map(sum_squares).collect();
         tensor(vec![sums.iter().sum::<f64>() as f32], [1])
     }
+}
+
+/// Whether a tensor is its storage, from the first number to the last.
+fn is_whole(x: &FloatTensor<Flex>) -> bool {
+    x.is_contiguous() && x.bytes().len() == size_of::<f32>() * x.layout().num_elements()
+}
+
+/// `values` in their `rows` among zeros, flattened to `size` numbers.
+fn dense<B: Backend>(values: FloatTensor<B>, rows: &[u32], size: usize) -> FloatTensor<B> {
+    let (device, width) = (values.device(), values.shape()[1]);
+    let indices: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
+    let indices = B::int_from_data(TensorData::new(indices, [rows.len()]), &device);
+    let zeros = TensorData::zeros::<f32, _>([size / width.max(1), width]);
+    let zeros = B::float_from_data(zeros, &device);
+    let dense = B::float_select_assign(zeros, 0, indices, values, IndexingUpdateOp::Add);
+    B::float_reshape(dense, Shape::new([size]))
 }
 
 /// One step on a stretch of numbers, in the form of today's PyTorch:

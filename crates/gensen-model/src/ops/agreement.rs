@@ -124,3 +124,34 @@ fn adam_steps_agree() {
     assert_near("mean", found.mean, expected.mean, 1e-6);
     assert_near("variance", found.variance, expected.variance, 1e-6);
 }
+
+#[test]
+fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
+    let step = AdamStep {
+        step_size: 1e-2,
+        beta1: 0.9,
+        beta2: 0.999,
+        variance_correction: 1.5,
+        epsilon: 1e-8,
+        gradient_scale: 0.7,
+    };
+    // More rows than one task of the kernel takes.
+    let (words, width, rows) = (5000, 16, [0_u32, 3, 4096, 4097, 4999]);
+    let size = words * width;
+    let squares: Vec<f32> = slice(numbers([size], 3)).iter().map(|x| x * x).collect();
+    let state = || {
+        let variance = tensor(Clone::clone(&squares), [size]);
+        [numbers([size], 1), numbers([size], 2), variance]
+    };
+    let values = numbers([rows.len(), width], 4);
+    let mut dense = vec![0.0; size];
+    for (row, values) in rows.iter().zip(slice(values.clone()).chunks(width)) {
+        dense[*row as usize * width..][..width].copy_from_slice(values);
+    }
+    let [p, m, v] = state();
+    let expected = Flex::adam(p, m, v, tensor(dense, [size]), step);
+    let found = Flex::adam_rows(state(), values, &rows, step);
+    assert_near("parameter", found.parameter, expected.parameter, 0.0);
+    assert_near("mean", found.mean, expected.mean, 0.0);
+    assert_near("variance", found.variance, expected.variance, 0.0);
+}

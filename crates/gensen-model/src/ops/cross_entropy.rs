@@ -54,6 +54,12 @@ pub trait CrossEntropyKernels: Backend {
     ) -> CrossEntropy<Self> {
         generic::<Self>(states, weight, bias, targets, differentiate)
     }
+
+    /// A gradient times what comes from above, `[1]`.
+    fn scaled(gradient: FloatTensor<Self>, upstream: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ones = vec![1; gradient.shape().num_dims()];
+        Self::float_mul(gradient, Self::float_reshape(upstream, Shape::from(ones)))
+    }
 }
 
 impl CrossEntropyKernels for Flex {
@@ -113,6 +119,22 @@ impl CrossEntropyKernels for Flex {
             }),
         }
     }
+
+    fn scaled(mut gradient: FloatTensor<Self>, upstream: FloatTensor<Self>) -> FloatTensor<Self> {
+        let factor = slice(upstream).first().copied().unwrap_or(1.0);
+        // A loss that is itself what is differentiated: nothing to do.
+        if factor != 1.0 {
+            let numbers = gradient.storage_mut::<f32>();
+            let parts = numbers.par_chunks_mut(1 << 16);
+            parts.for_each(|part| scale(part, factor));
+        }
+        gradient
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn scale(numbers: &mut [f32], factor: f32) {
+    numbers.iter_mut().for_each(|x| *x *= factor);
 }
 
 /// Turns logits (without bias) into `scale` times the gradient of `-log softmax(logits)[target]`
@@ -230,9 +252,7 @@ impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
         let upstream = gradients.consume::<B>(&ops.node);
         for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
             let Some(node) = parent else { continue };
-            let ones = vec![1; gradient.shape().num_dims()];
-            let factor = B::float_reshape(upstream.clone(), Shape::from(ones));
-            gradients.register::<B>(node.id, B::float_mul(gradient, factor));
+            gradients.register::<B>(node.id, B::scaled(gradient, upstream.clone()));
         }
     }
 }

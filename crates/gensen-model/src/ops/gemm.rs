@@ -35,6 +35,20 @@ impl<'a> Matrix<'a> {
             ..self
         }
     }
+
+    /// Rows and columns.
+    pub(crate) fn sizes(self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// The rows as slices, if the matrix is not transposed.
+    pub(crate) fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
+        let rows = self
+            .data
+            .chunks_exact(self.row_stride.max(1))
+            .take(self.rows);
+        (self.column_stride == 1 && self.columns > 0).then_some(rows)
+    }
 }
 
 /// Below so many multiplications, waking a second thread costs more than it brings.

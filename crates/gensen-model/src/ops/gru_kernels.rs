@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::gemm::{Matrix, Threads, matmul};
 use super::math::{sigmoid, tanh};
+use super::panels::{Panels, Scratch};
 use crate::packed::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
@@ -81,17 +82,15 @@ impl Scan<'_> {
         let mut gates = vec![0.0; if save { rows * 4 * h } else { 0 }];
         let mut previous = vec![0.0; widest * h];
         let mut recurrent = vec![0.0; widest * 3 * h];
+        let weight = Matrix::new(self.weight, 3 * h, h).transposed();
+        let weight = Panels::new(weight, self.threads);
+        let mut scratch = Scratch::default();
         for k in 0..self.steps.len() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
             self.gather_previous(&states, t, &mut previous);
-            matmul(
-                &mut recurrent,
-                Matrix::new(&previous, width, h),
-                Matrix::new(self.weight, 3 * h, h).transposed(),
-                false,
-                self.threads,
-            );
+            let rows = &previous[..width * h];
+            weight.multiply(&mut recurrent, rows, false, self.threads, &mut scratch);
             let inputs = &projected[start * 3 * h..(start + width) * 3 * h];
             let outputs = &mut states[start * h..(start + width) * h];
             let mut no_gates = [];
@@ -135,6 +134,8 @@ impl Scan<'_> {
         let mut recurrent = vec![0.0; rows * 3 * h];
         let mut previous = vec![0.0; rows * h];
         let mut carried = vec![0.0; widest * h];
+        let weight = Panels::new(Matrix::new(self.weight, 3 * h, h), self.threads);
+        let mut scratch = Scratch::default();
         for k in (0..self.steps.len()).rev() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
@@ -157,13 +158,7 @@ impl Scan<'_> {
                     .zip(previous.par_chunks(block))
                     .for_each(|(((((c, p), r), g), s), v)| gates_backward(h, g, s, v, c, p, r));
             }
-            matmul(
-                carried,
-                Matrix::new(recurrent, width, 3 * h),
-                Matrix::new(self.weight, 3 * h, h),
-                true,
-                self.threads,
-            );
+            weight.multiply(carried, recurrent, true, self.threads, &mut scratch);
         }
         // All steps' contributions to the recurrent weights are one product.
         let mut weight = vec![0.0; 3 * h * h];

@@ -12,6 +12,7 @@ pub(crate) mod gemm;
 mod gru;
 mod gru_kernels;
 pub(crate) mod math;
+mod panels;
 
 use std::sync::Arc;
 
@@ -84,6 +85,16 @@ pub trait OptimizerBackend: Backend {
         step: AdamStep,
     ) -> AdamState<Self>;
 
+    /// See [`adam_rows_step`].
+    fn adam_rows_step(
+        parameter: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        rows: Arc<[u32]>,
+        step: AdamStep,
+    ) -> AdamState<Self>;
+
     /// See [`sum_of_squares`].
     fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -142,6 +153,17 @@ macro_rules! concrete_backend {
                 step: AdamStep,
             ) -> AdamState<Self> {
                 Self::adam(parameter, mean, variance, gradient, step)
+            }
+
+            fn adam_rows_step(
+                parameter: FloatTensor<Self>,
+                mean: FloatTensor<Self>,
+                variance: FloatTensor<Self>,
+                values: FloatTensor<Self>,
+                rows: Arc<[u32]>,
+                step: AdamStep,
+            ) -> AdamState<Self> {
+                Self::adam_rows([parameter, mean, variance], values, &rows, step)
             }
 
             fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -265,6 +287,29 @@ pub fn adam_step<const D: usize>(
         mean.into_dispatch(),
         variance.into_dispatch(),
         gradient.into_dispatch(),
+        step,
+    );
+    [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)
+}
+
+/// [`adam_step`] on a flattened matrix (and its moments) whose gradient is zero but for `rows`,
+/// ascending, each once, which have `values` `[rows, columns]`.
+///
+/// The result is, bit for bit, that of the dense gradient: moments of all rows decay. One fused pass
+/// does it without the dense gradient. (Catching up on a row when it is next used would save the
+/// pass, but every reader of the weights would have to know which rows are behind.)
+pub fn adam_rows_step(
+    [parameter, mean, variance]: [Tensor<1>; 3],
+    values: Tensor<2>,
+    rows: Arc<[u32]>,
+    step: AdamStep,
+) -> [Tensor<1>; 3] {
+    let state = <Dispatch as OptimizerBackend>::adam_rows_step(
+        parameter.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        values.into_dispatch(),
+        rows,
         step,
     );
     [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)

@@ -62,17 +62,7 @@ impl Expansion {
         };
         let mut maps = Vec::new();
         for (encoder, folder) in encoders.iter().zip(folders) {
-            let saved = folder.join(MAP_FILE);
-            let map = if saved.is_file() {
-                let map = LinearMap::load(&saved)?;
-                VocabularyMap::new(map, &vectors)
-                    .with_context(|| format!("{} with {}", saved.display(), path.display()))?
-            } else {
-                VocabularyMap::fit_with(encoder, &vectors, &fit)
-                    .with_context(|| format!("{} to {}", path.display(), folder.display()))?
-            };
-            tracing::info!("{}: {}", folder.display(), map.linear().report());
-            maps.push(map.linear().clone());
+            maps.push(map(encoder, folder, &vectors, &fit)?.linear().clone());
         }
         Ok(Self { vectors, maps })
     }
@@ -91,6 +81,25 @@ impl Expansion {
             (map, expanded.map_err(anyhow::Error::from))
         })
     }
+}
+
+/// The map that the folder of a model holds, or else a new one.
+pub(super) fn map<'v>(
+    encoder: &SentenceEncoder,
+    folder: &Path,
+    vectors: &'v WordVectors,
+    options: &FitOptions,
+) -> Result<VocabularyMap<'v>> {
+    let saved = folder.join(MAP_FILE);
+    let map = if saved.is_file() {
+        VocabularyMap::new(LinearMap::load(&saved)?, vectors)
+            .with_context(|| format!("{} does not fit the word vectors", saved.display()))?
+    } else {
+        VocabularyMap::fit_with(encoder, vectors, options)
+            .with_context(|| format!("mapping word vectors to {}", folder.display()))?
+    };
+    tracing::info!("{}: {}", folder.display(), map.linear().report());
+    Ok(map)
 }
 
 /// Adds the words of sentences as each of the encoders splits them.

@@ -9,11 +9,12 @@ use gensen::EncoderEmbedder;
 use gensen_eval::baselines::BagOfVectors;
 use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EvalOptions, Identity, Role};
-use gensen_expand::{ReadOptions, WordSelection, WordVectors};
+use gensen_expand::{FitOptions, ReadOptions, VocabularyMap, WordSelection, WordVectors};
 use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 
 use super::super::Usage;
 use super::super::encoding::folder;
+use super::super::expansion::map;
 use crate::terminal::Busy;
 
 /// Width of random projections, that of the published row.
@@ -78,6 +79,7 @@ struct Vectors {
 /// The models and word vectors of an evaluation.
 pub(super) struct Encoders<'a> {
     arguments: &'a Arguments,
+    folders: Vec<PathBuf>,
     models: Vec<SentenceEncoder>,
     vectors: Option<Vectors>,
 }
@@ -93,16 +95,22 @@ impl<'a> Encoders<'a> {
         }
         let device =
             device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
-        let models = arguments.model.iter();
-        let models: Vec<SentenceEncoder> = models
-            .map(|path| Ok(SentenceEncoder::load(folder(path)?, &device)?))
+        let folders: Vec<PathBuf> = arguments
+            .model
+            .iter()
+            .map(|model| folder(model))
             .collect::<Result<_>>()?;
+        let models: Vec<SentenceEncoder> = folders
+            .iter()
+            .map(|folder| SentenceEncoder::load(folder, &device))
+            .collect::<Result<_, _>>()?;
         let vectors = match &arguments.vectors {
             Some(path) => Some(read_vectors(path, &models, options)?),
             None => None,
         };
         Ok(Self {
             arguments,
+            folders,
             models,
             vectors,
         })
@@ -150,15 +158,27 @@ impl<'a> Encoders<'a> {
         role: Role,
         encoders: Vec<SentenceEncoder>,
     ) -> Result<Box<dyn Embedder + '_>> {
+        let maps = match &self.vectors {
+            // A random initialisation has no map of its own.
+            Some(vectors) if role == Role::RandomInitialisation => encoders
+                .iter()
+                .map(|encoder| Ok(VocabularyMap::fit(encoder, &vectors.vectors)?))
+                .collect::<Result<_>>()?,
+            Some(vectors) => encoders
+                .iter()
+                .zip(&self.folders)
+                .map(|(encoder, folder)| {
+                    map(encoder, folder, &vectors.vectors, &FitOptions::default())
+                })
+                .collect::<Result<_>>()?,
+            None => Vec::new(),
+        };
         let embedder = EncoderEmbedder::new(name, ConcatEncoder::new(encoders)?)
             .role(role)
             .batch_size(self.arguments.batch_size as usize);
         Ok(Box::new(match &self.vectors {
             None => embedder,
-            Some(vectors) => embedder
-                .vectors(&vectors.vectors, &vectors.source)
-                .map_err(anyhow::Error::from_boxed)
-                .context("extending the vocabulary")?,
+            Some(vectors) => embedder.maps(maps, &vectors.source),
         }))
     }
 }

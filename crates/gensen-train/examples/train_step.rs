@@ -1,0 +1,217 @@
+//! Times a training step of the whole model, or of the encoder alone, on the CPU.
+//!
+//! ```text
+//! cargo run --release -p gensen-train --example train_step -- [--threads N] [--steps N] paper|small|encoder
+//! ```
+//!
+//! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
+//! sizes, sentence lengths and task (skip-thought, 48 sentences of 7 to 27 words) are the same.
+
+use std::fs;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+use clap::{Parser, ValueEnum};
+use gensen_data::batch::{Batch, Sentences, Seq2SeqBatch};
+use gensen_model::MultitaskModel;
+use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::dropout::Dropout;
+use gensen_model::encoder::Encoder;
+use gensen_model::init::Initializer;
+use gensen_model::packed::Packed;
+use gensen_train::loss::BatchLoss;
+use gensen_train::optimizer::{Adam, AdamConfig};
+
+const SENTENCES: usize = 48;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    /// 512 / 2048 / 2048, 80k source and 30k target words: 265 M parameters.
+    Paper,
+    /// 256 / 512 / 512, 20k source and target words: 42 M parameters.
+    Small,
+    /// The paper's encoder alone, forward and backward.
+    Encoder,
+}
+
+/// Times a training step.
+#[derive(Parser)]
+struct Arguments {
+    size: Size,
+    /// Threads; all processors if left out.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Timed steps after a warm-up.
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+}
+
+impl Size {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Small => "small",
+            Self::Encoder => "encoder",
+        }
+    }
+
+    fn encoder(self) -> EncoderConfig {
+        let (embedding_size, hidden_size, source_words) = match self {
+            Self::Paper => (512, 2048, 80_000),
+            Self::Small => (256, 512, 20_000),
+            Self::Encoder => (512, 2048, 1_000),
+        };
+        EncoderConfig {
+            source_words,
+            embedding_size,
+            hidden_size,
+            layers: 1,
+            bidirectional: true,
+        }
+    }
+
+    fn target_words(self) -> usize {
+        match self {
+            Self::Paper => 30_000,
+            Self::Small => 20_000,
+            Self::Encoder => 0,
+        }
+    }
+}
+
+/// Sentences of 7 to 27 words, 17 in the mean, and `more` words each; `stride` gives lengths and
+/// words an order of their own.
+fn sentences(stride: usize, more: usize, words: usize) -> Sentences {
+    let mut sentences = Sentences::default();
+    let mut next = stride as u64;
+    for i in 0..SENTENCES {
+        let length = 7 + (i * stride % SENTENCES) * 20 / (SENTENCES - 1) + more;
+        let ids: Vec<u32> = std::iter::repeat_with(|| {
+            next = next
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            4 + ((next >> 33) % (words as u64 - 4)) as u32
+        })
+        .take(length)
+        .collect();
+        sentences.push(&ids);
+    }
+    sentences
+}
+
+/// A step of skip-thought training: loss, gradients, clipping, Adam.
+fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
+    let (encoder, target_words) = (size.encoder(), size.target_words());
+    let decoder = DecoderConfig {
+        target_words,
+        embedding_size: encoder.embedding_size,
+        hidden_size: encoder.hidden_size,
+    };
+    let batch = Batch::Seq2Seq(Seq2SeqBatch {
+        source: sentences(1, 0, encoder.source_words),
+        targets: [5, 7].map(|k| sentences(k, 1, target_words)).to_vec(),
+    });
+    let config = MultitaskConfig {
+        encoder,
+        decoders: vec![decoder.clone(), decoder],
+        inference_hidden: Some(512),
+        dropout: 0.0,
+    };
+    let model = MultitaskModel::new(&config, 1, &Device::flex().autodiff())?;
+    let mut model = Some(model.train());
+    let mut adam = Adam::new(AdamConfig::new(1e-4, 1.0));
+    Ok(move || {
+        let current = model.take().context("a step that failed before")?;
+        let mut loss = BatchLoss::new(&current, &batch, 0, &mut Dropout::off());
+        let gradients = loss.backward(&current);
+        let norm = gradients.norm();
+        if !(norm.is_finite() && loss.losses.iter().all(|loss| loss.is_finite())) {
+            bail!("a loss or gradient norm that is not finite");
+        }
+        model = Some(adam.step(current, gradients, norm));
+        Ok(())
+    })
+}
+
+/// The encoder's states and their derivatives by embeddings and weights.
+fn encoding() -> Result<impl FnMut() -> Result<()>> {
+    let config = Size::Encoder.encoder();
+    let device = Device::flex().autodiff();
+    let encoder = Encoder::new(&config, &Initializer::new(1, &device)).train();
+    let batch = sentences(1, 0, config.source_words);
+    let packed = Packed::new(&batch);
+    let shape = [packed.steps.rows(), config.hidden_size];
+    let weight = Tensor::<2>::random(shape, Distribution::Uniform(0.0, 1.0), &device);
+    Ok(move || {
+        let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
+        let gradients = (states * weight.clone()).sum().backward();
+        let first = &encoder.layers[0].forward.weight_ih;
+        first.val().grad(&gradients).context("no gradient")?;
+        Ok(())
+    })
+}
+
+/// Processor time of this process in seconds, all threads together.
+fn processor_seconds() -> Result<f64> {
+    // Linux: the 14th and 15th field count hundredths of a second.
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(')').next().context("/proc/self/stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+    Ok(ticks as f64 / 100.0)
+}
+
+/// The most memory this process has held.
+fn peak_bytes() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(kibibytes
+        .context("/proc/self/status: VmHWM")?
+        .trim()
+        .parse::<u64>()?
+        * 1024)
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    if numbers.len().is_multiple_of(2) {
+        (numbers[middle - 1] + numbers[middle]) / 2.0
+    } else {
+        numbers[middle]
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if arguments.steps == 0 {
+        bail!("--steps 0: there is nothing to time");
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.threads)
+        .build_global()?;
+    let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.size {
+        Size::Encoder => Box::new(encoding()?),
+        size => Box::new(training(size)?),
+    };
+    step()?;
+    let (mut wall, mut processor) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.steps {
+        let (started, before) = (Instant::now(), processor_seconds()?);
+        step()?;
+        wall.push(started.elapsed().as_secs_f64());
+        processor.push(processor_seconds()? - before);
+    }
+    let result = serde_json::json!({
+        "name": arguments.size.name(),
+        "seconds": median(wall),
+        "cpu_seconds": median(processor),
+        "peak_bytes": peak_bytes()?,
+        "threads": rayon::current_num_threads(),
+    });
+    println!("{result}");
+    Ok(())
+}
