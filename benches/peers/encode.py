@@ -61,7 +61,7 @@ def measure(folder, case):
     file, batch, precision = case.split("-")
     batch = int(batch)
     sentences = (folder / f"{file}.txt").read_text(encoding="utf-8").splitlines()
-    sentences = sentences[: 64 if batch == 1 else 512 if file == "snli" else 256]
+    sentences = sentences[: 128 if batch == 1 else 2048 if file == "snli" else 768]
     encoder = Encoder(folder / "model", precision)
     encoder.encode(sentences[:batch])
     wall, processor = time.perf_counter(), time.process_time()
@@ -71,7 +71,7 @@ def measure(folder, case):
     return {
         "name": case,
         "sentences": len(sentences),
-        "sentences_per_second": len(sentences) / seconds,
+        "threads": torch.get_num_threads(),
         "seconds": seconds,
         "cpu_seconds": processor,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

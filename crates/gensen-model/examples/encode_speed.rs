@@ -149,7 +149,7 @@ fn measure(folder: &Path, case: &str) -> Outcome<String> {
     Ok(serde_json::json!({
         "name": case,
         "sentences": sentences.len(),
-        "sentences_per_second": sentences.len() as f64 / seconds,
+        "threads": rayon::current_num_threads(),
         "seconds": seconds,
         "cpu_seconds": processor_seconds()? - processor,
         "peak_bytes": peak_bytes()?,
