@@ -5,10 +5,10 @@
 //!
 //! Sentences are read a window at a time: the window's distinct words are projected once, its
 //! sentences sorted by length and computed in batches, without padding and each distinct beginning
-//! of a sentence once. None of it shows: rows come
-//! out in input order, and a sentence's vector has the same bits whatever the sentences beside it,
-//! the batch size and the number of threads (but for [`Pooling::MaxPadded`], which looks at the
-//! longest sentence of a batch, as the reference implementation did).
+//! of a sentence once. None of it shows: rows come out in input order, and a sentence's vector has
+//! the same bits whatever the sentences beside it, the batch size and the number of threads (but for
+//! [`Pooling::MaxPadded`](crate::Pooling::MaxPadded), which looks at the longest sentence of a batch,
+//! as the reference implementation did).
 
 mod concat;
 mod cpu;
