@@ -27,8 +27,8 @@ pub struct LinearMap {
     report: FitReport,
 }
 
-/// How many rows are multiplied at once: a few megabytes of 64-bit numbers.
-const BLOCK_ROWS: usize = 1024;
+/// How many rows are multiplied at once: half a megabyte of 300-dimensional vectors as 64-bit numbers.
+const BLOCK_ROWS: usize = 256;
 
 impl LinearMap {
     /// The coefficients, [width, dimensions].
