@@ -4,7 +4,6 @@ use std::{collections::hash_map::Entry, fmt};
 
 use gensen_model::{EncodeError, SentenceEncoder};
 use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
@@ -74,6 +73,16 @@ impl<'a> EmbeddingTable<'a> {
             embedding,
             index,
         })
+    }
+
+    /// Names the first of these words whose row is damaged.
+    fn not_finite(&self, ids: &[usize]) -> ExpandError {
+        let damaged = |&&id: &&usize| self.embedding.row(id).iter().any(|x| !x.is_finite());
+        let id = ids.iter().find(damaged).copied().unwrap_or_default();
+        ExpandError::NotFinite {
+            id,
+            word: self.words.get(id).copied().unwrap_or_default().to_owned(),
+        }
     }
 }
 
@@ -194,19 +203,14 @@ impl<'v> VocabularyMap<'v> {
             .enumerate()
             .filter_map(|(id, word)| Some((id, vectors.position(word)?)));
         let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
-        let damaged = |&&id: &&usize| own.embedding.row(id).iter().any(|value| !value.is_finite());
-        if let Some(&id) = ids.par_iter().find_first(damaged) {
-            return Err(ExpandError::NotFinite {
-                id,
-                word: own.words.get(id).copied().unwrap_or_default().to_owned(),
-            });
-        }
         let x = Rows::new(vectors.matrix(), positions);
-        let y = Rows::new(own.embedding, ids);
-        Ok(Self {
-            linear: linear::fit(&x, &y, overlap, options)?,
-            vectors,
-        })
+        let y = Rows::new(own.embedding, ids.clone());
+        let linear = linear::fit(&x, &y, overlap, options)?;
+        // A number that is not finite makes the intercept none either; only then is it looked for.
+        if linear.intercept().iter().any(|value| !value.is_finite()) {
+            return Err(own.not_finite(&ids));
+        }
+        Ok(Self { linear, vectors })
     }
 
     /// Applies a map that was fitted before, to these word vectors.

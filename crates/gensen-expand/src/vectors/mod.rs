@@ -144,7 +144,12 @@ impl WordVectors {
 
     /// How many of `words` have a vector as they are written, and how many would if case were ignored.
     pub fn case_overlap<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> CaseOverlap {
-        let kept: FxHashSet<String> = self.words.iter().map(|word| word.to_lowercase()).collect();
+        let may_have_capitals = |word: &&String| {
+            let mut bytes = word.bytes();
+            bytes.any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii())
+        };
+        let with_capitals = self.words.iter().filter(may_have_capitals);
+        let lowered: FxHashSet<String> = with_capitals.map(|word| word.to_lowercase()).collect();
         let mut overlap = CaseOverlap::default();
         for word in words {
             overlap.words += 1;
@@ -153,8 +158,10 @@ impl WordVectors {
                 overlap.shared_if_lowercased += 1;
             } else {
                 let lower = word.to_lowercase();
-                overlap.shared_if_lowercased +=
-                    usize::from(kept.contains(&lower) || self.other_case.contains(&lower));
+                let known = self.index.contains_key(&lower)
+                    || lowered.contains(&lower)
+                    || self.other_case.contains(&lower);
+                overlap.shared_if_lowercased += usize::from(known);
             }
         }
         overlap
