@@ -7,7 +7,7 @@ use std::fs;
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
-use program::{Home, close, golden, path, reference, sentences, text};
+use program::{EMBED, Home, close, golden, path, reference, sentences, text};
 
 #[test]
 fn converts_and_embeds_what_the_reference_did() {
@@ -193,16 +193,7 @@ fn inspects_folders_and_files() {
 #[test]
 fn faults_have_a_message_an_exit_code_and_no_output() {
     let home = Home::new();
-    let embed = [
-        "embed",
-        "--model",
-        "tiny-1layer",
-        "--input",
-        "-",
-        "--output",
-        "v.npy",
-    ];
-    let with = |more: &[&'static str]| [&embed[..], more].concat();
+    let with = |more: &[&'static str]| [&EMBED[..], more].concat();
     home.refused(
         &with(&[]),
         b"good\n\xff\n",
@@ -295,16 +286,7 @@ fn narrower_weights_give_nearly_the_same_vectors() {
             assert!(cosine >= least, "{precision}: cosine {cosine}");
         }
     }
-    let arguments = [
-        "embed",
-        "--model",
-        "tiny-1layer",
-        "--input",
-        "-",
-        "--output",
-        "v.npy",
-    ];
-    let arguments = [&arguments[..], &["--precision", "i4"]].concat();
+    let arguments = [&EMBED[..], &["--precision", "i4"]].concat();
     home.refused(
         &arguments,
         b"",

@@ -1,17 +1,16 @@
 //! `gensen eval` as a user runs it, on made-up tasks in SentEval's layout.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod program;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use program::{reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn reference() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
-}
 
 /// A folder with a model and tasks.
 struct Home(TempDir);
@@ -125,10 +124,6 @@ impl Home {
     fn json(&self, name: &str) -> Value {
         serde_json::from_slice(&fs::read(self.path(name)).unwrap()).unwrap()
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// Task, encoder and score of each line, without how long it took.

@@ -14,6 +14,17 @@ pub fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
 }
 
+/// Standard input to vectors, with the first model.
+pub const EMBED: [&str; 7] = [
+    "embed",
+    "--model",
+    "tiny-1layer",
+    "--input",
+    "-",
+    "--output",
+    "v.npy",
+];
+
 /// A folder to work in, with the two models converted.
 pub struct Home(TempDir);
 
@@ -73,16 +84,7 @@ impl Home {
     /// `gensen embed` with the first model; the vectors.
     #[track_caller]
     pub fn embed(&self, input: &[u8], more: &[&str]) -> Array2<f32> {
-        let arguments = [
-            "embed",
-            "--model",
-            "tiny-1layer",
-            "--input",
-            "-",
-            "--output",
-            "v.npy",
-        ];
-        self.run(&[&arguments[..], more].concat(), input);
+        self.run(&[&EMBED[..], more].concat(), input);
         read_npy(self.path("v.npy")).unwrap()
     }
 

@@ -44,15 +44,15 @@
 //! Vectors are read by [`WordVectors::read`] in any of their usual formats; a fitted map is kept by
 //! [`LinearMap::save`] and used later through [`VocabularyMap::new`].
 
+mod error;
 mod linear;
 mod vectors;
 mod vocabulary;
 
+pub use error::ExpandError;
 pub use linear::{FitOptions, FitReport, LinearMap, MapError, Solver};
 pub use vectors::{
     CaseOverlap, Duplicate, ReadOptions, ReadReport, RowProblem, VectorFormat, VectorsError,
     WordSelection, WordVectors,
 };
-pub use vocabulary::{
-    EmbeddingTable, ExpandError, Expansion, ExpansionReport, SPECIAL_WORDS, VocabularyMap,
-};
+pub use vocabulary::{EmbeddingTable, Expansion, ExpansionReport, SPECIAL_WORDS, VocabularyMap};

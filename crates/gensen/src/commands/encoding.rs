@@ -97,12 +97,7 @@ impl Encoding {
 
     /// Opens the models of these folders.
     pub(super) fn encoder(&self, folders: &[PathBuf]) -> Result<ConcatEncoder> {
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads as usize)
-                .build_global()
-                .context("--threads")?;
-        }
+        use_threads(self.threads)?;
         if let Some(name) = &self.tokenizer {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
                 .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
@@ -130,6 +125,17 @@ impl Encoding {
         }
         options
     }
+}
+
+/// Computes with so many threads, or else with all.
+pub(super) fn use_threads(threads: Option<u32>) -> Result<()> {
+    if let Some(threads) = threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads as usize)
+            .build_global()
+            .context("--threads")?;
+    }
+    Ok(())
 }
 
 /// The folder of a model: itself, or that of the hub's cache if it is `hf://OWNER/NAME[@REV]`.

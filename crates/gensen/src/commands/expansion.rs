@@ -56,7 +56,7 @@ impl Expansion {
         let busy = Busy::new(format!("reading {}", path.display()));
         let vectors = WordVectors::read(path, &wanted, &read)?;
         drop(busy);
-        tracing::info!("{}: {}", path.display(), vectors.report());
+        tracing::info!("{}", vectors.report());
         let fit = FitOptions {
             ridge: options.ridge,
         };

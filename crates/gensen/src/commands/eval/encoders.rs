@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use gensen::EncoderEmbedder;
 use gensen_eval::baselines::BagOfVectors;
@@ -13,7 +13,7 @@ use gensen_expand::{FitOptions, ReadOptions, VocabularyMap, WordSelection, WordV
 use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 
 use super::super::Usage;
-use super::super::encoding::folder;
+use super::super::encoding::{folder, use_threads};
 use super::super::expansion::map;
 use crate::terminal::Busy;
 
@@ -87,12 +87,7 @@ pub(super) struct Encoders<'a> {
 impl<'a> Encoders<'a> {
     /// Opens the models, and reads the vectors of the words that they and the tasks have.
     pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
-        if let Some(threads) = arguments.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads as usize)
-                .build_global()
-                .context("--threads")?;
-        }
+        use_threads(arguments.threads)?;
         let device =
             device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
         let folders: Vec<PathBuf> = arguments
