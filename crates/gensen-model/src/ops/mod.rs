@@ -40,7 +40,13 @@ pub struct AdamState<B: Backend> {
 }
 
 /// Back ends on which the model runs.
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(
+    Autodiff,
+    Flex,
+    Cube: cfg(any(feature = "cuda", feature = "metal", feature = "vulkan")),
+    LibTorch: cfg(feature = "tch"),
+    Remote: cfg(feature = "remote")
+)]
 #[allow(clippy::too_many_arguments, reason = "the macro routes single tensors")]
 pub trait SequenceBackend: Backend {
     /// See [`gru_scan`].
@@ -74,7 +80,12 @@ pub trait SequenceBackend: Backend {
 }
 
 /// Back ends on which the optimiser runs: never under automatic differentiation.
-#[backend_extension(Flex)]
+#[backend_extension(
+    Flex,
+    Cube: cfg(any(feature = "cuda", feature = "metal", feature = "vulkan")),
+    LibTorch: cfg(feature = "tch"),
+    Remote: cfg(feature = "remote")
+)]
 pub trait OptimizerBackend: Backend {
     /// See [`adam_step`].
     fn adam_step(
@@ -174,6 +185,12 @@ macro_rules! concrete_backend {
 }
 
 concrete_backend!(Flex);
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+concrete_backend!(burn::backend::Cube);
+#[cfg(feature = "tch")]
+concrete_backend!(burn::backend::LibTorch);
+#[cfg(feature = "remote")]
+concrete_backend!(burn::backend::Remote);
 
 impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
     for Autodiff<B, C>

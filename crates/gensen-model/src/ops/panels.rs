@@ -3,7 +3,6 @@
 //! A recurrent product has as many rows as sentences: too few to pay for bringing the weights into
 //! the order in which a matrix product reads them. Here that is done once for all time steps.
 
-use multiversion::{multiversion, target::target_cfg_f};
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, Threads};
@@ -127,50 +126,53 @@ impl Panels {
 }
 
 /// Adds to `sums`, one a row, the products of the rows and a panel.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
 fn add_product(groups: &[[f32; ROWS]], panel: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
-    if target_cfg_f!(any(target_feature = "fma", target_arch = "aarch64")) {
-        blocks::<true>(groups, panel, sums);
-    } else {
-        blocks::<false>(groups, panel, sums);
-    }
-}
-
-#[inline(always)]
-fn blocks<const FUSED: bool>(
-    groups: &[[f32; ROWS]],
-    panel: &[[f32; LANES]],
-    sums: &mut [[f32; LANES]],
-) {
     for (block, weights) in panel.chunks(DEPTH).enumerate() {
         let groups = groups.chunks_exact(panel.len());
         for (group, sums) in groups.zip(sums.chunks_mut(ROWS)) {
             let rows = &group[block * DEPTH..][..weights.len()];
             match sums.len() {
-                1 => tile::<1, FUSED>(rows, weights, sums),
-                2 => tile::<2, FUSED>(rows, weights, sums),
-                3 => tile::<3, FUSED>(rows, weights, sums),
-                4 => tile::<4, FUSED>(rows, weights, sums),
-                5 => tile::<5, FUSED>(rows, weights, sums),
-                _ => tile::<ROWS, FUSED>(rows, weights, sums),
+                1 => tile::<1>(rows, weights, sums),
+                2 => tile::<2>(rows, weights, sums),
+                3 => tile::<3>(rows, weights, sums),
+                4 => tile::<4>(rows, weights, sums),
+                5 => tile::<5>(rows, weights, sums),
+                _ => tile::<ROWS>(rows, weights, sums),
             }
         }
     }
 }
 
-/// Sums stay in registers: the compiler turns the loops over rows and lanes into vector code.
-#[inline(always)]
-fn tile<const R: usize, const FUSED: bool>(
+/// Adds to `sums` the products of the first `R` rows of a group and some inputs' weights.
+#[inline]
+fn tile<const R: usize>(rows: &[[f32; ROWS]], weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the processor has it.
+            return unsafe { tile_avx512::<R>(rows, weights, sums) };
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has both.
+            return unsafe { tile_avx2::<R>(rows, weights, sums) };
+        }
+    }
+    tile_portable::<R>(rows, weights, sums);
+}
+
+/// For compilers that find the vector instructions themselves.
+fn tile_portable<const R: usize>(
     rows: &[[f32; ROWS]],
     weights: &[[f32; LANES]],
     sums: &mut [[f32; LANES]],
 ) {
+    let fused = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
     let mut tile = [[0.0; LANES]; R];
     tile.copy_from_slice(&sums[..R]);
     for (rows, weights) in rows.iter().zip(weights) {
         for (sums, &x) in tile.iter_mut().zip(rows) {
             for (sum, &weight) in sums.iter_mut().zip(weights) {
-                *sum = if FUSED {
+                *sum = if fused {
                     x.mul_add(weight, *sum)
                 } else {
                     *sum + x * weight
@@ -180,6 +182,69 @@ fn tile<const R: usize, const FUSED: bool>(
     }
     sums[..R].copy_from_slice(&tile);
 }
+
+/// Defines [`tile`] for processors whose registers take `$width` numbers.
+#[cfg(target_arch = "x86_64")]
+macro_rules! tile_on {
+    ($name:ident, $features:literal, $width:literal, $load:ident, $store:ident, $zero:ident, $set:ident, $fmadd:ident) => {
+        #[target_feature(enable = $features)]
+        fn $name<const R: usize>(
+            rows: &[[f32; ROWS]],
+            weights: &[[f32; LANES]],
+            sums: &mut [[f32; LANES]],
+        ) {
+            use std::arch::x86_64::{$fmadd, $load, $set, $store, $zero};
+            const PARTS: usize = LANES / $width;
+            // SAFETY: `PARTS` times `$width` numbers are read, as many as there are.
+            let load = |lanes: &[f32; LANES]| -> [_; PARTS] {
+                std::array::from_fn(|part| unsafe { $load(lanes.as_ptr().add(part * $width)) })
+            };
+            let sums = &mut sums[..R];
+            let mut tile = [[$zero(); PARTS]; R];
+            for (tile, sums) in tile.iter_mut().zip(&*sums) {
+                *tile = load(sums);
+            }
+            for (rows, weights) in rows.iter().zip(weights) {
+                let weights = load(weights);
+                for (sums, &x) in tile.iter_mut().zip(rows) {
+                    let x = $set(x);
+                    for (sum, weight) in sums.iter_mut().zip(weights) {
+                        *sum = $fmadd(x, weight, *sum);
+                    }
+                }
+            }
+            for (tile, sums) in tile.iter().zip(sums) {
+                for (part, &sum) in tile.iter().enumerate() {
+                    // SAFETY: as above, written.
+                    unsafe { $store(sums.as_mut_ptr().add(part * $width), sum) };
+                }
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+tile_on!(
+    tile_avx2,
+    "avx2,fma",
+    8,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_setzero_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps
+);
+#[cfg(target_arch = "x86_64")]
+tile_on!(
+    tile_avx512,
+    "avx512f",
+    16,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_setzero_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps
+);
 
 #[cfg(test)]
 mod tests {
@@ -228,14 +293,37 @@ mod tests {
     }
 
     #[test]
-    fn portable_equals_vectorised_within_rounding() {
-        let (groups, panel) = (numbers(ROWS * 300, 3), numbers(LANES * 300, 4));
-        let (groups, panel) = (groups.as_chunks().0, panel.as_chunks().0);
-        let (mut vectorised, mut portable) = ([[0.0; LANES]; 5], [[0.0; LANES]; 5]);
-        add_product(groups, panel, &mut vectorised);
-        blocks::<false>(groups, panel, &mut portable);
-        for (a, b) in vectorised.iter().flatten().zip(portable.iter().flatten()) {
-            assert!((a - b).abs() < 1e-5, "{a} and {b}");
+    fn every_way_to_compute_a_tile_gives_the_same_within_rounding() {
+        type Tile = fn(&[[f32; ROWS]], &[[f32; LANES]], &mut [[f32; LANES]]);
+        let (rows, weights) = (numbers(ROWS * 300, 3), numbers(LANES * 300, 4));
+        let (rows, weights) = (rows.as_chunks().0, weights.as_chunks().0);
+        let compute = |tile: Tile| {
+            let mut sums = [[0.5; LANES]; 5];
+            tile(rows, weights, &mut sums);
+            sums
+        };
+        let portable = compute(tile_portable::<5>);
+        let mut ways = vec![("chosen", compute(tile::<5>))];
+        #[cfg(target_arch = "x86_64")]
+        {
+            // SAFETY: the processor has the features.
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                ways.push((
+                    "AVX2",
+                    compute(|a, b, c| unsafe { tile_avx2::<5>(a, b, c) }),
+                ));
+            }
+            if is_x86_feature_detected!("avx512f") {
+                ways.push((
+                    "AVX-512",
+                    compute(|a, b, c| unsafe { tile_avx512::<5>(a, b, c) }),
+                ));
+            }
+        }
+        for (name, sums) in ways {
+            for (a, b) in sums.iter().flatten().zip(portable.iter().flatten()) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} and {b}");
+            }
         }
     }
 }
