@@ -7,7 +7,7 @@ use crate::config::EncoderConfig;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
 use crate::layers::{Lookups, indices};
-use crate::ops::{GruDirection, bigru_scan, gru_scan};
+use crate::ops::{GruDirection, bigru_scan, gru_scan, linear};
 use crate::packed::{Packed, Steps};
 
 /// One direction of one layer, in PyTorch's layout: gates r, z, n stacked on the rows.
@@ -35,9 +35,8 @@ impl GruWeights {
     }
 
     fn direction(&self, x: &Tensor<2>) -> GruDirection {
-        let projected = x.clone().matmul(self.weight_ih.val().transpose());
         GruDirection {
-            projected: projected + self.bias_ih.val().unsqueeze(),
+            projected: linear(x.clone(), self.weight_ih.val(), self.bias_ih.val()),
             weight: self.weight_hh.val(),
             bias: self.bias_hh.val(),
         }

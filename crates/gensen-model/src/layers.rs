@@ -4,6 +4,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::init::Initializer;
+use crate::ops::linear;
 
 /// `y = x W^T + b`, weights `[outputs, inputs]` as PyTorch's `nn.Linear`.
 #[derive(Module, Debug)]
@@ -25,7 +26,7 @@ impl Dense {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+        linear(x, self.weight.val(), self.bias.val())
     }
 }
 

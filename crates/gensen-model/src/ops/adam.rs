@@ -81,6 +81,7 @@ impl AdamKernels for Flex {
             .zip(variance.storage_mut::<f32>().par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks(CHUNK))
             .for_each(|(((p, m), v), g)| update(p, m, v, g, step));
+        gradient.give();
         AdamState {
             parameter,
             mean,

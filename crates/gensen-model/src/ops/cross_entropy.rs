@@ -21,7 +21,9 @@ use rayon::prelude::*;
 
 use super::flex::{slice, tensor};
 use super::gemm::{Matrix, Threads, matmul};
+use super::linear::add_column_sums;
 use super::math::exp;
+use super::memory::{self, Scratch};
 
 /// Logits held at a time, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
@@ -75,10 +77,10 @@ impl CrossEntropyKernels for Flex {
         let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
         let scale = 1.0 / positions.max(1) as f32;
         let rows = chunk_rows(words);
-        let mut logits = vec![0.0; rows.min(positions) * words];
+        let mut logits = Scratch::new(rows.min(positions) * words);
         let size = |n: usize| if differentiate { n } else { 0 };
-        let mut d_states = vec![0.0; size(positions * hidden)];
-        let mut d_weight = vec![0.0; size(words * hidden)];
+        let mut d_states = memory::take(size(positions * hidden));
+        let mut d_weight = memory::take(size(words * hidden));
         let mut d_bias = vec![0.0; size(words)];
         let mut loss = 0.0_f64;
         for (k, targets) in targets.chunks(rows).enumerate() {
@@ -101,7 +103,7 @@ impl CrossEntropyKernels for Flex {
                     &mut d_weight,
                     gradient.transposed(),
                     states,
-                    true,
+                    k > 0,
                     Threads::All,
                 );
                 add_column_sums(&mut d_bias, logits);
@@ -163,20 +165,6 @@ fn softmax_row(logits: &mut [f32], bias: &[f32], target: usize, scale: f32) -> f
     logits.iter_mut().for_each(|x| *x *= factor);
     logits[target] -= scale;
     sum.ln() + largest - at_target
-}
-
-/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
-fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
-    const COLUMNS_PER_TASK: usize = 4096;
-    let columns = sums.len();
-    let blocks = sums.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
-    blocks.for_each(|(block, sums)| {
-        let start = block * COLUMNS_PER_TASK;
-        for row in matrix.chunks_exact(columns) {
-            let row = &row[start..start + sums.len()];
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-    });
 }
 
 /// The operation composed of a back end's primitives, chunk by chunk.

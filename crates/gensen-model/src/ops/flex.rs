@@ -5,8 +5,17 @@ use std::ops::Deref;
 use burn::tensor::TensorData;
 use burn_flex::FlexTensor;
 
+use super::memory;
+
 /// The numbers of a tensor in row-major order, copied only if the tensor is a strided view.
 pub(crate) struct Slice(FlexTensor);
+
+impl Slice {
+    /// Keeps the memory for later results, if nobody else holds the tensor.
+    pub(crate) fn give(self) {
+        memory::give_tensor(self.0);
+    }
+}
 
 impl Deref for Slice {
     type Target = [f32];

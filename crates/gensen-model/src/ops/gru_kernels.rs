@@ -5,8 +5,9 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, Threads, matmul};
+use super::linear::add_column_sums;
 use super::math::{sigmoid, tanh};
-use super::panels::{Panels, Scratch};
+use super::panels::{Panels, Room};
 use crate::packed::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
@@ -84,13 +85,13 @@ impl Scan<'_> {
         let mut recurrent = vec![0.0; widest * 3 * h];
         let weight = Matrix::new(self.weight, 3 * h, h).transposed();
         let weight = Panels::new(weight, self.threads);
-        let mut scratch = Scratch::default();
+        let mut room = Room::default();
         for k in 0..self.steps.len() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
             self.gather_previous(&states, t, &mut previous);
             let rows = &previous[..width * h];
-            weight.multiply(&mut recurrent, rows, false, self.threads, &mut scratch);
+            weight.multiply(&mut recurrent, rows, false, self.threads, &mut room);
             let inputs = &projected[start * 3 * h..(start + width) * 3 * h];
             let outputs = &mut states[start * h..(start + width) * h];
             let mut no_gates = [];
@@ -135,7 +136,7 @@ impl Scan<'_> {
         let mut previous = vec![0.0; rows * h];
         let mut carried = vec![0.0; widest * h];
         let weight = Panels::new(Matrix::new(self.weight, 3 * h, h), self.threads);
-        let mut scratch = Scratch::default();
+        let mut room = Room::default();
         for k in (0..self.steps.len()).rev() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
@@ -158,8 +159,9 @@ impl Scan<'_> {
                     .zip(previous.par_chunks(block))
                     .for_each(|(((((c, p), r), g), s), v)| gates_backward(h, g, s, v, c, p, r));
             }
-            weight.multiply(carried, recurrent, true, self.threads, &mut scratch);
+            weight.multiply(carried, recurrent, true, self.threads, &mut room);
         }
+        drop(weight);
         // All steps' contributions to the recurrent weights are one product.
         let mut weight = vec![0.0; 3 * h * h];
         matmul(
@@ -170,9 +172,7 @@ impl Scan<'_> {
             self.threads,
         );
         let mut bias = vec![0.0; 3 * h];
-        for row in recurrent.chunks_exact(3 * h) {
-            bias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
+        add_column_sums(&mut bias, &recurrent);
         Gradients {
             projected,
             weight,

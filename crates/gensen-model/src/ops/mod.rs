@@ -11,7 +11,9 @@ mod flex;
 pub(crate) mod gemm;
 mod gru;
 mod gru_kernels;
+mod linear;
 pub(crate) mod math;
+mod memory;
 mod panels;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use burn::tensor::Tensor;
 pub use adam::{AdamKernels, AdamStep};
 pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
 pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
+pub use linear::LinearKernels;
 
 use crate::packed::Steps;
 
@@ -70,6 +73,13 @@ pub trait SequenceBackend: Backend {
         steps: Steps,
     ) -> FloatTensor<Self>;
 
+    /// See [`linear`].
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// See [`projection_cross_entropy`].
     fn projection_cross_entropy(
         states: FloatTensor<Self>,
@@ -110,7 +120,7 @@ pub trait OptimizerBackend: Backend {
     fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`],
+/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`LinearKernels`],
 /// [`CrossEntropyKernels`] and [`AdamKernels`].
 macro_rules! concrete_backend {
     ($backend:ty) => {
@@ -143,6 +153,14 @@ macro_rules! concrete_backend {
                     gru::inputs::<Self>(reverse, initial, true),
                 ];
                 gru::states::<Self>(inputs, &steps)
+            }
+
+            fn linear(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::linear_forward(x, weight, bias)
             }
 
             fn projection_cross_entropy(
@@ -192,7 +210,7 @@ concrete_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
 concrete_backend!(burn::backend::Remote);
 
-impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
+impl<B: GruKernels + LinearKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
     for Autodiff<B, C>
 {
     fn gru_scan(
@@ -218,6 +236,14 @@ impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
         let forward = [forward, forward_weight, forward_bias];
         let reverse = [reverse, reverse_weight, reverse_bias];
         gru::bidirectional_scan::<B, C>(forward, reverse, initial, steps)
+    }
+
+    fn linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        linear::differentiable::<B, C>(x, weight, bias)
     }
 
     fn projection_cross_entropy(
@@ -269,6 +295,16 @@ pub fn bigru_scan(forward: GruDirection, reverse: GruDirection, steps: &Steps) -
         reverse.bias.into_dispatch(),
         initial.into_dispatch(),
         steps.clone(),
+    ))
+}
+
+/// `x W^T + b`, `[rows, outputs]`, for `x` `[rows, inputs]`, `weight` `[outputs, inputs]` and `bias`
+/// `[outputs]`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::linear(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
     ))
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Panels {
 
 /// Room for the factors and results of a product, to be used again.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct Room {
     /// Groups of six rows, input by input; the last group filled up with zeros.
     rows: Vec<[f32; ROWS]>,
     /// Panel by panel, one row after the other.
@@ -75,14 +75,14 @@ impl Panels {
         rows: &[f32],
         accumulate: bool,
         threads: Threads,
-        scratch: &mut Scratch,
+        room: &mut Room,
     ) {
         let (depth, columns) = (self.depth, self.columns);
         if depth == 0 || columns == 0 {
             return;
         }
         let count = rows.len() / depth;
-        let Scratch { rows: groups, sums } = scratch;
+        let Room { rows: groups, sums } = room;
         groups.resize(count.div_ceil(ROWS) * depth, [0.0; ROWS]);
         for (group, rows) in groups
             .chunks_exact_mut(depth)
@@ -262,7 +262,7 @@ mod tests {
 
     fn multiply(panels: &Panels, rows: &[f32], threads: Threads) -> Vec<f32> {
         let mut output = vec![1.0; rows.len() / panels.depth * panels.columns];
-        panels.multiply(&mut output, rows, true, threads, &mut Scratch::default());
+        panels.multiply(&mut output, rows, true, threads, &mut Room::default());
         output
     }
 
