@@ -95,22 +95,42 @@ fn rows_are_lines() {
 fn parts_end_to_end_are_the_whole() {
     let home = Home::new();
     fs::write(home.path("in.txt"), sentences().join("\n")).unwrap();
-    let embed = |more: &[&str]| {
-        let arguments = [
-            "embed",
-            "--model",
-            "tiny-1layer",
-            "--input",
-            "in.txt",
-            "--output",
-            "v.npy",
-        ];
-        home.run(&[&arguments[..], more].concat(), b"");
-        read_npy::<_, Array2<f32>>(home.path("v.npy")).unwrap()
+    let embed = |output: &str, more: &[&str]| {
+        let model = ["embed", "--model", "tiny-1layer", "--input", "in.txt"];
+        home.run(&[&model[..], &["--output", output], more].concat(), b"");
+        read_npy::<_, Array2<f32>>(home.path(output)).unwrap()
     };
-    let parts = ["1/3", "2/3", "3/3"].map(|part| embed(&["--part", part]));
-    let parts = parts.each_ref().map(|part| part.view());
-    assert_eq!(concatenate(Axis(0), &parts).unwrap(), embed(&[]));
+    let parts = [("a.npy", "1/3"), ("b.npy", "2/3"), ("c.npy", "3/3")];
+    let found = parts.map(|(output, part)| embed(output, &["--part", part]));
+    let found = found.each_ref().map(|part| part.view());
+    let whole = embed("whole.npy", &[]);
+    assert_eq!(concatenate(Axis(0), &found).unwrap(), whole);
+
+    let inspect = |files: &[&str]| home.run(&[&["inspect"], files].concat(), b"");
+    let told = String::from_utf8(inspect(&["c.npy", "a.npy", "b.npy"]).stdout).unwrap();
+    let size = format!("{} vectors of {} numbers", whole.nrows(), whole.ncols());
+    assert!(
+        told.contains("3 parts that fit together") && told.contains(&size),
+        "{told}"
+    );
+    assert!(told.ends_with("a.npy\nb.npy\nc.npy\n"), "{told}");
+
+    let refused = |files: &[&str], words: &[&str]| {
+        home.refused(&[&["inspect"], files].concat(), b"", 1, words);
+    };
+    refused(&["a.npy", "c.npy"], &["2/3", "missing"]);
+    refused(&["a.npy", "b.npy", "b.npy", "c.npy"], &["2/3", "2 times"]);
+    refused(&["a.npy", "whole.npy"], &["whole.npy.part.json"]);
+    embed("d.npy", &["--part", "2/3", "--normalize"]);
+    refused(&["a.npy", "d.npy", "c.npy"], &["d.npy", "options"]);
+    embed("e.npy", &["--part", "1/2"]);
+    refused(&["a.npy", "e.npy"], &["a.npy", "e.npy", "other parts"]);
+    let bytes = fs::read(home.path("b.npy")).unwrap();
+    fs::write(home.path("b.npy"), &bytes[..bytes.len() - 4]).unwrap();
+    refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "does not hold"]);
+    fs::write(home.path("in.txt"), "other sentences\n".repeat(9)).unwrap();
+    embed("b.npy", &["--part", "2/3"]);
+    refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "inputs"]);
 }
 
 #[test]
@@ -218,6 +238,12 @@ fn faults_have_a_message_an_exit_code_and_no_output() {
     home.refused(&with(&["--device", "tpu"]), b"", 2, &["tpu", "cpu"]);
     home.refused(&with(&["--part", "1/2"]), b"", 2, &["--part"]);
     home.refused(&with(&["--part", "3/2"]), b"", 2, &["3/2"]);
+    fs::write(home.path("in.txt"), "a\nb\n").unwrap();
+    let padded = [
+        &["embed", "--model", "tiny-1layer", "--input", "in.txt"][..],
+        &["--output", "v.npy", "--part", "1/2", "--pool", "max-padded"],
+    ];
+    home.refused(&padded.concat(), b"", 2, &["--part", "max-padded"]);
     home.refused(
         &with(&["--pool", "median"]),
         b"",

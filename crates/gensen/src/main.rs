@@ -3,6 +3,7 @@
 mod commands;
 mod lines;
 mod npy;
+mod part;
 mod terminal;
 
 use std::process::ExitCode;

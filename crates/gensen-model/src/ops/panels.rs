@@ -195,9 +195,11 @@ macro_rules! tile_on {
         ) {
             use std::arch::x86_64::{$fmadd, $load, $set, $store, $zero};
             const PARTS: usize = LANES / $width;
-            // SAFETY: `PARTS` times `$width` numbers are read, as many as there are.
             let load = |lanes: &[f32; LANES]| -> [_; PARTS] {
-                std::array::from_fn(|part| unsafe { $load(lanes.as_ptr().add(part * $width)) })
+                std::array::from_fn(|part| {
+                    // SAFETY: `PARTS` times `$width` numbers are read, as many as there are.
+                    unsafe { $load(lanes.as_ptr().add(part * $width)) }
+                })
             };
             let sums = &mut sums[..R];
             let mut tile = [[$zero(); PARTS]; R];

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gensen_model::ConcatEncoder;
 use gensen_model::weights::scratch::Scratch;
+use gensen_model::{ConcatEncoder, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
@@ -17,6 +16,7 @@ use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
+use crate::part::{self, Origin, Part, Record};
 use crate::terminal::Progress;
 
 /// Encode sentences, one a line, as vectors.
@@ -55,6 +55,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     normalize: bool,
     /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
+    /// `gensen inspect` with all parts' outputs says whether they fit together.
     #[arg(long, value_name = "I/N")]
     part: Option<Part>,
 }
@@ -65,37 +66,6 @@ enum Format {
     Npy,
     /// A JSON object a line: `line` (from 1), `text`, `vector`.
     Jsonl,
-}
-
-/// Which lines of an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    index: u64,
-    count: u64,
-}
-
-impl FromStr for Part {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not I/N with 1 <= I <= N");
-        let (index, count) = text.split_once('/').ok_or_else(wrong)?;
-        let part = Self {
-            index: index.parse().map_err(|_| wrong())?,
-            count: count.parse().map_err(|_| wrong())?,
-        };
-        let sensible = 1 <= part.index && part.index <= part.count && part.count <= 1 << 20;
-        sensible.then_some(part).ok_or_else(wrong)
-    }
-}
-
-impl Part {
-    /// The lines before it and its lines, of so many.
-    fn of(self, lines: u64) -> (u64, u64) {
-        let border = |k| (u128::from(lines) * u128::from(k) / u128::from(self.count)) as u64;
-        let start = border(self.index - 1);
-        (start, border(self.index) - start)
-    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -111,6 +81,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut input = Lines::open(&arguments.input)?;
     let folders = arguments.encoding.folders()?;
     let mut encoder = arguments.encoding.encoder(&folders)?;
+    if arguments.part.is_some() && arguments.encoding.depends_on_batches(&encoder) {
+        let problem = "--part: with max-padded pooling, vectors depend on the sentences beside them, \
+                       and parts would not be the whole's";
+        return Err(Usage(problem.into()).into());
+    }
     let options = arguments.encoding.options();
     if let Some(vectors) = &arguments.vectors {
         let mut words = BTreeSet::new();
@@ -125,12 +100,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         })?;
         encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
     }
-    let (first, mut left) = match arguments.part {
-        Some(part) => part.of(count_lines(&arguments.input)?),
+    let width = encoder.width();
+    let record = match arguments.part {
+        Some(part) => Some(record(arguments, part, &folders, width as u64)?),
+        None => None,
+    };
+    let (first, mut left) = match &record {
+        Some(record) => record.part.of(record.origin.input_lines),
         None => (0, u64::MAX),
     };
     input.skip(first)?;
-    let width = encoder.width();
     let mut output = Output::create(arguments, first)?;
     let mut states = match &arguments.hidden_states {
         Some(path) => Some(PaddedNpy::create(path, width)?),
@@ -181,7 +160,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         file.write_integers(lengths)?;
         file.finish("<i8", &[count])?;
     }
-    output.finish(lines, width as u64)
+    output.finish(lines, width as u64)?;
+    match record {
+        Some(record) => record.write(&arguments.output),
+        None => Ok(()),
+    }
+}
+
+/// What a part is made from.
+fn record(arguments: &Arguments, part: Part, folders: &[PathBuf], width: u64) -> Result<Record> {
+    let model = |folder: &PathBuf| {
+        let files = [
+            model_folder::CONFIG_FILE,
+            model_folder::WEIGHTS_FILE,
+            model_folder::VOCABULARY_FILE,
+        ];
+        part::sha256(&files.map(|file| folder.join(file)))
+    };
+    let vectors = arguments.vectors.clone();
+    let vectors = vectors.map(|path| part::sha256(&[path])).transpose()?;
+    Ok(Record {
+        part,
+        origin: Origin {
+            input_lines: count_lines(&arguments.input)?,
+            input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
+            models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
+            vectors_sha256: vectors,
+            options: format!(
+                "{}; normalize: {}; {:?}",
+                arguments.encoding.described(),
+                arguments.normalize,
+                arguments.vector_options
+            ),
+            width,
+        },
+    })
 }
 
 /// The models with these words, those of the input, as their vocabulary.
@@ -291,27 +304,5 @@ impl Output {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_end_to_end_are_the_whole() {
-        for lines in [0, 1, 7, 100] {
-            let mut next = 0;
-            for index in 1..=6 {
-                let (start, count) = Part { index, count: 6 }.of(lines);
-                assert_eq!(start, next);
-                next = start + count;
-            }
-            assert_eq!(next, lines);
-        }
-        for wrong in ["", "1", "0/2", "3/2", "1/0", "a/b", "-1/2"] {
-            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
-        }
-        assert_eq!("2/3".parse(), Ok(Part { index: 2, count: 3 }));
     }
 }

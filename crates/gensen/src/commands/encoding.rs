@@ -109,6 +109,21 @@ impl Encoding {
         Ok(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?)
     }
 
+    /// Whether a sentence's vector depends on the sentences beside it.
+    pub(super) fn depends_on_batches(&self, encoder: &ConcatEncoder) -> bool {
+        let models = encoder.encoders().iter();
+        models
+            .map(|encoder| encoder.model().config().pooling)
+            .any(|pooling| self.pool.map_or(pooling, Pooling::from) == Pooling::MaxPadded)
+    }
+
+    /// All that the vectors depend on beside the models and the text. (The batch size and the number
+    /// of threads do not matter.)
+    pub(super) fn described(&self) -> String {
+        let options = self.options().batch_size(1);
+        format!("{options:?}; {:?}", self.precision)
+    }
+
     pub(super) fn options(&self) -> EncodeOptions {
         let mut options = EncodeOptions::default()
             .language(&self.language)

@@ -14,7 +14,7 @@ use gensen_model::{ConcatEncoder, EncodeOptions, SentenceEncoder};
 use crate::terminal::Busy;
 
 /// How word vectors are read and mapped.
-#[derive(clap::Args)]
+#[derive(clap::Args, Debug)]
 pub(super) struct VectorOptions {
     /// The words of vectors in .npy, one a line. [default: NAME.txt beside NAME.npy]
     #[arg(long, value_name = "FILE", requires = "vectors")]

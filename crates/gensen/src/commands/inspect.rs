@@ -1,4 +1,5 @@
-//! `gensen inspect`: what a model, a checkpoint or a file of weights or vectors holds.
+//! `gensen inspect`: what a model, a checkpoint or a file of weights or vectors holds, and whether the
+//! parts of a whole fit together.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,19 +10,26 @@ use gensen_model::model_folder::{self, ModelFolder};
 use gensen_model::weights::torch::TorchFile;
 use gensen_model::weights::{safetensors, vocabulary_pickle};
 
+use crate::part::{self, Record};
+
 /// Show what a model folder, a checkpoint, or a file of weights or word vectors holds.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model"
+    after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model\n  \
+                  gensen inspect part-*.npy"
 )]
 pub(crate) struct Arguments {
-    /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors.
-    #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE")]
-    path: PathBuf,
+    /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors;
+    /// or all parts that `embed --part` wrote of a whole, in any order.
+    #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = true)]
+    paths: Vec<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let path = super::encoding::folder(&arguments.path)?;
+    let path = match &arguments.paths[..] {
+        [path] if !Record::is_beside(path) => super::encoding::folder(path)?,
+        paths => return parts(paths),
+    };
     let path = path.as_path();
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
@@ -41,6 +49,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "pkl" => vocabulary(path),
         _ => vectors(path),
     }
+}
+
+fn parts(paths: &[PathBuf]) -> Result<()> {
+    let whole = part::verify(paths)?;
+    println!(
+        "{} parts that fit together: {} vectors of {} numbers, in this order:",
+        whole.files.len(),
+        whole.lines,
+        whole.width
+    );
+    for file in &whole.files {
+        println!("{}", file.display());
+    }
+    Ok(())
 }
 
 fn model(path: &Path) -> Result<()> {

@@ -1,0 +1,242 @@
+//! Parts of a large input, encoded by many machines, and whether they fit together.
+//!
+//! `embed --part I/N` writes beside its output `OUTPUT.part.json`, which says what the part was made
+//! from. Parts fit if they were made from the same input, models and options, and follow each other
+//! without a gap.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, anyhow, bail};
+use gensen_model::weights::scratch::Scratch;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::npy;
+
+/// Which lines of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// From 1.
+    pub(crate) index: u64,
+    pub(crate) count: u64,
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not I/N with 1 <= I <= N");
+        let (index, count) = text.split_once('/').ok_or_else(wrong)?;
+        let part = Self {
+            index: index.parse().map_err(|_| wrong())?,
+            count: count.parse().map_err(|_| wrong())?,
+        };
+        let sensible = 1 <= part.index && part.index <= part.count && part.count <= 1 << 20;
+        sensible.then_some(part).ok_or_else(wrong)
+    }
+}
+
+impl Part {
+    /// The lines before it and its lines, of so many.
+    pub(crate) fn of(self, lines: u64) -> (u64, u64) {
+        let border = |k| (u128::from(lines) * u128::from(k) / u128::from(self.count)) as u64;
+        let start = border(self.index - 1);
+        (start, border(self.index) - start)
+    }
+}
+
+/// What a part's vectors are made from; the same for all parts of a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// Lines of the whole input.
+    pub(crate) input_lines: u64,
+    /// Of the input file.
+    pub(crate) input_sha256: String,
+    /// Of each model's configuration, weights and words.
+    pub(crate) models_sha256: Vec<String>,
+    /// Of the word vectors, if the vocabulary was expanded.
+    pub(crate) vectors_sha256: Option<String>,
+    /// All options that the vectors depend on.
+    pub(crate) options: String,
+    /// Numbers of a vector.
+    pub(crate) width: u64,
+}
+
+/// What is written beside a part's vectors.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) part: Part,
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+}
+
+impl Record {
+    fn place(output: &Path) -> PathBuf {
+        let mut name: OsString = output.into();
+        name.push(".part.json");
+        name.into()
+    }
+
+    /// Whether there is one beside this file.
+    pub(crate) fn is_beside(output: &Path) -> bool {
+        Self::place(output).is_file()
+    }
+
+    /// Writes it beside a part's vectors.
+    pub(crate) fn write(&self, output: &Path) -> Result<()> {
+        let place = Self::place(output);
+        let context = || place.display().to_string();
+        let scratch = Scratch::file(&place).with_context(context)?;
+        let mut file = File::create(scratch.path()).with_context(context)?;
+        let text = serde_json::to_vec_pretty(self)?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
+            .with_context(context)?;
+        scratch.rename_to(&place).with_context(context)
+    }
+
+    fn read(output: &Path) -> Result<Self> {
+        let place = Self::place(output);
+        let text = fs::read(&place).with_context(|| {
+            let place = place.display();
+            format!("{place}: `gensen embed --part` writes it beside a part")
+        })?;
+        serde_json::from_slice(&text).with_context(|| place.display().to_string())
+    }
+}
+
+/// The parts of one whole, in order.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// The parts' files.
+    pub(crate) files: Vec<PathBuf>,
+    /// Lines of all parts together.
+    pub(crate) lines: u64,
+    /// Numbers of a vector.
+    pub(crate) width: u64,
+}
+
+/// Checks that these files are the parts of one whole, each there once and complete.
+pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
+    let mut parts = Vec::new();
+    for file in files {
+        parts.push((Record::read(file)?, file));
+    }
+    parts.sort_by_key(|(record, _)| record.part.index);
+    let (first, first_file) = parts.first().context("no parts")?;
+    let (origin, count) = (&first.origin, first.part.count);
+    for (record, file) in &parts {
+        let same = |what: &str, same: bool| {
+            let (a, b) = (file.display(), first_file.display());
+            let problem = || anyhow!("{a} and {b} do not fit together: {what}");
+            same.then_some(()).ok_or_else(problem)
+        };
+        let (a, b) = (&record.origin, origin);
+        same("one whole has other parts", record.part.count == count)?;
+        let input = a.input_sha256 == b.input_sha256 && a.input_lines == b.input_lines;
+        same("they are parts of different inputs", input)?;
+        same("different models", a.models_sha256 == b.models_sha256)?;
+        same(
+            "different word vectors",
+            a.vectors_sha256 == b.vectors_sha256,
+        )?;
+        let (ours, theirs) = (&a.options, &b.options);
+        let what = format!("different options: {ours}; {theirs}");
+        same(&what, ours == theirs)?;
+        same("vectors of different widths", a.width == b.width)?;
+        let (_, lines) = record.part.of(origin.input_lines);
+        check_size(file, lines, origin.width)?;
+    }
+    for index in 1..=count {
+        let with = parts
+            .iter()
+            .filter(|(record, _)| record.part.index == index);
+        match with.count() {
+            1 => {}
+            0 => bail!("part {index}/{count} is missing"),
+            copies => bail!("part {index}/{count} is there {copies} times"),
+        }
+    }
+    Ok(Whole {
+        lines: origin.input_lines,
+        width: origin.width,
+        files: parts.iter().map(|(_, file)| (*file).clone()).collect(),
+    })
+}
+
+/// Whether a file holds as many vectors as its record says.
+fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
+    let whole = if file.extension().is_some_and(|extension| extension == "npy") {
+        npy::holds(file, &[lines, width])
+    } else {
+        count_lines(file).map(|found| found == lines)
+    };
+    if !whole.with_context(|| file.display().to_string())? {
+        bail!(
+            "{}: it does not hold {lines} vectors of {width} numbers, as its part has",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+fn count_lines(file: &Path) -> io::Result<u64> {
+    let mut bytes = File::open(file)?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut lines = 0;
+    loop {
+        let read = bytes.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        lines += buffer[..read].iter().filter(|&&b| b == b'\n').count() as u64;
+    }
+}
+
+/// The SHA-256 of files, one after the other.
+pub(crate) fn sha256(files: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    for path in files {
+        let context = || path.display().to_string();
+        let mut file = File::open(path).with_context(context)?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = file.read(&mut buffer).with_context(context)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&buffer[..read]);
+        }
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_to_end_are_the_whole() {
+        for lines in [0, 1, 7, 100] {
+            let mut next = 0;
+            for index in 1..=6 {
+                let (start, count) = Part { index, count: 6 }.of(lines);
+                assert_eq!(start, next);
+                next = start + count;
+            }
+            assert_eq!(next, lines);
+        }
+        for wrong in ["", "1", "0/2", "3/2", "1/0", "a/b", "-1/2"] {
+            assert!(wrong.parse::<Part>().is_err(), "{wrong}");
+        }
+        assert_eq!("2/3".parse(), Ok(Part { index: 2, count: 3 }));
+    }
+}
