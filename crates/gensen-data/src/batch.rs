@@ -1,5 +1,6 @@
 //! Batches as plain integer arrays with lengths: no padding, no tensor library.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,15 @@ pub enum BatchSize {
     /// targets or premise and hypothesis, special words included. An example that has more makes a
     /// batch of its own.
     Words(u64),
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sentences(size) => write!(f, "{size} sentences"),
+            Self::Words(size) => write!(f, "{size} words"),
+        }
+    }
 }
 
 impl From<usize> for BatchSize {

@@ -1,7 +1,9 @@
 //! What a run is: the TOML configuration, checked before any work starts.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+use gensen_data::batch::BatchSize;
 use gensen_data::prepare::DataOptions;
 use gensen_data::spec::{TaskKind, TaskSpec};
 use serde::{Deserialize, Serialize};
@@ -144,8 +146,13 @@ impl Default for VocabularyConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Sentences (or pairs) a step.
-    pub batch_size: usize,
+    /// Sentences (or pairs) a step and device; 48 if neither this nor `batch_words` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Words a step and device, instead of `batch_size`: of all sentences that are read or said,
+    /// special words included. No padding is counted, for there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_words: Option<usize>,
     /// Adam's step size.
     pub learning_rate: f64,
     /// Gradients are scaled down to this global norm.
@@ -160,16 +167,17 @@ pub struct TrainingConfig {
     pub max_target_words: usize,
     /// Longer premises and hypotheses are cut, special words not counted.
     pub max_nli_words: usize,
-    /// So many batches are sorted by length together.
+    /// So many batches of `batch_size` are sorted by length together.
     pub bucket_batches: u64,
-    /// Numbers the model computes in: "f32".
+    /// Numbers the model computes in: "f32", "bf16" or "f16", where the device has them.
     pub precision: Precision,
 }
 
 impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
-            batch_size: 48,
+            batch_size: None,
+            batch_words: None,
             learning_rate: 1e-4,
             clip_norm: 1.0,
             steps: 100_000,
@@ -183,6 +191,16 @@ impl Default for TrainingConfig {
     }
 }
 
+impl TrainingConfig {
+    /// How much each device takes a step.
+    pub fn batch(&self) -> BatchSize {
+        match (self.batch_size, self.batch_words) {
+            (None, Some(words)) => BatchSize::Words(words as u64),
+            (sentences, _) => BatchSize::from(sentences.unwrap_or(48)),
+        }
+    }
+}
+
 /// Numbers the model computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -190,6 +208,20 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
+    /// Brain floating point: single precision's range in 16 bits.
+    Bf16,
+    /// Half precision.
+    F16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
 }
 
 /// How often to report, validate and save; all in steps.
@@ -314,7 +346,14 @@ impl Config {
         };
         let (training, management) = (&self.training, &self.management);
         let positive = [
-            ("training.batch_size", training.batch_size as u64),
+            (
+                "training.batch_size",
+                training.batch_size.map_or(1, |size| size as u64),
+            ),
+            (
+                "training.batch_words",
+                training.batch_words.map_or(1, |size| size as u64),
+            ),
             ("training.steps", training.steps),
             ("training.nli_every", training.nli_every),
             (
@@ -342,6 +381,12 @@ impl Config {
                 self.vocabulary.target_words as u64,
             ),
         ];
+        if let (Some(sentences), Some(words)) = (training.batch_size, training.batch_words) {
+            return error(format!(
+                "training.batch_size = {sentences} and training.batch_words = {words}: expected \
+                 one of the two"
+            ));
+        }
         for (key, value) in positive {
             if value == 0 {
                 return error(format!("{key} = 0: expected a positive number"));
@@ -483,7 +528,13 @@ mod tests {
                 &[],
                 "decoder_hidden_size = 7",
             ),
-            ("[training]\nprecision = \"bf16\"\n", &[], "bf16"),
+            ("[training]\nprecision = \"f64\"\n", &[], "f64"),
+            (
+                "[training]\nbatch_size = 8\n",
+                &["training.batch_words=500"],
+                "training.batch_size = 8 and training.batch_words = 500",
+            ),
+            ("[training]\nbatch_words = 0\n", &[], "batch_words = 0"),
             ("[training]\nlearning_rate = nan\n", &[], "learning_rate"),
             (TASK, &[], "two tasks are named `fr-en`"),
         ] {
@@ -491,6 +542,21 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         assert!(parse("task = []", &[]).unwrap_err().contains("no [[task]]"));
+    }
+
+    #[test]
+    fn a_batch_is_of_sentences_or_of_words() {
+        let batch = |text: &str| {
+            parse(&format!("{text}{TASK}"), &[])
+                .unwrap()
+                .training
+                .batch()
+        };
+        assert_eq!(batch(""), BatchSize::Sentences(48));
+        let text = "[training]\nbatch_size = 7\n";
+        assert_eq!(batch(text), BatchSize::Sentences(7));
+        let text = "[training]\nbatch_words = 900\n";
+        assert_eq!(batch(text), BatchSize::Words(900));
     }
 
     #[test]
