@@ -11,6 +11,7 @@ use gensen_model::device::{self, DeviceError};
 use gensen_train::TrainError;
 use gensen_train::config::Config;
 use gensen_train::export::{self, Choice};
+use gensen_train::precision;
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
 
@@ -121,6 +122,7 @@ fn train(arguments: &Train) -> Result<()> {
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = devices(&arguments.device)?;
+    precision::check(&devices, config.training.precision)?;
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
