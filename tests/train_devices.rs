@@ -269,20 +269,28 @@ fn a_run_goes_on_with_another_number_of_devices() {
     }
 }
 
-#[test]
-fn a_run_by_words_cut_anywhere_ends_in_the_same_bytes() {
-    let config = TINY.replace("batch_size = 16", "batch_words = 300");
-    let whole = Run::new(&config);
-    whole.succeed(&["--set", "training.steps=20"]);
-    for cut in [5, 20] {
-        let run = Run::new(&config);
-        // Ends at a checkpoint that the whole run writes too, and validates at the end alone.
-        let steps = format!("training.steps={cut}");
-        run.succeed(&["--set", &steps, "--set", "management.monitor_every=100"]);
-        run.succeed(&["--set", "training.steps=20"]);
-        for file in ["model.safetensors", "optimizer.safetensors"] {
-            let read = |run: &Run| fs::read(run.checkpoint(20).join(file)).unwrap();
-            assert!(read(&run) == read(&whole), "cut at {cut}: {file} differs");
-        }
+/// Trains to step 20 at once, and stopped at step 5; both must end in the same bytes.
+#[track_caller]
+fn assert_resumes_to_the_byte(config: &str, device: &str) {
+    let whole = Run::new(config);
+    whole.succeed(&["--device", device, "--set", "training.steps=20"]);
+    let run = Run::new(config);
+    run.succeed(&["--device", device, "--set", "training.steps=5"]);
+    run.succeed(&["--device", device, "--set", "training.steps=20"]);
+    for file in ["model.safetensors", "optimizer.safetensors"] {
+        let read = |run: &Run| fs::read(run.checkpoint(20).join(file)).unwrap();
+        assert!(read(&run) == read(&whole), "{file} differs on {device}");
     }
+}
+
+#[test]
+fn a_run_on_three_devices_ends_in_the_same_bytes_when_resumed() {
+    let config = short_epochs().replace("batch_size = 16", "batch_size = 5");
+    assert_resumes_to_the_byte(&config, "cpu,cpu,cpu");
+}
+
+#[test]
+fn a_run_by_words_ends_in_the_same_bytes_when_resumed() {
+    let config = TINY.replace("batch_size = 16", "batch_words = 300");
+    assert_resumes_to_the_byte(&config, "cpu");
 }

@@ -275,6 +275,9 @@ impl Config {
             config.run.name = stem.map_or_else(|| "sample".into(), Into::into);
         }
         config.check(&origin)?;
+        if let BatchSize::Sentences(sentences) = config.training.batch() {
+            config.training.batch_size = Some(sentences as usize);
+        }
         Ok(config)
     }
 

@@ -1,10 +1,14 @@
 //! Data-parallel training: each device computes the gradients of its share of a step's batch.
 //!
 //! The first device is the main one: it adds the gradients up, clips and updates once, and sends
-//! the weights that changed to the others. burn-train's multi-device strategies do the same for
-//! gradients that are means over batches of one size; they add dense gradients in the order in
-//! which devices answer and belong to a learner with epochs. Here gradients of embeddings are kept
-//! by rows, shares weigh by their words, sums have one order, and a run resumes at any step.
+//! the weights that changed to the others.
+//!
+//! burn-train has workers for this (`MultiDevicesTrainStep`), which do not fit: their gradients are
+//! dense tensors by parameter, ours of embeddings are rows; their answers come in the order in
+//! which devices finish and do not say from which, so that sums of three have no fixed order; they
+//! copy the whole model to every device in every step, and take their batches from loaders of
+//! epochs, which cannot seek. They add gradients up, as done here, and leave it to the losses that
+//! the sum is right.
 
 use std::any::Any;
 use std::collections::BTreeMap;
