@@ -121,17 +121,13 @@ enum Request {
 }
 
 impl Devices {
-    /// Copies `model`, which is on the first of `devices`, to the others.
-    pub fn new(devices: &[Device], model: &MultitaskModel) -> Result<Self, TrainError> {
-        let (main, others) = devices.split_first().ok_or_else(|| TrainError::Device {
-            device: "none".into(),
-            problem: "a run needs at least one".into(),
-        })?;
+    /// Copies `model`, which is on `main`, to the others.
+    pub fn new(main: &Device, others: &[Device], model: &MultitaskModel) -> Self {
         let replica = |(k, device): (usize, &Device)| Replica::start(k + 2, device, model.clone());
-        Ok(Self {
+        Self {
             main: main.clone(),
             replicas: others.iter().enumerate().map(replica).collect(),
-        })
+        }
     }
 
     /// How many there are.

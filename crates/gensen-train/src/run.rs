@@ -161,12 +161,15 @@ impl<'a> Run<'a> {
         resume: &Resume,
         watch: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self, TrainError> {
+        let (device, others) = devices.split_first().ok_or_else(|| TrainError::Device {
+            device: "none".into(),
+            problem: "a run needs at least one".into(),
+        })?;
         precision::check(devices, config.training.precision)?;
         let folder = config.folder();
         let batch = config.training.batch().times(devices.len());
         let start = resume.start(&folder, config, batch)?;
         let resumed = start.is_some();
-        let device = devices.first().cloned().unwrap_or_default();
         let tasks = tasks(&config.tasks, &data.tasks);
         let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
         let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
@@ -209,7 +212,7 @@ impl<'a> Run<'a> {
                 }
                 state.batch = Some(batch);
                 model = checkpoint::load_model(&checkpoint, model)?;
-                let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, &device)?;
+                let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, device)?;
                 watch(Event::Resumed {
                     from: &checkpoint,
                     step: state.step,
@@ -228,7 +231,7 @@ impl<'a> Run<'a> {
             tasks,
             outputs,
             log,
-            devices: Devices::new(devices, &model)?,
+            devices: Devices::new(device, others, &model),
             model,
             adam,
             state,
