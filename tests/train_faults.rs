@@ -114,6 +114,21 @@ fn configurations_are_checked_key_by_key() {
         &["--set model.layers=none"],
     );
     refused(&task, files, &["--device", "abacus"], &["abacus", "cpu"]);
+    refused(&task, files, &["--device", "cpu,abacus"], &["`abacus`"]);
+    refused(
+        &with("[training]\nbatch_size = 8\nbatch_words = 500"),
+        files,
+        &[],
+        &["training.batch_size = 8", "training.batch_words = 500"],
+    );
+    for precision in ["bf16", "f16"] {
+        refused(
+            &with(&format!("[training]\nprecision = \"{precision}\"")),
+            files,
+            &["--device", "cpu"],
+            &["training.precision", precision, "the CPU computes in f32"],
+        );
+    }
     refused(&task, files, &["--config", "nowhere.toml"], &["--config"]);
     refused(
         &task.replace("translation", "parsing?"),

@@ -1,5 +1,48 @@
 //! Batches as plain integer arrays with lengths: no padding, no tensor library.
 
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// How many examples make a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BatchSize {
+    /// So many.
+    Sentences(u64),
+    /// As many as have so many words together: all words of an example's sentences, source and
+    /// targets or premise and hypothesis, special words included. An example that has more makes a
+    /// batch of its own.
+    Words(u64),
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sentences(size) => write!(f, "{size} sentences"),
+            Self::Words(size) => write!(f, "{size} words"),
+        }
+    }
+}
+
+impl From<usize> for BatchSize {
+    fn from(sentences: usize) -> Self {
+        Self::Sentences(sentences as u64)
+    }
+}
+
+impl BatchSize {
+    /// `factor` times as much.
+    pub fn times(self, factor: usize) -> Self {
+        let times = |size: u64| size.saturating_mul(factor as u64);
+        match self {
+            Self::Sentences(size) => Self::Sentences(times(size)),
+            Self::Words(size) => Self::Words(times(size)),
+        }
+    }
+}
+
 /// Sentences of word ids, laid end to end.
 ///
 /// A sentence holds its special words: `<s>` first and `</s>` last.
@@ -31,6 +74,17 @@ impl Sentences {
     /// The number of sentences.
     pub fn len(&self) -> usize {
         self.lengths.len()
+    }
+
+    /// Sentences `range` of these.
+    fn part(&self, range: Range<usize>) -> Self {
+        let ids = |lengths: &[u32]| lengths.iter().map(|&length| length as usize).sum::<usize>();
+        let start = ids(&self.lengths[..range.start]);
+        let lengths = self.lengths[range].to_vec();
+        Self {
+            ids: self.ids[start..start + ids(&lengths)].to_vec(),
+            lengths,
+        }
     }
 
     /// Whether there is no sentence.
@@ -78,4 +132,119 @@ pub enum Batch {
     Seq2Seq(Seq2SeqBatch),
     /// Natural language inference.
     Nli(NliBatch),
+}
+
+impl Batch {
+    /// The number of examples: source sentences, or pairs.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Seq2Seq(batch) => batch.source.len(),
+            Self::Nli(batch) => batch.labels.len(),
+        }
+    }
+
+    /// Whether there is no example.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cuts the batch into at most `parts` parts that follow each other and whose sizes differ by
+    /// at most one example; none is empty.
+    pub fn split(self, parts: usize) -> Vec<Self> {
+        let len = self.len();
+        let parts = parts.clamp(1, len.max(1));
+        if parts == 1 {
+            return vec![self];
+        }
+        let cut = |part: usize| part * (len / parts) + part.min(len % parts);
+        let part = |part: usize| {
+            let range = cut(part)..cut(part + 1);
+            match &self {
+                Self::Seq2Seq(batch) => Self::Seq2Seq(Seq2SeqBatch {
+                    source: batch.source.part(range.clone()),
+                    targets: batch
+                        .targets
+                        .iter()
+                        .map(|target| target.part(range.clone()))
+                        .collect(),
+                }),
+                Self::Nli(batch) => Self::Nli(NliBatch {
+                    premises: batch.premises.part(range.clone()),
+                    hypotheses: batch.hypotheses.part(range.clone()),
+                    labels: batch.labels[range].to_vec(),
+                }),
+            }
+        };
+        (0..parts).map(part).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentences(lengths: &[usize]) -> Sentences {
+        let mut sentences = Sentences::default();
+        for (k, &length) in lengths.iter().enumerate() {
+            sentences.push(&vec![k as u32; length]);
+        }
+        sentences
+    }
+
+    #[test]
+    fn parts_follow_each_other_and_differ_by_at_most_one() {
+        let labels: Vec<u8> = (0..7).map(|k| k % 3).collect();
+        let nli = Batch::Nli(NliBatch {
+            premises: sentences(&[2, 5, 3, 2, 9, 4, 2]),
+            hypotheses: sentences(&[3, 2, 2, 8, 2, 2, 6]),
+            labels: labels.clone(),
+        });
+        for (parts, sizes) in [
+            (1, &[7][..]),
+            (2, &[4, 3]),
+            (3, &[3, 2, 2]),
+            (9, &[1; 7]),
+            (0, &[7]),
+        ] {
+            let split = nli.clone().split(parts);
+            let found: Vec<usize> = split.iter().map(Batch::len).collect();
+            assert_eq!(found, sizes, "{parts} parts");
+            let (mut premises, mut hypotheses, mut joined) =
+                (Sentences::default(), Sentences::default(), Vec::new());
+            for part in split {
+                let Batch::Nli(part) = part else {
+                    panic!("another kind of batch")
+                };
+                part.premises.iter().for_each(|s| premises.push(s));
+                part.hypotheses.iter().for_each(|s| hypotheses.push(s));
+                joined.extend(part.labels);
+            }
+            let whole = Batch::Nli(NliBatch {
+                premises,
+                hypotheses,
+                labels: joined,
+            });
+            assert_eq!(whole, nli, "{parts} parts joined");
+        }
+    }
+
+    #[test]
+    fn every_target_is_split_with_its_source() {
+        let batch = Batch::Seq2Seq(Seq2SeqBatch {
+            source: sentences(&[4, 2, 3]),
+            targets: vec![sentences(&[2, 2, 7]), sentences(&[3, 5, 2])],
+        });
+        let Some(Batch::Seq2Seq(second)) = batch.split(2).pop() else {
+            panic!("another kind of batch")
+        };
+        assert_eq!(second.source.ids, [2; 3]);
+        assert_eq!(second.targets[0].ids, [2; 7]);
+        assert_eq!(second.targets[1].ids, [2; 2]);
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        let empty = Batch::Seq2Seq(Seq2SeqBatch::default());
+        assert_eq!(empty.clone().split(3), [empty]);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use crate::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
+use crate::batch::{Batch, BatchSize, NliBatch, Sentences, Seq2SeqBatch};
 use crate::error::DataError;
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
@@ -16,6 +16,8 @@ use crate::vocabulary::Vocabulary;
 #[derive(Clone, Debug)]
 pub struct Dataset {
     maps: Arc<Maps>,
+    /// Which of its kind's targets batches hold.
+    targets: Arc<[usize]>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Dataset {
         };
         let dataset = Self {
             maps: Arc::new(maps),
+            targets: (0..kind.decoders().len()).collect(),
         };
         dataset.check()?;
         Ok(dataset)
@@ -138,12 +141,33 @@ impl Dataset {
         self.maps.kind
     }
 
+    /// The same examples with some of their targets, by their places in the kind's list.
+    #[must_use]
+    pub fn keep_targets(mut self, targets: &[usize]) -> Self {
+        self.targets = targets.into();
+        self
+    }
+
+    /// The words of an example as in a batch, those of all its sentences together and special
+    /// words included; `None` if there is no such example.
+    pub fn words(&self, index: u64) -> Option<u64> {
+        let [first, second] = &self.maps.streams;
+        let source = self.source_sentence(index)?;
+        let mut words = first.words(source)?;
+        if self.maps.kind == TaskKind::Nli {
+            words += second.words(source)?;
+        }
+        for &target in &*self.targets {
+            words += second.words(self.target_sentence(source, target)?)?;
+        }
+        Some(words)
+    }
+
     /// The length of an example's source sentence (NLI: of its premise) as in a batch, special
     /// words included; `None` if there is no such example.
     pub fn source_length(&self, index: u64) -> Option<u32> {
-        let sentence = self.source_sentence(index)?;
-        let (start, end) = self.maps.streams[0].range(sentence)?;
-        Some((end - start) as u32 + 2)
+        let words = self.maps.streams[0].words(self.source_sentence(index)?)?;
+        Some(words as u32)
     }
 
     /// The examples at `indices` as a batch, in that order.
@@ -159,52 +183,62 @@ impl Dataset {
             });
         }
         let [first, second] = &self.maps.streams;
-        let collect = |stream: &Stream, offset: i64| {
+        let collect = |stream: &Stream, place: &dyn Fn(u64) -> Option<u64>| {
             let mut sentences = Sentences::default();
             for &index in indices {
                 self.source_sentence(index)
-                    .and_then(|sentence| sentence.checked_add_signed(offset))
+                    .and_then(place)
                     .and_then(|sentence| stream.push_to(sentence, &mut sentences))
                     .ok_or_else(|| self.damaged(format!("example {index} is cut short")))?;
             }
             Ok(sentences)
         };
-        Ok(match self.maps.kind {
-            TaskKind::Nli => {
-                let labels = self.maps.extra.as_deref().unwrap_or_default();
-                Batch::Nli(NliBatch {
-                    premises: collect(first, 0)?,
-                    hypotheses: collect(second, 0)?,
-                    labels: indices
-                        .iter()
-                        .filter_map(|&index| labels.get(index as usize).copied())
-                        .collect(),
-                })
-            }
-            TaskKind::SkipThought => Batch::Seq2Seq(Seq2SeqBatch {
-                source: collect(first, 0)?,
-                targets: vec![collect(second, 1)?, collect(second, -1)?],
-            }),
-            TaskKind::Translation | TaskKind::Seq2seq | TaskKind::Parsing => {
-                Batch::Seq2Seq(Seq2SeqBatch {
-                    source: collect(first, 0)?,
-                    targets: vec![collect(second, 0)?],
-                })
-            }
+        if self.maps.kind == TaskKind::Nli {
+            let labels = self.maps.extra.as_deref().unwrap_or_default();
+            return Ok(Batch::Nli(NliBatch {
+                premises: collect(first, &Some)?,
+                hypotheses: collect(second, &Some)?,
+                labels: indices
+                    .iter()
+                    .filter_map(|&index| labels.get(index as usize).copied())
+                    .collect(),
+            }));
+        }
+        let target =
+            |&target: &usize| collect(second, &|source| self.target_sentence(source, target));
+        Ok(Batch::Seq2Seq(Seq2SeqBatch {
+            source: collect(first, &Some)?,
+            targets: self.targets.iter().map(target).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    /// All examples in file order; the last batch may be smaller.
+    pub fn sequential<S: Into<BatchSize>>(
+        &self,
+        size: S,
+    ) -> impl Iterator<Item = Result<Batch, DataError>> + use<S> {
+        let (dataset, size) = (self.clone(), size.into());
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let end = dataset.end_of_batch(start, size);
+            let indices: Vec<u64> = (std::mem::replace(&mut start, end)..end).collect();
+            (!indices.is_empty()).then(|| dataset.batch_of(&indices))
         })
     }
 
-    /// All examples in file order, `batch_size` at a time; the last batch may be smaller.
-    pub fn sequential(
-        &self,
-        batch_size: usize,
-    ) -> impl Iterator<Item = Result<Batch, DataError>> + use<> {
-        let dataset = self.clone();
-        let size = batch_size.max(1);
-        (0..self.len()).step_by(size).map(move |start| {
-            let end = dataset.len().min(start + size as u64);
-            dataset.batch_of(&(start..end).collect::<Vec<_>>())
-        })
+    /// Where the batch that begins with an example ends.
+    fn end_of_batch(&self, start: u64, size: BatchSize) -> u64 {
+        match size {
+            BatchSize::Sentences(size) => self.len().min(start.saturating_add(size.max(1))),
+            BatchSize::Words(size) => {
+                let mut words = 0;
+                let fits = |&index: &u64| {
+                    words += self.words(index).unwrap_or(0);
+                    index == start || words <= size
+                };
+                start + (start..self.len()).take_while(fits).count() as u64
+            }
+        }
     }
 
     /// The place of an example's source sentence in its stream.
@@ -212,6 +246,17 @@ impl Dataset {
         match self.maps.kind {
             TaskKind::SkipThought => read_u64(self.maps.extra.as_deref()?, index),
             _ => (index < self.maps.len).then_some(index),
+        }
+    }
+
+    /// The place in the second stream of a target of a source sentence: of a triple the next
+    /// sentence, then the previous one.
+    fn target_sentence(&self, source: u64, target: usize) -> Option<u64> {
+        match (self.maps.kind, target) {
+            (TaskKind::SkipThought, 0) => source.checked_add(1),
+            (TaskKind::SkipThought, 1) => source.checked_sub(1),
+            (TaskKind::Translation | TaskKind::Seq2seq | TaskKind::Parsing, 0) => Some(source),
+            _ => None,
         }
     }
 }
@@ -233,6 +278,12 @@ impl Stream {
         };
         let end = self.end(sentence)?;
         (start <= end).then_some((start, end))
+    }
+
+    /// The words of a sentence, special words included.
+    fn words(&self, sentence: u64) -> Option<u64> {
+        let (start, end) = self.range(sentence)?;
+        Some(end - start + 2)
     }
 
     /// Appends a sentence with its special words.

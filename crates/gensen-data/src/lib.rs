@@ -38,6 +38,7 @@ pub mod sample;
 pub mod spec;
 pub mod tokenizer;
 pub mod vocabulary;
+mod word_batches;
 mod words;
 
 pub use corpus::MAX_LINE_BYTES;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use gensen_data::batch::Batch;
+use gensen_data::batch::{Batch, BatchSize, Seq2SeqBatch};
 use gensen_data::dataset::Dataset;
 use gensen_data::loader::Loader;
 use gensen_data::order::{BatchOrder, OrderOptions};
@@ -110,6 +110,113 @@ fn the_order_is_a_function_of_seed_task_and_position() {
     }
     assert_ne!(order(dataset, 2, "a", 10).indices(0), replay[0]);
     assert_ne!(order(dataset, 1, "b", 10).indices(0), replay[0]);
+}
+
+#[test]
+fn batches_of_words_are_full_and_hold_every_example_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for dataset in datasets(folder.path(), 1_003) {
+        let words = |batch: &[u64]| -> u64 {
+            let Batch::Seq2Seq(Seq2SeqBatch { source, targets }) = (match dataset.batch_of(batch) {
+                Ok(Batch::Nli(batch)) => Batch::Seq2Seq(Seq2SeqBatch {
+                    source: batch.premises,
+                    targets: vec![batch.hypotheses],
+                }),
+                batch => batch.unwrap(),
+            }) else {
+                panic!("another kind of batch");
+            };
+            source.ids.len() as u64 + targets.iter().map(|t| t.ids.len() as u64).sum::<u64>()
+        };
+        // 10 words are fewer than the longest example has.
+        for limit in [10, 100, 1_000_000] {
+            let order = BatchOrder::new(
+                &dataset,
+                BatchSize::Words(limit),
+                1,
+                "a",
+                OrderOptions::default(),
+            );
+            let batches = order.batches_per_epoch();
+            let mut epochs = Vec::new();
+            let mut total = 0;
+            for epoch in 0..2 {
+                let epoch: Vec<_> = (0..batches)
+                    .map(|k| order.indices(epoch * batches + k))
+                    .collect();
+                total = epoch.iter().map(|batch| words(batch)).sum();
+                for batch in &epoch {
+                    let held = words(batch);
+                    assert!(
+                        held <= limit || batch.len() == 1,
+                        "{held} words in {} examples, {limit} allowed",
+                        batch.len()
+                    );
+                }
+                let mut all: Vec<u64> = epoch.iter().flatten().copied().collect();
+                all.sort_unstable();
+                assert!(all.into_iter().eq(0..1_003));
+                epochs.push(epoch);
+            }
+            assert_ne!(epochs[0], epochs[1]);
+            let fewest = total.div_ceil(limit);
+            assert!(
+                limit == 10 || batches <= fewest + fewest / 5,
+                "{batches} batches of {limit}, {fewest} would do"
+            );
+        }
+    }
+}
+
+#[test]
+fn batches_of_words_are_a_function_of_seed_task_and_position() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = &datasets(folder.path(), 1_000)[0];
+    let order = |seed, task| {
+        let options = OrderOptions::default();
+        BatchOrder::new(dataset, BatchSize::Words(90), seed, task, options)
+    };
+    let one = order(1, "a");
+    let epoch = one.batches_per_epoch();
+    let replay: Vec<_> = (0..3 * epoch).map(|k| one.indices(k)).collect();
+    for k in [3 * epoch - 1, 0, epoch - 1, epoch, 2 * epoch + 1] {
+        let sought = order(1, "a").indices(k);
+        assert_eq!(sought, replay[k as usize], "a seek to {k}");
+    }
+    assert_ne!(order(2, "a").indices(0), replay[0]);
+    assert_ne!(order(1, "b").indices(0), replay[0]);
+    // Short and long come in turn, and neighbours in one batch are not neighbours in the next.
+    let rising = |k: &usize| dataset.words(replay[*k][0]) <= dataset.words(replay[*k + 1][0]);
+    let rising = (0..epoch as usize - 1).filter(rising).count() as u64;
+    assert!(
+        (epoch / 3..epoch * 2 / 3).contains(&rising),
+        "{rising} of {epoch} rise"
+    );
+    let batch_with = |epochs: u64, example: u64| {
+        let batches = &replay[(epochs * epoch) as usize..((epochs + 1) * epoch) as usize];
+        let found = batches.iter().find(|batch| batch.contains(&example));
+        found.unwrap().iter().copied().collect::<BTreeSet<u64>>()
+    };
+    assert_ne!(batch_with(0, 500), batch_with(1, 500));
+}
+
+#[test]
+fn held_out_batches_of_words_follow_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = &datasets(folder.path(), 50)[0];
+    let (mut next, mut before) = (0, 0);
+    for batch in dataset.sequential(BatchSize::Words(40)) {
+        let examples = batch.unwrap().len() as u64;
+        let words: u64 = (next..next + examples)
+            .map(|i| dataset.words(i).unwrap())
+            .sum();
+        assert!(words <= 40, "{words} words");
+        let first = dataset.words(next).unwrap();
+        assert!(next == 0 || before + first > 40, "example {next} had room");
+        (next, before) = (next + examples, words);
+    }
+    assert_eq!(next, 50);
+    assert_eq!(dataset.words(50), None);
 }
 
 fn load(

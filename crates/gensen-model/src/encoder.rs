@@ -122,7 +122,7 @@ impl Encoder {
         let mut x = lookups.lookup(&self.embedding, &packed.ids);
         for (k, layer) in self.layers.iter().enumerate() {
             if k > 0 {
-                x = dropout.apply(x, rate);
+                x = dropout.apply_to_words(x, packed, rate);
             }
             x = layer.scan(&x, &packed.steps);
         }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use gensen_data::batch::BatchSize;
 use gensen_model::MultitaskModel;
 use gensen_model::parameters::{self, ParameterVisitor};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct RunState {
     /// The run's seed. Dropout masks, the order of tasks and of examples are functions of the
     /// seed and the step, so this is the whole random state.
     pub seed: u64,
+    /// How much a step of all devices together takes; none in checkpoints of earlier versions.
+    #[serde(default)]
+    pub batch: Option<BatchSize>,
     /// Batches each task has been given; checked when the run goes on.
     pub sampler_positions: Vec<u64>,
     /// Updates of each parameter so far, by name.

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use burn_train::Interrupter;
 use clap::{Parser, Subcommand};
 use gensen_data::prepare::{self, PreparedData};
-use gensen_model::device;
+use gensen_model::device::{self, DeviceError};
 use gensen_train::TrainError;
 use gensen_train::config::Config;
 use gensen_train::export::{self, Choice};
+use gensen_train::precision;
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
 
@@ -38,8 +40,9 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: auto or cpu.
-    #[arg(long, default_value = "auto")]
+    /// Where to compute: auto or cpu; or several, each of which takes a batch in every step, such
+    /// as cpu,cpu.
+    #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
     device: String,
     /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
@@ -75,11 +78,20 @@ enum Command {
     },
 }
 
+/// Devices by their names with commas between them.
+fn devices(names: &str) -> Result<Vec<Device>, DeviceError> {
+    names
+        .split(',')
+        .map(str::trim)
+        .map(device::by_name)
+        .collect()
+}
+
 /// 2 for wrong usage, 1 for failure.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(TrainError::Config { .. }) => 2,
-        _ if error.is::<device::DeviceError>() => 2,
+        _ if error.is::<DeviceError>() => 2,
         _ => 1,
     }
 }
@@ -109,7 +121,8 @@ fn train(arguments: &Train) -> Result<()> {
             .context("--threads")?;
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
-    let device = device::by_name(&arguments.device)?;
+    let devices = devices(&arguments.device)?;
+    precision::check(&devices, config.training.precision)?;
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
@@ -126,14 +139,14 @@ fn train(arguments: &Train) -> Result<()> {
     if arguments.tui {
         let mut dashboard = Dashboard::new(config.training.steps, &interrupter);
         let mut watch = |event: run::Event<'_>| dashboard.show(&event);
-        let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);
+        let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
         dashboard.finish();
         drop(dashboard);
         return finish(&config, &data, &folder, &outcome?);
     }
     let mut progress = Progress::new(config.training.steps);
     let mut watch = |event: run::Event<'_>| progress.show(&event);
-    let outcome = run::train(&config, &data, &device, &resume, &interrupter, &mut watch);
+    let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
     progress.finish();
     finish(&config, &data, &folder, &outcome?)
 }
@@ -169,7 +182,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         Ending::Finished => println!("finished {} steps", outcome.step),
     }
     println!("\n{}", report::table(&outcome.metrics));
-    let neighbours = report::neighbours(&outcome.model, data, config.training.batch_size)?;
+    let neighbours = report::neighbours(&outcome.model, data, config.training.batch())?;
     println!("held-out sentences and their nearest neighbours (cosine):\n{neighbours}");
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best)?;

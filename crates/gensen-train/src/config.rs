@@ -1,13 +1,20 @@
 //! What a run is: the TOML configuration, checked before any work starts.
 
+mod sections;
+
 use std::path::{Path, PathBuf};
 
+use gensen_data::batch::BatchSize;
 use gensen_data::prepare::DataOptions;
 use gensen_data::spec::{TaskKind, TaskSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::legacy;
+
+pub use sections::{
+    ManagementConfig, ModelConfig, Precision, RunConfig, TrainingConfig, VocabularyConfig,
+};
 
 /// The configuration of a run without any: the embedded sample corpus.
 const SAMPLE: &str = include_str!("../../../configs/sample.toml");
@@ -36,190 +43,6 @@ pub struct Config {
     pub tasks: Vec<TaskSpec>,
 }
 
-/// Where the run lives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RunConfig {
-    /// The run's name; the configuration file's if left out.
-    pub name: String,
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// The run's own folder; `runs/NAME` if left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub folder: Option<PathBuf>,
-    /// The folder relative inputs are found in.
-    pub data: PathBuf,
-    /// What the data's licences ask of those who use the model; written on its card.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data_licence: Option<String>,
-}
-
-impl Default for RunConfig {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            seed: 1,
-            folder: None,
-            data: PathBuf::from("."),
-            data_licence: None,
-        }
-    }
-}
-
-/// Sizes of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ModelConfig {
-    /// Numbers in a source word's embedding.
-    pub embedding_size: usize,
-    /// Numbers in a sentence vector, both directions together.
-    pub hidden_size: usize,
-    /// Encoder layers.
-    pub layers: usize,
-    /// Whether sentences are also read from their end.
-    pub bidirectional: bool,
-    /// Dropout on sentence vectors and between encoder layers.
-    pub dropout: f64,
-    /// Decoder states; `hidden_size` if left out, and nothing else fits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decoder_hidden_size: Option<usize>,
-    /// Numbers in a target word's embedding.
-    pub target_embedding_size: usize,
-    /// Hidden units of the inference head.
-    pub inference_hidden_size: usize,
-}
-
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            embedding_size: 512,
-            hidden_size: 2048,
-            layers: 1,
-            bidirectional: true,
-            dropout: 0.3,
-            decoder_hidden_size: None,
-            target_embedding_size: 512,
-            inference_hidden_size: 512,
-        }
-    }
-}
-
-/// Words and how text is split into them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct VocabularyConfig {
-    /// Words the encoder knows, special words not counted.
-    pub source_words: usize,
-    /// Words each decoder can say, special words not counted.
-    pub target_words: usize,
-    /// The tokeniser's name.
-    pub tokenizer: String,
-    /// Moses non-breaking prefix lists to use instead of the built-in ones: a folder or a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nonbreaking_prefixes: Option<PathBuf>,
-    /// NLTK's `punkt_tab` folder, with which `nltk` splits sentences first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub punkt: Option<PathBuf>,
-    /// Whether words are lower-cased.
-    pub lowercase: bool,
-    /// Whether the words of inference tasks count for the source vocabulary.
-    pub count_nli: bool,
-}
-
-impl Default for VocabularyConfig {
-    fn default() -> Self {
-        Self {
-            source_words: 80_000,
-            target_words: 30_000,
-            tokenizer: "whitespace".into(),
-            nonbreaking_prefixes: None,
-            punkt: None,
-            lowercase: true,
-            count_nli: true,
-        }
-    }
-}
-
-/// Steps and their sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainingConfig {
-    /// Sentences (or pairs) a step.
-    pub batch_size: usize,
-    /// Adam's step size.
-    pub learning_rate: f64,
-    /// Gradients are scaled down to this global norm.
-    pub clip_norm: f64,
-    /// Optimiser steps of the whole run.
-    pub steps: u64,
-    /// One step in so many trains natural language inference.
-    pub nli_every: u64,
-    /// Longer source sentences are cut, special words not counted.
-    pub max_source_words: usize,
-    /// Longer target sentences are cut, special words not counted.
-    pub max_target_words: usize,
-    /// Longer premises and hypotheses are cut, special words not counted.
-    pub max_nli_words: usize,
-    /// So many batches are sorted by length together.
-    pub bucket_batches: u64,
-    /// Numbers the model computes in: "f32".
-    pub precision: Precision,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            batch_size: 48,
-            learning_rate: 1e-4,
-            clip_norm: 1.0,
-            steps: 100_000,
-            nli_every: 10,
-            max_source_words: 88,
-            max_target_words: 88,
-            max_nli_words: 256,
-            bucket_batches: 100,
-            precision: Precision::F32,
-        }
-    }
-}
-
-/// Numbers the model computes in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Single precision.
-    #[default]
-    F32,
-}
-
-/// How often to report, validate and save; all in steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ManagementConfig {
-    /// Mean training losses are written so often.
-    pub monitor_every: u64,
-    /// Validation runs so often.
-    pub validate_every: u64,
-    /// Checkpoints are written so often.
-    pub checkpoint_every: u64,
-    /// How many of the newest checkpoints are kept, besides the best one.
-    pub keep_checkpoints: usize,
-    /// Training ends when so many steps brought no better validation; never when 0.
-    pub early_stopping_patience: u64,
-}
-
-impl Default for ManagementConfig {
-    fn default() -> Self {
-        Self {
-            monitor_every: 200,
-            validate_every: 5_000,
-            checkpoint_every: 5_000,
-            keep_checkpoints: 2,
-            early_stopping_patience: 0,
-        }
-    }
-}
-
 impl Config {
     /// Reads a TOML configuration, or the reference's JSON, applies `KEY=VALUE` overrides and
     /// checks the result. Without a path it is the embedded sample's.
@@ -243,6 +66,9 @@ impl Config {
             config.run.name = stem.map_or_else(|| "sample".into(), Into::into);
         }
         config.check(&origin)?;
+        if let BatchSize::Sentences(sentences) = config.training.batch() {
+            config.training.batch_size = Some(sentences as usize);
+        }
         Ok(config)
     }
 
@@ -314,7 +140,14 @@ impl Config {
         };
         let (training, management) = (&self.training, &self.management);
         let positive = [
-            ("training.batch_size", training.batch_size as u64),
+            (
+                "training.batch_size",
+                training.batch_size.map_or(1, |size| size as u64),
+            ),
+            (
+                "training.batch_words",
+                training.batch_words.map_or(1, |size| size as u64),
+            ),
             ("training.steps", training.steps),
             ("training.nli_every", training.nli_every),
             (
@@ -342,6 +175,12 @@ impl Config {
                 self.vocabulary.target_words as u64,
             ),
         ];
+        if let (Some(sentences), Some(words)) = (training.batch_size, training.batch_words) {
+            return error(format!(
+                "training.batch_size = {sentences} and training.batch_words = {words}: expected \
+                 one of the two"
+            ));
+        }
         for (key, value) in positive {
             if value == 0 {
                 return error(format!("{key} = 0: expected a positive number"));
@@ -483,7 +322,13 @@ mod tests {
                 &[],
                 "decoder_hidden_size = 7",
             ),
-            ("[training]\nprecision = \"bf16\"\n", &[], "bf16"),
+            ("[training]\nprecision = \"f64\"\n", &[], "f64"),
+            (
+                "[training]\nbatch_size = 8\n",
+                &["training.batch_words=500"],
+                "training.batch_size = 8 and training.batch_words = 500",
+            ),
+            ("[training]\nbatch_words = 0\n", &[], "batch_words = 0"),
             ("[training]\nlearning_rate = nan\n", &[], "learning_rate"),
             (TASK, &[], "two tasks are named `fr-en`"),
         ] {
@@ -491,6 +336,21 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
         }
         assert!(parse("task = []", &[]).unwrap_err().contains("no [[task]]"));
+    }
+
+    #[test]
+    fn a_batch_is_of_sentences_or_of_words() {
+        let batch = |text: &str| {
+            parse(&format!("{text}{TASK}"), &[])
+                .unwrap()
+                .training
+                .batch()
+        };
+        assert_eq!(batch(""), BatchSize::Sentences(48));
+        let text = "[training]\nbatch_size = 7\n";
+        assert_eq!(batch(text), BatchSize::Sentences(7));
+        let text = "[training]\nbatch_words = 900\n";
+        assert_eq!(batch(text), BatchSize::Words(900));
     }
 
     #[test]

@@ -54,6 +54,14 @@ pub enum TrainError {
         /// What differs.
         problem: String,
     },
+    /// A device failed.
+    #[error("device {device}: {problem}")]
+    Device {
+        /// Which of the run's.
+        device: String,
+        /// What it said.
+        problem: String,
+    },
     /// The loss or the gradient left the finite numbers.
     #[error(
         "the {what} of task `{task}` is {value} at step {step}; the last good checkpoint is kept. \

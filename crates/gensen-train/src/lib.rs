@@ -5,6 +5,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
+pub mod devices;
 mod error;
 pub mod export;
 mod files;
@@ -12,9 +13,12 @@ mod legacy;
 pub mod loss;
 pub mod metrics;
 pub mod optimizer;
+pub mod precision;
 pub mod report;
+mod resume;
 pub mod run;
 pub mod sampler;
+mod tasks;
 mod tensors;
 pub mod validation;
 

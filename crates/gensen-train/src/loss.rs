@@ -2,11 +2,22 @@
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use gensen_data::batch::Batch;
+use gensen_data::batch::{Batch, Sentences};
 use gensen_model::dropout::Dropout;
 use gensen_model::{Lookups, MultitaskModel};
 
 use crate::optimizer::StepGradients;
+
+/// What the losses of a batch are means over: the words of each target but its first, or pairs.
+pub fn counts(batch: &Batch) -> Vec<usize> {
+    match batch {
+        Batch::Seq2Seq(batch) => {
+            let words = |target: &Sentences| target.ids.len().saturating_sub(target.len());
+            batch.targets.iter().map(words).collect()
+        }
+        Batch::Nli(batch) => vec![batch.labels.len()],
+    }
+}
 
 /// The losses of one batch.
 #[derive(Debug)]
@@ -29,19 +40,30 @@ impl BatchLoss {
         first_decoder: usize,
         dropout: &mut Dropout,
     ) -> Self {
+        Self::of_share(model, batch, first_decoder, dropout, &counts(batch))
+    }
+
+    /// Runs the model on `batch`, a share of a larger one that has `whole` target words (or pairs)
+    /// for each target. What is differentiated is the share's part in the larger batch's losses, so
+    /// that the gradients of all shares add up to those of the larger batch. A mean over words
+    /// weighs shares by their words, for each decoder by its own.
+    pub fn of_share(
+        model: &MultitaskModel,
+        batch: &Batch,
+        first_decoder: usize,
+        dropout: &mut Dropout,
+        whole: &[usize],
+    ) -> Self {
         let mut lookups = Lookups::recorded();
+        let counts = counts(batch);
         match batch {
             Batch::Seq2Seq(batch) => {
                 let losses = model.seq2seq_losses(batch, first_decoder, dropout, &mut lookups);
-                let words = |sentences: &gensen_data::batch::Sentences| {
-                    sentences.ids.len().saturating_sub(sentences.len())
-                };
-                let counts = batch.targets.iter().map(words).collect();
-                Self::sum(losses, counts, 0, lookups)
+                Self::sum(losses, counts, whole, 0, lookups)
             }
             Batch::Nli(batch) => {
                 let Some(logits) = model.inference_logits(batch, dropout, &mut lookups) else {
-                    return Self::sum(Vec::new(), Vec::new(), 0, lookups);
+                    return Self::sum(Vec::new(), Vec::new(), &[], 0, lookups);
                 };
                 let pairs = batch.labels.len();
                 let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
@@ -52,19 +74,32 @@ impl BatchLoss {
                 let correct = correct.into_data().iter::<i64>().sum::<i64>();
                 let loss = -log_softmax(logits, 1).gather(1, labels).mean();
                 let correct = correct.unsigned_abs() as usize;
-                Self::sum(vec![loss], vec![pairs], correct, lookups)
+                Self::sum(vec![loss], counts, whole, correct, lookups)
             }
         }
     }
 
-    fn sum(losses: Vec<Tensor<1>>, counts: Vec<usize>, correct: usize, lookups: Lookups) -> Self {
+    fn sum(
+        losses: Vec<Tensor<1>>,
+        counts: Vec<usize>,
+        whole: &[usize],
+        correct: usize,
+        lookups: Lookups,
+    ) -> Self {
         let values = losses.iter().map(|loss| {
             let data = loss.clone().inner().into_data();
             data.iter::<f64>().sum()
         });
         let losses_on_host = values.collect();
-        let total = losses
-            .into_iter()
+        let parts = losses.into_iter().zip(counts.iter().zip(whole));
+        let total = parts
+            .map(|(loss, (&count, &whole))| {
+                if count == whole {
+                    loss
+                } else {
+                    loss * (count as f64 / whole.max(1) as f64)
+                }
+            })
             .reduce(|sum, loss| sum + loss)
             .unwrap_or_else(|| Tensor::zeros([1], &Default::default()));
         Self {
@@ -73,6 +108,35 @@ impl BatchLoss {
             correct,
             graph: Some((total, lookups)),
         }
+    }
+
+    /// The losses of the batch whose shares these are, with nothing left to differentiate.
+    pub fn join(mut shares: Vec<Self>) -> Self {
+        if shares.len() == 1 {
+            return shares.remove(0);
+        }
+        let mut joined = Self {
+            losses: Vec::new(),
+            counts: Vec::new(),
+            correct: 0,
+            graph: None,
+        };
+        let targets = shares.iter().map(|share| share.counts.len()).max();
+        for target in 0..targets.unwrap_or(0) {
+            let of_target = || {
+                let both = |share: &Self| {
+                    let loss = *share.losses.get(target)?;
+                    Some((loss, *share.counts.get(target)?))
+                };
+                shares.iter().filter_map(both)
+            };
+            let count: usize = of_target().map(|(_, count)| count).sum();
+            let sum: f64 = of_target().map(|(loss, count)| loss * count as f64).sum();
+            joined.losses.push(sum / count.max(1) as f64);
+            joined.counts.push(count);
+        }
+        joined.correct = shares.iter().map(|share| share.correct).sum();
+        joined
     }
 
     /// The gradients of the sum of the losses; none when asked again. What the forward pass kept is

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Gradients, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, IndexingUpdateOp, Int, Tensor, TensorData};
 use gensen_model::Lookups;
 use gensen_model::ops::{AdamStep, adam_rows_step, adam_step, sum_of_squares};
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
@@ -104,6 +104,34 @@ impl Gradient {
         }
     }
 
+    fn to_device(self, device: &Device) -> Self {
+        match self {
+            Self::Dense(values) => Self::Dense(values.to_device(device)),
+            Self::Rows(RowGradient { rows, values }) => Self::Rows(RowGradient {
+                rows,
+                values: values.to_device(device),
+            }),
+        }
+    }
+
+    /// The sum of both, which are of one parameter and on one device.
+    fn add(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Dense(a), Self::Dense(b)) => Self::Dense(a + b),
+            (Self::Rows(a), Self::Rows(b)) => {
+                let ids = [&*a.rows, &*b.rows].concat();
+                Self::Rows(RowGradient::sum(
+                    &ids,
+                    Tensor::cat(vec![a.values, b.values], 0),
+                ))
+            }
+            (Self::Dense(a), rows @ Self::Rows(_)) | (rows @ Self::Rows(_), Self::Dense(a)) => {
+                let size = a.dims()[0];
+                Self::Dense(a + rows.dense(size))
+            }
+        }
+    }
+
     fn sum_of_squares(&self) -> Tensor<1> {
         match self {
             Self::Dense(values) => sum_of_squares(values.clone()),
@@ -157,6 +185,20 @@ impl StepGradients {
             taken.0.insert(name, Gradient::Rows(gradient));
         }
         taken
+    }
+
+    /// The sum of these gradients, which stay where they are, and of others from any device.
+    #[must_use]
+    pub fn add(mut self, others: Self, device: &Device) -> Self {
+        for (name, other) in others.0 {
+            let other = other.to_device(device);
+            let sum = match self.0.remove(&name) {
+                Some(gradient) => gradient.add(other),
+                None => other,
+            };
+            self.0.insert(name, sum);
+        }
+        self
     }
 
     /// The Euclidean norm of all gradients together.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use gensen_data::batch::Sentences;
+use gensen_data::batch::{BatchSize, Sentences};
 use gensen_data::prepare::PreparedData;
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::MultitaskModel;
@@ -76,13 +76,13 @@ pub fn table(metrics: &[Metric]) -> String {
 pub fn neighbours(
     model: &MultitaskModel,
     data: &PreparedData,
-    batch_size: usize,
+    size: BatchSize,
 ) -> Result<String, TrainError> {
     let mut text = String::new();
     let Some(held_out) = data.tasks.iter().find_map(|task| task.validation.as_ref()) else {
         return Ok(text);
     };
-    let sentences = distinct(&first_sentences(held_out, batch_size, CANDIDATES)?);
+    let sentences = distinct(&first_sentences(held_out, size, CANDIDATES)?);
     let vectors = model.encode(&sentences, &mut Dropout::off());
     let norms = vectors.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
     let unit = vectors / norms;

@@ -8,39 +8,30 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_train::Interrupter;
-use gensen_data::batch::Batch;
-use gensen_data::dataset::Dataset;
+use gensen_data::batch::BatchSize;
 use gensen_data::loader::{LoadedBatch, Loader};
 use gensen_data::order::{BatchOrder, OrderOptions};
-use gensen_data::prepare::{PreparedData, PreparedTask};
-use gensen_data::spec::{TaskKind, TaskSpec};
+use gensen_data::prepare::PreparedData;
+use gensen_data::spec::TaskKind;
 use gensen_model::MultitaskModel;
-use gensen_model::dropout::Dropout;
 
 use crate::checkpoint::{self, Best, Checkpoints, RunState};
 use crate::config::Config;
 use crate::curves;
+use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
-use crate::files;
-use crate::loss::BatchLoss;
 use crate::metrics::{Metric, MetricsLog, Output, Split, Window};
 use crate::optimizer::{Adam, AdamConfig};
+use crate::precision;
+use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
+use crate::tasks::{Task, tasks};
 use crate::validation::{self, HeldOut};
+
+pub use crate::resume::Resume;
 
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
-
-/// Where a run begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// At the newest whole checkpoint of the run's folder, or afresh if there is none.
-    Auto,
-    /// Afresh; refused if the folder holds a run already.
-    Never,
-    /// At this checkpoint.
-    Path(PathBuf),
-}
 
 /// What happens during a run, for those who watch it.
 #[derive(Clone, Debug)]
@@ -98,70 +89,6 @@ pub struct Outcome {
     pub model: MultitaskModel,
 }
 
-/// One task with its place among decoders and reports.
-struct Task {
-    name: String,
-    kind: TaskKind,
-    /// Which of a batch's targets are trained.
-    targets: Vec<usize>,
-    /// Its first decoder.
-    decoder: usize,
-    /// Its first place in reports.
-    first_output: usize,
-    outputs: Vec<Output>,
-    train: Dataset,
-    validation: Option<Dataset>,
-    test: Option<Dataset>,
-}
-
-/// Gives each task its decoders, and its places in reports.
-fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> {
-    let (mut decoder, mut first_output) = (0, 0);
-    let mut tasks = Vec::new();
-    for (spec, task) in specs.iter().zip(prepared) {
-        let targets = spec.decoders();
-        let inference = task.kind == TaskKind::Nli;
-        let names: Vec<String> = match targets.len() {
-            0 | 1 => vec![task.name.clone()],
-            _ => {
-                let decoders = task.kind.decoders();
-                let name = |&target: &usize| format!("{}/{}", task.name, decoders[target]);
-                targets.iter().map(name).collect()
-            }
-        };
-        let outputs: Vec<Output> = names
-            .into_iter()
-            .map(|name| Output { name, inference })
-            .collect();
-        let (decoders, count) = (targets.len(), outputs.len());
-        tasks.push(Task {
-            name: task.name.clone(),
-            kind: task.kind,
-            targets,
-            decoder,
-            first_output,
-            outputs,
-            train: task.train.clone(),
-            validation: task.validation.clone(),
-            test: task.test.clone(),
-        });
-        decoder += decoders;
-        first_output += count;
-    }
-    tasks
-}
-
-/// Leaves of a batch's targets those that are trained.
-pub(crate) fn keep_targets(batch: Batch, targets: &[usize]) -> Batch {
-    match batch {
-        Batch::Seq2Seq(mut batch) if targets.len() < batch.targets.len() => {
-            batch.targets = targets.iter().map(|&k| batch.targets[k].clone()).collect();
-            Batch::Seq2Seq(batch)
-        }
-        batch => batch,
-    }
-}
-
 /// The model of a configuration for prepared data, with initial weights.
 pub fn initial_model(
     config: &Config,
@@ -186,6 +113,8 @@ struct Run<'a> {
     outputs: Vec<Output>,
     checkpoints: Checkpoints,
     log: MetricsLog,
+    devices: Devices,
+    /// On the main device.
     model: MultitaskModel,
     adam: Adam,
     state: RunState,
@@ -198,15 +127,19 @@ struct Run<'a> {
 /// The run's folder holds what `docs/training.md` describes. Everything random is a function of
 /// the seed and the step: a run that was stopped at any moment and resumed ends, on the CPU, in the
 /// same bytes as one that never stopped.
+///
+/// Of several `devices` each takes a batch of the configured size in every step: up to the rounding
+/// of sums, N of them train as one with batches N times as large. The first one updates, validates
+/// and saves.
 pub fn train(
     config: &Config,
     data: &PreparedData,
-    device: &Device,
+    devices: &[Device],
     resume: &Resume,
     interrupter: &Interrupter,
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, TrainError> {
-    let run = Run::open(config, data, device, resume, watch)?;
+    let run = Run::open(config, data, devices, resume, watch)?;
     let (mut run, ending) = run.steps(interrupter)?;
     if ending != Ending::Interrupted {
         run.test()?;
@@ -224,31 +157,19 @@ impl<'a> Run<'a> {
     fn open(
         config: &'a Config,
         data: &PreparedData,
-        device: &Device,
+        devices: &[Device],
         resume: &Resume,
         watch: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self, TrainError> {
+        let (device, others) = devices.split_first().ok_or_else(|| TrainError::Device {
+            device: "none".into(),
+            problem: "a run needs at least one".into(),
+        })?;
+        precision::check(devices, config.training.precision)?;
         let folder = config.folder();
-        let checkpoints = Checkpoints::of(&folder);
-        let from = match resume {
-            Resume::Path(path) => {
-                checkpoint::verify(path)?;
-                Some(path.clone())
-            }
-            Resume::Auto => checkpoints.newest_whole()?,
-            Resume::Never if checkpoints.steps()?.is_empty() => None,
-            Resume::Never => {
-                return Err(TrainError::Resume {
-                    folder,
-                    problem: "it holds a run already, and --resume never would overwrite it; \
-                              choose another run.folder or remove this one"
-                        .into(),
-                });
-            }
-        };
-        if from.is_some() {
-            same_run(&folder, config)?;
-        }
+        let batch = config.training.batch().times(devices.len());
+        let start = resume.start(&folder, config, batch)?;
+        let resumed = start.is_some();
         let tasks = tasks(&config.tasks, &data.tasks);
         let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
         let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
@@ -263,11 +184,12 @@ impl<'a> Run<'a> {
         );
         let mut model = initial_model(config, data, &device.clone().autodiff())?;
         let adam = AdamConfig::new(config.training.learning_rate, config.training.clip_norm);
-        let (state, adam) = match &from {
+        let (state, adam) = match start {
             None => {
                 let state = RunState {
                     step: 0,
                     seed: config.run.seed,
+                    batch: Some(batch),
                     sampler_positions: sampler.positions(0),
                     updates: Default::default(),
                     window: Window::new(outputs.len()),
@@ -275,44 +197,52 @@ impl<'a> Run<'a> {
                 };
                 (state, Adam::new(adam))
             }
-            Some(path) => {
-                let state = checkpoint::load_state(path)?;
+            Some(Start {
+                checkpoint,
+                mut state,
+            }) => {
                 if state.sampler_positions != sampler.positions(state.step)
                     || state.window.tasks.len() != outputs.len()
                 {
+                    let path = checkpoint.display();
                     return Err(TrainError::Resume {
                         folder,
-                        problem: format!(
-                            "{} was written by other tasks or weights",
-                            path.display()
-                        ),
+                        problem: format!("{path} was written by other tasks or weights"),
                     });
                 }
-                model = checkpoint::load_model(path, model)?;
-                let adam = checkpoint::load_optimizer(path, &state, adam, device)?;
+                state.batch = Some(batch);
+                model = checkpoint::load_model(&checkpoint, model)?;
+                let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, device)?;
                 watch(Event::Resumed {
-                    from: path,
+                    from: &checkpoint,
                     step: state.step,
                 });
                 (state, adam)
             }
         };
         fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
-        write_config(&folder, config)?;
-        let log = MetricsLog::open(&folder, from.is_some().then_some(state.step))?;
+        resume::write_config(&folder, config)?;
+        let log = MetricsLog::open(&folder, resumed.then_some(state.step))?;
+        let model = model.train();
         Ok(Self {
             config,
+            checkpoints: Checkpoints::of(&folder),
             folder,
             tasks,
             outputs,
-            checkpoints,
             log,
-            model: model.train(),
+            devices: Devices::new(device, others, &model),
+            model,
             adam,
             state,
             sampler: Arc::new(sampler),
             watch,
         })
+    }
+
+    /// How much a step of all devices takes.
+    fn batch_size(&self) -> BatchSize {
+        self.config.training.batch().times(self.devices.count())
     }
 
     fn loader(&self) -> Loader {
@@ -322,8 +252,8 @@ impl<'a> Run<'a> {
                 bucket_batches: training.bucket_batches,
             };
             let seed = self.config.run.seed;
-            let order =
-                BatchOrder::new(&task.train, training.batch_size, seed, &task.name, options);
+            let size = self.batch_size();
+            let order = BatchOrder::new(&task.train, size, seed, &task.name, options);
             (task.train.clone(), order)
         };
         let sampler = Arc::clone(&self.sampler);
@@ -342,6 +272,9 @@ impl<'a> Run<'a> {
         let management = &self.config.management;
         if self.state.step == 0 {
             self.validate()?;
+        }
+        if self.patience_is_over() {
+            return Ok((self, Ending::StoppedEarly));
         }
         let loader = self.loader();
         for loaded in loader {
@@ -377,9 +310,13 @@ impl<'a> Run<'a> {
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
         let task = &self.tasks[loaded.task];
-        let batch = keep_targets(loaded.batch?, &task.targets);
-        let mut dropout = Dropout::for_step(self.config.run.seed, self.state.step);
-        let mut loss = BatchLoss::new(&self.model, &batch, task.decoder, &mut dropout);
+        let batch = StepBatch {
+            batch: loaded.batch?,
+            first_decoder: task.decoder,
+            seed: self.config.run.seed,
+            step: self.state.step,
+        };
+        let (loss, gradients) = self.devices.gradients(&self.model, batch)?;
         let not_finite = |what, value: f64| TrainError::NotFinite {
             what,
             task: task.name.clone(),
@@ -390,12 +327,13 @@ impl<'a> Run<'a> {
         if !total.is_finite() {
             return Err(not_finite("loss", total));
         }
-        let gradients = loss.backward(&self.model);
         let norm = gradients.norm();
         if !norm.is_finite() {
             return Err(not_finite("gradient norm", norm));
         }
+        let updated: Vec<String> = gradients.0.keys().cloned().collect();
         self.model = self.adam.step(self.model, gradients, norm);
+        self.devices.update(&self.model, &updated);
         self.state.step += 1;
         let seconds = started.elapsed().as_secs_f64();
         self.state
@@ -447,7 +385,7 @@ impl<'a> Run<'a> {
 
     fn measure(&self, split: Split) -> Result<Vec<Metric>, TrainError> {
         let model = self.model.valid();
-        let (step, batch_size) = (self.state.step, self.config.training.batch_size);
+        let (step, size) = (self.state.step, self.config.training.batch());
         let mut metrics = Vec::new();
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
@@ -459,23 +397,25 @@ impl<'a> Run<'a> {
             let held_out = HeldOut {
                 data,
                 split,
-                targets: &task.targets,
                 outputs: &task.outputs,
                 decoder: task.decoder,
             };
-            metrics.extend(held_out.measure(&model, step, batch_size)?);
+            metrics.extend(held_out.measure(&model, step, size)?);
             if !ranked {
-                metrics.push(validation::effective_rank(&model, data, step, batch_size)?);
+                metrics.push(validation::effective_rank(&model, data, step, size)?);
                 ranked = true;
             }
         }
         Ok(metrics)
     }
 
+    /// Whether the step is one of validation, and the best was too long ago.
     fn patience_is_over(&self) -> bool {
-        let patience = self.config.management.early_stopping_patience;
+        let management = &self.config.management;
+        let (step, patience) = (self.state.step, management.early_stopping_patience);
         let best = self.state.best.map_or(0, |best| best.step);
-        patience > 0 && self.state.step - best >= patience
+        let validated = step.is_multiple_of(management.validate_every);
+        patience > 0 && validated && step - best >= patience
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
@@ -489,54 +429,4 @@ impl<'a> Run<'a> {
         (self.watch)(Event::Checkpoint { path: &path });
         Ok(())
     }
-}
-
-fn write_config(folder: &Path, config: &Config) -> Result<(), TrainError> {
-    let path = folder.join("config.toml");
-    let text = toml::to_string(config).map_err(|e| TrainError::Config {
-        origin: path.display().to_string(),
-        problem: e.to_string(),
-    })?;
-    files::write(&path, |file| file.write_all(text.as_bytes())).map_err(TrainError::io(&path))
-}
-
-/// Refuses to go on with a run under settings that would make it another run.
-fn same_run(folder: &Path, config: &Config) -> Result<(), TrainError> {
-    let path = folder.join("config.toml");
-    let Ok(text) = fs::read_to_string(&path) else {
-        return Ok(());
-    };
-    let before: Config = toml::from_str(&text).map_err(|e| TrainError::Config {
-        origin: path.display().to_string(),
-        problem: e.to_string(),
-    })?;
-    let same_training = {
-        // How long to train and how fast to learn may change; what is trained may not.
-        let mut now = config.training.clone();
-        now.steps = before.training.steps;
-        now.learning_rate = before.training.learning_rate;
-        now.clip_norm = before.training.clip_norm;
-        now == before.training
-    };
-    let differs = if before.run.seed != config.run.seed {
-        "run.seed"
-    } else if before.model != config.model {
-        "[model]"
-    } else if before.vocabulary != config.vocabulary {
-        "[vocabulary]"
-    } else if !same_training {
-        "[training]"
-    } else if before.tasks != config.tasks {
-        "[[task]]"
-    } else {
-        return Ok(());
-    };
-    Err(TrainError::Resume {
-        folder: folder.into(),
-        problem: format!(
-            "{differs} differs from the run's own configuration ({}); choose another run.folder \
-             for another run",
-            path.display()
-        ),
-    })
 }

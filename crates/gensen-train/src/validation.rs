@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use faer::{Mat, Side};
-use gensen_data::batch::{Batch, Sentences};
+use gensen_data::batch::{Batch, BatchSize, Sentences};
 use gensen_data::dataset::Dataset;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
@@ -12,7 +12,6 @@ use gensen_model::dropout::Dropout;
 use crate::error::TrainError;
 use crate::loss::BatchLoss;
 use crate::metrics::{Metric, Output, Split};
-use crate::run::keep_targets;
 
 /// Sentences whose vectors' effective rank is measured.
 const RANK_SENTENCES: usize = 500;
@@ -24,8 +23,6 @@ pub struct HeldOut<'a> {
     pub data: &'a Dataset,
     /// What they are for.
     pub split: Split,
-    /// Which of a batch's targets count.
-    pub targets: &'a [usize],
     /// What is reported, one entry a target.
     pub outputs: &'a [Output],
     /// The decoder of the first target.
@@ -39,15 +36,14 @@ impl HeldOut<'_> {
         &self,
         model: &MultitaskModel,
         step: u64,
-        batch_size: usize,
+        size: BatchSize,
     ) -> Result<Vec<Metric>, TrainError> {
         let started = Instant::now();
         let mut losses = vec![0.0; self.outputs.len()];
         let mut counts = vec![0_u64; self.outputs.len()];
         let mut correct = 0_u64;
-        for batch in self.data.sequential(batch_size) {
-            let batch = keep_targets(batch?, self.targets);
-            let loss = BatchLoss::new(model, &batch, self.decoder, &mut Dropout::off());
+        for batch in self.data.sequential(size) {
+            let loss = BatchLoss::new(model, &batch?, self.decoder, &mut Dropout::off());
             for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
                 losses[k] += value * *count as f64;
                 counts[k] += *count as u64;
@@ -74,11 +70,11 @@ impl HeldOut<'_> {
 /// The first sentences of held-out data, for looking at their vectors.
 pub fn first_sentences(
     data: &Dataset,
-    batch_size: usize,
+    size: BatchSize,
     count: usize,
 ) -> Result<Sentences, TrainError> {
     let mut sentences = Sentences::default();
-    for batch in data.sequential(batch_size) {
+    for batch in data.sequential(size) {
         let source = match batch? {
             Batch::Seq2Seq(batch) => batch.source,
             Batch::Nli(batch) => batch.premises,
@@ -98,9 +94,9 @@ pub fn effective_rank(
     model: &MultitaskModel,
     data: &Dataset,
     step: u64,
-    batch_size: usize,
+    size: BatchSize,
 ) -> Result<Metric, TrainError> {
-    let sentences = first_sentences(data, batch_size, RANK_SENTENCES)?;
+    let sentences = first_sentences(data, size, RANK_SENTENCES)?;
     let vectors = model.encode(&sentences, &mut Dropout::off());
     Ok(Metric {
         effective_rank: Some(effective_rank_of(vectors)),

@@ -1,0 +1,128 @@
+//! Where a run begins, and whether it is the run that a folder holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gensen_data::batch::BatchSize;
+
+use crate::checkpoint::{self, Checkpoints, RunState};
+use crate::config::Config;
+use crate::error::TrainError;
+use crate::files;
+
+/// Where a run begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// At the newest whole checkpoint of the run's folder, or afresh if there is none.
+    Auto,
+    /// Afresh; refused if the folder holds a run already.
+    Never,
+    /// At this checkpoint.
+    Path(PathBuf),
+}
+
+/// A checkpoint that a run goes on from.
+pub(crate) struct Start {
+    pub(crate) checkpoint: PathBuf,
+    pub(crate) state: RunState,
+}
+
+impl Resume {
+    /// The checkpoint in the run's folder to go on from, if any; `batch` is what a step of all
+    /// devices takes.
+    pub(crate) fn start(
+        &self,
+        folder: &Path,
+        config: &Config,
+        batch: BatchSize,
+    ) -> Result<Option<Start>, TrainError> {
+        let checkpoints = Checkpoints::of(folder);
+        let from = match self {
+            Self::Path(path) => {
+                checkpoint::verify(path)?;
+                Some(path.clone())
+            }
+            Self::Auto => checkpoints.newest_whole()?,
+            Self::Never if checkpoints.steps()?.is_empty() => None,
+            Self::Never => {
+                return Err(TrainError::Resume {
+                    folder: folder.into(),
+                    problem: "it holds a run already, and --resume never would overwrite it; \
+                              choose another run.folder or remove this one"
+                        .into(),
+                });
+            }
+        };
+        let Some(checkpoint) = from else {
+            return Ok(None);
+        };
+        let before = same_run(folder, config)?;
+        let state = checkpoint::load_state(&checkpoint)?;
+        let before = state.batch.or(before.map(|config| config.training.batch()));
+        if let Some(before) = before.filter(|&before| before != batch) {
+            return Err(TrainError::Resume {
+                folder: folder.into(),
+                problem: format!(
+                    "a step of all devices takes {batch}, and took {before}: set \
+                     training.batch_size or training.batch_words so that it is the same again \
+                     with this number of devices"
+                ),
+            });
+        }
+        Ok(Some(Start { checkpoint, state }))
+    }
+}
+
+/// Writes the configuration as resolved.
+pub(crate) fn write_config(folder: &Path, config: &Config) -> Result<(), TrainError> {
+    let path = folder.join("config.toml");
+    let text = toml::to_string(config).map_err(|e| TrainError::Config {
+        origin: path.display().to_string(),
+        problem: e.to_string(),
+    })?;
+    files::write(&path, |file| file.write_all(text.as_bytes())).map_err(TrainError::io(&path))
+}
+
+/// The configuration that a folder's run had. Refuses settings that would make it another run.
+fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError> {
+    let path = folder.join("config.toml");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(None);
+    };
+    let before: Config = toml::from_str(&text).map_err(|e| TrainError::Config {
+        origin: path.display().to_string(),
+        problem: e.to_string(),
+    })?;
+    let same_training = {
+        // How long to train and how fast to learn may change; what is trained may not. How much a
+        // step takes is compared for all devices together.
+        let mut now = config.training.clone();
+        now.batch_size = before.training.batch_size;
+        now.batch_words = before.training.batch_words;
+        now.steps = before.training.steps;
+        now.learning_rate = before.training.learning_rate;
+        now.clip_norm = before.training.clip_norm;
+        now == before.training
+    };
+    let differs = if before.run.seed != config.run.seed {
+        "run.seed"
+    } else if before.model != config.model {
+        "[model]"
+    } else if before.vocabulary != config.vocabulary {
+        "[vocabulary]"
+    } else if !same_training {
+        "[training]"
+    } else if before.tasks != config.tasks {
+        "[[task]]"
+    } else {
+        return Ok(Some(before));
+    };
+    Err(TrainError::Resume {
+        folder: folder.into(),
+        problem: format!(
+            "{differs} differs from the run's own configuration ({}); choose another run.folder \
+             for another run",
+            path.display()
+        ),
+    })
+}

@@ -1,0 +1,61 @@
+//! Early stopping.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use support::{Run, TINY};
+
+/// So long a step makes everything worse at once; the best validation is the first.
+const WORSE: [&str; 8] = [
+    "--set",
+    "training.learning_rate=1",
+    "--set",
+    "management.validate_every=2",
+    "--set",
+    "management.early_stopping_patience=5",
+    "--set",
+    "training.batch_size=4",
+];
+
+#[test]
+fn a_run_that_no_longer_improves_stops() {
+    let run = Run::new(TINY);
+    let printed = run.succeed(&WORSE);
+    // Patience ends at step 5; the next validation is at step 6.
+    assert!(printed.contains("stopped at step 6"), "{printed}");
+    assert!(run.checkpoint(6).join("manifest.json").exists());
+    let steps = |run: &Run, split: &str| -> Vec<u64> {
+        let metrics = run.metrics();
+        let of_split = metrics.iter().filter(|metric| metric["split"] == split);
+        let mut steps: Vec<u64> = of_split.map(|m| m["step"].as_u64().unwrap()).collect();
+        steps.dedup();
+        steps
+    };
+    assert_eq!(steps(&run, "validation"), [0, 2, 4, 6]);
+    assert_eq!(steps(&run, "test"), [6]);
+
+    // The same command again has nothing left to do.
+    let before = run.metrics();
+    let printed = run.succeed(&WORSE);
+    assert!(printed.contains("stopped at step 6"), "{printed}");
+    assert_eq!(run.metrics(), before);
+    assert!(!run.checkpoint(7).exists());
+
+    // With more patience it goes on.
+    let mut patient = WORSE;
+    patient[5] = "management.early_stopping_patience=9";
+    let printed = run.succeed(&patient);
+    assert!(printed.contains("stopped at step 10"), "{printed}");
+}
+
+#[test]
+fn a_run_that_improves_does_not_stop() {
+    let run = Run::new(TINY);
+    let printed = run.succeed(&[
+        "--set",
+        "management.validate_every=10",
+        "--set",
+        "management.early_stopping_patience=10",
+    ]);
+    assert!(printed.contains("finished 40 steps"), "{printed}");
+}
