@@ -114,6 +114,10 @@ fn configurations_are_checked_key_by_key() {
         &["--set model.layers=none"],
     );
     refused(&task, files, &["--device", "abacus"], &["abacus", "cpu"]);
+    if !cfg!(feature = "cuda") {
+        let expected = ["`cuda:1`", "--features cuda"];
+        refused(&task, files, &["--device", "cuda:1"], &expected);
+    }
     refused(&task, files, &["--config", "nowhere.toml"], &["--config"]);
     refused(
         &task.replace("translation", "parsing?"),

@@ -38,8 +38,8 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: auto or cpu.
-    #[arg(long, default_value = "auto")]
+    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    #[arg(long, default_value = "auto", value_name = "NAME|list")]
     device: String,
     /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
@@ -85,6 +85,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 pub(crate) fn run() -> Result<()> {
+    if device::list_is_asked_for(std::env::args_os()) {
+        print!("{}", device::Listing::new());
+        return Ok(());
+    }
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Export {
@@ -113,6 +117,9 @@ fn train(arguments: &Train) -> Result<()> {
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
+    if arguments.device == "auto" {
+        tracing::info!("device: {}", device::auto());
+    }
     let interrupter = Interrupter::new();
     stop_on_signals(&interrupter)?;
     let data = prepare(&config, &folder)?;

@@ -17,7 +17,8 @@ pub struct BatchLoss {
     pub counts: Vec<usize>,
     /// Pairs whose label was guessed right; zero for other tasks.
     pub correct: usize,
-    /// The sum of the losses and the embedding rows they depend on, until differentiated.
+    /// The sum of the losses, if there are any, and the embedding rows they depend on, until
+    /// differentiated.
     graph: Option<(Tensor<1>, Lookups)>,
 }
 
@@ -63,15 +64,12 @@ impl BatchLoss {
             data.iter::<f64>().sum()
         });
         let losses_on_host = values.collect();
-        let total = losses
-            .into_iter()
-            .reduce(|sum, loss| sum + loss)
-            .unwrap_or_else(|| Tensor::zeros([1], &Default::default()));
+        let total = losses.into_iter().reduce(|sum, loss| sum + loss);
         Self {
             losses: losses_on_host,
             counts,
             correct,
-            graph: Some((total, lookups)),
+            graph: total.map(|total| (total, lookups)),
         }
     }
 
