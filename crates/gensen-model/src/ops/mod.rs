@@ -3,6 +3,11 @@
 //! Each has hand-written derivatives, a generic composition of back-end primitives that works
 //! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
 
+#![cfg_attr(
+    feature = "tch",
+    allow(deprecated, reason = "libtorch is asked for, and burn-tch carries it")
+)]
+
 mod adam;
 #[cfg(test)]
 mod agreement;
