@@ -40,9 +40,9 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: auto or cpu; or several, each of which takes a batch in every step, such
-    /// as cpu,cpu.
-    #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
+    /// Where to compute: `auto`, a device such as `cuda:1`, several with commas between them, each of
+    /// which takes a batch in every step, or `list` to see what there is.
+    #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
     /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
@@ -97,6 +97,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 pub(crate) fn run() -> Result<()> {
+    if device::list_is_asked_for(std::env::args_os()) {
+        print!("{}", device::Listing::new());
+        return Ok(());
+    }
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Export {
@@ -126,6 +130,9 @@ fn train(arguments: &Train) -> Result<()> {
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
+    if arguments.device == "auto" {
+        tracing::info!("device: {}", device::auto());
+    }
     let interrupter = Interrupter::new();
     stop_on_signals(&interrupter)?;
     let data = prepare(&config, &folder)?;
