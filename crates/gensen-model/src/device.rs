@@ -7,6 +7,11 @@
 mod cube;
 mod error;
 mod family;
+mod guard;
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "remote")]
+mod server;
 #[cfg(feature = "tch")]
 mod torch;
 
@@ -18,6 +23,10 @@ pub use burn::tensor::Device;
 
 pub use error::{DeviceError, DeviceProblem};
 use family::{FAMILIES, Family};
+pub use guard::{DeviceLost, guard};
+
+/// What the names of devices begin with that other machines serve.
+const SERVED: &str = "remote:";
 
 /// A device of this machine that works.
 #[derive(Clone, Debug)]
@@ -104,15 +113,19 @@ impl fmt::Display for Listing {
     }
 }
 
-/// The device of this name: `auto`, or a family and perhaps a place, as in `cuda:1`.
+/// The device of this name: `auto`, a family and perhaps a place, as in `cuda:1`, or
+/// `remote:HOST:PORT`, which another machine serves.
 ///
 /// # Errors
 ///
 /// A name that means nothing, a family that is not compiled in, a device that this machine lacks
-/// or that does not start.
+/// or that does not start, a server that cannot be reached or refuses.
 pub fn by_name(name: &str) -> Result<Device, DeviceError> {
     if name == "auto" {
         return Ok(auto().chosen.device.clone());
+    }
+    if let Some(address) = name.strip_prefix(SERVED) {
+        return served(address).map_err(|problem| problem.of(name));
     }
     let unknown = || DeviceProblem::Unknown { known: known() }.of(name);
     let (family, place) = parse(name).ok_or_else(unknown)?;
@@ -129,6 +142,16 @@ pub fn by_name(name: &str) -> Result<Device, DeviceError> {
         Ok(_) => Ok(found.device),
         Err(problem) => Err(DeviceProblem::Broken(problem).of(name)),
     }
+}
+
+#[cfg(feature = "remote")]
+fn served(address: &str) -> Result<Device, DeviceProblem> {
+    remote::connect(address).map_err(|error| DeviceProblem::Absent(error.to_string()))
+}
+
+#[cfg(not(feature = "remote"))]
+fn served(_: &str) -> Result<Device, DeviceProblem> {
+    Err(DeviceProblem::NotCompiled { feature: "remote" })
 }
 
 /// The devices of several names with commas between them.

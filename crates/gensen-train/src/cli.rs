@@ -17,6 +17,8 @@ use gensen_train::run::{self, Ending, Outcome, Resume};
 
 #[cfg(feature = "tui")]
 use crate::dashboard::Dashboard;
+#[cfg(feature = "remote")]
+use crate::serve;
 use crate::terminal::{self, Progress};
 
 /// Train a general-purpose sentence encoder on many tasks at once.
@@ -76,6 +78,13 @@ enum Command {
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
     },
+    /// Serve a device of this machine to trainers and encoders on other machines.
+    #[cfg(feature = "remote")]
+    #[command(
+        after_help = "Example:\n  gensen-train serve-device --listen 0.0.0.0:7878 --device cpu\n\n\
+                      If GENSEN_REMOTE_TOKEN is set, only those who have the same are let in."
+    )]
+    ServeDevice(serve::Arguments),
 }
 
 /// Devices by their names with commas between them.
@@ -113,16 +122,26 @@ pub(crate) fn run() -> Result<()> {
             println!("{}", output.display());
             Ok(())
         }
-        None => train(&arguments.train),
+        #[cfg(feature = "remote")]
+        Some(Command::ServeDevice(arguments)) => {
+            terminal::log_to(None)?;
+            serve::run(&arguments)
+        }
+        None => device::guard(&arguments.train.device, || train(&arguments.train)),
     }
+}
+
+/// Computes with so many threads.
+pub(crate) fn use_threads(threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("--threads")
 }
 
 fn train(arguments: &Train) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("--threads")?;
+        use_threads(threads)?;
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = devices(&arguments.device)?;

@@ -18,6 +18,8 @@ mod gru;
 mod gru_kernels;
 pub(crate) mod math;
 mod panels;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 
 use std::sync::Arc;
 
@@ -195,7 +197,6 @@ macro_rules! concrete_backend {
 #[cfg(any(
     feature = "cuda",
     feature = "metal",
-    feature = "remote",
     feature = "tch",
     feature = "vulkan"
 ))]
@@ -214,7 +215,7 @@ composed_backend!(burn::backend::Cube);
 #[cfg(feature = "tch")]
 composed_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
-composed_backend!(burn::backend::Remote);
+concrete_backend!(burn::backend::Remote);
 
 impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
     for Autodiff<B, C>

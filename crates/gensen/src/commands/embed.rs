@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gensen_model::ConcatEncoder;
 use gensen_model::weights::scratch::Scratch;
+use gensen_model::{ConcatEncoder, device};
 use ndarray::ArrayView2;
 
 use super::Usage;
@@ -99,6 +99,10 @@ impl Part {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    device::guard(&arguments.encoding.device, || embed(arguments))
+}
+
+fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
     if to_standard_output && arguments.format == Format::Npy {
         let problem = "--output -: standard output takes `--format jsonl`; .npy needs a file";

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     batch_size: u32,
     /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
-    device: String,
+    pub(super) device: String,
     /// Threads to compute with. [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
