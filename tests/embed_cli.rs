@@ -320,3 +320,25 @@ fn narrower_weights_give_nearly_the_same_vectors() {
         &["i4", "[possible values: f32, f16, i8]"],
     );
 }
+
+#[test]
+fn devices_are_listed_and_what_is_not_there_is_refused() {
+    let home = Home::new();
+    for arguments in [
+        &["embed", "--device", "list"][..],
+        &["eval", "--device=list"],
+    ] {
+        let list = text(&home.run(arguments, b"").stdout);
+        let works: Vec<&str> = list.lines().filter(|line| !line.contains(" - ")).collect();
+        assert!(works.iter().any(|line| line.starts_with("cpu ")), "{list}");
+        let auto = works.iter().filter(|line| line.ends_with(" (auto)"));
+        assert_eq!(auto.count(), 1, "{list}");
+    }
+    let with = |device| [&EMBED[..], &["--device", device]].concat();
+    home.refused(&with("tpu"), b"", 2, &["`tpu`", "auto, ", "cpu"]);
+    home.refused(&with("cpu:1"), b"", 2, &["`cpu:1`", "only one"]);
+    if !cfg!(feature = "cuda") {
+        let expected = ["`cuda`", "not compiled in", "--features cuda"];
+        home.refused(&with("cuda"), b"", 2, &expected);
+    }
+}

@@ -129,6 +129,10 @@ fn configurations_are_checked_key_by_key() {
             &["training.precision", precision, "the CPU computes in f32"],
         );
     }
+    if !cfg!(feature = "cuda") {
+        let expected = ["`cuda:1`", "--features cuda"];
+        refused(&task, files, &["--device", "cuda:1"], &expected);
+    }
     refused(&task, files, &["--config", "nowhere.toml"], &["--config"]);
     refused(
         &task.replace("translation", "parsing?"),

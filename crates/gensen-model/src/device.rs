@@ -1,23 +1,251 @@
 //! Devices by the names users give them.
+//!
+//! A device is called by its family (`cpu`) and, where a machine has several of one, by its place
+//! among them (`cuda:1`). `auto` is the best that works.
 
-use burn::tensor::Device;
-use thiserror::Error;
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+mod cube;
+mod error;
+mod family;
+mod guard;
+#[cfg(feature = "remote")]
+pub mod remote;
+#[cfg(feature = "remote")]
+mod server;
+#[cfg(feature = "tch")]
+mod torch;
 
-/// A device that cannot be had.
-#[derive(Debug, Error)]
-#[error("device `{name}`: this build knows {known}")]
-pub struct DeviceError {
-    name: String,
-    known: &'static str,
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::OnceLock;
+
+pub use burn::tensor::Device;
+
+pub use error::{DeviceError, DeviceProblem};
+use family::{FAMILIES, Family};
+pub use guard::{DeviceLost, guard};
+
+/// What the names of devices begin with that other machines serve.
+const SERVED: &str = "remote:";
+
+/// A device of this machine that works.
+#[derive(Clone, Debug)]
+pub struct Available {
+    /// What [`by_name`] calls it.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// The device.
+    pub device: Device,
+    /// A CPU that does a GPU's work, slowly: for trying out.
+    pub software: bool,
 }
 
-/// The device called `name`: `auto` or `cpu`.
-pub fn by_name(name: &str) -> Result<Device, DeviceError> {
-    match name {
-        "auto" | "cpu" => Ok(Device::flex()),
-        _ => Err(DeviceError {
-            name: name.into(),
-            known: "auto, cpu",
-        }),
+/// What `auto` stands for, and why.
+#[derive(Debug)]
+pub struct Auto {
+    /// The device it takes.
+    pub chosen: Available,
+    /// Why it takes none that it would have preferred; families that are not compiled in are not
+    /// mentioned.
+    pub passed_over: Vec<DeviceError>,
+}
+
+impl Auto {
+    /// Whether this build knows more than the CPU.
+    pub fn had_a_choice(&self) -> bool {
+        self.chosen.name != "cpu" || !self.passed_over.is_empty()
     }
 }
+
+impl fmt::Display for Auto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.chosen.name, self.chosen.description)?;
+        let mut reasons = self.passed_over.iter();
+        reasons.try_for_each(|error| write!(f, "; {error}"))
+    }
+}
+
+/// The devices of this machine: `--device list`, a line each.
+#[derive(Debug)]
+pub struct Listing {
+    /// The devices that work, best first.
+    pub devices: Vec<Available>,
+    /// Families without a device and devices that do not start; a line begins `NAME -`.
+    pub others: Vec<DeviceError>,
+}
+
+impl Listing {
+    /// Finds and starts every device.
+    pub fn new() -> Self {
+        let mut listing = Self {
+            devices: Vec::new(),
+            others: Vec::new(),
+        };
+        for device in FAMILIES.iter().flat_map(survey) {
+            match device {
+                Ok(device) => listing.devices.push(device),
+                Err(error) => listing.others.push(error),
+            }
+        }
+        listing
+    }
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = &auto().chosen.name;
+        for device in &self.devices {
+            let (name, description) = (&device.name, &device.description);
+            let auto = if name == chosen { " (auto)" } else { "" };
+            writeln!(f, "{name:<12} {description}{auto}")?;
+        }
+        for DeviceError { name, problem } in &self.others {
+            writeln!(f, "{name:<12} - {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The device of this name: `auto`, a family and perhaps a place, as in `cuda:1`, or
+/// `remote:HOST:PORT`, which another machine serves.
+///
+/// # Errors
+///
+/// A name that means nothing, a family that is not compiled in, a device that this machine lacks
+/// or that does not start, a server that cannot be reached or refuses.
+pub fn by_name(name: &str) -> Result<Device, DeviceError> {
+    if name == "auto" {
+        return Ok(auto().chosen.device.clone());
+    }
+    if let Some(address) = name.strip_prefix(SERVED) {
+        return served(address).map_err(|problem| problem.of(name));
+    }
+    let unknown = || DeviceProblem::Unknown { known: known() }.of(name);
+    let (family, place) = parse(name).ok_or_else(unknown)?;
+    let mut found = family.find()?;
+    if place >= found.len() {
+        let problem = match found.len() {
+            1 => format!("there is only one `{}`", family.name),
+            count => format!("there are {count}, counted from 0"),
+        };
+        return Err(DeviceProblem::Absent(problem).of(name));
+    }
+    let found = found.swap_remove(place);
+    match (found.start)() {
+        Ok(_) => Ok(found.device),
+        Err(problem) => Err(DeviceProblem::Broken(problem).of(name)),
+    }
+}
+
+#[cfg(feature = "remote")]
+fn served(address: &str) -> Result<Device, DeviceProblem> {
+    remote::connect(address).map_err(|error| DeviceProblem::Absent(error.to_string()))
+}
+
+#[cfg(not(feature = "remote"))]
+fn served(_: &str) -> Result<Device, DeviceProblem> {
+    Err(DeviceProblem::NotCompiled { feature: "remote" })
+}
+
+/// The devices of several names with commas between them.
+///
+/// # Errors
+///
+/// As [`by_name`].
+pub fn all_by_name(names: &str) -> Result<Vec<Device>, DeviceError> {
+    names.split(',').map(|name| by_name(name.trim())).collect()
+}
+
+/// Whether a program's arguments hold `--device list`, which asks for a [`Listing`] and nothing else:
+/// arguments that the program requires may then be absent.
+pub fn list_is_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let apart = |pair: &[OsString]| pair[0] == "--device" && pair[1] == "list";
+    arguments.windows(2).any(apart) || arguments.iter().any(|a| a == "--device=list")
+}
+
+/// What `auto` stands for: CUDA, Metal, Vulkan on a GPU, libtorch on CUDA, or else the CPU.
+pub fn auto() -> &'static Auto {
+    static AUTO: OnceLock<Auto> = OnceLock::new();
+    AUTO.get_or_init(|| {
+        let mut passed_over = Vec::new();
+        let preferred = FAMILIES.iter().take_while(|family| family.name != "cpu");
+        for device in preferred.filter(|family| family.compiled).flat_map(survey) {
+            match device {
+                Ok(device) if device.software => {
+                    let problem = DeviceProblem::Software(device.description);
+                    passed_over.push(problem.of(&device.name));
+                }
+                Ok(chosen) => {
+                    return Auto {
+                        chosen,
+                        passed_over,
+                    };
+                }
+                Err(error) => passed_over.push(error),
+            }
+        }
+        Auto {
+            chosen: Available {
+                name: "cpu".into(),
+                description: family::cpu_description(),
+                device: Device::flex(),
+                software: false,
+            },
+            passed_over,
+        }
+    })
+}
+
+/// Starts the devices of a family one by one.
+fn survey(family: &Family) -> impl Iterator<Item = Result<Available, DeviceError>> {
+    let (found, missing) = match family.find() {
+        Ok(found) => (found, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let several = found.len() > 1;
+    let name = move |place| match several {
+        true => format!("{}:{place}", family.name),
+        false => family.name.into(),
+    };
+    let devices = found.into_iter().enumerate().map(move |(place, found)| {
+        let name = name(place);
+        match (found.start)() {
+            Ok(description) => Ok(Available {
+                name,
+                description,
+                device: found.device,
+                software: found.software,
+            }),
+            Err(problem) => Err(DeviceProblem::Broken(problem).of(&name)),
+        }
+    });
+    missing.map(Err).into_iter().chain(devices)
+}
+
+/// The family and the place that a name means.
+fn parse(name: &str) -> Option<(&'static Family, usize)> {
+    let (family, place) = match name.split_once(':') {
+        Some((family, place)) => (family, place.parse().ok()?),
+        None => (name, 0),
+    };
+    let family = FAMILIES.iter().find(|known| known.name == family)?;
+    Some((family, place))
+}
+
+/// What a user can write.
+fn known() -> String {
+    let compiled = FAMILIES.iter().filter(|family| family.compiled);
+    let names: Vec<&str> = compiled.map(|family| family.name).collect();
+    format!("auto, {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -35,6 +35,18 @@ impl Steps {
         }
     }
 
+    /// From how many sentences run at each step.
+    #[cfg(feature = "remote")]
+    pub(crate) fn from_widths(widths: impl IntoIterator<Item = usize>) -> Self {
+        let ends = widths.into_iter().scan(0, |row, width| {
+            *row += width;
+            Some(*row)
+        });
+        Self {
+            offsets: std::iter::once(0).chain(ends).collect(),
+        }
+    }
+
     /// The number of time steps: the longest sentence's length.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1

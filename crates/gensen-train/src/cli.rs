@@ -17,6 +17,8 @@ use gensen_train::run::{self, Ending, Outcome, Resume};
 
 #[cfg(feature = "tui")]
 use crate::dashboard::Dashboard;
+#[cfg(feature = "remote")]
+use crate::serve;
 use crate::terminal::{self, Progress};
 
 /// Train a general-purpose sentence encoder on many tasks at once.
@@ -40,9 +42,9 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: auto or cpu; or several, each of which takes a batch in every step, such
-    /// as cpu,cpu.
-    #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
+    /// Where to compute: `auto`, a device such as `cuda:1`, several with commas between them, each of
+    /// which takes a batch in every step, or `list` to see what there is.
+    #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
     /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
@@ -76,6 +78,13 @@ enum Command {
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
     },
+    /// Serve a device of this machine to trainers and encoders on other machines.
+    #[cfg(feature = "remote")]
+    #[command(
+        after_help = "Example:\n  gensen-train serve-device --listen 0.0.0.0:7878 --device cpu\n\n\
+                      If GENSEN_REMOTE_TOKEN is set, only those who have the same are let in."
+    )]
+    ServeDevice(serve::Arguments),
 }
 
 /// Devices by their names with commas between them.
@@ -97,6 +106,10 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 pub(crate) fn run() -> Result<()> {
+    if device::list_is_asked_for(std::env::args_os()) {
+        print!("{}", device::Listing::new());
+        return Ok(());
+    }
     let arguments = Arguments::parse();
     match arguments.command {
         Some(Command::Export {
@@ -109,16 +122,26 @@ pub(crate) fn run() -> Result<()> {
             println!("{}", output.display());
             Ok(())
         }
-        None => train(&arguments.train),
+        #[cfg(feature = "remote")]
+        Some(Command::ServeDevice(arguments)) => {
+            terminal::log_to(None)?;
+            serve::run(&arguments)
+        }
+        None => device::guard(&arguments.train.device, || train(&arguments.train)),
     }
+}
+
+/// Computes with so many threads.
+pub(crate) fn use_threads(threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("--threads")
 }
 
 fn train(arguments: &Train) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("--threads")?;
+        use_threads(threads)?;
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = devices(&arguments.device)?;
@@ -126,6 +149,9 @@ fn train(arguments: &Train) -> Result<()> {
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
+    if arguments.device == "auto" {
+        tracing::info!("device: {}", device::auto());
+    }
     let interrupter = Interrupter::new();
     stop_on_signals(&interrupter)?;
     let data = prepare(&config, &folder)?;

@@ -28,7 +28,8 @@ pub struct BatchLoss {
     pub counts: Vec<usize>,
     /// Pairs whose label was guessed right; zero for other tasks.
     pub correct: usize,
-    /// The sum of the losses and the embedding rows they depend on, until differentiated.
+    /// The sum of the losses, if there are any, and the embedding rows they depend on, until
+    /// differentiated.
     graph: Option<(Tensor<1>, Lookups)>,
 }
 
@@ -100,13 +101,12 @@ impl BatchLoss {
                     loss * (count as f64 / whole.max(1) as f64)
                 }
             })
-            .reduce(|sum, loss| sum + loss)
-            .unwrap_or_else(|| Tensor::zeros([1], &Default::default()));
+            .reduce(|sum, loss| sum + loss);
         Self {
             losses: losses_on_host,
             counts,
             correct,
-            graph: Some((total, lookups)),
+            graph: total.map(|total| (total, lookups)),
         }
     }
 

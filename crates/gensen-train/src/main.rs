@@ -3,6 +3,8 @@
 mod cli;
 #[cfg(feature = "tui")]
 mod dashboard;
+#[cfg(feature = "remote")]
+mod serve;
 mod terminal;
 
 use std::process::ExitCode;

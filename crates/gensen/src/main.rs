@@ -9,6 +9,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gensen_model::device;
 
 /// General-purpose sentence representations: sentences in, vectors out.
 #[derive(Parser)]
@@ -32,6 +33,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if device::list_is_asked_for(std::env::args_os()) {
+        print!("{}", device::Listing::new());
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::parse();
     let outcome = terminal::log().and_then(|()| match arguments.command {
         Command::Embed(arguments) => commands::embed::run(&arguments),

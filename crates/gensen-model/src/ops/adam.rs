@@ -5,8 +5,8 @@ use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::AdamState;
 use super::flex::{slice, tensor};
+use super::{AdamState, indices};
 
 /// Numbers that one task of a parallel loop updates; fixed, so that sums do not depend on the
 /// number of threads.
@@ -146,8 +146,7 @@ fn is_whole(x: &FloatTensor<Flex>) -> bool {
 /// `values` in their `rows` among zeros, flattened to `size` numbers.
 fn dense<B: Backend>(values: FloatTensor<B>, rows: &[u32], size: usize) -> FloatTensor<B> {
     let (device, width) = (values.device(), values.shape()[1]);
-    let indices: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
-    let indices = B::int_from_data(TensorData::new(indices, [rows.len()]), &device);
+    let indices = indices::<B, 1>(rows, [rows.len()], &device);
     let zeros = TensorData::zeros::<f32, _>([size / width.max(1), width]);
     let zeros = B::float_from_data(zeros, &device);
     let dense = B::float_select_assign(zeros, 0, indices, values, IndexingUpdateOp::Add);

@@ -21,6 +21,7 @@ use rayon::prelude::*;
 
 use super::flex::{slice, tensor};
 use super::gemm::{Matrix, Threads, matmul};
+use super::indices;
 use super::linear::add_column_sums;
 use super::math::exp;
 use super::memory::{self, Scratch};
@@ -199,8 +200,7 @@ pub(super) fn generic<B: Backend>(
         let shifted = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
         let exponentials = B::float_exp(shifted.clone());
         let sum = B::float_sum_dim(exponentials.clone(), 1);
-        let indices: Vec<i64> = targets.iter().map(|&t| i64::from(t)).collect();
-        let indices = B::int_from_data(TensorData::new(indices, [n, 1]), &device);
+        let indices = indices::<B, 2>(targets, [n, 1], &device);
         let at_target = B::float_gather(1, shifted, indices.clone());
         losses.push(B::float_sub(B::float_log(sum.clone()), at_target));
         if differentiate {

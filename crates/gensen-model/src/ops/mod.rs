@@ -3,6 +3,11 @@
 //! Each has hand-written derivatives, a generic composition of back-end primitives that works
 //! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
 
+#![cfg_attr(
+    feature = "tch",
+    allow(deprecated, reason = "libtorch is asked for, and burn-tch carries it")
+)]
+
 mod adam;
 #[cfg(test)]
 mod agreement;
@@ -15,14 +20,18 @@ mod linear;
 pub(crate) mod math;
 mod memory;
 mod panels;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 
 use std::sync::Arc;
 
 use burn::backend::{
-    Autodiff, Backend, Dispatch, ExtensionType, Flex,
-    autodiff::checkpoint::strategy::CheckpointStrategy, backend_extension, tensor::FloatTensor,
+    Autodiff, Backend, DeviceOps, Dispatch, ExtensionType, Flex,
+    autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension,
+    tensor::{Device, FloatTensor, IntTensor},
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
@@ -202,11 +211,27 @@ macro_rules! concrete_backend {
     };
 }
 
+/// [`concrete_backend!`] without kernels of its own.
+#[cfg(any(
+    feature = "cuda",
+    feature = "metal",
+    feature = "tch",
+    feature = "vulkan"
+))]
+macro_rules! composed_backend {
+    ($backend:ty) => {
+        impl GruKernels for $backend {}
+        impl CrossEntropyKernels for $backend {}
+        impl AdamKernels for $backend {}
+        concrete_backend!($backend);
+    };
+}
+
 concrete_backend!(Flex);
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
-concrete_backend!(burn::backend::Cube);
+composed_backend!(burn::backend::Cube);
 #[cfg(feature = "tch")]
-concrete_backend!(burn::backend::LibTorch);
+composed_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
 concrete_backend!(burn::backend::Remote);
 
@@ -254,6 +279,20 @@ impl<B: GruKernels + LinearKernels + CrossEntropyKernels, C: CheckpointStrategy>
     ) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(states, weight, bias, targets)
     }
+}
+
+/// Row or word numbers in the integers that the device's operations take.
+fn indices<B: Backend, const D: usize>(
+    numbers: &[u32],
+    shape: [usize; D],
+    device: &Device<B>,
+) -> IntTensor<B> {
+    let numbers: Vec<i64> = numbers.iter().map(|&k| i64::from(k)).collect();
+    let data = TensorData::new(numbers, shape);
+    B::int_from_data(
+        data.convert_dtype(device.defaults().int_dtype.into()),
+        device,
+    )
 }
 
 /// One direction's weights on the way into a scan.

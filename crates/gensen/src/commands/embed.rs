@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use gensen_model::weights::scratch::Scratch;
-use gensen_model::{ConcatEncoder, model_folder};
+use gensen_model::{ConcatEncoder, device, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
@@ -69,6 +69,10 @@ enum Format {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    device::guard(&arguments.encoding.device, || embed(arguments))
+}
+
+fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
     if to_standard_output && arguments.format == Format::Npy {
         let problem = "--output -: standard output takes `--format jsonl`; .npy needs a file";

@@ -81,9 +81,9 @@ pub(super) struct Encoding {
     /// How the encoder keeps its weights in memory; f16 and i8 are for the CPU.
     #[arg(long, default_value = "f32")]
     precision: Weights,
-    /// Where to compute: auto or cpu.
-    #[arg(long, default_value = "auto")]
-    device: String,
+    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    #[arg(long, default_value = "auto", value_name = "NAME|list")]
+    pub(super) device: String,
     /// Threads to compute with. [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
@@ -102,7 +102,7 @@ impl Encoding {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
                 .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
         }
-        let device = device::by_name(&self.device).map_err(|error| Usage(error.to_string()))?;
+        let device = open_device(&self.device)?;
         let encoders = folders
             .iter()
             .map(|path| SentenceEncoder::load_with(path, &device, self.precision.into()));
@@ -140,6 +140,15 @@ impl Encoding {
         }
         options
     }
+}
+
+/// The device of this name; says what `auto` took where there was a choice.
+pub(super) fn open_device(name: &str) -> Result<device::Device> {
+    let device = device::by_name(name).map_err(|error| Usage(error.to_string()))?;
+    if name == "auto" && device::auto().had_a_choice() {
+        tracing::info!("device: {}", device::auto());
+    }
+    Ok(device)
 }
 
 /// Computes with so many threads, or else with all.

@@ -12,6 +12,7 @@ use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, beaten_by_chance, evaluate, write_report};
+use gensen_model::device;
 
 use super::Usage;
 use encoders::Encoders;
@@ -161,6 +162,10 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    device::guard(&arguments.encoders.device, || eval(arguments))
+}
+
+fn eval(arguments: &Arguments) -> Result<()> {
     let tasks =
         tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
     if arguments.list {

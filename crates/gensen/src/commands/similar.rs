@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use gensen_model::device;
 use ndarray::Axis;
 
 use super::encoding::{Encoding, normalize};
@@ -38,6 +39,10 @@ struct Hit {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    device::guard(&arguments.encoding.device, || similar(arguments))
+}
+
+fn similar(arguments: &Arguments) -> Result<()> {
     let mut input = Lines::open(&arguments.input)?;
     let encoder = arguments.encoding.encoder(&arguments.encoding.folders()?)?;
     let options = arguments.encoding.options();

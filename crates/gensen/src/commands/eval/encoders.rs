@@ -13,7 +13,7 @@ use gensen_expand::{FitOptions, ReadOptions, VocabularyMap, WordSelection, WordV
 use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 
 use super::super::Usage;
-use super::super::encoding::{folder, use_threads};
+use super::super::encoding::{folder, open_device, use_threads};
 use super::super::expansion::map;
 use crate::terminal::Busy;
 
@@ -36,9 +36,9 @@ pub(super) struct Arguments {
     /// Sentences computed at once.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536), value_name = "N")]
     batch_size: u32,
-    /// Where to compute: auto or cpu.
-    #[arg(long, default_value = "auto")]
-    device: String,
+    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    #[arg(long, default_value = "auto", value_name = "NAME|list")]
+    pub(super) device: String,
     /// Threads to compute with. [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
@@ -88,8 +88,7 @@ impl<'a> Encoders<'a> {
     /// Opens the models, and reads the vectors of the words that they and the tasks have.
     pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
         use_threads(arguments.threads)?;
-        let device =
-            device::by_name(&arguments.device).map_err(|error| Usage(error.to_string()))?;
+        let device = open_device(&arguments.device)?;
         let folders: Vec<PathBuf> = arguments
             .model
             .iter()

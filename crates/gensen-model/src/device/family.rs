@@ -1,0 +1,117 @@
+//! The families of devices: what they are called and how a machine's are found.
+
+use burn::tensor::Device;
+
+use super::{DeviceError, DeviceProblem};
+
+/// Devices of one kind.
+pub(super) struct Family {
+    /// What users call it.
+    pub(super) name: &'static str,
+    /// The Cargo feature that brings it; none for what is always there.
+    feature: &'static str,
+    /// Whether this build has it.
+    pub(super) compiled: bool,
+    /// What is missing where none is found.
+    missing: &'static str,
+    /// Lists this machine's devices without starting any.
+    list: fn() -> Vec<Found>,
+}
+
+/// A device that has not been started yet.
+pub(super) struct Found {
+    pub(super) device: Device,
+    /// A CPU that does a GPU's work.
+    pub(super) software: bool,
+    /// Starts it and describes it; the error says why it does not start.
+    pub(super) start: Box<dyn Fn() -> Result<String, String>>,
+}
+
+impl Family {
+    /// The devices of this machine, at least one.
+    pub(super) fn find(&self) -> Result<Vec<Found>, DeviceError> {
+        if !self.compiled {
+            let feature = self.feature;
+            return Err(DeviceProblem::NotCompiled { feature }.of(self.name));
+        }
+        let found = (self.list)();
+        if found.is_empty() {
+            return Err(DeviceProblem::Absent(self.missing.into()).of(self.name));
+        }
+        Ok(found)
+    }
+}
+
+/// Every family; what `auto` prefers to the CPU comes before it, best first.
+pub(super) static FAMILIES: [Family; 6] = [
+    Family {
+        name: "cuda",
+        feature: "cuda",
+        compiled: cfg!(feature = "cuda"),
+        missing: "no NVIDIA driver (libcuda), or no GPU that it drives",
+        #[cfg(feature = "cuda")]
+        list: super::cube::cuda,
+        #[cfg(not(feature = "cuda"))]
+        list: Vec::new,
+    },
+    Family {
+        name: "metal",
+        feature: "metal",
+        compiled: cfg!(feature = "metal"),
+        missing: "no Metal here; Apple's machines have it",
+        #[cfg(feature = "metal")]
+        list: super::cube::metal,
+        #[cfg(not(feature = "metal"))]
+        list: Vec::new,
+    },
+    Family {
+        name: "vulkan",
+        feature: "vulkan",
+        compiled: cfg!(feature = "vulkan"),
+        missing: "no Vulkan loader (libvulkan), or no driver that it finds",
+        #[cfg(feature = "vulkan")]
+        list: super::cube::vulkan,
+        #[cfg(not(feature = "vulkan"))]
+        list: Vec::new,
+    },
+    Family {
+        name: "tch-cuda",
+        feature: "tch",
+        compiled: cfg!(feature = "tch"),
+        missing: "libtorch finds no CUDA: no libtorch_cuda, no NVIDIA driver or no GPU",
+        #[cfg(feature = "tch")]
+        list: super::torch::cuda,
+        #[cfg(not(feature = "tch"))]
+        list: Vec::new,
+    },
+    Family {
+        name: "cpu",
+        feature: "default",
+        compiled: true,
+        missing: "no CPU",
+        list: cpu,
+    },
+    Family {
+        name: "tch-cpu",
+        feature: "tch",
+        compiled: cfg!(feature = "tch"),
+        missing: "no CPU",
+        #[cfg(feature = "tch")]
+        list: super::torch::cpu,
+        #[cfg(not(feature = "tch"))]
+        list: Vec::new,
+    },
+];
+
+fn cpu() -> Vec<Found> {
+    vec![Found {
+        device: Device::flex(),
+        software: false,
+        start: Box::new(|| Ok(cpu_description())),
+    }]
+}
+
+pub(super) fn cpu_description() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("this machine's processor, {threads} threads")
+}

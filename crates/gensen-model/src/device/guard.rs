@@ -1,0 +1,72 @@
+//! Lost connections: Burn's operations have no error to return, so that a read from a device that
+//! is gone panics.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thiserror::Error;
+
+use super::{SERVED, by_name};
+
+/// The connection to a served device broke off.
+#[derive(Debug, Error)]
+#[error(
+    "lost the connection to {device}: its server ended, failed (its log says why) or cannot be reached"
+)]
+pub struct DeviceLost {
+    device: String,
+}
+
+/// Does `work`, which computes on the devices called `names` (separated by commas). If it fails or
+/// panics, and one of them is served by another machine and no longer answers, then that is the
+/// error.
+///
+/// For programs, around the whole of their work: what `work` held is gone after a panic. Without a
+/// served device it is a plain call.
+///
+/// # Errors
+///
+/// Those of `work`, and a lost connection.
+pub fn guard<T, E: From<DeviceLost>>(
+    names: &str,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let is_served = |name: &&str| name.starts_with(SERVED);
+    let served: Vec<&str> = names.split(',').filter(is_served).collect();
+    if served.is_empty() {
+        return work();
+    }
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let hook = panic::take_hook();
+    panic::set_hook({
+        let messages = Arc::clone(&messages);
+        Box::new(move |panic| {
+            let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
+            messages.push(panic.to_string());
+        })
+    });
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    let lost = match &outcome {
+        Ok(Ok(_)) => None,
+        _ => served.into_iter().find(|name| is_lost(name)),
+    };
+    panic::set_hook(hook);
+    for message in &*messages.lock().unwrap_or_else(PoisonError::into_inner) {
+        match lost {
+            Some(_) => tracing::debug!("{message}"),
+            None => tracing::error!("{message}"),
+        }
+    }
+    match (outcome, lost) {
+        (_, Some(device)) => Err(E::from(DeviceLost {
+            device: device.into(),
+        })),
+        (Ok(result), None) => result,
+        (Err(panic), None) => panic::resume_unwind(panic),
+    }
+}
+
+/// Whether the session that is open with a device no longer answers.
+fn is_lost(name: &str) -> bool {
+    !by_name(name).is_ok_and(|device| device.sync().is_ok())
+}

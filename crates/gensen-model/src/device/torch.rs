@@ -1,0 +1,29 @@
+//! Devices of libtorch: the only place that calls what Burn has declared deprecated of them.
+#![allow(
+    deprecated,
+    reason = "libtorch is asked for, and burn-tch still carries it"
+)]
+
+use burn::tensor::{Device, DeviceType};
+
+use super::family::{Found, cpu_description};
+
+/// libtorch's operations on the CPU.
+pub(super) fn cpu() -> Vec<Found> {
+    vec![Found {
+        device: Device::libtorch(),
+        software: false,
+        start: Box::new(|| Ok(format!("libtorch on {}", cpu_description()))),
+    }]
+}
+
+/// The CUDA devices that libtorch finds, none if it is linked without CUDA.
+pub(super) fn cuda() -> Vec<Found> {
+    let devices = Device::enumerate(DeviceType::LibTorch).into_iter();
+    let found = devices.enumerate().map(|(place, device)| Found {
+        device,
+        software: false,
+        start: Box::new(move || Ok(format!("libtorch on CUDA device {place}"))),
+    });
+    found.collect()
+}

@@ -1,0 +1,265 @@
+//! Every device that is compiled in and present computes what the reference and the CPU do.
+//!
+//! Devices that are not there are named on standard error. The tolerances are for single precision
+//! on any device; those of the CPU alone are tighter (`train_trace.rs`, `encoder_golden.rs`).
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod trace;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use burn_train::Interrupter;
+use gensen_data::prepare::{self, PreparedData};
+use gensen_model::device::{Available, Device, Listing};
+use gensen_model::model_folder::convert;
+use gensen_model::parameters::{self, NamedTensor};
+use gensen_model::{EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder};
+use gensen_train::config::Config;
+use gensen_train::metrics::Metric;
+use gensen_train::run::{self, Ending, Outcome, Resume};
+use ndarray::Array2;
+use trace::{Run, Tolerances, assert_near};
+
+const TOLERANCES: Tolerances = Tolerances {
+    logits: 1e-5,
+    losses: 2e-5,
+    gradients: 2e-6,
+    parameters: 2e-5,
+};
+/// Of vectors, whose components are between -1 and 1.
+const VECTORS: f32 = 1e-5;
+/// Of parameters after a few steps of Adam, which enlarges the rounding noise of small gradients.
+const TRAINED: f32 = 1e-4;
+/// Of the losses of a short run, relatively.
+const LOSSES: f64 = 1e-3;
+
+/// Every device there is.
+fn devices() -> &'static [Available] {
+    static LISTING: LazyLock<Listing> = LazyLock::new(|| {
+        let listing = Listing::new();
+        // Not `eprintln!`: the test harness keeps that to itself.
+        let mut stderr = std::io::stderr();
+        for device in &listing.devices {
+            let (name, what) = (&device.name, &device.description);
+            writeln!(stderr, "backends: testing {name}: {what}").unwrap();
+        }
+        for absent in &listing.others {
+            writeln!(stderr, "backends: SKIPPED: {absent}").unwrap();
+        }
+        listing
+    });
+    &LISTING.devices
+}
+
+/// Runs a test on every device, saying on which.
+fn on_each(test: impl Fn(&Device)) {
+    for device in devices() {
+        eprintln!("on {}: {}", device.name, device.description);
+        test(&device.device);
+    }
+}
+
+#[test]
+fn logits_are_the_references() {
+    on_each(|device| Run::new(device).assert_logits(TOLERANCES.logits));
+}
+
+#[test]
+fn losses_gradients_and_three_steps_are_the_references() {
+    let three_steps = |device: &Device| {
+        let mut run = Run::new(device);
+        for _ in 0..3 {
+            run = run.step(&TOLERANCES);
+        }
+        parameters::read(&run.model)
+    };
+    let expected = three_steps(&Device::flex());
+    on_each(|device| assert_parameters(&three_steps(device), &expected, TRAINED));
+}
+
+fn assert_parameters(found: &[NamedTensor], expected: &[NamedTensor], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "number of parameters");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found.name, expected.name);
+        assert_near(
+            &found.name,
+            &found.data,
+            &expected.data,
+            |_| false,
+            tolerance,
+        );
+    }
+}
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
+}
+
+#[test]
+fn vectors_are_the_references() {
+    let sentences = fs::read(reference().join("sentences.json")).unwrap();
+    let sentences: Vec<String> = serde_json::from_slice(&sentences).unwrap();
+    on_each(|device| {
+        for name in ["tiny-1layer", "tiny-2layer"] {
+            let folder = reference().join(name);
+            let file = |suffix| folder.join(format!("{name}{suffix}"));
+            let model = convert(&file(".model"), &file("_vocab.pkl")).unwrap().model;
+            let encoder = SentenceEncoder::new(model, device);
+            let options = EncodeOptions::default()
+                .pooling(Pooling::Last)
+                .batch_size(7);
+            let found = encoder.encode(&sentences, &options).unwrap();
+            let golden = folder.join("expected/base_ht_last.npy");
+            let expected: Array2<f32> = ndarray_npy::read_npy(golden).unwrap();
+            assert_eq!(found.dim(), expected.dim());
+            let (found, expected) = (found.as_slice().unwrap(), expected.as_slice().unwrap());
+            assert_near(name, found, expected, |_| false, VECTORS);
+        }
+    });
+}
+
+#[test]
+fn other_precisions_are_refused_off_the_cpu() {
+    let folder = reference().join("tiny-1layer");
+    let (model, words) = ("tiny-1layer.model", "tiny-1layer_vocab.pkl");
+    let model = convert(&folder.join(model), &folder.join(words)).unwrap();
+    on_each(|device| {
+        for precision in [EncoderPrecision::F16, EncoderPrecision::I8] {
+            let encoder = SentenceEncoder::new_with(model.model.clone(), device, precision);
+            assert_eq!(encoder.is_ok(), *device == Device::flex());
+        }
+    });
+}
+
+/// A short run on the sample corpus with every kind of task.
+const SHORT: &str = r#"
+[run]
+name = "short"
+seed = 3
+
+[model]
+embedding_size = 12
+hidden_size = 16
+target_embedding_size = 12
+inference_hidden_size = 16
+dropout = 0.2
+
+[vocabulary]
+source_words = 120
+target_words = 120
+
+[training]
+batch_size = 8
+learning_rate = 2e-3
+steps = 8
+nli_every = 4
+max_source_words = 8
+max_target_words = 8
+
+[management]
+monitor_every = 2
+validate_every = 8
+checkpoint_every = 4
+
+[[task]]
+name = "skip-thought"
+kind = "skip-thought"
+train = { path = "sample:train.stories.txt", limit = 400 }
+
+[[task]]
+name = "fr-en"
+kind = "translation"
+train = { path = "sample:train.en-fr.tsv", limit = 400 }
+validation = { path = "sample:validation.en-fr.tsv", limit = 16 }
+
+[[task]]
+name = "nli"
+kind = "nli"
+train = { path = "sample:train.nli.tsv", limit = 400 }
+validation = { path = "sample:validation.nli.tsv", limit = 16 }
+"#;
+
+struct Home {
+    folder: tempfile::TempDir,
+    data: PreparedData,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("run.toml"), SHORT).unwrap();
+        let config = config(folder.path(), "data");
+        let (options, shards) = (config.data_options(0), folder.path().join("shards"));
+        let data =
+            prepare::prepare(&config.tasks, &options, &shards, &config.run.data, &|_| ()).unwrap();
+        Self { folder, data }
+    }
+
+    fn run(&self, name: &str, device: &Device, resume: &Resume) -> Outcome {
+        let config = config(self.folder.path(), name);
+        let interrupter = Interrupter::new();
+        let outcome = run::train(
+            &config,
+            &self.data,
+            device,
+            resume,
+            &interrupter,
+            &mut |_| (),
+        );
+        let outcome = outcome.unwrap();
+        assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 8));
+        outcome
+    }
+
+    fn checkpoint(&self, name: &str, step: u64) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        folder.join(format!("checkpoints/step-{step:08}"))
+    }
+}
+
+fn config(home: &Path, name: &str) -> Config {
+    let folder = format!("run.folder={}", home.join(name).display());
+    Config::load(Some(&home.join("run.toml")), &[folder]).unwrap()
+}
+
+/// Panics unless two runs told of the same losses from a step on.
+fn assert_losses(found: &[Metric], expected: &[Metric], from: u64) {
+    let losses = |metrics: &[Metric]| -> Vec<(u64, String, f64)> {
+        let later = metrics.iter().filter(|metric| metric.step > from);
+        later
+            .filter_map(|m| Some((m.step, m.task.clone(), m.loss?)))
+            .collect()
+    };
+    let (found, expected) = (losses(found), losses(expected));
+    assert_eq!(found.len(), expected.len(), "number of losses");
+    assert!(!found.is_empty());
+    for ((step, task, found), expected) in found.iter().zip(&expected) {
+        assert_eq!((step, task), (&expected.0, &expected.1));
+        let expected = expected.2;
+        assert!(
+            (found - expected).abs() <= LOSSES * expected,
+            "{task} at step {step}: expected {expected}, found {found}"
+        );
+    }
+}
+
+#[test]
+fn a_run_learns_what_it_does_on_the_cpu() {
+    let home = Home::new();
+    let cpu = home.run("cpu", &Device::flex(), &Resume::Never);
+    let expected = parameters::read(&cpu.model);
+    for (k, device) in devices().iter().enumerate() {
+        eprintln!("on {}: {}", device.name, device.description);
+        let run = home.run(&format!("run-{k}"), &device.device, &Resume::Never);
+        assert_losses(&run.metrics, &cpu.metrics, 0);
+        assert_parameters(&parameters::read(&run.model), &expected, TRAINED);
+        // A checkpoint goes on wherever it was written.
+        let resume = Resume::Path(home.checkpoint("cpu", 4));
+        let resumed = home.run(&format!("resumed-{k}"), &device.device, &resume);
+        assert_losses(&resumed.metrics, &cpu.metrics, 4);
+        assert_parameters(&parameters::read(&resumed.model), &expected, TRAINED);
+    }
+}

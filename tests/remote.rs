@@ -1,0 +1,234 @@
+//! Training on devices that other processes serve.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::{Run, TINY};
+
+/// The largest relative difference between losses computed here and there: the served device runs
+/// compositions of Burn's operations, the CPU fused kernels that add in another order.
+const ROUNDING: f64 = 1e-3;
+
+/// A served CPU, ended with its owner.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(token: Option<&str>) -> Self {
+        let mut command = serve_device(&["--listen", "127.0.0.1:0", "--device", "cpu"]);
+        if let Some(token) = token {
+            command.env("GENSEN_REMOTE_TOKEN", token);
+        }
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line.split([' ', ',']).nth(3).expect(&line).to_owned();
+        Self { process, address }
+    }
+
+    fn device(&self) -> String {
+        format!("remote:{}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn serve_device(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+    command
+        .arg("serve-device")
+        .args(options)
+        .env_remove("GENSEN_REMOTE_TOKEN")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Panics unless both runs reported the same losses, but for rounding.
+fn assert_near(run: &Run, other: &Run) {
+    let [found, expected] = [run.metrics(), other.metrics()];
+    assert_eq!(found.len(), expected.len(), "count of metrics");
+    let mut largest = (0.0, String::new());
+    for (found, expected) in found.iter().zip(&expected) {
+        for key in ["step", "split", "task"] {
+            assert_eq!(found[key], expected[key], "{found} and {expected}");
+        }
+        let [Some(a), Some(b)] = [found["loss"].as_f64(), expected["loss"].as_f64()] else {
+            assert_eq!(found["loss"], expected["loss"]);
+            continue;
+        };
+        let difference = (a - b).abs() / b.abs();
+        if !(difference <= largest.0) {
+            largest = (difference, format!("{found} and {expected}"));
+        }
+    }
+    eprintln!("largest relative difference of losses: {:.1e}", largest.0);
+    assert!(largest.0 <= ROUNDING, "{}: {}", largest.0, largest.1);
+}
+
+fn assert_refused(output: &Output, expected: &[&str]) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    let code = output.status.code();
+    assert!(matches!(code, Some(1 | 2)), "exit code {code:?}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+    for part in expected {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+#[test]
+fn a_run_on_a_served_device_has_the_losses_of_a_local_one() {
+    let server = Server::start(None);
+    let local = Run::new(TINY);
+    local.succeed(&["--device", "cpu"]);
+    let run = Run::new(TINY);
+    run.succeed(&["--device", &server.device()]);
+    assert_near(&run, &local);
+    // The server outlives its clients.
+    let next = Run::new(TINY);
+    next.succeed(&["--device", &server.device(), "--set", "training.steps=2"]);
+}
+
+#[test]
+fn two_servers_have_the_losses_of_two_local_devices() {
+    let (first, second) = (Server::start(None), Server::start(None));
+    let local = Run::new(TINY);
+    local.succeed(&["--device", "cpu,cpu"]);
+    let run = Run::new(TINY);
+    let devices = format!("{},{}", first.device(), second.device());
+    run.succeed(&["--device", &devices]);
+    assert_near(&run, &local);
+}
+
+#[test]
+fn a_server_killed_in_mid_run_ends_the_run_and_another_one_resumes_it() {
+    let local = Run::new(TINY);
+    local.succeed(&["--device", "cpu"]);
+    let run = Run::new(TINY);
+    let mut server = Server::start(None);
+    let device = server.device();
+    let mut command = run.command(&["--device", &device]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let trainer = command.spawn().unwrap();
+    let started = Instant::now();
+    while !run.checkpoint(10).exists() {
+        assert!(
+            started.elapsed() < Duration::from_secs(300),
+            "no checkpoint"
+        );
+        sleep(Duration::from_millis(5));
+    }
+    server.process.kill().unwrap();
+    let killed = Instant::now();
+    let output = trainer.wait_with_output().unwrap();
+    assert_refused(&output, &[&format!("lost the connection to {device}")]);
+    assert!(killed.elapsed() < Duration::from_secs(20));
+    assert!(!run.checkpoint(40).exists(), "the run was over already");
+
+    let server = Server::start(None);
+    let output = run.train(&["--device", &server.device()]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("step-000000"), "it did not resume: {log}");
+    assert_near(&run, &local);
+}
+
+#[test]
+fn a_host_that_cannot_be_had_is_refused_before_any_work() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    for (address, expected) in [
+        (address.as_str(), "serve-device"),
+        ("nobody.invalid:7878", "serve-device"),
+        ("127.0.0.1", "HOST:PORT"),
+        (":7878", "HOST:PORT"),
+        ("127.0.0.1:70000", "HOST:PORT"),
+    ] {
+        let run = Run::new(TINY);
+        let started = Instant::now();
+        let output = run.train(&["--device", &format!("remote:{address}")]);
+        assert_refused(&output, &[&format!("remote:{address}"), expected]);
+        assert!(started.elapsed() < Duration::from_secs(15));
+        assert!(!run.folder().exists(), "a run was begun");
+    }
+}
+
+#[test]
+fn only_those_who_have_the_token_are_let_in() {
+    let server = Server::start(Some("open sesame"));
+    let train = |token: Option<&str>| {
+        let run = Run::new(TINY);
+        let mut command = run.command(&["--device", &server.device(), "--set", "training.steps=1"]);
+        command.env_remove("GENSEN_REMOTE_TOKEN");
+        if let Some(token) = token {
+            command.env("GENSEN_REMOTE_TOKEN", token);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.success(), run.checkpoint(1).exists());
+        output
+    };
+    assert_refused(&train(None), &["rejected the credential"]);
+    assert_refused(&train(Some("open barley")), &["rejected the credential"]);
+    assert!(train(Some("open sesame")).status.success());
+}
+
+#[test]
+fn a_server_names_the_address_it_cannot_have_and_ends_cleanly() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (listen, expected) in [
+        (address.as_str(), "in use"),
+        ("nobody.invalid:7878", "nobody.invalid"),
+        ("127.0.0.1", "127.0.0.1"),
+    ] {
+        let mut command = serve_device(&["--listen", listen]);
+        let output = command.stderr(Stdio::piped()).output().unwrap();
+        assert_refused(&output, &[&format!("--listen {listen}"), expected]);
+    }
+    for signal in ["INT", "TERM"] {
+        let mut server = Server::start(None);
+        let id = server.process.id().to_string();
+        let run = Run::new(TINY);
+        run.succeed(&["--device", &server.device(), "--set", "training.steps=1"]);
+        let sent = Command::new("kill")
+            .args([format!("-{signal}"), id])
+            .status();
+        assert!(sent.unwrap().success());
+        assert!(server.process.wait().unwrap().success(), "SIG{signal}");
+    }
+}
+
+#[test]
+fn what_is_no_server_is_refused() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let answering = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (stream, _) = other.accept().unwrap();
+            fs::write("/dev/null", "").unwrap();
+            drop(stream);
+        }
+    });
+    let run = Run::new(TINY);
+    let output = run.train(&["--device", &format!("remote:{address}")]);
+    assert_refused(&output, &[&format!("remote:{address}")]);
+    answering.join().unwrap();
+}
