@@ -143,7 +143,11 @@ fn is_whole(x: &FloatTensor<Flex>) -> bool {
 }
 
 /// `values` in their `rows` among zeros, flattened to `size` numbers.
-fn dense<B: Backend>(values: FloatTensor<B>, rows: &[u32], size: usize) -> FloatTensor<B> {
+pub(super) fn dense<B: Backend>(
+    values: FloatTensor<B>,
+    rows: &[u32],
+    size: usize,
+) -> FloatTensor<B> {
     let (device, width) = (values.device(), values.shape()[1]);
     let indices: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
     let indices = B::int_from_data(TensorData::new(indices, [rows.len()]), &device);

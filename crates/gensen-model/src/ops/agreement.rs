@@ -9,10 +9,10 @@ use super::flex::{slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
 use crate::packed::Steps;
 
-type Numbers = FloatTensor<Flex>;
+pub(super) type Numbers = FloatTensor<Flex>;
 
 /// Numbers between -1 and 1 that repeat from run to run.
-fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
+pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
     let mut state = seed.wrapping_mul(2_654_435_769).max(1);
     let next = || {
         state ^= state << 13;
@@ -25,7 +25,7 @@ fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
 }
 
 #[track_caller]
-fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
+pub(super) fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
     let (found, expected) = (slice(found), slice(expected));
     assert_eq!(found.len(), expected.len(), "{what}: size");
     for (k, (a, b)) in found.iter().zip(expected.iter()).enumerate() {

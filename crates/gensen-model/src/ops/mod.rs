@@ -6,13 +6,27 @@
 mod adam;
 #[cfg(test)]
 mod agreement;
+#[cfg(all(
+    test,
+    any(
+        feature = "cuda",
+        feature = "metal",
+        feature = "tch",
+        feature = "vulkan"
+    )
+))]
+mod agreement_on_devices;
 mod cross_entropy;
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+mod cube;
 mod flex;
 pub(crate) mod gemm;
 mod gru;
 mod gru_kernels;
 pub(crate) mod math;
 mod panels;
+#[cfg(feature = "tch")]
+mod tch;
 
 use std::sync::Arc;
 
@@ -184,13 +198,24 @@ macro_rules! concrete_backend {
     };
 }
 
+/// [`concrete_backend!`] without kernels of its own.
+#[cfg(feature = "remote")]
+macro_rules! composed_backend {
+    ($backend:ty) => {
+        impl GruKernels for $backend {}
+        impl CrossEntropyKernels for $backend {}
+        impl AdamKernels for $backend {}
+        concrete_backend!($backend);
+    };
+}
+
 concrete_backend!(Flex);
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
 concrete_backend!(burn::backend::Cube);
 #[cfg(feature = "tch")]
 concrete_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
-concrete_backend!(burn::backend::Remote);
+composed_backend!(burn::backend::Remote);
 
 impl<B: GruKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
     for Autodiff<B, C>
