@@ -144,7 +144,11 @@ fn is_whole(x: &FloatTensor<Flex>) -> bool {
 }
 
 /// `values` in their `rows` among zeros, flattened to `size` numbers.
-fn dense<B: Backend>(values: FloatTensor<B>, rows: &[u32], size: usize) -> FloatTensor<B> {
+pub(super) fn dense<B: Backend>(
+    values: FloatTensor<B>,
+    rows: &[u32],
+    size: usize,
+) -> FloatTensor<B> {
     let (device, width) = (values.device(), values.shape()[1]);
     let indices = indices::<B, 1>(rows, [rows.len()], &device);
     let zeros = TensorData::zeros::<f32, _>([size / width.max(1), width]);

@@ -8,13 +8,13 @@ use super::adam::{self, AdamKernels, AdamStep};
 use super::cross_entropy::{self, CrossEntropyKernels};
 use super::flex::{slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
-use super::linear::{LinearKernels, composed};
+use super::linear::{self, LinearKernels};
 use crate::packed::Steps;
 
-type Numbers = FloatTensor<Flex>;
+pub(super) type Numbers = FloatTensor<Flex>;
 
 /// Numbers between -1 and 1 that repeat from run to run.
-fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
+pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
     let mut state = seed.wrapping_mul(2_654_435_769).max(1);
     let next = || {
         state ^= state << 13;
@@ -27,7 +27,7 @@ fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
 }
 
 #[track_caller]
-fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
+pub(super) fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
     let (found, expected) = (slice(found), slice(expected));
     assert_eq!(found.len(), expected.len(), "{what}: size");
     for (k, (a, b)) in found.iter().zip(expected.iter()).enumerate() {
@@ -84,13 +84,13 @@ fn linear_maps_agree() {
     let (x, weight) = (numbers([rows, inputs], 1), numbers([outputs, inputs], 2));
     let (bias, gradient) = (numbers([outputs], 3), numbers([rows, outputs], 4));
     let found = Flex::linear_forward(x.clone(), weight.clone(), bias.clone());
-    let expected = composed::forward::<Flex>(x.clone(), weight.clone(), bias);
+    let expected = linear::generic::forward::<Flex>(x.clone(), weight.clone(), bias);
     assert_near("y", found, expected, 1e-6);
     let found = Flex::linear_input_gradient(gradient.clone(), weight.clone());
-    let expected = composed::input_gradient::<Flex>(gradient.clone(), weight);
+    let expected = linear::generic::input_gradient::<Flex>(gradient.clone(), weight);
     assert_near("x", found, expected, 1e-6);
     let [weight, bias] = Flex::linear_weight_gradients(gradient.clone(), x.clone());
-    let expected = composed::weight_gradients::<Flex>(gradient, x);
+    let expected = linear::generic::weight_gradients::<Flex>(gradient, x);
     assert_near("weight", weight, expected[0].clone(), 1e-6);
     assert_near("bias", bias, expected[1].clone(), 1e-6);
 }

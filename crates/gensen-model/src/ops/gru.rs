@@ -170,7 +170,12 @@ fn threads_for(directions: usize) -> Threads {
 pub(super) mod generic {
     use super::*;
 
-    fn rows<B: Backend>(x: &FloatTensor<B>, start: usize, count: usize) -> FloatTensor<B> {
+    /// `count` rows from `start`.
+    pub(in crate::ops) fn rows<B: Backend>(
+        x: &FloatTensor<B>,
+        start: usize,
+        count: usize,
+    ) -> FloatTensor<B> {
         let width = x.shape()[1];
         B::float_slice(
             x.clone(),
@@ -189,7 +194,7 @@ pub(super) mod generic {
     }
 
     /// The time steps in the order in which the recurrence visits them.
-    fn visits(steps: &Steps, reverse: bool) -> Vec<usize> {
+    pub(in crate::ops) fn visits(steps: &Steps, reverse: bool) -> Vec<usize> {
         let mut times: Vec<usize> = (0..steps.len()).collect();
         if reverse {
             times.reverse();
@@ -355,7 +360,16 @@ pub(super) fn states<B: GruKernels>(
     steps: &Steps,
 ) -> FloatTensor<B> {
     let traces = B::gru_forward(directions, steps, false);
-    B::float_cat(traces.into_iter().map(|trace| trace.states).collect(), 1)
+    side_by_side::<B>(traces.into_iter().map(|trace| trace.states).collect())
+}
+
+/// The directions' states in one matrix.
+fn side_by_side<B: Backend>(mut states: Vec<FloatTensor<B>>) -> FloatTensor<B> {
+    if states.len() == 1 {
+        states.remove(0)
+    } else {
+        B::float_cat(states, 1)
+    }
 }
 
 /// Runs the scan and keeps what its derivative needs.
@@ -365,12 +379,12 @@ fn traced<B: GruKernels>(
 ) -> (Walked<B>, FloatTensor<B>) {
     let recurrences: Vec<_> = directions.iter().map(|d| d.recurrence.clone()).collect();
     let traces = B::gru_forward(directions, steps, true);
-    let states = traces.iter().map(|trace| trace.states.clone()).collect();
+    let states: Vec<_> = traces.iter().map(|trace| trace.states.clone()).collect();
     let walked = Walked {
         traces: traces.into_iter().zip(recurrences).collect(),
         steps: steps.clone(),
     };
-    (walked, B::float_cat(states, 1))
+    (walked, side_by_side::<B>(states))
 }
 
 /// One direction; parents: projected, weight, bias, initial.

@@ -27,7 +27,7 @@ pub trait LinearKernels: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        composed::forward::<Self>(x, weight, bias)
+        generic::forward::<Self>(x, weight, bias)
     }
 
     /// A gradient `[rows, outputs]` times `weight`: that of `x`.
@@ -35,7 +35,7 @@ pub trait LinearKernels: Backend {
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        composed::input_gradient::<Self>(gradient, weight)
+        generic::input_gradient::<Self>(gradient, weight)
     }
 
     /// The gradients of weight and bias.
@@ -43,7 +43,7 @@ pub trait LinearKernels: Backend {
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
-        composed::weight_gradients::<Self>(gradient, x)
+        generic::weight_gradients::<Self>(gradient, x)
     }
 }
 
@@ -103,7 +103,7 @@ impl LinearKernels for Flex {
 }
 
 /// The operation composed of a back end's primitives.
-pub(super) mod composed {
+pub(super) mod generic {
     use super::*;
 
     pub(in crate::ops) fn forward<B: Backend>(

@@ -11,7 +11,19 @@
 mod adam;
 #[cfg(test)]
 mod agreement;
+#[cfg(all(
+    test,
+    any(
+        feature = "cuda",
+        feature = "metal",
+        feature = "tch",
+        feature = "vulkan"
+    )
+))]
+mod agreement_on_devices;
 mod cross_entropy;
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+mod cube;
 mod flex;
 pub(crate) mod gemm;
 mod gru;
@@ -22,6 +34,8 @@ mod memory;
 mod panels;
 #[cfg(feature = "remote")]
 pub(crate) mod remote;
+#[cfg(feature = "tch")]
+mod tch;
 
 use std::sync::Arc;
 
@@ -211,27 +225,11 @@ macro_rules! concrete_backend {
     };
 }
 
-/// [`concrete_backend!`] without kernels of its own.
-#[cfg(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "tch",
-    feature = "vulkan"
-))]
-macro_rules! composed_backend {
-    ($backend:ty) => {
-        impl GruKernels for $backend {}
-        impl CrossEntropyKernels for $backend {}
-        impl AdamKernels for $backend {}
-        concrete_backend!($backend);
-    };
-}
-
 concrete_backend!(Flex);
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
-composed_backend!(burn::backend::Cube);
+concrete_backend!(burn::backend::Cube);
 #[cfg(feature = "tch")]
-composed_backend!(burn::backend::LibTorch);
+concrete_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
 concrete_backend!(burn::backend::Remote);
 

@@ -14,6 +14,7 @@ use super::AdamState;
 use super::adam::{AdamKernels, AdamStep};
 use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
+use super::linear::LinearKernels;
 use crate::packed::Steps;
 
 const GRU_FORWARD: &str = "gensen.gru_forward";
@@ -302,6 +303,8 @@ impl GruKernels for Remote {
         (0..count).map(gradients).collect()
     }
 }
+
+impl LinearKernels for Remote {}
 
 impl CrossEntropyKernels for Remote {
     fn cross_entropy(

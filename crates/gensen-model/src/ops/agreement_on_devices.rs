@@ -1,0 +1,278 @@
+//! On every device that is there, kernels compute what the compositions of primitives compute on
+//! the CPU.
+//!
+//! The numbers compared are of the order of one. GPUs round exponentials and divisions less
+//! exactly than CPUs do, hence the tolerances.
+
+use burn::backend::Flex;
+use burn::backend::TensorMetadata;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{TensorData, read_sync};
+
+use super::adam::{self, AdamKernels, AdamStep};
+use super::agreement::{Numbers, assert_near, numbers};
+use super::cross_entropy::{self, CrossEntropyKernels};
+use super::flex::{slice, tensor};
+use super::gru::{self, GruInputs, GruKernels, Recurrence};
+use crate::packed::Steps;
+
+/// Largest difference of a state, a gate or an updated number.
+const NEAR: f32 = 2e-6;
+/// Largest difference of a sum over rows or positions.
+const SUMS_NEAR: f32 = 2e-5;
+
+const STEP: AdamStep = AdamStep {
+    step_size: 1e-2,
+    beta1: 0.9,
+    beta2: 0.999,
+    variance_correction: 1.5,
+    epsilon: 1e-8,
+    gradient_scale: 0.7,
+};
+
+/// All operations with kernels.
+trait Kernels: GruKernels + CrossEntropyKernels + AdamKernels {}
+impl<B: GruKernels + CrossEntropyKernels + AdamKernels> Kernels for B {}
+
+fn on<B: Kernels>(device: &B::Device, x: &Numbers) -> FloatTensor<B> {
+    let shape = x.shape();
+    let data = TensorData::new(slice(x.clone()).to_vec(), shape);
+    B::float_from_data(data, device)
+}
+
+fn back<B: Kernels>(x: FloatTensor<B>) -> Numbers {
+    let data = read_sync(B::float_into_data(x)).expect("a tensor can be read");
+    let data: Vec<f32> = data.iter::<f32>().collect();
+    let size = data.len();
+    tensor(data, [size])
+}
+
+/// Scans both directions at once on `device` and compares each with the composition on the CPU.
+fn gru_agrees<B: Kernels>(device: &B::Device, steps: &Steps, sentences: usize, hidden: usize) {
+    let inputs = [false, true].map(|reverse| GruInputs::<Flex> {
+        projected: numbers([steps.rows(), 3 * hidden], 1),
+        recurrence: Recurrence {
+            weight: numbers([3 * hidden, hidden], 2),
+            initial: numbers([sentences, hidden], 3),
+            reverse,
+        },
+        bias: numbers([3 * hidden], 4),
+    });
+    let gradient = numbers([steps.rows(), hidden], 5);
+    let on_device = inputs.clone().map(|inputs| GruInputs::<B> {
+        projected: on::<B>(device, &inputs.projected),
+        recurrence: Recurrence {
+            weight: on::<B>(device, &inputs.recurrence.weight),
+            initial: on::<B>(device, &inputs.recurrence.initial),
+            reverse: inputs.recurrence.reverse,
+        },
+        bias: on::<B>(device, &inputs.bias),
+    });
+    let unsaved = B::gru_forward(on_device.to_vec(), steps, false);
+    let traces = B::gru_forward(on_device.to_vec(), steps, true);
+    let walked = on_device.into_iter().zip(&traces);
+    let walked = walked.map(|(inputs, trace)| {
+        let gradient = on::<B>(device, &gradient);
+        (gradient, trace.clone(), inputs.recurrence)
+    });
+    let gradients = B::gru_backward(walked.collect(), steps);
+
+    let found = unsaved.into_iter().zip(traces).zip(gradients);
+    for (inputs, ((unsaved, trace), found)) in inputs.into_iter().zip(found) {
+        let recurrence = inputs.recurrence.clone();
+        let expected = gru::generic::forward::<Flex>(inputs, steps, true);
+        let near = |what, found, expected| assert_near(what, back::<B>(found), expected, NEAR);
+        near("states", unsaved.states, expected.states.clone());
+        near("states", trace.states, expected.states.clone());
+        let gates = trace.gates.zip(expected.gates.clone());
+        let (gates, expected_gates) = gates.expect("gates were asked for");
+        near("gates", gates, expected_gates);
+
+        let expected =
+            gru::generic::backward::<Flex>(gradient.clone(), expected, recurrence, steps);
+        let near = |what, found, expected| assert_near(what, back::<B>(found), expected, SUMS_NEAR);
+        near("projected", found.projected, expected.projected);
+        near("weight", found.weight, expected.weight);
+        near("bias", found.bias, expected.bias);
+        near("initial", found.initial, expected.initial);
+    }
+}
+
+fn gru_scans_agree<B: Kernels>(device: &B::Device) {
+    // Sentences that end and begin at many steps, one of them empty.
+    let lengths = [7, 5, 5, 2, 1, 0];
+    let steps = Steps::from_sorted_lengths(&lengths);
+    // Rows that lie where a product can read them, and rows that have to be copied for it.
+    for hidden in [128, 12] {
+        gru_agrees::<B>(device, &steps, lengths.len(), hidden);
+    }
+}
+
+fn cross_entropy_agrees<B: Kernels>(
+    device: &B::Device,
+    positions: usize,
+    words: usize,
+    hidden: usize,
+) {
+    let targets: Vec<u32> = (0..positions).map(|k| (k * 5 % words) as u32).collect();
+    let states = numbers([positions, hidden], 1);
+    let (weight, bias) = (numbers([words, hidden], 2), numbers([words], 3));
+    let [s, w, b] = [&states, &weight, &bias].map(|x| on::<B>(device, x));
+    let loss = B::cross_entropy(s.clone(), w.clone(), b.clone(), &targets, false).loss;
+    let found = B::cross_entropy(s, w, b, &targets, true);
+    let expected = cross_entropy::generic::<Flex>(states, weight, bias, &targets, true);
+    assert_near("loss", back::<B>(loss), expected.loss.clone(), SUMS_NEAR);
+    assert_near("loss", back::<B>(found.loss), expected.loss, SUMS_NEAR);
+    let gradients = found.gradients.zip(expected.gradients);
+    let (found, expected) = gradients.expect("gradients were asked for");
+    let gradients = found.into_iter().zip(expected);
+    for ((found, expected), what) in gradients.zip(["states", "weight", "bias"]) {
+        let [once, twice] = [1.0, 2.0].map(|x| on::<B>(device, &tensor(vec![x], [1])));
+        let unscaled = B::scaled(found.clone(), once);
+        assert_near(what, back::<B>(unscaled), expected.clone(), NEAR);
+        let doubled = Flex::float_mul_scalar(expected, 2.0_f32.into());
+        assert_near(what, back::<B>(B::scaled(found, twice)), doubled, NEAR);
+    }
+}
+
+fn cross_entropies_agree<B: Kernels>(device: &B::Device) {
+    // Fewer and more words than a cube has units.
+    cross_entropy_agrees::<B>(device, 21, 37, 8);
+    cross_entropy_agrees::<B>(device, 21, 1000, 16);
+}
+
+/// A parameter and its moments on the CPU.
+fn adam_state(size: usize) -> [Numbers; 3] {
+    let squares = slice(numbers([size], 3)).iter().map(|x| x * x).collect();
+    let variance = tensor(squares, [size]);
+    [numbers([size], 1), numbers([size], 2), variance]
+}
+
+fn adam_steps_agree<B: Kernels>(device: &B::Device) {
+    let size = 1000;
+    let [p, m, v] = adam_state(size);
+    let gradient = numbers([size], 4);
+    let [parameter, mean, variance] = [&p, &m, &v].map(|x| on::<B>(device, x));
+    let kept = parameter.clone();
+    let found = B::adam(parameter, mean, variance, on::<B>(device, &gradient), STEP);
+    let expected = adam::generic::<Flex>(p.clone(), m, v, gradient, STEP);
+    let near = |what, found, expected| assert_near(what, back::<B>(found), expected, NEAR);
+    near("parameter", found.parameter, expected.parameter);
+    near("mean", found.mean, expected.mean);
+    near("variance", found.variance, expected.variance);
+    // Somebody else held the parameter: it was copied.
+    assert_near("the parameter before", back::<B>(kept), p, 0.0);
+}
+
+fn adam_by_rows_has_the_bits_of_adam<B: Kernels>(device: &B::Device) {
+    let (words, width, rows) = (300, 12, [0_u32, 3, 255, 256, 299]);
+    let size = words * width;
+    let values = numbers([rows.len(), width], 4);
+    let mut dense = vec![0.0; size];
+    for (row, values) in rows.iter().zip(slice(values.clone()).chunks(width)) {
+        dense[*row as usize * width..][..width].copy_from_slice(values);
+    }
+    let state = || adam_state(size).map(|x| on::<B>(device, &x));
+    let [p, m, v] = state();
+    let expected = B::adam(p, m, v, on::<B>(device, &tensor(dense, [size])), STEP);
+    let found = B::adam_rows(state(), on::<B>(device, &values), &rows, STEP);
+    let same = |what, x, y| assert_near(what, back::<B>(x), back::<B>(y), 0.0);
+    same("parameter", found.parameter, expected.parameter);
+    same("mean", found.mean, expected.mean);
+    same("variance", found.variance, expected.variance);
+}
+
+fn squared_norms_agree<B: Kernels>(device: &B::Device) {
+    // Fewer numbers than a cube has units, and more than all cubes have.
+    for size in [5, 300_001] {
+        let x = numbers([size], 1);
+        let found = slice(back::<B>(B::squared_norm(on::<B>(device, &x))))[0];
+        let expected = slice(Flex::squared_norm(x))[0];
+        let error = (found - expected).abs() / expected;
+        assert!(error < 1e-5, "{size} numbers: {found}, expected {expected}");
+    }
+}
+
+/// A test a function for each of `devices`.
+macro_rules! tests {
+    ($backend:ty, $devices:expr, [$($name:ident),*]) => {
+        $(
+            #[test]
+            fn $name() {
+                for device in $devices {
+                    eprintln!("on {device:?}");
+                    super::$name::<$backend>(&device);
+                }
+            }
+        )*
+    };
+}
+
+#[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
+mod cube {
+    use burn::backend::Cube;
+    use burn_cubecl::CubeDevice;
+    use burn_cubecl::cubecl::server::Handle;
+
+    use super::*;
+
+    /// Every device there is; says so if there is none.
+    fn devices() -> Vec<CubeDevice> {
+        let devices = CubeDevice::enumerate_all();
+        if devices.is_empty() {
+            eprintln!("SKIPPED: no device of the Cube back end is present");
+        }
+        devices
+    }
+
+    tests!(
+        Cube,
+        devices(),
+        [
+            gru_scans_agree,
+            cross_entropies_agree,
+            adam_steps_agree,
+            adam_by_rows_has_the_bits_of_adam,
+            squared_norms_agree
+        ]
+    );
+
+    #[test]
+    fn chunks_of_positions_add_up() {
+        for device in devices() {
+            // A vocabulary of four words has chunks of 8,192 positions.
+            cross_entropy_agrees::<Cube>(&device, 8192 + 70, 4, 4);
+        }
+    }
+
+    #[test]
+    fn adam_writes_in_place_what_nobody_else_holds() {
+        for device in devices() {
+            let [p, m, v] = adam_state(100).map(|x| on::<Cube>(&device, &x));
+            let gradient = on::<Cube>(&device, &numbers([100], 4));
+            let place = |handle: &Handle| format!("{:?}", handle.clone().binding().memory);
+            let before = [&p, &m, &v].map(|x| place(&x.handle));
+            let after = Cube::adam(p, m, v, gradient, STEP);
+            let after = [after.parameter, after.mean, after.variance];
+            assert_eq!(after.map(|x| place(&x.handle)), before);
+        }
+    }
+}
+
+#[cfg(feature = "tch")]
+mod tch {
+    use burn::backend::{LibTorch, libtorch::LibTorchDevice};
+
+    tests!(
+        LibTorch,
+        [LibTorchDevice::Cpu],
+        [
+            gru_scans_agree,
+            cross_entropies_agree,
+            adam_steps_agree,
+            adam_by_rows_has_the_bits_of_adam,
+            squared_norms_agree
+        ]
+    );
+}

@@ -1,0 +1,143 @@
+//! How many kernels each operation launches, counted, beside the composition of primitives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
+
+use burn::backend::Cube;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::TensorData;
+use burn_cubecl::CubeDevice;
+use burn_cubecl::cubecl::logging::{LaunchObservation, LaunchObserver};
+use burn_cubecl::tensor::CubeTensor;
+
+use crate::ops::adam::{self, AdamKernels, AdamStep};
+use crate::ops::cross_entropy::{self, CrossEntropyKernels};
+use crate::ops::gru::{self, GruInputs, GruKernels, Recurrence};
+use crate::packed::Steps;
+
+/// Counts the launches of one thread.
+struct Count {
+    thread: ThreadId,
+    launches: AtomicUsize,
+}
+
+impl LaunchObserver for Count {
+    fn launched(&self, _kernel: &'static str) {
+        if thread::current().id() == self.thread {
+            self.launches.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The launches of `work`, once the products in it are tuned.
+fn launches<T>(mut work: impl FnMut() -> T) -> usize {
+    work();
+    work();
+    let count = Arc::new(Count {
+        thread: thread::current().id(),
+        launches: AtomicUsize::new(0),
+    });
+    let observation = LaunchObservation::new(count.clone());
+    work();
+    drop(observation);
+    count.launches.load(Ordering::Relaxed)
+}
+
+fn ones<const D: usize>(device: &CubeDevice, shape: [usize; D]) -> CubeTensor {
+    Cube::float_from_data(TensorData::ones::<f32, _>(shape), device)
+}
+
+/// One after the other, since there is one place for an observer.
+#[test]
+fn kernels_take_fewer_launches() {
+    let devices = CubeDevice::enumerate_all();
+    if devices.is_empty() {
+        eprintln!("SKIPPED: no device of the Cube back end is present");
+    }
+    for device in devices {
+        gru_launches(&device);
+        cross_entropy_launches(&device);
+        adam_launches(&device);
+    }
+}
+
+fn gru_launches(device: &CubeDevice) {
+    // Rows as products can read them, and sentences of one length, so that no step differs.
+    let (sentences, hidden, time) = (4, 128, 10);
+    let steps = Steps::from_sorted_lengths(&[time as u32; 4]);
+    let inputs = GruInputs::<Cube> {
+        projected: ones(device, [steps.rows(), 3 * hidden]),
+        recurrence: Recurrence {
+            weight: ones(device, [3 * hidden, hidden]),
+            initial: ones(device, [sentences, hidden]),
+            reverse: false,
+        },
+        bias: ones(device, [3 * hidden]),
+    };
+    let composed = |save| {
+        let inputs = inputs.clone();
+        launches(|| gru::generic::forward::<Cube>(inputs.clone(), &steps, save))
+    };
+    let kernels = |save| {
+        let inputs = inputs.clone();
+        launches(|| Cube::gru_forward(vec![inputs.clone()], &steps, save))
+    };
+    let forward = [
+        composed(false),
+        kernels(false),
+        composed(true),
+        kernels(true),
+    ];
+    let trace = Cube::gru_forward(vec![inputs.clone()], &steps, true).remove(0);
+    let gradient = ones(device, [steps.rows(), hidden]);
+    let walk = || (gradient.clone(), trace.clone(), inputs.recurrence.clone());
+    let composed = launches(|| {
+        let (gradient, trace, recurrence) = walk();
+        gru::generic::backward::<Cube>(gradient, trace, recurrence, &steps)
+    });
+    let kernels = launches(|| Cube::gru_backward(vec![walk()], &steps));
+    eprintln!("{time} steps: forward (composed, ours, saving: composed, ours) {forward:?}");
+    eprintln!("{time} steps: backward {composed} composed, {kernels} ours");
+    assert_eq!(forward[1], 2 * time);
+    assert_eq!(forward[3], 2 * time);
+    assert_eq!(kernels, 2 * time + 4);
+}
+
+fn cross_entropy_launches(device: &CubeDevice) {
+    let (words, hidden) = (256, 128);
+    let targets = vec![7; 64];
+    let states = ones(device, [targets.len(), hidden]);
+    let (weight, bias) = (ones(device, [words, hidden]), ones(device, [words]));
+    let inputs = || (states.clone(), weight.clone(), bias.clone());
+    let composed = launches(|| {
+        let (s, w, b) = inputs();
+        cross_entropy::generic::<Cube>(s, w, b, &targets, true)
+    });
+    let kernels = launches(|| {
+        let (s, w, b) = inputs();
+        Cube::cross_entropy(s, w, b, &targets, true)
+    });
+    eprintln!("cross-entropy: {composed} composed, {kernels} ours");
+    assert!(kernels <= 7, "{kernels} launches");
+}
+
+fn adam_launches(device: &CubeDevice) {
+    let step = AdamStep {
+        step_size: 1e-2,
+        beta1: 0.9,
+        beta2: 0.999,
+        variance_correction: 1.5,
+        epsilon: 1e-8,
+        gradient_scale: 0.7,
+    };
+    let x = || ones(device, [1000]);
+    let composed = launches(|| adam::generic::<Cube>(x(), x(), x(), x(), step));
+    let kernels = launches(|| Cube::adam(x(), x(), x(), x(), step));
+    let rows = launches(|| {
+        let state = [x(), x(), x()];
+        Cube::adam_rows(state, ones(device, [2, 10]), &[3, 5], step)
+    });
+    eprintln!("adam: {composed} composed, {kernels} ours, {rows} by rows");
+    assert_eq!((kernels, rows), (1, 1));
+}
