@@ -204,7 +204,7 @@ impl Home {
         let outcome = run::train(
             &config,
             &self.data,
-            device,
+            std::slice::from_ref(device),
             resume,
             &interrupter,
             &mut |_| (),
