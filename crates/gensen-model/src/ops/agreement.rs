@@ -157,7 +157,11 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
     // More rows than one task of the kernel takes.
     let (words, width, rows) = (5000, 16, [0_u32, 3, 4096, 4097, 4999]);
     let size = words * width;
-    let squares: Vec<f32> = slice(numbers([size], 3)).iter().map(|x| x * x).collect();
+    // Away from zero, so that an update is of the order of one.
+    let squares = slice(numbers([size], 3))
+        .iter()
+        .map(|x| x * x + 1e-2)
+        .collect::<Vec<_>>();
     let state = || {
         let variance = tensor(Clone::clone(&squares), [size]);
         [numbers([size], 1), numbers([size], 2), variance]
