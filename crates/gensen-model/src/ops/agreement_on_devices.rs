@@ -289,7 +289,7 @@ mod tch {
             let values = slice(numbers([shape.iter().product()], seed)).to_vec();
             TensorData::new(values, shape.to_vec())
         };
-        let matrix = |shape, seed| Tensor::<2>::from_data(data(&shape, seed), &device);
+        let matrix = |shape: [usize; 2], seed| Tensor::<2>::from_data(data(&shape, seed), &device);
         let vector = |size, seed| Tensor::<1>::from_data(data(&[size], seed), &device);
         let direction = |seed| GruLayerDirection {
             weight_ih: matrix([3 * hidden, inputs], seed).require_grad(),
