@@ -15,9 +15,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// What is logged. Burn's remote back end warns of each message that a lost connection drops, of
+/// which a run has thousands.
+const INFO: &str = "info,burn_remote=error,burn_communication=error";
+
 /// Logs to standard error and, with its time, to a file. `RUST_LOG` chooses what.
 pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
-    let level = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(INFO));
     let console = tracing_subscriber::fmt::layer()
         .without_time()
         .with_target(false)
