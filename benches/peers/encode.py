@@ -110,8 +110,8 @@ def measure(folder, case, options):
     }
     if options.device.type == "cuda":
         # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
-        result["device_peak_bytes"] = torch.cuda.max_memory_reserved()
-        result["device_allocated_bytes"] = torch.cuda.max_memory_allocated()
+        result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
+        result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result
 
 

@@ -132,11 +132,10 @@ class WholeDecoder(nn.Module):
 class Best(nn.Module):
     """The model of a [`Reference`] and its loss, with the weights it has."""
 
-    def __init__(self, reference, compiled):
+    def __init__(self, reference):
         super().__init__()
         self.encoder, self.inference = reference.encoder, reference.inference
         self.decoders = nn.ModuleList(map(WholeDecoder, reference.decoders))
-        self.loss = torch.compile(cross_entropy) if compiled else cross_entropy
 
     def prepared(self, batch):
         """Packs words, and beside each target word its sentence: what a data loader does ahead of time."""
@@ -162,7 +161,7 @@ class Best(nn.Module):
         loss = 0
         for decoder, packed in zip(self.decoders, targets):
             inputs, outputs, rows = (x.to(device, non_blocking=True) for x in packed)
-            loss = loss + self.loss(decoder(inputs, rows.data, context), outputs.data)
+            loss = loss + cross_entropy(decoder(inputs, rows.data, context), outputs.data)
         return loss
 
 
@@ -179,7 +178,7 @@ class Training:
         targets = [(padded(words, target), padded(words, target), words) for words in targets]
         batch = (padded(order, source), order, targets)
         if best:
-            model = Best(model, options.compile)
+            model = Best(model)
         self.model = model.to(options.device)
         self.batch = model.prepared(batch)
         self.parameters = list(model.parameters())
@@ -246,7 +245,11 @@ def measure(options):
     torch.manual_seed(1)
     step = Encoding(options) if options.size == "encoder" else Training(options, options.best)
     cuda = options.device.type == "cuda"
-    wait = torch.cuda.synchronize if cuda else lambda: None
+
+    def wait():
+        if cuda:
+            torch.cuda.synchronize(options.device)
+
     for _ in range(options.warm_up):
         step()
     wall, processor = [], []
@@ -268,8 +271,8 @@ def measure(options):
     }
     if cuda:
         # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
-        result["device_peak_bytes"] = torch.cuda.max_memory_reserved()
-        result["device_allocated_bytes"] = torch.cuda.max_memory_allocated()
+        result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
+        result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result
 
 
@@ -285,7 +288,6 @@ def main():
     parser.add_argument("--steps", type=int, default=3, help="timed steps")
     parser.add_argument("--fused", action="store_true", help="PyTorch's fused Adam")
     parser.add_argument("--best", action="store_true", help="the same task written for speed")
-    parser.add_argument("--compile", action="store_true", help="with --best: torch.compile for the loss")
     parser.add_argument("--check", action="store_true", help="compare the reference's path with --best")
     options = parser.parse_args()
     if options.size == "encoder" and (options.best or options.check or options.precision != "f32"):
