@@ -1,11 +1,11 @@
-//! Times a training step of the whole model, or of the encoder alone, on the CPU.
+//! Times a training step of the whole model, or of the encoder alone.
 //!
 //! ```text
-//! cargo run --release -p gensen-train --example train_step -- [--threads N] [--steps N] paper|small|encoder
+//! cargo run --release -p gensen-train --example train_step -- [OPTION]... paper|small|encoder
 //! ```
 //!
 //! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
-//! sizes, sentence lengths and task (skip-thought, 48 sentences of 7 to 27 words) are the same.
+//! sizes, sentence lengths and task (skip-thought, sentences of 7 to 27 words) are the same.
 
 use std::fs;
 use std::time::Instant;
@@ -17,14 +17,15 @@ use clap::{Parser, ValueEnum};
 use gensen_data::batch::{Batch, Sentences, Seq2SeqBatch};
 use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::device;
 use gensen_model::dropout::Dropout;
 use gensen_model::encoder::Encoder;
 use gensen_model::init::Initializer;
 use gensen_model::packed::Packed;
+use gensen_train::config::Precision;
 use gensen_train::loss::BatchLoss;
 use gensen_train::optimizer::{Adam, AdamConfig};
-
-const SENTENCES: usize = 48;
+use gensen_train::precision;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Size {
@@ -40,12 +41,30 @@ enum Size {
 #[derive(Parser)]
 struct Arguments {
     size: Size,
+    /// `auto`, or a device such as `cuda:1`.
+    #[arg(long, default_value = "cpu")]
+    device: String,
     /// Threads; all processors if left out.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Timed steps after a warm-up.
+    /// Sentences a step.
+    #[arg(long, default_value_t = 48)]
+    batch: usize,
+    /// `f32`, `bf16` or `f16`.
+    #[arg(long, default_value = "f32", value_parser = precision_by_name)]
+    precision: Precision,
+    /// Steps before the timed ones: a GPU's kernels are compiled and tuned in them.
+    #[arg(long, default_value_t = 1)]
+    warm_up: usize,
+    /// Timed steps.
     #[arg(long, default_value_t = 3)]
     steps: usize,
+}
+
+fn precision_by_name(name: &str) -> Result<Precision, String> {
+    let known = [Precision::F32, Precision::Bf16, Precision::F16];
+    let found = known.into_iter().find(|known| known.to_string() == name);
+    found.ok_or_else(|| "expected f32, bf16 or f16".into())
 }
 
 impl Size {
@@ -83,11 +102,11 @@ impl Size {
 
 /// Sentences of 7 to 27 words, 17 in the mean, and `more` words each; `stride` gives lengths and
 /// words an order of their own.
-fn sentences(stride: usize, more: usize, words: usize) -> Sentences {
+fn sentences(count: usize, stride: usize, more: usize, words: usize) -> Sentences {
     let mut sentences = Sentences::default();
     let mut next = stride as u64;
-    for i in 0..SENTENCES {
-        let length = 7 + (i * stride % SENTENCES) * 20 / (SENTENCES - 1) + more;
+    for i in 0..count {
+        let length = 7 + (i * stride % count) * 20 / (count - 1) + more;
         let ids: Vec<u32> = std::iter::repeat_with(|| {
             next = next
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -102,7 +121,7 @@ fn sentences(stride: usize, more: usize, words: usize) -> Sentences {
 }
 
 /// A step of skip-thought training: loss, gradients, clipping, Adam.
-fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
+fn training(size: Size, batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>> {
     let (encoder, target_words) = (size.encoder(), size.target_words());
     let decoder = DecoderConfig {
         target_words,
@@ -110,8 +129,10 @@ fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
         hidden_size: encoder.hidden_size,
     };
     let batch = Batch::Seq2Seq(Seq2SeqBatch {
-        source: sentences(1, 0, encoder.source_words),
-        targets: [5, 7].map(|k| sentences(k, 1, target_words)).to_vec(),
+        source: sentences(batch, 1, 0, encoder.source_words),
+        targets: [5, 7]
+            .map(|k| sentences(batch, k, 1, target_words))
+            .to_vec(),
     });
     let config = MultitaskConfig {
         encoder,
@@ -119,7 +140,7 @@ fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
         inference_hidden: Some(512),
         dropout: 0.0,
     };
-    let model = MultitaskModel::new(&config, 1, &Device::flex().autodiff())?;
+    let model = MultitaskModel::new(&config, 1, &device.clone().autodiff())?;
     let mut model = Some(model.train());
     let mut adam = Adam::new(AdamConfig::new(1e-4, 1.0));
     Ok(move || {
@@ -136,11 +157,11 @@ fn training(size: Size) -> Result<impl FnMut() -> Result<()>> {
 }
 
 /// The encoder's states and their derivatives by embeddings and weights.
-fn encoding() -> Result<impl FnMut() -> Result<()>> {
+fn encoding(batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>> {
     let config = Size::Encoder.encoder();
-    let device = Device::flex().autodiff();
+    let device = device.clone().autodiff();
     let encoder = Encoder::new(&config, &Initializer::new(1, &device)).train();
-    let batch = sentences(1, 0, config.source_words);
+    let batch = sentences(batch, 1, 0, config.source_words);
     let packed = Packed::new(&batch);
     let shape = [packed.steps.rows(), config.hidden_size];
     let weight = Tensor::<2>::random(shape, Distribution::Uniform(0.0, 1.0), &device);
@@ -190,26 +211,40 @@ fn main() -> Result<()> {
     if arguments.steps == 0 {
         bail!("--steps 0: there is nothing to time");
     }
+    if arguments.batch < 2 {
+        bail!("--batch: the lengths of sentences need two");
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads)
         .build_global()?;
+    let device = device::by_name(&arguments.device)?;
+    precision::check(std::slice::from_ref(&device), arguments.precision)?;
     let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.size {
-        Size::Encoder => Box::new(encoding()?),
-        size => Box::new(training(size)?),
+        Size::Encoder => Box::new(encoding(arguments.batch, &device)?),
+        size => Box::new(training(size, arguments.batch, &device)?),
     };
-    step()?;
+    for _ in 0..arguments.warm_up {
+        step()?;
+    }
     let (mut wall, mut processor) = (Vec::new(), Vec::new());
+    let mut device_peak_bytes = None;
     for _ in 0..arguments.steps {
+        device.sync()?;
         let (started, before) = (Instant::now(), processor_seconds()?);
         step()?;
+        device.sync()?;
         wall.push(started.elapsed().as_secs_f64());
         processor.push(processor_seconds()? - before);
+        // What CubeCL has reserved for tensors; others do not tell.
+        let reserved = device.memory_pool_usage().map(|usage| usage.bytes_reserved);
+        device_peak_bytes = device_peak_bytes.max(reserved);
     }
     let result = serde_json::json!({
         "name": arguments.size.name(),
         "seconds": median(wall),
         "cpu_seconds": median(processor),
         "peak_bytes": peak_bytes()?,
+        "device_peak_bytes": device_peak_bytes,
         "threads": rayon::current_num_threads(),
     });
     println!("{result}");

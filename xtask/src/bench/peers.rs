@@ -1,0 +1,150 @@
+//! `cargo xtask bench peers`: ours and the peer, run alternately.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::measurement::{HEAD, Measurement, measure, row};
+use super::pairs::{self, Pair};
+use super::programs::Programs;
+
+#[derive(Args)]
+pub(super) struct Peers {
+    /// How often each program runs
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// A Python that has the peers' packages
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Where ours compute, as `gensen --device` takes it; the CPU if left out
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Where the peers compute, as PyTorch calls it; if left out, the like of `--device`
+    #[arg(long, value_name = "NAME")]
+    peer_device: Option<String>,
+    /// Let the peers take TF32 for products of f32, as CubeCL does where that is faster
+    #[arg(long)]
+    tf32: bool,
+    /// A folder made by `bench pack` to take the programs from; they are built if left out
+    #[arg(long, value_name = "FOLDER", conflicts_with = "features")]
+    programs: Option<PathBuf>,
+    /// Cargo features to build with, such as `gensen/cuda`
+    #[arg(long)]
+    features: Option<String>,
+    /// Which pairs, `gpu` for all that begin so; all others if left out
+    #[arg(value_parser = pairs::names())]
+    names: Vec<String>,
+}
+
+impl Peers {
+    fn programs(&self, pairs: &[&Pair]) -> Result<Programs> {
+        let programs = match &self.programs {
+            Some(folder) => Programs::packed(folder),
+            None => {
+                let maker = pairs
+                    .iter()
+                    .any(|pair| pair.encodes())
+                    .then_some("encode_speed");
+                let ours = pairs.iter().map(|pair| pair.ours[0]);
+                let mut names: Vec<&str> = ours.chain(maker).collect();
+                names.sort_unstable();
+                names.dedup();
+                Programs::build(&names, self.features.as_deref())?
+            }
+        };
+        programs.prepare(pairs)?;
+        Ok(programs)
+    }
+
+    /// The options that `--device` and its like add to ours and to the peer.
+    fn options(&self) -> [Vec<&str>; 2] {
+        let ours = self.device.as_deref();
+        let peers = self.peer_device.as_deref().or(ours.map(torch_device));
+        let [ours, mut peers] = [ours, peers].map(|name| match name {
+            Some(name) => vec!["--device", name],
+            None => Vec::new(),
+        });
+        peers.extend(self.tf32.then_some("--tf32"));
+        [ours, peers]
+    }
+
+    /// Runs both sides of a pair so many rounds.
+    fn rounds(&self, programs: &Programs, pair: &Pair) -> Result<Rounds> {
+        let [for_ours, for_peer] = self.options();
+        let mut rounds = Rounds::new();
+        for round in 1..=self.rounds {
+            eprintln!("{}: round {round} of {}", pair.name, self.rounds);
+            let ours = measure(programs.command(pair.ours)?.args(&for_ours))?;
+            let mut peer = measure(programs.peer(&self.python, pair.peer)?.args(&for_peer))?;
+            for ours in ours {
+                let Some(place) = peer.iter().position(|m| m.name == ours.name) else {
+                    bail!("{}: the peer did not measure {}", pair.name, ours.name);
+                };
+                let peer = peer.swap_remove(place);
+                let of_name = rounds.entry(ours.name.clone()).or_default();
+                of_name.push([ours, peer]);
+            }
+        }
+        Ok(rounds)
+    }
+}
+
+/// By the name of what was measured, ours and the peer's of each round.
+type Rounds = BTreeMap<String, Vec<[Measurement; 2]>>;
+
+/// What PyTorch calls the like of one of our devices: for any GPU, CUDA.
+fn torch_device(name: &str) -> &str {
+    match name.trim_start_matches("tch-") {
+        cpu if cpu.starts_with("cpu") => "cpu",
+        cuda if cuda.starts_with("cuda") => cuda,
+        _ => "cuda",
+    }
+}
+
+/// Prints a line of a table for each measurement. A pair that fails does not keep the others from
+/// being measured.
+pub(super) fn run(peers: &Peers) -> Result<()> {
+    let pairs = pairs::chosen(&peers.names);
+    let programs = peers.programs(&pairs)?;
+    println!("{HEAD}");
+    let mut failed = Vec::new();
+    for pair in pairs {
+        match peers.rounds(&programs, pair) {
+            Ok(rounds) => {
+                for (name, rounds) in &rounds {
+                    println!("| {} | {name} {}", pair.name, row(rounds));
+                }
+            }
+            Err(error) => {
+                eprintln!("{}: {error:#}", pair.name);
+                failed.push(pair.name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not measured: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pytorch_computes_on_the_like() {
+        let names = [
+            "cpu",
+            "tch-cpu",
+            "cuda",
+            "tch-cuda:1",
+            "cuda:2",
+            "vulkan",
+            "auto",
+        ];
+        let torch = ["cpu", "cpu", "cuda", "cuda:1", "cuda:2", "cuda", "cuda"];
+        assert_eq!(names.map(torch_device), torch);
+    }
+}

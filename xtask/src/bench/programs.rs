@@ -1,0 +1,131 @@
+//! Where our programs and their peers are: built here, or in a folder made by `bench pack`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::pairs::{ENCODE, Pair};
+
+/// Our programs that are no examples.
+const BINARIES: [&str; 2] = ["gensen", "gensen-train"];
+
+/// Our programs and the peers' scripts.
+pub(super) struct Programs {
+    binaries: PathBuf,
+    examples: PathBuf,
+    /// The peers' scripts.
+    pub(super) peers: PathBuf,
+    /// The folder that [`ENCODE`] stands for.
+    encode: PathBuf,
+}
+
+/// The root of the repository.
+pub(super) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+impl Programs {
+    /// Builds programs with the features of the whole workspace and these.
+    pub(super) fn build(names: &[&str], features: Option<&str>) -> Result<Self> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build
+            .current_dir(root())
+            .args(["build", "--release", "--workspace"]);
+        // `cargo xtask` sets these for itself; build scripts that watch them would run again.
+        for (name, _) in std::env::vars_os() {
+            let of_package = name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+            });
+            if of_package {
+                build.env_remove(name);
+            }
+        }
+        for name in names {
+            let kind = if BINARIES.contains(name) {
+                "--bin"
+            } else {
+                "--example"
+            };
+            build.args([kind, name]);
+        }
+        if let Some(features) = features {
+            build.args(["--features", features]);
+        }
+        run_whole(&mut build)?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+        let target = root().join(target);
+        Ok(Self {
+            binaries: target.join("release"),
+            examples: target.join("release/examples"),
+            peers: root().join("benches/peers"),
+            encode: target.join("bench-encode"),
+        })
+    }
+
+    /// Those in a folder made by `bench pack`.
+    pub(super) fn packed(folder: &Path) -> Self {
+        Self {
+            binaries: folder.into(),
+            examples: folder.into(),
+            peers: folder.join("peers"),
+            encode: folder.join("bench-encode"),
+        }
+    }
+
+    /// Makes the model and the sentences that some pairs encode.
+    pub(super) fn prepare(&self, pairs: &[&Pair]) -> Result<()> {
+        let sentence = self.encode.join("sentence.txt");
+        if pairs.iter().any(|pair| pair.encodes()) && !sentence.is_file() {
+            run_whole(&mut self.command(&["encode_speed", "make", ENCODE])?)?;
+            std::fs::write(&sentence, "word4 word5 word6 word7 word8\n")?;
+        }
+        Ok(())
+    }
+
+    /// Where one of our programs is.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        match BINARIES.contains(&name) {
+            true => self.binaries.join(name),
+            false => self.examples.join(name),
+        }
+    }
+
+    /// One of our programs with its arguments.
+    pub(super) fn command(&self, words: &[&str]) -> Result<Command> {
+        let (program, arguments) = words.split_first().context("an empty command")?;
+        let mut command = Command::new(self.path(program));
+        command.args(arguments.iter().map(|argument| self.argument(argument)));
+        Ok(command)
+    }
+
+    /// A peer's script with its arguments.
+    pub(super) fn peer(&self, python: &Path, words: &[&str]) -> Result<Command> {
+        let (script, arguments) = words.split_first().context("an empty command")?;
+        let mut command = Command::new(python);
+        command
+            .arg(self.peers.join(script))
+            .args(arguments.iter().map(|argument| self.argument(argument)));
+        Ok(command)
+    }
+
+    fn argument(&self, argument: &str) -> OsString {
+        match argument.strip_prefix(ENCODE) {
+            Some("") => self.encode.clone().into(),
+            Some(rest) => self.encode.join(rest.trim_start_matches('/')).into(),
+            None => argument.into(),
+        }
+    }
+}
+
+fn run_whole(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
