@@ -75,7 +75,7 @@ fn assert_near(run: &Run, other: &Run) {
             continue;
         };
         let difference = (a - b).abs() / b.abs();
-        if !(difference <= largest.0) {
+        if difference > largest.0 || difference.is_nan() {
             largest = (difference, format!("{found} and {expected}"));
         }
     }

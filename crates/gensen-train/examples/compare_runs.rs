@@ -54,7 +54,7 @@ fn compare<'a>(first: &'a [Metric], second: &[Metric]) -> Vec<Apart<'a>> {
         });
         let apart = &mut all[place];
         let difference = ((b - a) / a).abs();
-        if !(difference <= apart.largest) {
+        if difference > apart.largest || difference.is_nan() {
             (apart.largest, apart.at_step) = (difference, metric.step);
         }
         apart.reports += 1;
