@@ -8,9 +8,9 @@
 //! a sentence) and the precision. `vectors-f32=FILE` writes the first 64 vectors as raw numbers.
 //! One JSON object a case is printed.
 //!
-//! `--device NAME` is where (default `cpu`). `--passes N` times N passes over all sentences (default
-//! 1) and prints their median. A first batch is not timed; nor, if there are several, is a first
-//! pass, in which a GPU's kernels are compiled and tuned.
+//! `--device NAME` is where (default `cpu`). `--passes N` times N passes over all sentences (one, if
+//! it is left out) and prints their median. A first batch is not timed; nor, if there are several,
+//! is a first pass, in which a GPU's kernels are compiled and tuned.
 
 use std::error::Error;
 use std::fs;
