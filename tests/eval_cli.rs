@@ -3,11 +3,13 @@
 
 mod program;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use ndarray::Array2;
 use program::{reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -281,6 +283,28 @@ fn word_vectors_extend_the_vocabulary_and_make_baselines() {
             .unwrap()
             .starts_with("glove-tiny.txt, SHA-256 ")
     );
+
+    // The same vectors as NumPy's array beside a list of words, and a regularised map.
+    let row = |line: &'_ str| -> Option<(String, Vec<f32>)> {
+        let (word, row) = line.split_once(' ')?;
+        let row: Vec<f32> = row
+            .split(' ')
+            .map(|x| x.parse().ok())
+            .collect::<Option<_>>()?;
+        (word.is_ascii() && row.len() > 1).then(|| (word.to_owned(), row))
+    };
+    let table: BTreeMap<String, Vec<f32>> = file.lines().filter_map(row).collect();
+    let (words, rows): (Vec<String>, Vec<Vec<f32>>) = table.into_iter().unzip();
+    let matrix = Array2::from_shape_fn((rows.len(), rows[0].len()), |(i, j)| rows[i][j]);
+    ndarray_npy::write_npy(home.path("v.npy"), &matrix).unwrap();
+    home.write("words.list", &words.join("\n"));
+    let arguments = ["--tasks", "MR", "--vectors", "v.npy", "--vector-words"];
+    let others = ["words.list", "--ridge", "0.5", "--output", "n.json"];
+    let with = home.lines(&[&arguments[..], &others[..]].concat());
+    assert_eq!(accuracy(&with[0]), 100.0, "{with:?}");
+    let details = &home.json("n.json")[0]["embedder"]["details"];
+    let source = details["word vectors"].as_str().unwrap();
+    assert!(source.starts_with("v.npy, ") && source.ends_with(", ridge 0.5"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The golden record is `modern_adam_skip_idle`: the reference's model under today's PyTorch.
 //! `GENSEN_TRACE_DIR` may name another folder of the same form; sizes and the number of layers are
 //! taken from the tensors it holds.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -129,7 +129,7 @@ pub fn by_name(name: &str) -> Result<Device, DeviceError> {
     }
     let unknown = || DeviceProblem::Unknown { known: known() }.of(name);
     let (family, place) = parse(name).ok_or_else(unknown)?;
-    let mut found = family.find()?;
+    let mut found = family.find().map_err(|error| error.problem.of(name))?;
     if place >= found.len() {
         let problem = match found.len() {
             1 => format!("there is only one `{}`", family.name),

@@ -7,7 +7,7 @@ use crate::config::EncoderConfig;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
 use crate::layers::{Lookups, indices};
-use crate::ops::{GruDirection, bigru_scan, gru_scan, linear};
+use crate::ops::{GruDirection, GruLayerDirection, gru_layer, gru_scan, linear};
 use crate::packed::{Packed, Steps};
 
 /// One direction of one layer, in PyTorch's layout: gates r, z, n stacked on the rows.
@@ -34,11 +34,12 @@ impl GruWeights {
         }
     }
 
-    fn direction(&self, x: &Tensor<2>) -> GruDirection {
-        GruDirection {
-            projected: linear(x.clone(), self.weight_ih.val(), self.bias_ih.val()),
-            weight: self.weight_hh.val(),
-            bias: self.bias_hh.val(),
+    fn values(&self) -> GruLayerDirection {
+        GruLayerDirection {
+            weight_ih: self.weight_ih.val(),
+            weight_hh: self.weight_hh.val(),
+            bias_ih: self.bias_ih.val(),
+            bias_hh: self.bias_hh.val(),
         }
     }
 }
@@ -54,16 +55,19 @@ pub struct GruLayer {
 
 impl GruLayer {
     /// `[rows, inputs]` to `[rows, width]`: forward states, then reverse states.
-    fn scan(&self, x: &Tensor<2>, steps: &Steps) -> Tensor<2> {
-        let forward = self.forward.direction(x);
-        match &self.reverse {
-            Some(reverse) => bigru_scan(forward, reverse.direction(x), steps),
-            None => {
-                let hidden = self.forward.weight_hh.dims()[1];
-                let initial = Tensor::zeros([steps.width(0), hidden], &x.device());
-                gru_scan(forward, initial, steps)
-            }
+    fn states(&self, x: Tensor<2>, steps: &Steps) -> Tensor<2> {
+        let forward = self.forward.values();
+        if let Some(reverse) = &self.reverse {
+            return gru_layer(x, forward, reverse.values(), steps);
         }
+        let hidden = forward.weight_hh.dims()[1];
+        let initial = Tensor::zeros([steps.width(0), hidden], (&x.device(), x.dtype()));
+        let direction = GruDirection {
+            projected: linear(x, forward.weight_ih, forward.bias_ih),
+            weight: forward.weight_hh,
+            bias: forward.bias_hh,
+        };
+        gru_scan(direction, initial, steps)
     }
 }
 
@@ -124,7 +128,7 @@ impl Encoder {
             if k > 0 {
                 x = dropout.apply_to_words(x, packed, rate);
             }
-            x = layer.scan(&x, &packed.steps);
+            x = layer.states(x, &packed.steps);
         }
         x
     }

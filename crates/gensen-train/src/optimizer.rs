@@ -104,7 +104,7 @@ impl Gradient {
         }
     }
 
-    fn to_device(self, device: &Device) -> Self {
+    fn moved_to(self, device: &Device) -> Self {
         match self {
             Self::Dense(values) => Self::Dense(values.to_device(device)),
             Self::Rows(RowGradient { rows, values }) => Self::Rows(RowGradient {
@@ -191,7 +191,7 @@ impl StepGradients {
     #[must_use]
     pub fn add(mut self, others: Self, device: &Device) -> Self {
         for (name, other) in others.0 {
-            let other = other.to_device(device);
+            let other = other.moved_to(device);
             let sum = match self.0.remove(&name) {
                 Some(gradient) => gradient.add(other),
                 None => other,

@@ -286,6 +286,10 @@ mod cube {
 #[cfg(feature = "tch")]
 mod tch {
     use burn::backend::{LibTorch, libtorch::LibTorchDevice};
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+    use crate::ops::{GruLayerDirection, gru_layer};
 
     tests!(
         LibTorch,
@@ -299,4 +303,52 @@ mod tch {
             clip_factors_agree
         ]
     );
+
+    /// The states of a layer, and the gradients of its input and weights.
+    fn layer(device: &Device) -> Vec<Vec<f32>> {
+        let device = device.clone().autodiff();
+        let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
+        let (inputs, hidden) = (6, 8);
+        let data = |shape: &[usize], seed| {
+            let values = slice(numbers([shape.iter().product()], seed)).to_vec();
+            TensorData::new(values, shape.to_vec())
+        };
+        let matrix = |shape, seed| Tensor::<2>::from_data(data(&shape, seed), &device);
+        let vector = |size, seed| Tensor::<1>::from_data(data(&[size], seed), &device);
+        let direction = |seed| GruLayerDirection {
+            weight_ih: matrix([3 * hidden, inputs], seed).require_grad(),
+            weight_hh: matrix([3 * hidden, hidden], seed + 1).require_grad(),
+            bias_ih: vector(3 * hidden, seed + 2).require_grad(),
+            bias_hh: vector(3 * hidden, seed + 3).require_grad(),
+        };
+        let x = matrix([steps.rows(), inputs], 1).require_grad();
+        let [forward, reverse] = [2, 6].map(direction);
+        let states = gru_layer(x.clone(), forward.clone(), reverse.clone(), &steps);
+        let gradient = matrix([steps.rows(), 2 * hidden], 10);
+        let gradients = (states.clone() * gradient).sum().backward();
+        let read = |data: TensorData| data.iter::<f32>().collect::<Vec<_>>();
+        let of_matrix = |x: &Tensor<2>| read(x.grad(&gradients).unwrap().into_data());
+        let of_vector = |x: &Tensor<1>| read(x.grad(&gradients).unwrap().into_data());
+        let mut found = vec![read(states.inner().into_data()), of_matrix(&x)];
+        for of in [&forward, &reverse] {
+            found.extend([&of.weight_ih, &of.weight_hh].map(of_matrix));
+            found.extend([&of.bias_ih, &of.bias_hh].map(of_vector));
+        }
+        found
+    }
+
+    #[test]
+    #[allow(deprecated, reason = "libtorch is asked for, and burn-tch carries it")]
+    fn layers_agree() {
+        let expected = layer(&Device::flex());
+        let found = layer(&Device::libtorch());
+        for (k, (found, expected)) in found.into_iter().zip(expected).enumerate() {
+            let [found, expected] = [found, expected].map(|x| {
+                let size = x.len();
+                tensor(x, [size])
+            });
+            let what = format!("tensor {k} of states, input, weights");
+            assert_near(&what, found, expected, SUMS_NEAR);
+        }
+    }
 }

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use super::flex::{slice, tensor};
 use super::gemm::Threads;
 use super::gru_kernels::Scan;
+use super::gru_layer::GruLayerKernels;
 use crate::packed::Steps;
 
 /// One direction's inputs.
@@ -94,6 +95,8 @@ pub trait GruKernels: Backend {
         directions.into_iter().map(run).collect()
     }
 }
+
+impl GruLayerKernels for Flex {}
 
 impl GruKernels for Flex {
     fn gru_forward(

@@ -28,6 +28,7 @@ mod flex;
 pub(crate) mod gemm;
 mod gru;
 mod gru_kernels;
+mod gru_layer;
 mod linear;
 pub(crate) mod math;
 mod memory;
@@ -50,6 +51,7 @@ use burn::tensor::{Tensor, TensorData};
 pub use adam::{AdamKernels, AdamStep};
 pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
 pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
+pub use gru_layer::{GruLayerKernels, LayerBackward, LayerGradients, LayerStates, LayerWeights};
 pub use linear::LinearKernels;
 
 use crate::packed::Steps;
@@ -93,6 +95,20 @@ pub trait SequenceBackend: Backend {
         reverse_weight: FloatTensor<Self>,
         reverse_bias: FloatTensor<Self>,
         initial: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self>;
+
+    /// See [`gru_layer`].
+    fn gru_layer(
+        x: FloatTensor<Self>,
+        forward_weight_ih: FloatTensor<Self>,
+        forward_weight_hh: FloatTensor<Self>,
+        forward_bias_ih: FloatTensor<Self>,
+        forward_bias_hh: FloatTensor<Self>,
+        reverse_weight_ih: FloatTensor<Self>,
+        reverse_weight_hh: FloatTensor<Self>,
+        reverse_bias_ih: FloatTensor<Self>,
+        reverse_bias_hh: FloatTensor<Self>,
         steps: Steps,
     ) -> FloatTensor<Self>;
 
@@ -148,8 +164,8 @@ pub trait OptimizerBackend: Backend {
     fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self>;
 }
 
-/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`LinearKernels`],
-/// [`CrossEntropyKernels`] and [`AdamKernels`].
+/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`GruLayerKernels`],
+/// [`LinearKernels`], [`CrossEntropyKernels`] and [`AdamKernels`].
 macro_rules! concrete_backend {
     ($backend:ty) => {
         impl SequenceBackend for $backend {
@@ -181,6 +197,34 @@ macro_rules! concrete_backend {
                     gru::inputs::<Self>(reverse, initial, true),
                 ];
                 gru::states::<Self>(inputs, &steps)
+            }
+
+            fn gru_layer(
+                x: FloatTensor<Self>,
+                forward_weight_ih: FloatTensor<Self>,
+                forward_weight_hh: FloatTensor<Self>,
+                forward_bias_ih: FloatTensor<Self>,
+                forward_bias_hh: FloatTensor<Self>,
+                reverse_weight_ih: FloatTensor<Self>,
+                reverse_weight_hh: FloatTensor<Self>,
+                reverse_bias_ih: FloatTensor<Self>,
+                reverse_bias_hh: FloatTensor<Self>,
+                steps: Steps,
+            ) -> FloatTensor<Self> {
+                let weights = [
+                    forward_weight_ih,
+                    forward_weight_hh,
+                    forward_bias_ih,
+                    forward_bias_hh,
+                    reverse_weight_ih,
+                    reverse_weight_hh,
+                    reverse_bias_ih,
+                    reverse_bias_hh,
+                ];
+                match <Self as GruLayerKernels>::gru_layer(&x, &weights, &steps, false) {
+                    Some(layer) => layer.states,
+                    None => gru_layer::composed::<Self>(x, weights, steps),
+                }
             }
 
             fn linear(
@@ -244,8 +288,10 @@ concrete_backend!(burn::backend::LibTorch);
 #[cfg(feature = "remote")]
 concrete_backend!(burn::backend::Remote);
 
-impl<B: GruKernels + LinearKernels + CrossEntropyKernels, C: CheckpointStrategy> SequenceBackend
-    for Autodiff<B, C>
+impl<B, C> SequenceBackend for Autodiff<B, C>
+where
+    B: GruKernels + GruLayerKernels + LinearKernels + CrossEntropyKernels,
+    C: CheckpointStrategy,
 {
     fn gru_scan(
         projected: FloatTensor<Self>,
@@ -270,6 +316,32 @@ impl<B: GruKernels + LinearKernels + CrossEntropyKernels, C: CheckpointStrategy>
         let forward = [forward, forward_weight, forward_bias];
         let reverse = [reverse, reverse_weight, reverse_bias];
         gru::bidirectional_scan::<B, C>(forward, reverse, initial, steps)
+    }
+
+    fn gru_layer(
+        x: FloatTensor<Self>,
+        forward_weight_ih: FloatTensor<Self>,
+        forward_weight_hh: FloatTensor<Self>,
+        forward_bias_ih: FloatTensor<Self>,
+        forward_bias_hh: FloatTensor<Self>,
+        reverse_weight_ih: FloatTensor<Self>,
+        reverse_weight_hh: FloatTensor<Self>,
+        reverse_bias_ih: FloatTensor<Self>,
+        reverse_bias_hh: FloatTensor<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self> {
+        let weights = [
+            forward_weight_ih,
+            forward_weight_hh,
+            forward_bias_ih,
+            forward_bias_hh,
+            reverse_weight_ih,
+            reverse_weight_hh,
+            reverse_bias_ih,
+            reverse_bias_hh,
+        ];
+        gru_layer::differentiable::<B, C>(&x, &weights, &steps)
+            .unwrap_or_else(|| gru_layer::composed::<Self>(x, weights, steps))
     }
 
     fn linear(
@@ -342,6 +414,41 @@ pub fn bigru_scan(forward: GruDirection, reverse: GruDirection, steps: &Steps) -
         reverse.weight.into_dispatch(),
         reverse.bias.into_dispatch(),
         initial.into_dispatch(),
+        steps.clone(),
+    ))
+}
+
+/// One direction of a layer.
+#[derive(Clone, Debug)]
+pub struct GruLayerDirection {
+    /// `[3 * hidden, inputs]`: gates r, z, n on the rows.
+    pub weight_ih: Tensor<2>,
+    /// `[3 * hidden, hidden]`
+    pub weight_hh: Tensor<2>,
+    /// `[3 * hidden]`
+    pub bias_ih: Tensor<1>,
+    /// `[3 * hidden]`
+    pub bias_hh: Tensor<1>,
+}
+
+/// A layer's states `[rows, 2 * hidden]` in both directions for `x` `[rows, inputs]`, forward states
+/// first, each direction starting from zeros.
+pub fn gru_layer(
+    x: Tensor<2>,
+    forward: GruLayerDirection,
+    reverse: GruLayerDirection,
+    steps: &Steps,
+) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_layer(
+        x.into_dispatch(),
+        forward.weight_ih.into_dispatch(),
+        forward.weight_hh.into_dispatch(),
+        forward.bias_ih.into_dispatch(),
+        forward.bias_hh.into_dispatch(),
+        reverse.weight_ih.into_dispatch(),
+        reverse.weight_hh.into_dispatch(),
+        reverse.bias_ih.into_dispatch(),
+        reverse.bias_hh.into_dispatch(),
         steps.clone(),
     ))
 }

@@ -308,17 +308,22 @@ mod tests {
         let mut ways = vec![("chosen", compute(tile::<5>))];
         #[cfg(target_arch = "x86_64")]
         {
-            // SAFETY: the processor has the features.
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 ways.push((
                     "AVX2",
-                    compute(|a, b, c| unsafe { tile_avx2::<5>(a, b, c) }),
+                    compute(|a, b, c| {
+                        // SAFETY: the processor has been asked.
+                        unsafe { tile_avx2::<5>(a, b, c) }
+                    }),
                 ));
             }
             if is_x86_feature_detected!("avx512f") {
                 ways.push((
                     "AVX-512",
-                    compute(|a, b, c| unsafe { tile_avx512::<5>(a, b, c) }),
+                    compute(|a, b, c| {
+                        // SAFETY: the processor has been asked.
+                        unsafe { tile_avx512::<5>(a, b, c) }
+                    }),
                 ));
             }
         }

@@ -14,6 +14,7 @@ use super::AdamState;
 use super::adam::{AdamKernels, AdamStep};
 use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
+use super::gru_layer::GruLayerKernels;
 use super::linear::LinearKernels;
 use crate::packed::Steps;
 
@@ -300,6 +301,8 @@ impl GruKernels for Remote {
         (0..count).map(gradients).collect()
     }
 }
+
+impl GruLayerKernels for Remote {}
 
 impl LinearKernels for Remote {}
 

@@ -1,9 +1,11 @@
 //! The recurrence and the loss on libtorch, in few calls that write straight into place.
 //!
-//! libtorch's own GRU cannot be used: it takes words where we have their projections, to which the
-//! decoder has added its context. A step of ours is 8 calls forward (21 to 29 composed of Burn's
-//! primitives) and 14 backward (50), into buffers that hold all steps, so that nothing is joined
-//! afterwards.
+//! Encoders run on libtorch's own GRU (`layer`). Decoders cannot: it takes words where they have the
+//! words' projections, to which they have added their context. A step of ours is 8 calls forward (21
+//! to 29 composed of Burn's primitives) and 14 backward (50), into buffers that hold all steps, so
+//! that nothing is joined afterwards.
+
+mod layer;
 
 use burn::backend::libtorch::TchTensor;
 use burn::backend::{LibTorch, TensorMetadata};

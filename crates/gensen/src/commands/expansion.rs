@@ -18,7 +18,7 @@ use crate::terminal::Busy;
 pub(super) struct VectorOptions {
     /// The words of vectors in .npy, one a line. [default: NAME.txt beside NAME.npy]
     #[arg(long, value_name = "FILE", requires = "vectors")]
-    vector_words: Option<PathBuf>,
+    pub(super) vector_words: Option<PathBuf>,
     /// Weight of the squared coefficients in the map's fit; above 0, fewer words need be shared.
     #[arg(
         long,
@@ -26,7 +26,20 @@ pub(super) struct VectorOptions {
         value_name = "WEIGHT",
         requires = "vectors"
     )]
-    ridge: f64,
+    pub(super) ridge: f64,
+}
+
+impl VectorOptions {
+    pub(super) fn read(&self) -> ReadOptions {
+        ReadOptions {
+            words: self.vector_words.clone(),
+            ..ReadOptions::default()
+        }
+    }
+
+    pub(super) fn fit(&self) -> FitOptions {
+        FitOptions { ridge: self.ridge }
+    }
 }
 
 /// Word vectors, and for each encoder the map that takes them to its embeddings.
@@ -49,20 +62,17 @@ impl Expansion {
             .iter()
             .flat_map(|encoder| encoder.own_vocabulary().words());
         let wanted = WordSelection::of(own.chain(words));
-        let read = ReadOptions {
-            words: options.vector_words.clone(),
-            ..ReadOptions::default()
-        };
         let busy = Busy::new(format!("reading {}", path.display()));
-        let vectors = WordVectors::read(path, &wanted, &read)?;
+        let vectors = WordVectors::read(path, &wanted, &options.read())?;
         drop(busy);
         tracing::info!("{}", vectors.report());
-        let fit = FitOptions {
-            ridge: options.ridge,
-        };
         let mut maps = Vec::new();
         for (encoder, folder) in encoders.iter().zip(folders) {
-            maps.push(map(encoder, folder, &vectors, &fit)?.linear().clone());
+            maps.push(
+                map(encoder, folder, &vectors, &options.fit())?
+                    .linear()
+                    .clone(),
+            );
         }
         Ok(Self { vectors, maps })
     }

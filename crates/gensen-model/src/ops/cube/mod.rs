@@ -33,8 +33,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
+use super::gru_layer::GruLayerKernels;
 use super::linear::LinearKernels;
 
+impl GruLayerKernels for Cube {}
 impl LinearKernels for Cube {}
 
 /// Units (threads) of a cube (a block of threads): what every device can run.

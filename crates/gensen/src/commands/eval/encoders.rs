@@ -9,12 +9,12 @@ use gensen::EncoderEmbedder;
 use gensen_eval::baselines::BagOfVectors;
 use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EvalOptions, Identity, Role};
-use gensen_expand::{FitOptions, ReadOptions, VocabularyMap, WordSelection, WordVectors};
+use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 
 use super::super::Usage;
 use super::super::encoding::{folder, open_device, use_threads};
-use super::super::expansion::map;
+use super::super::expansion::{VectorOptions, map};
 use crate::terminal::Busy;
 
 /// Width of random projections, that of the published row.
@@ -30,6 +30,8 @@ pub(super) struct Arguments {
     /// Word vectors to extend the vocabulary with for each task, in any usual format.
     #[arg(long, value_name = "FILE")]
     vectors: Option<PathBuf>,
+    #[command(flatten)]
+    vector_options: VectorOptions,
     /// What to compare with.
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     baseline: Vec<Baseline>,
@@ -99,7 +101,12 @@ impl<'a> Encoders<'a> {
             .map(|folder| SentenceEncoder::load(folder, &device))
             .collect::<Result<_, _>>()?;
         let vectors = match &arguments.vectors {
-            Some(path) => Some(read_vectors(path, &models, options)?),
+            Some(path) => Some(read_vectors(
+                path,
+                &arguments.vector_options,
+                &models,
+                options,
+            )?),
             None => None,
         };
         Ok(Self {
@@ -152,18 +159,17 @@ impl<'a> Encoders<'a> {
         role: Role,
         encoders: Vec<SentenceEncoder>,
     ) -> Result<Box<dyn Embedder + '_>> {
+        let fit = self.arguments.vector_options.fit();
         let maps = match &self.vectors {
             // A random initialisation has no map of its own.
             Some(vectors) if role == Role::RandomInitialisation => encoders
                 .iter()
-                .map(|encoder| Ok(VocabularyMap::fit(encoder, &vectors.vectors)?))
+                .map(|encoder| Ok(VocabularyMap::fit_with(encoder, &vectors.vectors, &fit)?))
                 .collect::<Result<_>>()?,
             Some(vectors) => encoders
                 .iter()
                 .zip(&self.folders)
-                .map(|(encoder, folder)| {
-                    map(encoder, folder, &vectors.vectors, &FitOptions::default())
-                })
+                .map(|(encoder, folder)| map(encoder, folder, &vectors.vectors, &fit))
                 .collect::<Result<_>>()?,
             None => Vec::new(),
         };
@@ -189,7 +195,12 @@ impl Vectors {
     }
 }
 
-fn read_vectors(path: &Path, models: &[SentenceEncoder], options: &EvalOptions) -> Result<Vectors> {
+fn read_vectors(
+    path: &Path,
+    how: &VectorOptions,
+    models: &[SentenceEncoder],
+    options: &EvalOptions,
+) -> Result<Vectors> {
     let mut words: HashSet<String> = models
         .iter()
         .flat_map(|model| model.own_vocabulary().words())
@@ -208,11 +219,18 @@ fn read_vectors(path: &Path, models: &[SentenceEncoder], options: &EvalOptions) 
     let _busy = Busy::new(format!("reading {}", path.display()));
     let mut identity = Identity::default();
     identity.add_file(path)?;
-    let vectors = WordVectors::read(path, &WordSelection::of(words), &ReadOptions::default())?;
+    if let Some(words) = &how.vector_words {
+        identity.add_file(words)?;
+    }
+    let vectors = WordVectors::read(path, &WordSelection::of(words), &how.read())?;
+    let mut source = format!("{}, SHA-256 {}", name(path), identity.finish());
+    if how.ridge != 0.0 {
+        source += &format!(", ridge {}", how.ridge);
+    }
     Ok(Vectors {
         vectors,
         name: name(path),
-        source: format!("{}, SHA-256 {}", name(path), identity.finish()),
+        source,
     })
 }
 
