@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
-use super::{SERVED, by_name};
+use super::{DeviceError, SERVED, by_name};
 
 /// The connection to a served device broke off.
 #[derive(Debug, Error)]
@@ -26,8 +26,8 @@ pub struct DeviceLost {
 ///
 /// # Errors
 ///
-/// Those of `work`, and a lost connection.
-pub fn guard<T, E: From<DeviceLost>>(
+/// A served device that cannot be had to begin with, those of `work`, and a lost connection.
+pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     names: &str,
     work: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
@@ -35,6 +35,9 @@ pub fn guard<T, E: From<DeviceLost>>(
     let served: Vec<&str> = names.split(',').filter(is_served).collect();
     if served.is_empty() {
         return work();
+    }
+    for name in &served {
+        by_name(name)?;
     }
     let messages = Arc::new(Mutex::new(Vec::new()));
     let hook = panic::take_hook();

@@ -99,7 +99,7 @@ fn forward(inputs: GruInputs<LibTorch>, steps: &Steps, save: bool) -> GruTrace<L
         let mut row = 0;
         for part in previous.iter().flatten() {
             let count = part.size()[0];
-            bias.addmm_out(&y.narrow(0, row, count), part, &weight);
+            let _ = bias.addmm_out(&y.narrow(0, row, count), part, &weight);
             row += count;
         }
         let x = rows(projected, start, width);

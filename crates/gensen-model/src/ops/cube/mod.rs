@@ -5,7 +5,8 @@
 //! between them. Nothing is read back to the host: sizes are known beforehand, and the loss and the
 //! norm stay on the device until the caller asks.
 //!
-//! Launches per call; `T` time steps, `C` chunks of positions (one, for a batch of usual size):
+//! Launches per call; `T` time steps, `C` chunks of positions (one, for a batch of usual size), and a
+//! product counted as one, though some devices' tuning takes two for it:
 //!
 //! | operation | composed of primitives | here |
 //! | --- | --- | --- |

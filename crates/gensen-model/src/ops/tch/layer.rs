@@ -43,7 +43,7 @@ impl GruLayerKernels for LibTorch {
             // As long as these are held, Burn does not write where the derivative still reads.
             let held = (x.clone(), weights.clone(), result.clone());
             LayerBackward::new(move |gradient: TchTensor| {
-                let _ = &held;
+                let (states, _) = (&states, &held);
                 // The derivative of this sum by the states is `gradient`.
                 let sum = (&states.tensor * &gradient.tensor).sum(None);
                 let leaves = leaves.each_ref().map(|leaf| &leaf.tensor);
