@@ -151,3 +151,23 @@ impl Readback {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn numbers_come_back_in_the_order_in_which_they_were_asked_for() {
+        let reader = Reader::new();
+        for k in 1..=3 {
+            let numbers = Tensor::<1>::full([k], k as f32, &Device::flex());
+            reader.start(Some(numbers));
+        }
+        reader.start(None);
+        for k in 1..=3 {
+            assert_eq!(reader.wait(), vec![k as f64; k]);
+        }
+        assert!(reader.wait().is_empty());
+    }
+}

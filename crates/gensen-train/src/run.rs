@@ -324,9 +324,7 @@ impl<'a> Run<'a> {
         let (losses, gradients) = self.devices.gradients(&self.model, batch)?;
         let squared_norms = gradients.squared_norms();
         let updated: Vec<String> = gradients.0.keys().cloned().collect();
-        self.model = self
-            .adam
-            .step(self.model, gradients, squared_norms.clone());
+        self.model = self.adam.step(self.model, gradients, squared_norms.clone());
         self.devices.update(&self.model, &updated);
         self.state.step += 1;
         self.readback.start(QueuedStep {

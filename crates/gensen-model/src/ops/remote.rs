@@ -154,13 +154,8 @@ impl<'a, B: BackendIr> Call<'a, B> {
     }
 
     fn adam_step(&mut self) -> AdamStep {
-        let [
-            step_size,
-            beta1,
-            beta2,
-            variance_correction,
-            epsilon,
-        ] = std::array::from_fn(|_| self.scalar().elem());
+        let [step_size, beta1, beta2, variance_correction, epsilon] =
+            std::array::from_fn(|_| self.scalar().elem());
         AdamStep {
             step_size,
             beta1,
