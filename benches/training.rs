@@ -87,7 +87,6 @@ const STEP: AdamStep = AdamStep {
     beta2: 0.999,
     variance_correction: 1.0,
     epsilon: 1e-8,
-    gradient_scale: 1.0,
 };
 
 fn state(size: usize) -> Option<[Tensor<1>; 3]> {
@@ -104,9 +103,11 @@ fn state(size: usize) -> Option<[Tensor<1>; 3]> {
 fn adam_of_a_dense_gradient(bencher: Bencher<'_, '_>, words: usize) {
     let mut held = state(words * 512);
     let gradient = random([words * 512], &Device::flex());
+    let scale = Tensor::ones([1], &Device::flex());
     bencher.bench_local(|| {
         if let Some([parameter, mean, variance]) = held.take() {
-            held = Some(adam_step(parameter, mean, variance, gradient.clone(), STEP));
+            let (gradient, scale) = (gradient.clone(), scale.clone());
+            held = Some(adam_step(parameter, mean, variance, gradient, scale, STEP));
         }
     });
 }
@@ -117,9 +118,11 @@ fn adam_of_a_gradient_by_rows(bencher: Bencher<'_, '_>, words: usize) {
     let mut held = state(words * 512);
     let rows: Arc<[u32]> = (0..800).map(|k| (k * words / 800) as u32).collect();
     let values = random([rows.len(), 512], &Device::flex());
+    let scale = Tensor::ones([1], &Device::flex());
     bencher.bench_local(|| {
         if let Some(state) = held.take() {
-            held = Some(adam_rows_step(state, values.clone(), rows.clone(), STEP));
+            let (values, rows, scale) = (values.clone(), rows.clone(), scale.clone());
+            held = Some(adam_rows_step(state, values, rows, scale, STEP));
         }
     });
 }

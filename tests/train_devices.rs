@@ -11,6 +11,7 @@ use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
 use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
 use gensen_train::devices::{Devices, StepBatch};
+use gensen_train::loss::{BatchLoss, Losses};
 use support::{Run, TINY};
 
 const WORDS: usize = 40;
@@ -83,7 +84,8 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
     let gradients = |count: usize, batch: Batch| {
         let devices = Devices::new(&Device::flex(), &vec![Device::flex(); count - 1], &model);
         assert_eq!(devices.count(), count);
-        let (loss, gradients) = devices.gradients(&model, step(batch)).unwrap();
+        let (shares, gradients) = devices.gradients(&model, step(batch)).unwrap();
+        let loss = Losses::join(shares.iter().map(BatchLoss::read).collect());
         let sizes: BTreeMap<String, usize> = gensen_model::parameters::read(&model)
             .into_iter()
             .map(|tensor| (tensor.name, tensor.data.len()))
@@ -137,8 +139,8 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
 fn a_device_that_fails_is_named() {
     let model = model();
     let devices = Devices::new(&Device::flex(), &[Device::flex()], &model);
-    let (loss, _) = devices.gradients(&model, step(inference())).unwrap();
-    assert!(loss.losses[0].is_finite());
+    let (shares, _) = devices.gradients(&model, step(inference())).unwrap();
+    assert!(shares[0].read().losses[0].is_finite());
     let Batch::Nli(mut batch) = inference() else {
         panic!("another kind of batch")
     };

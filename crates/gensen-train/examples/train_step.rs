@@ -147,11 +147,14 @@ fn training(size: Size, batch: usize, device: &Device) -> Result<impl FnMut() ->
         let current = model.take().context("a step that failed before")?;
         let mut loss = BatchLoss::new(&current, &batch, 0, &mut Dropout::off());
         let gradients = loss.backward(&current);
-        let norm = gradients.norm();
-        if !(norm.is_finite() && loss.losses.iter().all(|loss| loss.is_finite())) {
+        let squares = gradients.squared_norms();
+        let finite = squares.clone().map(|squares| squares.sum().into_data());
+        model = Some(adam.step(current, gradients, squares));
+        let numbers = loss.read().losses.into_iter();
+        let squares = finite.iter().flat_map(|squares| squares.iter::<f64>());
+        if !numbers.chain(squares).all(f64::is_finite) {
             bail!("a loss or gradient norm that is not finite");
         }
-        model = Some(adam.step(current, gradients, norm));
         Ok(())
     })
 }

@@ -79,18 +79,13 @@ impl StepBatch {
 }
 
 impl Share {
-    /// The share's losses, and its part of the whole batch's gradients: none if a loss is not
-    /// finite.
+    /// The share's losses, and its part of the whole batch's gradients.
     fn gradients(&self, model: &MultitaskModel) -> (BatchLoss, StepGradients) {
         let dropout = Dropout::for_step(self.seed, self.step);
         let mut dropout = dropout.of_share(self.first, self.examples);
         let (batch, decoder) = (&self.batch, self.first_decoder);
         let mut loss = BatchLoss::of_share(model, batch, decoder, &mut dropout, &self.counts);
-        let gradients = if loss.losses.iter().all(|loss| loss.is_finite()) {
-            loss.backward(model)
-        } else {
-            StepGradients::default()
-        };
+        let gradients = loss.backward(model);
         (loss, gradients)
     }
 }
@@ -135,14 +130,14 @@ impl Devices {
         1 + self.replicas.len()
     }
 
-    /// The losses of a step's batch and their gradients, on the main device; `model` is the main
-    /// device's. Up to the rounding of sums they are those of one device that computes the whole
-    /// batch.
+    /// The losses of the shares of a step's batch and the gradients of the whole, on the main
+    /// device; `model` is the main device's. Up to the rounding of sums they are those of one device
+    /// that computes the whole batch.
     pub fn gradients(
         &self,
         model: &MultitaskModel,
         batch: StepBatch,
-    ) -> Result<(BatchLoss, StepGradients), TrainError> {
+    ) -> Result<(Vec<BatchLoss>, StepGradients), TrainError> {
         let mut shares = batch.shares(self.count());
         let others = shares.split_off(1);
         let busy: Vec<&Replica> = self.replicas.iter().take(others.len()).collect();
@@ -158,10 +153,10 @@ impl Devices {
         }
         for replica in busy {
             let (loss, gradients) = replica.answer()?;
-            losses.push(loss);
+            losses.push(loss.to_device(&self.main));
             sum = sum.add(gradients, &self.main);
         }
-        Ok((BatchLoss::join(losses), sum))
+        Ok((losses, sum))
     }
 
     /// Sends the parameters of `names` to the other devices.

@@ -14,6 +14,7 @@ pub mod loss;
 pub mod metrics;
 pub mod optimizer;
 pub mod precision;
+mod readback;
 pub mod report;
 mod resume;
 pub mod run;

@@ -1,7 +1,7 @@
 //! The loss of one batch, and the gradients it gives.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use gensen_data::batch::{Batch, Sentences};
 use gensen_model::dropout::Dropout;
 use gensen_model::{Lookups, MultitaskModel};
@@ -19,15 +19,52 @@ pub fn counts(batch: &Batch) -> Vec<usize> {
     }
 }
 
-/// The losses of one batch.
-#[derive(Debug)]
-pub struct BatchLoss {
+/// The losses of one batch on the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Losses {
     /// The mean loss in nats of each target: a word of each decoder's target, or a pair.
     pub losses: Vec<f64>,
     /// Target words, or pairs.
     pub counts: Vec<usize>,
     /// Pairs whose label was guessed right; zero for other tasks.
     pub correct: usize,
+}
+
+impl Losses {
+    /// The losses of the batch whose shares these are.
+    pub fn join(mut shares: Vec<Self>) -> Self {
+        if shares.len() == 1 {
+            return shares.remove(0);
+        }
+        let mut joined = Self::default();
+        let targets = shares.iter().map(|share| share.counts.len()).max();
+        for target in 0..targets.unwrap_or(0) {
+            let of_target = || {
+                let both = |share: &Self| {
+                    let loss = *share.losses.get(target)?;
+                    Some((loss, *share.counts.get(target)?))
+                };
+                shares.iter().filter_map(both)
+            };
+            let count: usize = of_target().map(|(_, count)| count).sum();
+            let sum: f64 = of_target().map(|(loss, count)| loss * count as f64).sum();
+            joined.losses.push(sum / count.max(1) as f64);
+            joined.counts.push(count);
+        }
+        joined.correct = shares.iter().map(|share| share.correct).sum();
+        joined
+    }
+}
+
+/// The losses of one batch on the device that computes them. Nothing here waits for it but
+/// [`Self::read`].
+#[derive(Debug)]
+pub struct BatchLoss {
+    /// Target words, or pairs.
+    counts: Vec<usize>,
+    /// `[1]` each: the mean loss of each target, then, for pairs, how many labels were guessed
+    /// right.
+    values: Vec<Tensor<1>>,
     /// The sum of the losses, if there are any, and the embedding rows they depend on, until
     /// differentiated.
     graph: Option<(Tensor<1>, Lookups)>,
@@ -60,22 +97,20 @@ impl BatchLoss {
         match batch {
             Batch::Seq2Seq(batch) => {
                 let losses = model.seq2seq_losses(batch, first_decoder, dropout, &mut lookups);
-                Self::sum(losses, counts, whole, 0, lookups)
+                Self::sum(losses, counts, whole, None, lookups)
             }
             Batch::Nli(batch) => {
                 let Some(logits) = model.inference_logits(batch, dropout, &mut lookups) else {
-                    return Self::sum(Vec::new(), Vec::new(), &[], 0, lookups);
+                    return Self::sum(Vec::new(), Vec::new(), &[], None, lookups);
                 };
                 let pairs = batch.labels.len();
                 let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
                 let labels = TensorData::new(labels, [pairs, 1]);
                 let labels = Tensor::<2, Int>::from_data(labels, &logits.device());
                 let guesses = logits.clone().inner().argmax(1);
-                let correct = guesses.equal(labels.clone().inner()).int().sum();
-                let correct = correct.into_data().iter::<i64>().sum::<i64>();
+                let correct = guesses.equal(labels.clone().inner()).int().sum().float();
                 let loss = -log_softmax(logits, 1).gather(1, labels).mean();
-                let correct = correct.unsigned_abs() as usize;
-                Self::sum(vec![loss], counts, whole, correct, lookups)
+                Self::sum(vec![loss], counts, whole, Some(correct), lookups)
             }
         }
     }
@@ -84,14 +119,11 @@ impl BatchLoss {
         losses: Vec<Tensor<1>>,
         counts: Vec<usize>,
         whole: &[usize],
-        correct: usize,
+        correct: Option<Tensor<1>>,
         lookups: Lookups,
     ) -> Self {
-        let values = losses.iter().map(|loss| {
-            let data = loss.clone().inner().into_data();
-            data.iter::<f64>().sum()
-        });
-        let losses_on_host = values.collect();
+        let values = losses.iter().map(|loss| loss.clone().inner());
+        let values = values.chain(correct).collect();
         let parts = losses.into_iter().zip(counts.iter().zip(whole));
         let total = parts
             .map(|(loss, (&count, &whole))| {
@@ -103,40 +135,41 @@ impl BatchLoss {
             })
             .reduce(|sum, loss| sum + loss);
         Self {
-            losses: losses_on_host,
             counts,
-            correct,
+            values,
             graph: total.map(|total| (total, lookups)),
         }
     }
 
-    /// The losses of the batch whose shares these are, with nothing left to differentiate.
-    pub fn join(mut shares: Vec<Self>) -> Self {
-        if shares.len() == 1 {
-            return shares.remove(0);
+    /// The numbers to read back, `[1]` each, outside of automatic differentiation.
+    pub fn values(&self) -> &[Tensor<1>] {
+        &self.values
+    }
+
+    /// What these are that were read back.
+    pub fn losses(&self, numbers: &[f64]) -> Losses {
+        let targets = self.counts.len().min(numbers.len());
+        let correct = numbers.get(targets).copied().unwrap_or(0.0);
+        Losses {
+            losses: numbers[..targets].to_vec(),
+            counts: self.counts.clone(),
+            correct: correct as usize,
         }
-        let mut joined = Self {
-            losses: Vec::new(),
-            counts: Vec::new(),
-            correct: 0,
-            graph: None,
-        };
-        let targets = shares.iter().map(|share| share.counts.len()).max();
-        for target in 0..targets.unwrap_or(0) {
-            let of_target = || {
-                let both = |share: &Self| {
-                    let loss = *share.losses.get(target)?;
-                    Some((loss, *share.counts.get(target)?))
-                };
-                shares.iter().filter_map(both)
-            };
-            let count: usize = of_target().map(|(_, count)| count).sum();
-            let sum: f64 = of_target().map(|(loss, count)| loss * count as f64).sum();
-            joined.losses.push(sum / count.max(1) as f64);
-            joined.counts.push(count);
-        }
-        joined.correct = shares.iter().map(|share| share.correct).sum();
-        joined
+    }
+
+    /// Waits for the device and reads the losses.
+    pub fn read(&self) -> Losses {
+        let number = |value: &Tensor<1>| value.clone().into_data().iter::<f64>().sum();
+        let numbers: Vec<f64> = self.values.iter().map(number).collect();
+        self.losses(&numbers)
+    }
+
+    /// Moves the numbers to read back to another device.
+    #[must_use]
+    pub fn to_device(mut self, device: &Device) -> Self {
+        let values = self.values.into_iter();
+        self.values = values.map(|value| value.to_device(device)).collect();
+        self
     }
 
     /// The gradients of the sum of the losses; none when asked again. What the forward pass kept is

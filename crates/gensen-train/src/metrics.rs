@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::files;
-use crate::loss::BatchLoss;
+use crate::loss::Losses;
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,7 +134,7 @@ impl Window {
     }
 
     /// Adds a step whose first output is `first`.
-    pub fn add(&mut self, first: usize, loss: &BatchLoss, gradient_norm: f64, seconds: f64) {
+    pub fn add(&mut self, first: usize, loss: &Losses, gradient_norm: f64, seconds: f64) {
         let outputs = self.tasks.iter_mut().skip(first);
         for (sums, (value, count)) in outputs.zip(loss.losses.iter().zip(&loss.counts)) {
             sums.steps += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, IndexingUpdateOp, Int, Tensor, TensorData};
 use gensen_model::Lookups;
-use gensen_model::ops::{AdamStep, adam_rows_step, adam_step, sum_of_squares};
+use gensen_model::ops::{AdamStep, adam_rows_step, adam_step, clip_factor, sum_of_squares};
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
 /// Adam's constants.
@@ -201,15 +201,22 @@ impl StepGradients {
         self
     }
 
-    /// The Euclidean norm of all gradients together.
-    pub fn norm(&self) -> f64 {
+    /// The squared norm of each gradient, `[gradients]`, on the device; none without gradients.
+    pub fn squared_norms(&self) -> Option<Tensor<1>> {
         let squares: Vec<Tensor<1>> = self.0.values().map(Gradient::sum_of_squares).collect();
-        if squares.is_empty() {
-            return 0.0;
-        }
-        let squares = Tensor::cat(squares, 0).into_data();
-        squares.iter::<f64>().sum::<f64>().sqrt()
+        (!squares.is_empty()).then(|| Tensor::cat(squares, 0))
     }
+
+    /// Waits for the device and reads the norm of all gradients together.
+    pub fn norm(&self) -> f64 {
+        let squares = self.squared_norms().map(Tensor::into_data);
+        norm(&squares.map_or_else(Vec::new, |squares| squares.iter().collect()))
+    }
+}
+
+/// The Euclidean norm of what has parts of these squared norms.
+pub fn norm(squares: &[f64]) -> f64 {
+    squares.iter().sum::<f64>().sqrt()
 }
 
 /// Adam's state. A parameter without a gradient in a step is left alone, its moments and its
@@ -240,10 +247,18 @@ impl Adam {
         &self.moments
     }
 
-    /// Updates `module` by `gradients`, whose global norm is `norm`.
-    pub fn step<M: Module>(&mut self, module: M, gradients: StepGradients, norm: f64) -> M {
-        // PyTorch's `clip_grad_norm_` divides by norm + 1e-6.
-        let scale = (self.config.clip_norm / (norm + 1e-6)).min(1.0);
+    /// Updates `module` by `gradients`, whose squared norms these are. Nothing is read back: where
+    /// the norm is not finite, neither are the parameters afterwards.
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: StepGradients,
+        squared_norms: Option<Tensor<1>>,
+    ) -> M {
+        let Some(squared_norms) = squared_norms else {
+            return module;
+        };
+        let scale = clip_factor(squared_norms, self.config.clip_norm);
         let mut update = Update {
             adam: self,
             gradients,
@@ -256,7 +271,8 @@ impl Adam {
 struct Update<'a> {
     adam: &'a mut Adam,
     gradients: StepGradients,
-    scale: f64,
+    /// `[1]`: what clips the gradients.
+    scale: Tensor<1>,
 }
 
 impl ParameterMapper for Update<'_> {
@@ -282,13 +298,15 @@ impl ParameterMapper for Update<'_> {
             beta2: config.beta2 as f32,
             variance_correction: (1.0 / (1.0 - config.beta2.powi(exponent)).sqrt()) as f32,
             epsilon: config.epsilon as f32,
-            gradient_scale: self.scale as f32,
         };
+        let scale = self.scale.clone();
         let parameter = parameter.reshape([size]);
         let [parameter, mean, variance] = match gradient {
-            Gradient::Dense(gradient) => adam_step(parameter, mean, variance, gradient, step),
+            Gradient::Dense(gradient) => {
+                adam_step(parameter, mean, variance, gradient, scale, step)
+            }
             Gradient::Rows(RowGradient { rows, values }) => {
-                adam_rows_step([parameter, mean, variance], values, rows, step)
+                adam_rows_step([parameter, mean, variance], values, rows, scale, step)
             }
         };
         self.adam.moments.insert(

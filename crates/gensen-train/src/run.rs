@@ -23,6 +23,7 @@ use crate::error::TrainError;
 use crate::metrics::{Metric, MetricsLog, Output, Split, Window};
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision;
+use crate::readback::{QueuedStep, Readback};
 use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
 use crate::tasks::{Task, tasks};
@@ -117,7 +118,9 @@ struct Run<'a> {
     /// On the main device.
     model: MultitaskModel,
     adam: Adam,
+    /// Its sums are without the steps that `readback` still has.
     state: RunState,
+    readback: Readback,
     sampler: Arc<TaskSampler>,
     watch: &'a mut dyn FnMut(Event<'_>),
 }
@@ -235,6 +238,7 @@ impl<'a> Run<'a> {
             model,
             adam,
             state,
+            readback: Readback::new(),
             sampler: Arc::new(sampler),
             watch,
         })
@@ -284,6 +288,7 @@ impl<'a> Run<'a> {
             self = self.step(loaded)?;
             let step = self.state.step;
             if step.is_multiple_of(management.monitor_every) {
+                self.take_in_steps()?;
                 let rate = self.config.training.learning_rate;
                 let metrics = self.state.window.report(step, &self.outputs, rate);
                 self.report(metrics)?;
@@ -306,46 +311,70 @@ impl<'a> Run<'a> {
         Ok((self, Ending::Finished))
     }
 
-    /// One optimiser step.
+    /// Queues one optimiser step, and takes in the step before it: the device has this one to
+    /// compute meanwhile.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
-        let task = &self.tasks[loaded.task];
         let batch = StepBatch {
             batch: loaded.batch?,
-            first_decoder: task.decoder,
+            first_decoder: self.tasks[loaded.task].decoder,
             seed: self.config.run.seed,
             step: self.state.step,
         };
-        let (loss, gradients) = self.devices.gradients(&self.model, batch)?;
-        let not_finite = |what, value: f64| TrainError::NotFinite {
-            what,
-            task: task.name.clone(),
-            step: self.state.step + 1,
-            value,
-        };
-        let total: f64 = loss.losses.iter().sum();
-        if !total.is_finite() {
-            return Err(not_finite("loss", total));
-        }
-        let norm = gradients.norm();
-        if !norm.is_finite() {
-            return Err(not_finite("gradient norm", norm));
-        }
+        let (losses, gradients) = self.devices.gradients(&self.model, batch)?;
+        let squared_norms = gradients.squared_norms();
         let updated: Vec<String> = gradients.0.keys().cloned().collect();
-        self.model = self.adam.step(self.model, gradients, norm);
+        self.model = self.adam.step(self.model, gradients, squared_norms.clone());
         self.devices.update(&self.model, &updated);
         self.state.step += 1;
-        let seconds = started.elapsed().as_secs_f64();
-        self.state
-            .window
-            .add(task.first_output, &loss, norm, seconds);
-        (self.watch)(Event::Step {
+        self.readback.start(QueuedStep {
             step: self.state.step,
+            task: loaded.task,
+            losses,
+            squared_norms,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        while self.readback.len() > 1 {
+            self.take_in_step()?;
+        }
+        Ok(self)
+    }
+
+    /// Takes in all steps queued so far. A step that was not finite is an error here, so that the
+    /// weights it spoiled are never reported on, validated or saved.
+    fn take_in_steps(&mut self) -> Result<(), TrainError> {
+        while !self.readback.is_empty() {
+            self.take_in_step()?;
+        }
+        Ok(())
+    }
+
+    fn take_in_step(&mut self) -> Result<(), TrainError> {
+        let Some(numbers) = self.readback.wait() else {
+            return Ok(());
+        };
+        let task = &self.tasks[numbers.task];
+        let loss: f64 = numbers.losses.losses.iter().sum();
+        let norm = numbers.gradient_norm;
+        for (what, value) in [("loss", loss), ("gradient norm", norm)] {
+            if !value.is_finite() {
+                return Err(TrainError::NotFinite {
+                    what,
+                    task: task.name.clone(),
+                    step: numbers.step,
+                    value,
+                });
+            }
+        }
+        let window = &mut self.state.window;
+        window.add(task.first_output, &numbers.losses, norm, numbers.seconds);
+        (self.watch)(Event::Step {
+            step: numbers.step,
             steps: self.config.training.steps,
             task: &task.name,
-            loss: total,
+            loss,
         });
-        Ok(self)
+        Ok(())
     }
 
     fn report(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
@@ -356,6 +385,7 @@ impl<'a> Run<'a> {
 
     /// Validates every task; whether the mean of their losses is the best so far.
     fn validate(&mut self) -> Result<bool, TrainError> {
+        self.take_in_steps()?;
         let metrics = self.measure(Split::Validation)?;
         let losses: Vec<f64> = metrics.iter().filter_map(|metric| metric.loss).collect();
         self.report(metrics)?;
@@ -419,6 +449,7 @@ impl<'a> Run<'a> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
+        self.take_in_steps()?;
         let moments = self.adam.moments().iter();
         self.state.updates = moments.map(|(name, m)| (name.clone(), m.updates)).collect();
         self.state.sampler_positions = self.sampler.positions(self.state.step);

@@ -43,7 +43,7 @@ impl HeldOut<'_> {
         let mut counts = vec![0_u64; self.outputs.len()];
         let mut correct = 0_u64;
         for batch in self.data.sequential(size) {
-            let loss = BatchLoss::new(model, &batch?, self.decoder, &mut Dropout::off());
+            let loss = BatchLoss::new(model, &batch?, self.decoder, &mut Dropout::off()).read();
             for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
                 losses[k] += value * *count as f64;
                 counts[k] += *count as u64;

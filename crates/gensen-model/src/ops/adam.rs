@@ -12,6 +12,9 @@ use super::{AdamState, indices};
 /// number of threads.
 const CHUNK: usize = 1 << 16;
 
+/// Added to a norm before something is divided by it, as PyTorch's `clip_grad_norm_` does.
+const CLIP_EPSILON: f64 = 1e-6;
+
 /// The scalars of one Adam step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
@@ -25,8 +28,6 @@ pub struct AdamStep {
     pub variance_correction: f32,
     /// Added to the corrected root of the second moment, usually 1e-8.
     pub epsilon: f32,
-    /// What the gradient is multiplied by first: the clipping coefficient.
-    pub gradient_scale: f32,
 }
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
@@ -37,9 +38,10 @@ pub trait AdamKernels: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
-        generic::<Self>(parameter, mean, variance, gradient, step)
+        generic::<Self>(parameter, mean, variance, gradient, scale, step)
     }
 
     /// See [`super::adam_rows_step`]; `state` is the flattened parameter, mean and variance.
@@ -47,17 +49,27 @@ pub trait AdamKernels: Backend {
         state: [FloatTensor<Self>; 3],
         values: FloatTensor<Self>,
         rows: &[u32],
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
         let [parameter, mean, variance] = state;
         let gradient = dense::<Self>(values, rows, parameter.shape()[0]);
-        Self::adam(parameter, mean, variance, gradient, step)
+        Self::adam(parameter, mean, variance, gradient, scale, step)
     }
 
     /// `[1]`: the sum of the squares of a tensor's numbers.
     fn squared_norm(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
         let sum = Self::float_sum(Self::float_mul(tensor.clone(), tensor));
         Self::float_reshape(sum, Shape::new([1]))
+    }
+
+    /// See [`super::clip_factor`].
+    fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self> {
+        let norm = Self::float_sqrt(Self::float_sum(squares));
+        let norm = Self::float_add_scalar(norm, CLIP_EPSILON.into());
+        let factor = Self::float_mul_scalar(Self::float_recip(norm), clip_norm.into());
+        let factor = Self::float_clamp_max(factor, 1.0_f64.into());
+        Self::float_reshape(factor, Shape::new([1]))
     }
 }
 
@@ -67,12 +79,13 @@ impl AdamKernels for Flex {
         mut mean: FloatTensor<Self>,
         mut variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
         if ![&parameter, &mean, &variance].into_iter().all(is_whole) {
-            return generic::<Self>(parameter, mean, variance, gradient, step);
+            return generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
-        let gradient = slice(gradient);
+        let (gradient, scale) = (slice(gradient), number(scale));
         // In place: `storage_mut` copies only what somebody else still holds.
         parameter
             .storage_mut::<f32>()
@@ -80,7 +93,7 @@ impl AdamKernels for Flex {
             .zip(mean.storage_mut::<f32>().par_chunks_mut(CHUNK))
             .zip(variance.storage_mut::<f32>().par_chunks_mut(CHUNK))
             .zip(gradient.par_chunks(CHUNK))
-            .for_each(|(((p, m), v), g)| update(p, m, v, g, step));
+            .for_each(|(((p, m), v), g)| update(p, m, v, g, scale, step));
         gradient.give();
         AdamState {
             parameter,
@@ -93,14 +106,15 @@ impl AdamKernels for Flex {
         [mut parameter, mut mean, mut variance]: [FloatTensor<Self>; 3],
         values: FloatTensor<Self>,
         rows: &[u32],
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
         let width = values.shape()[1];
         if width == 0 || ![&parameter, &mean, &variance].into_iter().all(is_whole) {
             let gradient = dense::<Self>(values, rows, parameter.shape()[0]);
-            return generic::<Self>(parameter, mean, variance, gradient, step);
+            return generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
-        let values = slice(values);
+        let (values, scale) = (slice(values), number(scale));
         let zeros = vec![0.0; width];
         let rows_per_task = (CHUNK / width).max(1);
         let task = rows_per_task * width;
@@ -122,7 +136,7 @@ impl AdamKernels for Flex {
                     } else {
                         &zeros
                     };
-                    update(p, m, v, gradient, step);
+                    update(p, m, v, gradient, scale, step);
                 }
             });
         AdamState {
@@ -136,6 +150,18 @@ impl AdamKernels for Flex {
         let sums: Vec<f64> = slice(input).par_chunks(CHUNK).map(sum_squares).collect();
         tensor(vec![sums.iter().sum::<f64>() as f32], [1])
     }
+
+    fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self> {
+        let squares = slice(squares);
+        let norm = squares.iter().copied().map(f64::from).sum::<f64>().sqrt();
+        let factor = (clip_norm / (norm + CLIP_EPSILON)).min(1.0);
+        tensor(vec![factor as f32], [1])
+    }
+}
+
+/// The number of a tensor `[1]`.
+fn number(x: FloatTensor<Flex>) -> f32 {
+    slice(x).first().copied().unwrap_or(1.0)
 }
 
 /// Whether a tensor is its storage, from the first number to the last.
@@ -165,11 +191,12 @@ fn update(
     mean: &mut [f32],
     variance: &mut [f32],
     gradient: &[f32],
+    scale: f32,
     step: AdamStep,
 ) {
     let moments = mean.iter_mut().zip(variance).zip(gradient);
     for (p, ((m, v), g)) in parameter.iter_mut().zip(moments) {
-        let g = g * step.gradient_scale;
+        let g = g * scale;
         *m = step.beta1 * *m + (1.0 - step.beta1) * g;
         *v = step.beta2 * *v + (1.0 - step.beta2) * g * g;
         *p -= step.step_size * *m / (v.sqrt() * step.variance_correction + step.epsilon);
@@ -192,6 +219,7 @@ pub(super) fn generic<B: Backend>(
     mean: FloatTensor<B>,
     variance: FloatTensor<B>,
     gradient: FloatTensor<B>,
+    scale: FloatTensor<B>,
     step: AdamStep,
 ) -> AdamState<B> {
     let blend = |moment, beta: f32, value| {
@@ -200,7 +228,8 @@ pub(super) fn generic<B: Backend>(
             B::float_mul_scalar(value, (1.0 - beta).into()),
         )
     };
-    let gradient = B::float_mul_scalar(gradient, step.gradient_scale.into());
+    let ones = vec![1; gradient.shape().num_dims()];
+    let gradient = B::float_mul(gradient, B::float_reshape(scale, Shape::from(ones)));
     let mean = blend(mean, step.beta1, gradient.clone());
     let variance = blend(
         variance,

@@ -115,6 +115,11 @@ fn cross_entropies_agree() {
     }
 }
 
+/// What gradients are multiplied by.
+pub(super) fn scale() -> Numbers {
+    tensor(vec![0.7], [1])
+}
+
 #[test]
 fn adam_steps_agree() {
     let step = AdamStep {
@@ -123,7 +128,6 @@ fn adam_steps_agree() {
         beta2: 0.999,
         variance_correction: 1.5,
         epsilon: 1e-8,
-        gradient_scale: 0.7,
     };
     let variance = slice(numbers([50], 3)).iter().map(|x| x.abs()).collect();
     let state = || {
@@ -136,9 +140,9 @@ fn adam_steps_agree() {
         )
     };
     let (p, m, v, g) = state();
-    let found = Flex::adam(p, m, v, g, step);
+    let found = Flex::adam(p, m, v, g, scale(), step);
     let (p, m, v, g) = state();
-    let expected = adam::generic::<Flex>(p, m, v, g, step);
+    let expected = adam::generic::<Flex>(p, m, v, g, scale(), step);
     assert_near("parameter", found.parameter, expected.parameter, 1e-6);
     assert_near("mean", found.mean, expected.mean, 1e-6);
     assert_near("variance", found.variance, expected.variance, 1e-6);
@@ -152,7 +156,6 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
         beta2: 0.999,
         variance_correction: 1.5,
         epsilon: 1e-8,
-        gradient_scale: 0.7,
     };
     // More rows than one task of the kernel takes.
     let (words, width, rows) = (5000, 16, [0_u32, 3, 4096, 4097, 4999]);
@@ -172,8 +175,8 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
         dense[*row as usize * width..][..width].copy_from_slice(values);
     }
     let [p, m, v] = state();
-    let expected = Flex::adam(p, m, v, tensor(dense, [size]), step);
-    let found = Flex::adam_rows(state(), values.clone(), &rows, step);
+    let expected = Flex::adam(p, m, v, tensor(dense, [size]), scale(), step);
+    let found = Flex::adam_rows(state(), values.clone(), &rows, scale(), step);
     assert_near(
         "parameter",
         found.parameter,
@@ -187,7 +190,7 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
         let longer = Flex::float_cat(vec![whole, numbers([3], 5)], 0);
         longer.narrow(0, 0, size)
     };
-    let found = Flex::adam_rows(state().map(part), values, &rows, step);
+    let found = Flex::adam_rows(state().map(part), values, &rows, scale(), step);
     assert_near("parameter", found.parameter, expected.parameter, 1e-6);
     assert_near("mean", found.mean, expected.mean, 1e-6);
     assert_near("variance", found.variance, expected.variance, 1e-6);

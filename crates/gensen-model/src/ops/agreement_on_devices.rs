@@ -11,7 +11,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{TensorData, read_sync};
 
 use super::adam::{self, AdamKernels, AdamStep};
-use super::agreement::{Numbers, assert_near, numbers};
+use super::agreement::{Numbers, assert_near, numbers, scale};
 use super::cross_entropy::{self, CrossEntropyKernels};
 use super::flex::{slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
@@ -28,7 +28,6 @@ const STEP: AdamStep = AdamStep {
     beta2: 0.999,
     variance_correction: 1.5,
     epsilon: 1e-8,
-    gradient_scale: 0.7,
 };
 
 /// All operations with kernels.
@@ -158,8 +157,16 @@ fn adam_steps_agree<B: Kernels>(device: &B::Device) {
     let gradient = numbers([size], 4);
     let [parameter, mean, variance] = [&p, &m, &v].map(|x| on::<B>(device, x));
     let kept = parameter.clone();
-    let found = B::adam(parameter, mean, variance, on::<B>(device, &gradient), STEP);
-    let expected = adam::generic::<Flex>(p.clone(), m, v, gradient, STEP);
+    let factor = on::<B>(device, &scale());
+    let found = B::adam(
+        parameter,
+        mean,
+        variance,
+        on::<B>(device, &gradient),
+        factor,
+        STEP,
+    );
+    let expected = adam::generic::<Flex>(p.clone(), m, v, gradient, scale(), STEP);
     let near = |what, found, expected| assert_near(what, back::<B>(found), expected, NEAR);
     near("parameter", found.parameter, expected.parameter);
     near("mean", found.mean, expected.mean);
@@ -178,8 +185,10 @@ fn adam_by_rows_has_the_bits_of_adam<B: Kernels>(device: &B::Device) {
     }
     let state = || adam_state(size).map(|x| on::<B>(device, &x));
     let [p, m, v] = state();
-    let expected = B::adam(p, m, v, on::<B>(device, &tensor(dense, [size])), STEP);
-    let found = B::adam_rows(state(), on::<B>(device, &values), &rows, STEP);
+    let factor = || on::<B>(device, &scale());
+    let dense = on::<B>(device, &tensor(dense, [size]));
+    let expected = B::adam(p, m, v, dense, factor(), STEP);
+    let found = B::adam_rows(state(), on::<B>(device, &values), &rows, factor(), STEP);
     let same = |what, x, y| assert_near(what, back::<B>(x), back::<B>(y), 0.0);
     same("parameter", found.parameter, expected.parameter);
     same("mean", found.mean, expected.mean);
@@ -194,6 +203,19 @@ fn squared_norms_agree<B: Kernels>(device: &B::Device) {
         let expected = slice(Flex::squared_norm(x))[0];
         let error = (found - expected).abs() / expected;
         assert!(error < 1e-5, "{size} numbers: {found}, expected {expected}");
+    }
+}
+
+fn clip_factors_agree<B: Kernels>(device: &B::Device) {
+    // A norm of 10, clipped and not.
+    let squares = tensor(vec![36.0, 0.0, 64.0], [3]);
+    for (clip_norm, expected) in [(2.5, 0.25), (20.0, 1.0)] {
+        for found in [
+            back::<B>(B::clip_factor(on::<B>(device, &squares), clip_norm)),
+            Flex::clip_factor(squares.clone(), clip_norm),
+        ] {
+            assert_near("factor", found, tensor(vec![expected], [1]), 1e-6);
+        }
     }
 }
 
@@ -237,7 +259,8 @@ mod cube {
             cross_entropies_agree,
             adam_steps_agree,
             adam_by_rows_has_the_bits_of_adam,
-            squared_norms_agree
+            squared_norms_agree,
+            clip_factors_agree
         ]
     );
 
@@ -256,7 +279,7 @@ mod cube {
             let gradient = on::<Cube>(&device, &numbers([100], 4));
             let place = |handle: &Handle| format!("{:?}", handle.clone().binding().memory);
             let before = [&p, &m, &v].map(|x| place(&x.handle));
-            let after = Cube::adam(p, m, v, gradient, STEP);
+            let after = Cube::adam(p, m, v, gradient, on::<Cube>(&device, &scale()), STEP);
             let after = [after.parameter, after.mean, after.variance];
             assert_eq!(after.map(|x| place(&x.handle)), before);
         }
@@ -279,7 +302,8 @@ mod tch {
             cross_entropies_agree,
             adam_steps_agree,
             adam_by_rows_has_the_bits_of_adam,
-            squared_norms_agree
+            squared_norms_agree,
+            clip_factors_agree
         ]
     );
 

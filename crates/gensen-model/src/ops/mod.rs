@@ -142,6 +142,7 @@ pub trait OptimizerBackend: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self>;
 
@@ -151,12 +152,16 @@ pub trait OptimizerBackend: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         values: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         rows: Arc<[u32]>,
         step: AdamStep,
     ) -> AdamState<Self>;
 
     /// See [`sum_of_squares`].
     fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`clip_factor`].
+    fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self>;
 }
 
 /// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`GruLayerKernels`],
@@ -246,9 +251,10 @@ macro_rules! concrete_backend {
                 mean: FloatTensor<Self>,
                 variance: FloatTensor<Self>,
                 gradient: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
                 step: AdamStep,
             ) -> AdamState<Self> {
-                Self::adam(parameter, mean, variance, gradient, step)
+                Self::adam(parameter, mean, variance, gradient, scale, step)
             }
 
             fn adam_rows_step(
@@ -256,14 +262,19 @@ macro_rules! concrete_backend {
                 mean: FloatTensor<Self>,
                 variance: FloatTensor<Self>,
                 values: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
                 rows: Arc<[u32]>,
                 step: AdamStep,
             ) -> AdamState<Self> {
-                Self::adam_rows([parameter, mean, variance], values, &rows, step)
+                Self::adam_rows([parameter, mean, variance], values, &rows, scale, step)
             }
 
             fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::squared_norm(tensor)
+            }
+
+            fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self> {
+                <Self as AdamKernels>::clip_factor(squares, clip_norm)
             }
         }
     };
@@ -471,12 +482,14 @@ pub fn projection_cross_entropy(
 }
 
 /// One Adam step on a parameter, in place where nobody else holds the tensors; returns the
-/// parameter and its two moments. The tensors must not be tracked.
+/// parameter and its two moments. `scale` `[1]` is what the gradient is multiplied by first: the
+/// [`clip_factor`]. The tensors must not be tracked.
 pub fn adam_step<const D: usize>(
     parameter: Tensor<D>,
     mean: Tensor<D>,
     variance: Tensor<D>,
     gradient: Tensor<D>,
+    scale: Tensor<1>,
     step: AdamStep,
 ) -> [Tensor<D>; 3] {
     let state = <Dispatch as OptimizerBackend>::adam_step(
@@ -484,6 +497,7 @@ pub fn adam_step<const D: usize>(
         mean.into_dispatch(),
         variance.into_dispatch(),
         gradient.into_dispatch(),
+        scale.into_dispatch(),
         step,
     );
     [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)
@@ -499,6 +513,7 @@ pub fn adam_rows_step(
     [parameter, mean, variance]: [Tensor<1>; 3],
     values: Tensor<2>,
     rows: Arc<[u32]>,
+    scale: Tensor<1>,
     step: AdamStep,
 ) -> [Tensor<1>; 3] {
     let state = <Dispatch as OptimizerBackend>::adam_rows_step(
@@ -506,6 +521,7 @@ pub fn adam_rows_step(
         mean.into_dispatch(),
         variance.into_dispatch(),
         values.into_dispatch(),
+        scale.into_dispatch(),
         rows,
         step,
     );
@@ -516,5 +532,14 @@ pub fn adam_rows_step(
 pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as OptimizerBackend>::sum_of_squares(
         tensor.into_dispatch(),
+    ))
+}
+
+/// `[1]`: what gradients are multiplied by so that their norm, the root of the sum of `squares`, is
+/// at most `clip_norm`. It stays on the device. The tensor must not be tracked.
+pub fn clip_factor(squares: Tensor<1>, clip_norm: f64) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as OptimizerBackend>::clip_factor(
+        squares.into_dispatch(),
+        clip_norm,
     ))
 }

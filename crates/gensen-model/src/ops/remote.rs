@@ -80,16 +80,16 @@ where
     operations.register(ADAM, |handles, ir, _| {
         let mut call = Call::<B>::new(handles, ir);
         let step = call.adam_step();
-        let [parameter, mean, variance, gradient] = call.tensors();
-        let state = B::adam(parameter, mean, variance, gradient, step);
+        let [parameter, mean, variance, gradient, scale] = call.tensors();
+        let state = B::adam(parameter, mean, variance, gradient, scale, step);
         call.give([state.parameter, state.mean, state.variance]);
     });
     operations.register(ADAM_ROWS, |handles, ir, _| {
         let mut call = Call::<B>::new(handles, ir);
         let step = call.adam_step();
         let rows = call.rest();
-        let [parameter, mean, variance, values] = call.tensors();
-        let state = B::adam_rows([parameter, mean, variance], values, &rows, step);
+        let [parameter, mean, variance, values, scale] = call.tensors();
+        let state = B::adam_rows([parameter, mean, variance], values, &rows, scale, step);
         call.give([state.parameter, state.mean, state.variance]);
     });
     operations
@@ -154,21 +154,14 @@ impl<'a, B: BackendIr> Call<'a, B> {
     }
 
     fn adam_step(&mut self) -> AdamStep {
-        let [
-            step_size,
-            beta1,
-            beta2,
-            variance_correction,
-            epsilon,
-            gradient_scale,
-        ] = std::array::from_fn(|_| self.scalar().elem());
+        let [step_size, beta1, beta2, variance_correction, epsilon] =
+            std::array::from_fn(|_| self.scalar().elem());
         AdamStep {
             step_size,
             beta1,
             beta2,
             variance_correction,
             epsilon,
-            gradient_scale,
         }
     }
 
@@ -223,7 +216,6 @@ fn put_adam_step(step: AdamStep) -> Vec<ScalarIr> {
         step.beta2,
         step.variance_correction,
         step.epsilon,
-        step.gradient_scale,
     ]
     .map(|x| ScalarIr::Float(x.into()))
     .into()
@@ -338,10 +330,11 @@ impl AdamKernels for Remote {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
         let results = vec![parameter.shape(); 3];
-        let tensors = vec![parameter, mean, variance, gradient];
+        let tensors = vec![parameter, mean, variance, gradient, scale];
         let mut results = call(ADAM, tensors, put_adam_step(step), results);
         let [parameter, mean, variance] = results.take();
         AdamState {
@@ -355,10 +348,11 @@ impl AdamKernels for Remote {
         [parameter, mean, variance]: [FloatTensor<Self>; 3],
         values: FloatTensor<Self>,
         rows: &[u32],
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
         let results = vec![parameter.shape(); 3];
-        let tensors = vec![parameter, mean, variance, values];
+        let tensors = vec![parameter, mean, variance, values, scale];
         let mut numbers = put_adam_step(step);
         numbers.extend(rows.iter().map(|&row| number(row)));
         let mut results = call(ADAM_ROWS, tensors, numbers, results);

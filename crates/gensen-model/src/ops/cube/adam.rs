@@ -25,7 +25,6 @@ struct Scalars {
     beta2: f32,
     variance_correction: f32,
     epsilon: f32,
-    gradient_scale: f32,
 }
 
 fn scalars(step: AdamStep) -> ScalarsLaunch {
@@ -35,7 +34,6 @@ fn scalars(step: AdamStep) -> ScalarsLaunch {
         step.beta2,
         step.variance_correction,
         step.epsilon,
-        step.gradient_scale,
     )
 }
 
@@ -45,10 +43,11 @@ impl AdamKernels for Cube {
         mean: CubeTensor,
         variance: CubeTensor,
         gradient: CubeTensor,
+        scale: CubeTensor,
         step: AdamStep,
     ) -> AdamState<Self> {
         if parameter.dtype != DType::F32 {
-            return generic::<Self>(parameter, mean, variance, gradient, step);
+            return generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
         let [parameter, mean, variance] = [parameter, mean, variance].map(owned);
         let numbers = parameter.shape().num_elements();
@@ -63,6 +62,7 @@ impl AdamKernels for Cube {
             mean.clone().into_buffer_arg(),
             variance.clone().into_buffer_arg(),
             into_contiguous(gradient).into_buffer_arg(),
+            scale.into_buffer_arg(),
             scalars(step),
             numbers,
             element,
@@ -78,12 +78,13 @@ impl AdamKernels for Cube {
         [parameter, mean, variance]: [CubeTensor; 3],
         values: CubeTensor,
         rows: &[u32],
+        scale: CubeTensor,
         step: AdamStep,
     ) -> AdamState<Self> {
         let (numbers, width) = (parameter.shape().num_elements(), values.shape()[1]);
         if parameter.dtype != DType::F32 || rows.is_empty() || width == 0 {
             let gradient = dense::<Self>(values, rows, numbers);
-            return Self::adam(parameter, mean, variance, gradient, step);
+            return Self::adam(parameter, mean, variance, gradient, scale, step);
         }
         let [parameter, mean, variance] = [parameter, mean, variance].map(owned);
         // Which of `values` is a row's gradient, counted from one; zero: none.
@@ -105,6 +106,7 @@ impl AdamKernels for Cube {
             variance.clone().into_buffer_arg(),
             into_contiguous(values).into_buffer_arg(),
             slots.into_buffer_arg(),
+            scale.into_buffer_arg(),
             scalars(step),
             numbers,
             width,
@@ -144,10 +146,9 @@ fn update(
     mean: &mut [f32],
     variance: &mut [f32],
     i: usize,
-    gradient: f32,
+    g: f32,
     step: Scalars,
 ) {
-    let g = gradient * step.gradient_scale;
     // m = b1 m + (1 - b1) g
     let m = step.beta1 * mean[i] + (1.0 - step.beta1) * g;
     // v = b2 v + (1 - b2) g^2
@@ -165,12 +166,13 @@ fn adam_dense<G: Float>(
     mean: &mut [f32],
     variance: &mut [f32],
     gradient: &[G],
+    scale: &[f32], // [1]
     step: Scalars,
     count: usize,
     #[define(G)] _dtype: ElemType,
 ) {
     if ABSOLUTE_POS < count {
-        let g = f32::cast_from(gradient[ABSOLUTE_POS]);
+        let g = f32::cast_from(gradient[ABSOLUTE_POS]) * scale[0];
         update(parameter, mean, variance, ABSOLUTE_POS, g, step);
     }
 }
@@ -183,6 +185,7 @@ fn adam_by_rows<G: Float>(
     variance: &mut [f32],
     values: &[G],  // [slots, width]
     slots: &[u32], // [rows]: which of `values`, counted from one, or zero
+    scale: &[f32], // [1]
     step: Scalars,
     count: usize,
     #[comptime] width: usize,
@@ -192,7 +195,7 @@ fn adam_by_rows<G: Float>(
         let slot = slots[ABSOLUTE_POS / width] as usize;
         let mut g = 0.0f32;
         if slot > 0 {
-            g = f32::cast_from(values[(slot - 1) * width + ABSOLUTE_POS % width]);
+            g = f32::cast_from(values[(slot - 1) * width + ABSOLUTE_POS % width]) * scale[0];
         }
         update(parameter, mean, variance, ABSOLUTE_POS, g, step);
     }
