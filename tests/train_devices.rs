@@ -82,7 +82,8 @@ fn step(batch: Batch) -> StepBatch {
 fn gradients_of_shares_add_up_to_those_of_the_batch() {
     let model = model();
     let gradients = |count: usize, batch: Batch| {
-        let devices = Devices::new(&Device::flex(), &vec![Device::flex(); count - 1], &model);
+        let devices =
+            Devices::new(&Device::flex(), &vec![Device::flex(); count - 1], &model).unwrap();
         assert_eq!(devices.count(), count);
         let (shares, gradients) = devices.gradients(&model, step(batch)).unwrap();
         let loss = Losses::join(shares.iter().map(BatchLoss::read).collect());
@@ -138,7 +139,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
 #[test]
 fn a_device_that_fails_is_named() {
     let model = model();
-    let devices = Devices::new(&Device::flex(), &[Device::flex()], &model);
+    let devices = Devices::new(&Device::flex(), &[Device::flex()], &model).unwrap();
     let (shares, _) = devices.gradients(&model, step(inference())).unwrap();
     assert!(shares[0].read().losses[0].is_finite());
     let Batch::Nli(mut batch) = inference() else {

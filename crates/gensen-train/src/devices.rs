@@ -99,11 +99,15 @@ pub struct Devices {
 
 /// A copy of the model on another device, in a thread of its own. The thread ends when this is
 /// dropped.
+///
+/// Tensors go from thread to thread when their device is done with them: a device's queue keeps the
+/// order of one thread's operations, not of several threads'.
 #[derive(Debug)]
 struct Replica {
     /// Its place among the devices, counted from 1.
     place: usize,
-    device: Device,
+    /// The device, with automatic differentiation.
+    on: Device,
     requests: Sender<Request>,
     answers: Receiver<Result<(BatchLoss, StepGradients), String>>,
 }
@@ -111,18 +115,26 @@ struct Replica {
 enum Request {
     /// Answered with a share's losses and gradients.
     Share(Share),
-    /// New values of some parameters, flattened, on any device.
+    /// New values of some parameters, flattened, on the replica's device.
     Weights(BTreeMap<String, Tensor<1>>),
 }
 
 impl Devices {
     /// Copies `model`, which is on `main`, to the others.
-    pub fn new(main: &Device, others: &[Device], model: &MultitaskModel) -> Self {
-        let replica = |(k, device): (usize, &Device)| Replica::start(k + 2, device, model.clone());
-        Self {
+    pub fn new(
+        main: &Device,
+        others: &[Device],
+        model: &MultitaskModel,
+    ) -> Result<Self, TrainError> {
+        let replica = |(k, device): (usize, &Device)| Replica::start(k + 2, device, model);
+        Ok(Self {
             main: main.clone(),
-            replicas: others.iter().enumerate().map(replica).collect(),
-        }
+            replicas: others
+                .iter()
+                .enumerate()
+                .map(replica)
+                .collect::<Result<_, _>>()?,
+        })
     }
 
     /// How many there are.
@@ -160,7 +172,7 @@ impl Devices {
     }
 
     /// Sends the parameters of `names` to the other devices.
-    pub fn update(&self, model: &MultitaskModel, names: &[String]) {
+    pub fn update(&self, model: &MultitaskModel, names: &[String]) -> Result<(), TrainError> {
         struct Collect<'a> {
             names: &'a [String],
             weights: BTreeMap<String, Tensor<1>>,
@@ -175,7 +187,7 @@ impl Devices {
             }
         }
         if self.replicas.is_empty() {
-            return;
+            return Ok(());
         }
         let mut collect = Collect {
             names,
@@ -183,28 +195,51 @@ impl Devices {
         };
         parameters::visit(model, &mut collect);
         for replica in &self.replicas {
-            replica.ask(Request::Weights(collect.weights.clone()));
+            let moved = |(name, values): (&String, &Tensor<1>)| {
+                (name.clone(), values.clone().to_device(&replica.on))
+            };
+            let weights = collect.weights.iter().map(moved).collect();
+            replica.settle()?;
+            replica.ask(Request::Weights(weights));
         }
+        Ok(())
     }
 }
 
 impl Replica {
-    fn start(place: usize, device: &Device, model: MultitaskModel) -> Self {
+    fn start(place: usize, device: &Device, model: &MultitaskModel) -> Result<Self, TrainError> {
         let (requests, receiver) = channel();
         let (sender, answers) = channel();
         let on = device.clone().autodiff();
+        let replica = Self {
+            place,
+            on: on.clone(),
+            requests,
+            answers,
+        };
+        let model = model.clone().fork(&on);
+        replica.settle()?;
         thread::spawn(move || {
-            let work = AssertUnwindSafe(|| work(model.fork(&on), &receiver, &sender));
+            let work = AssertUnwindSafe(|| work(model, &on, &receiver, &sender));
             if let Err(panic) = panic::catch_unwind(work) {
                 // Nobody listens when the run has ended.
                 let _ = sender.send(Err(message(&*panic)));
             }
         });
-        Self {
-            place,
-            device: device.clone(),
-            requests,
-            answers,
+        Ok(replica)
+    }
+
+    /// Waits until the device has what this thread has sent it.
+    fn settle(&self) -> Result<(), TrainError> {
+        self.on
+            .sync()
+            .map_err(|error| self.failed(error.to_string()))
+    }
+
+    fn failed(&self, problem: String) -> TrainError {
+        TrainError::Device {
+            device: format!("{} ({:?})", self.place, self.on.clone().inner()),
+            problem,
         }
     }
 
@@ -216,15 +251,13 @@ impl Replica {
     fn answer(&self) -> Result<(BatchLoss, StepGradients), TrainError> {
         let ended = |_| Err("its thread has ended".into());
         let answer = self.answers.recv().unwrap_or_else(ended);
-        answer.map_err(|problem| TrainError::Device {
-            device: format!("{} ({:?})", self.place, self.device),
-            problem,
-        })
+        answer.map_err(|problem| self.failed(problem))
     }
 }
 
 fn work(
     mut model: MultitaskModel,
+    device: &Device,
     requests: &Receiver<Request>,
     answers: &Sender<Result<(BatchLoss, StepGradients), String>>,
 ) {
@@ -232,7 +265,7 @@ fn work(
     impl ParameterMapper for Load {
         fn map<const D: usize>(&mut self, name: &str, old: Tensor<D>) -> Tensor<D> {
             match self.0.remove(name) {
-                Some(new) => new.to_device(&old.device()).reshape(old.dims()),
+                Some(new) => new.reshape(old.dims()),
                 None => old,
             }
         }
@@ -241,7 +274,9 @@ fn work(
         match request {
             Request::Weights(weights) => model = parameters::map(model, &mut Load(weights)),
             Request::Share(share) => {
-                if answers.send(Ok(share.gradients(&model))).is_err() {
+                let gradients = share.gradients(&model);
+                let settled = device.sync().map_err(|error| error.to_string());
+                if answers.send(settled.map(|()| gradients)).is_err() {
                     return;
                 }
             }

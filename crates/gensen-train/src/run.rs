@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
             tasks,
             outputs,
             log,
-            devices: Devices::new(device, others, &model),
+            devices: Devices::new(device, others, &model)?,
             model,
             adam,
             state,
@@ -325,7 +325,7 @@ impl<'a> Run<'a> {
         let squared_norms = gradients.squared_norms();
         let updated: Vec<String> = gradients.0.keys().cloned().collect();
         self.model = self.adam.step(self.model, gradients, squared_norms.clone());
-        self.devices.update(&self.model, &updated);
+        self.devices.update(&self.model, &updated)?;
         self.state.step += 1;
         self.readback.start(QueuedStep {
             step: self.state.step,

@@ -11,7 +11,8 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{LibTorch, TensorMetadata};
 use tch::{Reduction, Tensor};
 
-use super::adam::AdamKernels;
+use super::AdamState;
+use super::adam::{self, AdamKernels, AdamStep};
 use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use super::gru::generic::visits;
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
@@ -21,7 +22,42 @@ use crate::packed::Steps;
 /// Logits held at a time, 256 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 64 << 20;
 
-impl AdamKernels for LibTorch {}
+impl AdamKernels for LibTorch {
+    /// In place, in eight calls (15 composed of Burn's primitives).
+    fn adam(
+        mut parameter: TchTensor,
+        mut mean: TchTensor,
+        mut variance: TchTensor,
+        gradient: TchTensor,
+        scale: TchTensor,
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        if ![&parameter, &mean, &variance].iter().all(|x| x.can_mut()) {
+            return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
+        }
+        let [size, beta1, beta2, correction, epsilon] = [
+            step.step_size,
+            step.beta1,
+            step.beta2,
+            step.variance_correction,
+            step.epsilon,
+        ]
+        .map(f64::from);
+        let gradient = &gradient.tensor * &scale.tensor;
+        let _ = mean.tensor.lerp_(&gradient, 1.0 - beta1);
+        let _ = variance.tensor.lerp_(&gradient.square(), 1.0 - beta2);
+        // p -= size * m / (sqrt(v) * correction + epsilon)
+        let mut divisor = variance.tensor.sqrt();
+        let _ = divisor.g_mul_scalar_(-correction / size);
+        let _ = divisor.g_add_scalar_(-epsilon / size);
+        let _ = parameter.tensor.addcdiv_(&mean.tensor, &divisor);
+        AdamState {
+            parameter,
+            mean,
+            variance,
+        }
+    }
+}
 
 impl LinearKernels for LibTorch {
     fn linear_forward(x: TchTensor, weight: TchTensor, bias: TchTensor) -> TchTensor {
