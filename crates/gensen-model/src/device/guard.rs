@@ -51,7 +51,7 @@ pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     let lost = match &outcome {
         Ok(Ok(_)) => None,
-        _ => served.into_iter().find(|name| is_lost(name)),
+        _ => lost(&served),
     };
     panic::set_hook(hook);
     for message in &*messages.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -69,7 +69,20 @@ pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     }
 }
 
-/// Whether the session that is open with a device no longer answers.
-fn is_lost(name: &str) -> bool {
-    !by_name(name).is_ok_and(|device| device.sync().is_ok())
+/// Which of these devices no longer answers. When a server ends, others that were waiting for its
+/// tensors close their sessions too; it is the one that cannot be reached again.
+fn lost<'a>(served: &[&'a str]) -> Option<&'a str> {
+    let mut sessions = served.iter().map(|&name| (name, by_name(name)));
+    let mut closed = None;
+    sessions
+        .find_map(|(name, session)| match session {
+            Err(_) => Some(name),
+            Ok(device) => {
+                if device.sync().is_err() {
+                    closed = closed.or(Some(name));
+                }
+                None
+            }
+        })
+        .or(closed)
 }
