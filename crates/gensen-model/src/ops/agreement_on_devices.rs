@@ -3,6 +3,7 @@
 //!
 //! The numbers compared are of the order of one. GPUs round exponentials and divisions less
 //! exactly than CPUs do, hence the tolerances.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
