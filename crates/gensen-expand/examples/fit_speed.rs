@@ -2,10 +2,14 @@
 //!
 //! `benches/peers/least_squares.py` times scikit-learn on the same shape.
 
+#[path = "../../../benches/process.rs"]
+mod process;
+
 use std::{error::Error, time::Instant};
 
 use gensen_expand::{EmbeddingTable, FitOptions, SPECIAL_WORDS, VocabularyMap, WordVectors};
 use ndarray::Array2;
+use process::processor_seconds;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut sizes = std::env::args().skip(1).map(|size| size.parse::<usize>());
@@ -53,23 +57,15 @@ impl Stopwatch {
     fn start() -> Self {
         Self {
             wall: Instant::now(),
-            processor: processor_seconds(),
+            processor: processor_seconds().ok(),
         }
     }
 
     fn stop(self, what: &str) {
         print!("{what} {:.3} s", self.wall.elapsed().as_secs_f64());
-        match (self.processor, processor_seconds()) {
+        match (self.processor, processor_seconds().ok()) {
             (Some(before), Some(now)) => println!(" (processor {:.2} s)", now - before),
             _ => println!(),
         }
     }
-}
-
-/// User and system time of this process, in hundredths of a second in `/proc/self/stat`.
-fn processor_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |field: &str| field.parse::<f64>().ok();
-    Some((ticks(fields.get(11)?)? + ticks(fields.get(12)?)?) / 100.0)
 }

@@ -12,6 +12,9 @@
 //! it is left out) and prints their median. A first batch is not timed; nor, if there are several,
 //! is a first pass, in which a GPU's kernels are compiled and tuned.
 
+#[path = "../../../benches/process.rs"]
+mod process;
+
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -24,6 +27,7 @@ use gensen_model::weights::{
     EMBEDDING, EncoderState, Precision, Tensor, TensorMap, gru_tensor_name,
 };
 use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder};
+use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -220,27 +224,4 @@ fn median(mut numbers: Vec<f64>) -> Option<f64> {
 fn lines(folder: &Path, file: &str, count: usize) -> Outcome<Vec<String>> {
     let text = fs::read_to_string(folder.join(format!("{file}.txt")))?;
     Ok(text.lines().take(count).map(String::from).collect())
-}
-
-/// User and system time of this process, as Linux tells it in hundredths of a second.
-fn processor_seconds() -> Outcome<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The second field is the program's name in parentheses; times are the 14th and 15th.
-    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
-    let times = fields.split_whitespace().skip(11).take(2);
-    let ticks = times
-        .map(str::parse::<u64>)
-        .sum::<Result<u64, std::num::ParseIntError>>()?;
-    Ok(ticks as f64 / 100.0)
-}
-
-/// The most memory this process has had resident.
-fn peak_bytes() -> Outcome<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    Ok(kibibytes
-        .ok_or("/proc/self/status has no VmHWM")?
-        .parse::<u64>()?
-        * 1024)
 }

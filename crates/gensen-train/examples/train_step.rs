@@ -7,7 +7,9 @@
 //! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
 //! sizes, sentence lengths and task (skip-thought, sentences of 7 to 27 words) are the same.
 
-use std::fs;
+#[path = "../../../benches/process.rs"]
+mod process;
+
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +28,7 @@ use gensen_train::config::Precision;
 use gensen_train::loss::BatchLoss;
 use gensen_train::optimizer::{Adam, AdamConfig};
 use gensen_train::precision;
+use process::{peak_bytes, processor_seconds};
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Size {
@@ -175,28 +178,6 @@ fn encoding(batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>>
         first.val().grad(&gradients).context("no gradient")?;
         Ok(())
     })
-}
-
-/// Processor time of this process in seconds, all threads together.
-fn processor_seconds() -> Result<f64> {
-    // Linux: the 14th and 15th field count hundredths of a second.
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(')').next().context("/proc/self/stat")?;
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
-    Ok(ticks as f64 / 100.0)
-}
-
-/// The most memory this process has held.
-fn peak_bytes() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    Ok(kibibytes
-        .context("/proc/self/status: VmHWM")?
-        .trim()
-        .parse::<u64>()?
-        * 1024)
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -173,7 +173,7 @@ fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
     let whole = if file.extension().is_some_and(|extension| extension == "npy") {
         npy::holds(file, &[lines, width])
     } else {
-        count_lines(file).map(|found| found == lines)
+        complete_lines(file).map(|found| found == lines)
     };
     if !whole.with_context(|| file.display().to_string())? {
         bail!(
@@ -184,7 +184,8 @@ fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
     Ok(())
 }
 
-fn count_lines(file: &Path) -> io::Result<u64> {
+/// Lines that end as lines do; one that was cut off does not count.
+fn complete_lines(file: &Path) -> io::Result<u64> {
     let mut bytes = File::open(file)?;
     let mut buffer = vec![0; 1 << 16];
     let mut lines = 0;

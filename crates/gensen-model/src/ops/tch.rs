@@ -248,8 +248,7 @@ impl CrossEntropyKernels for LibTorch {
         let targets = Tensor::from_slice(&targets).to_device(states.device());
         let transposed = weight.tr();
         let minus_scale = states.new_full([1, 1], -scale, (states.kind(), states.device()));
-        let loss = states.new_zeros([1], (states.kind(), states.device()));
-        let mut loss = loss;
+        let mut loss = states.new_zeros([1], (states.kind(), states.device()));
         let d_states = empty(
             states,
             if differentiate { positions } else { 0 },
