@@ -17,8 +17,12 @@ use gensen_model::device::{Available, Device, Listing};
 use gensen_model::model_folder::convert;
 use gensen_model::parameters::{self, NamedTensor};
 use gensen_model::{EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder};
-use gensen_train::config::Config;
+use gensen_train::TrainError;
+use gensen_train::checkpoint::{self, Checkpoints};
+use gensen_train::config::{Config, Precision};
 use gensen_train::metrics::Metric;
+use gensen_train::optimizer::AdamConfig;
+use gensen_train::precision::{LossScale, supports};
 use gensen_train::run::{self, Ending, Outcome, Resume};
 use ndarray::Array2;
 use trace::{Run, Tolerances, assert_near};
@@ -35,6 +39,8 @@ const VECTORS: f32 = 1e-5;
 const TRAINED: f32 = 1e-4;
 /// Of the losses of a short run, relatively.
 const LOSSES: f64 = 1e-3;
+/// The same of a run in mixed precision beside one in f32.
+const MIXED_LOSSES: f64 = 1e-2;
 
 /// Every device there is.
 fn devices() -> &'static [Available] {
@@ -199,19 +205,30 @@ impl Home {
     }
 
     fn run(&self, name: &str, device: &Device, resume: &Resume) -> Outcome {
-        let config = config(self.folder.path(), name);
+        let outcome = self.try_run(name, Precision::F32, device, resume).unwrap();
+        assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 8));
+        outcome
+    }
+
+    fn try_run(
+        &self,
+        name: &str,
+        precision: Precision,
+        device: &Device,
+        resume: &Resume,
+    ) -> Result<Outcome, TrainError> {
+        let mut config = config(self.folder.path(), name);
+        config.training.precision = precision;
+        let devices = std::slice::from_ref(device);
         let interrupter = Interrupter::new();
-        let outcome = run::train(
+        run::train(
             &config,
             &self.data,
-            std::slice::from_ref(device),
+            devices,
             resume,
             &interrupter,
             &mut |_| (),
-        );
-        let outcome = outcome.unwrap();
-        assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 8));
-        outcome
+        )
     }
 
     fn checkpoint(&self, name: &str, step: u64) -> PathBuf {
@@ -225,8 +242,8 @@ fn config(home: &Path, name: &str) -> Config {
     Config::load(Some(&home.join("run.toml")), &[folder]).unwrap()
 }
 
-/// Panics unless two runs told of the same losses from a step on.
-fn assert_losses(found: &[Metric], expected: &[Metric], from: u64) {
+/// Panics unless two runs told of the same losses from a step on, up to a relative tolerance.
+fn assert_losses(found: &[Metric], expected: &[Metric], from: u64, tolerance: f64) {
     let losses = |metrics: &[Metric]| -> Vec<(u64, String, f64)> {
         let later = metrics.iter().filter(|metric| metric.step > from);
         later
@@ -240,7 +257,7 @@ fn assert_losses(found: &[Metric], expected: &[Metric], from: u64) {
         assert_eq!((step, task), (&expected.0, &expected.1));
         let expected = expected.2;
         assert!(
-            (found - expected).abs() <= LOSSES * expected,
+            (found - expected).abs() <= tolerance * expected,
             "{task} at step {step}: expected {expected}, found {found}"
         );
     }
@@ -254,12 +271,81 @@ fn a_run_learns_what_it_does_on_the_cpu() {
     for (k, device) in devices().iter().enumerate() {
         eprintln!("on {}: {}", device.name, device.description);
         let run = home.run(&format!("run-{k}"), &device.device, &Resume::Never);
-        assert_losses(&run.metrics, &cpu.metrics, 0);
+        assert_losses(&run.metrics, &cpu.metrics, 0, LOSSES);
         assert_parameters(&parameters::read(&run.model), &expected, TRAINED);
         // A checkpoint goes on wherever it was written.
         let resume = Resume::Path(home.checkpoint("cpu", 4));
         let resumed = home.run(&format!("resumed-{k}"), &device.device, &resume);
-        assert_losses(&resumed.metrics, &cpu.metrics, 4);
+        assert_losses(&resumed.metrics, &cpu.metrics, 4, LOSSES);
         assert_parameters(&parameters::read(&resumed.model), &expected, TRAINED);
     }
+}
+
+#[test]
+fn a_run_in_mixed_precision_learns_what_it_does_in_single_precision() {
+    let home = Home::new();
+    let cpu = home.run("cpu", &Device::flex(), &Resume::Never);
+    on_each(|device| {
+        for precision in [Precision::Bf16, Precision::F16] {
+            let name = format!("{precision}-{device:?}");
+            let run = home.try_run(&name, precision, device, &Resume::Never);
+            if let Err(reason) = supports(device, precision) {
+                let error = run.expect_err("it was said not to work").to_string();
+                eprintln!("refused: {error}");
+                assert!(error.contains(&reason), "{error}");
+                continue;
+            }
+            let run = run.unwrap();
+            assert_losses(&run.metrics, &cpu.metrics, 0, MIXED_LOSSES);
+            let found = parameters::read(&run.model);
+            assert_ne!(found, parameters::read(&cpu.model));
+            // Resuming is exact in f16 only if the loss scale is part of a checkpoint.
+            let state = checkpoint::load_state(&home.checkpoint(&name, 8)).unwrap();
+            let steps = state.loss_scale.map(|scale| scale.steps);
+            assert_eq!(steps, (precision == Precision::F16).then_some(8));
+            // A checkpoint goes on in any precision.
+            let from = Resume::Path(home.checkpoint(&name, 4));
+            let resumed = home.run(&format!("{name}-single"), device, &from);
+            assert_losses(&resumed.metrics, &cpu.metrics, 4, MIXED_LOSSES);
+        }
+    });
+}
+
+#[test]
+fn an_overflow_updates_nothing_and_halves_the_loss_scale() {
+    let home = Home::new();
+    home.run("cpu", &Device::flex(), &Resume::Never);
+    let before = home.checkpoint("cpu", 4);
+    on_each(|device| {
+        if supports(device, Precision::F16).is_err() {
+            return;
+        }
+        // The checkpoint with a loss scale that is far too large.
+        let name = format!("overflow-{device:?}");
+        let folder = home.folder.path().join(&name);
+        let config = config(home.folder.path(), &name);
+        let mut state = checkpoint::load_state(&before).unwrap();
+        let adam = AdamConfig::new(config.training.learning_rate, config.training.clip_norm);
+        let adam = checkpoint::load_optimizer(&before, &state, adam, device).unwrap();
+        let model = run::initial_model(&config, &home.data, device).unwrap();
+        let model = checkpoint::load_model(&before, model).unwrap();
+        let weights = parameters::read(&model);
+        let scale = 2.0_f32.powi(60);
+        state.loss_scale = Some(LossScale { scale, steps: 5 });
+        let checkpoints = Checkpoints::of(&folder);
+        checkpoints.save(&model, &adam, &state, 1).unwrap();
+
+        let resume = Resume::Path(checkpoints.path(4));
+        let run = home.try_run(&name, Precision::F16, device, &resume);
+        let run = run.unwrap();
+        assert_eq!((run.ending, run.step), (Ending::Finished, 8));
+        assert_eq!(parameters::read(&run.model), weights);
+        let after = checkpoint::load_state(&checkpoints.path(8)).unwrap();
+        let expected = LossScale {
+            scale: scale / 16.0,
+            steps: 0,
+        };
+        assert_eq!(after.loss_scale, Some(expected));
+        assert_eq!(after.updates, state.updates);
+    });
 }

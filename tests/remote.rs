@@ -14,6 +14,8 @@ use support::{Run, TINY};
 /// The largest relative difference between losses computed here and there: on the served device
 /// linear maps and norms are Burn's operations, which add in another order than the CPU's kernels.
 const ROUNDING: f64 = 1e-3;
+/// The same of runs in mixed precision and in f32.
+const MIXED_ROUNDING: f64 = 5e-3;
 
 /// A served CPU, ended with its owner.
 struct Server {
@@ -62,6 +64,10 @@ fn serve_device(options: &[&str]) -> Command {
 
 /// Panics unless both runs reported the same losses, but for rounding.
 fn assert_near(run: &Run, other: &Run) {
+    assert_within(run, other, ROUNDING);
+}
+
+fn assert_within(run: &Run, other: &Run, tolerance: f64) {
     let [found, expected] = [run.metrics(), other.metrics()];
     assert_eq!(found.len(), expected.len(), "count of metrics");
     let mut largest = (0.0, String::new());
@@ -79,7 +85,7 @@ fn assert_near(run: &Run, other: &Run) {
         }
     }
     eprintln!("largest relative difference of losses: {:.1e}", largest.0);
-    assert!(largest.0 <= ROUNDING, "{}: {}", largest.0, largest.1);
+    assert!(largest.0 <= tolerance, "{}: {}", largest.0, largest.1);
 }
 
 fn assert_refused(output: &Output, expected: &[&str]) {
@@ -103,6 +109,19 @@ fn a_run_on_a_served_device_has_the_losses_of_a_local_one() {
     // The server outlives its clients.
     let next = Run::new(TINY);
     next.succeed(&["--device", &server.device(), "--set", "training.steps=2"]);
+}
+
+#[test]
+fn a_run_in_mixed_precision_has_the_losses_of_one_in_single_precision() {
+    let server = Server::start(None);
+    let local = Run::new(TINY);
+    local.succeed(&["--device", "cpu"]);
+    for precision in ["bf16", "f16"] {
+        let run = Run::new(TINY);
+        let precision = format!("training.precision=\"{precision}\"");
+        run.succeed(&["--device", &server.device(), "--set", &precision]);
+        assert_within(&run, &local, MIXED_ROUNDING);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
 use gensen_train::devices::{Devices, StepBatch};
 use gensen_train::loss::{BatchLoss, Losses};
+use gensen_train::precision::Autocast;
 use support::{Run, TINY};
 
 const WORDS: usize = 40;
@@ -75,6 +76,7 @@ fn step(batch: Batch) -> StepBatch {
         first_decoder: 0,
         seed: 5,
         step: 17,
+        autocast: Autocast::default(),
     }
 }
 
@@ -96,7 +98,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
             (name.clone(), numbers.iter::<f32>().collect::<Vec<f32>>())
         };
         let norm = gradients.norm();
-        let gradients: BTreeMap<_, _> = gradients.0.iter().map(dense).collect();
+        let gradients: BTreeMap<_, _> = gradients.by_name.iter().map(dense).collect();
         (loss, gradients, norm)
     };
     for batch in [skip_thought(), inference()] {

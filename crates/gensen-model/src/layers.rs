@@ -1,7 +1,7 @@
 //! Building blocks with PyTorch's weight layouts.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::init::Initializer;
 use crate::ops::linear;
@@ -39,8 +39,14 @@ pub(crate) fn indices(rows: impl IntoIterator<Item = usize>, device: &Device) ->
 
 /// The embedding rows that a forward pass looked up, as leaves of the graph of their own: the
 /// gradient of an embedding of tens of thousands of words is a few hundred rows.
+///
+/// A pass computes in the float type that its words are looked up in: everything after follows the
+/// type of what it gets.
 #[derive(Debug)]
-pub struct Lookups(Option<Vec<Lookup>>);
+pub struct Lookups {
+    recorded: Option<Vec<Lookup>>,
+    float_type: Option<FloatDType>,
+}
 
 /// One use of an embedding.
 #[derive(Debug)]
@@ -49,31 +55,53 @@ pub struct Lookup {
     pub embedding: ParamId,
     /// Word ids.
     pub ids: Vec<u32>,
-    /// `[ids, size]`: the leaf that holds the gradient after a backward pass.
+    /// `[ids, size]`: the leaf that holds the gradient after a backward pass, of the embedding's
+    /// float type.
     pub rows: Tensor<2>,
 }
 
 impl Lookups {
     /// Embeddings get dense gradients, as any other parameter.
     pub fn off() -> Self {
-        Self(None)
+        Self {
+            recorded: None,
+            float_type: None,
+        }
     }
 
     /// Embeddings get no gradient; the rows kept here do.
     pub fn recorded() -> Self {
-        Self(Some(Vec::new()))
+        Self {
+            recorded: Some(Vec::new()),
+            float_type: None,
+        }
+    }
+
+    /// Words are looked up in `float_type` instead of the embedding's own.
+    #[must_use]
+    pub fn in_float_type(mut self, float_type: FloatDType) -> Self {
+        self.float_type = Some(float_type);
+        self
     }
 
     /// What was looked up so far, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Lookup> {
-        self.0.iter().flatten()
+        self.recorded.iter().flatten()
     }
 
     /// Rows of an embedding `[words, size]` for word ids: `[ids, size]`.
     pub(crate) fn lookup(&mut self, embedding: &Param<Tensor<2>>, ids: &[u32]) -> Tensor<2> {
+        let rows = self.rows(embedding, ids);
+        match self.float_type {
+            Some(float_type) => rows.cast(float_type),
+            None => rows,
+        }
+    }
+
+    fn rows(&mut self, embedding: &Param<Tensor<2>>, ids: &[u32]) -> Tensor<2> {
         let table = embedding.val();
         let places = indices(ids.iter().map(|&id| id as usize), &table.device());
-        let recorded = self.0.as_mut().filter(|_| table.is_require_grad());
+        let recorded = self.recorded.as_mut().filter(|_| table.is_require_grad());
         let Some(recorded) = recorded else {
             return table.select(0, places);
         };

@@ -25,9 +25,9 @@ use gensen_model::encoder::Encoder;
 use gensen_model::init::Initializer;
 use gensen_model::packed::Packed;
 use gensen_train::config::Precision;
-use gensen_train::loss::BatchLoss;
+use gensen_train::loss::{self, BatchLoss};
 use gensen_train::optimizer::{Adam, AdamConfig};
-use gensen_train::precision;
+use gensen_train::precision::{self, Autocast, LossScale};
 use process::{peak_bytes, processor_seconds};
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -124,7 +124,12 @@ fn sentences(count: usize, stride: usize, more: usize, words: usize) -> Sentence
 }
 
 /// A step of skip-thought training: loss, gradients, clipping, Adam.
-fn training(size: Size, batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>> {
+fn training(
+    size: Size,
+    batch: usize,
+    precision: Precision,
+    device: &Device,
+) -> Result<impl FnMut() -> Result<()>> {
     let (encoder, target_words) = (size.encoder(), size.target_words());
     let decoder = DecoderConfig {
         target_words,
@@ -146,16 +151,27 @@ fn training(size: Size, batch: usize, device: &Device) -> Result<impl FnMut() ->
     let model = MultitaskModel::new(&config, 1, &device.clone().autodiff())?;
     let mut model = Some(model.train());
     let mut adam = Adam::new(AdamConfig::new(1e-4, 1.0));
+    let mut loss_scale = LossScale::first(precision);
+    let counts = loss::counts(&batch);
     Ok(move || {
         let current = model.take().context("a step that failed before")?;
-        let mut loss = BatchLoss::new(&current, &batch, 0, &mut Dropout::off());
+        let (dropout, autocast) = (&mut Dropout::off(), Autocast::new(precision, loss_scale));
+        let mut loss = BatchLoss::of_share(&current, &batch, 0, dropout, &counts, autocast);
         let gradients = loss.backward(&current);
-        let squares = gradients.squared_norms();
-        let finite = squares.clone().map(|squares| squares.sum().into_data());
-        model = Some(adam.step(current, gradients, squares));
-        let numbers = loss.read().losses.into_iter();
-        let squares = finite.iter().flat_map(|squares| squares.iter::<f64>());
-        if !numbers.chain(squares).all(f64::is_finite) {
+        let squares = gradients.squared_norms().context("no gradients")?;
+        // As in training, f16 waits for the norm, and an overflow updates nothing.
+        let accepted = loss_scale.as_mut().is_none_or(|s| s.accepts(&squares));
+        if accepted {
+            model = Some(adam.step(current, gradients, Some(squares.clone())));
+        } else {
+            eprintln!("gradients overflowed: the loss scale is halved");
+            model = Some(current);
+        }
+        let mut numbers = loss.read().losses;
+        if accepted {
+            numbers.extend(squares.into_data().iter::<f64>());
+        }
+        if !numbers.into_iter().all(f64::is_finite) {
             bail!("a loss or gradient norm that is not finite");
         }
         Ok(())
@@ -204,8 +220,14 @@ fn main() -> Result<()> {
     let device = device::by_name(&arguments.device)?;
     precision::check(std::slice::from_ref(&device), arguments.precision)?;
     let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.size {
+        Size::Encoder if arguments.precision != Precision::F32 => {
+            bail!("encoder: in f32 only");
+        }
         Size::Encoder => Box::new(encoding(arguments.batch, &device)?),
-        size => Box::new(training(size, arguments.batch, &device)?),
+        size => {
+            let precision = arguments.precision;
+            Box::new(training(size, arguments.batch, precision, &device)?)
+        }
     };
     for _ in 0..arguments.warm_up {
         step()?;

@@ -19,6 +19,7 @@ use crate::error::TrainError;
 use crate::files;
 use crate::metrics::Window;
 use crate::optimizer::{Adam, AdamConfig, Moments};
+use crate::precision::LossScale;
 use crate::tensors::{self, Announced, Mapped};
 
 const MODEL: &str = "model.safetensors";
@@ -47,6 +48,9 @@ pub struct RunState {
     pub window: Window,
     /// The best validation so far.
     pub best: Option<Best>,
+    /// The loss scale of a run in f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }
 
 /// The best validation of a run.

@@ -27,6 +27,7 @@ use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 use crate::error::TrainError;
 use crate::loss::{self, BatchLoss};
 use crate::optimizer::StepGradients;
+use crate::precision::Autocast;
 
 /// A step's batch, and what its losses depend on beside the weights.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct StepBatch {
     pub seed: u64,
     /// Steps done before this one.
     pub step: u64,
+    /// In what they are computed.
+    pub autocast: Autocast,
 }
 
 /// One device's part of a step's batch.
@@ -47,6 +50,7 @@ struct Share {
     first_decoder: usize,
     seed: u64,
     step: u64,
+    autocast: Autocast,
     /// Examples of the whole batch before this share's.
     first: usize,
     /// Examples of the whole batch.
@@ -69,6 +73,7 @@ impl StepBatch {
                 first_decoder: self.first_decoder,
                 seed: self.seed,
                 step: self.step,
+                autocast: self.autocast,
                 first: start,
                 examples,
                 counts: Arc::clone(&counts),
@@ -83,8 +88,14 @@ impl Share {
     fn gradients(&self, model: &MultitaskModel) -> (BatchLoss, StepGradients) {
         let dropout = Dropout::for_step(self.seed, self.step);
         let mut dropout = dropout.of_share(self.first, self.examples);
-        let (batch, decoder) = (&self.batch, self.first_decoder);
-        let mut loss = BatchLoss::of_share(model, batch, decoder, &mut dropout, &self.counts);
+        let mut loss = BatchLoss::of_share(
+            model,
+            &self.batch,
+            self.first_decoder,
+            &mut dropout,
+            &self.counts,
+            self.autocast,
+        );
         let gradients = loss.backward(model);
         (loss, gradients)
     }

@@ -1,12 +1,13 @@
 //! The loss of one batch, and the gradients it gives.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use gensen_data::batch::{Batch, Sentences};
 use gensen_model::dropout::Dropout;
 use gensen_model::{Lookups, MultitaskModel};
 
 use crate::optimizer::StepGradients;
+use crate::precision::Autocast;
 
 /// What the losses of a batch are means over: the words of each target but its first, or pairs.
 pub fn counts(batch: &Batch) -> Vec<usize> {
@@ -68,17 +69,20 @@ pub struct BatchLoss {
     /// The sum of the losses, if there are any, and the embedding rows they depend on, until
     /// differentiated.
     graph: Option<(Tensor<1>, Lookups)>,
+    /// What the sum is multiplied by when it is differentiated.
+    loss_scale: f32,
 }
 
 impl BatchLoss {
-    /// Runs the model on `batch`, a task whose first decoder is `first_decoder`.
+    /// Runs the model on `batch`, a task whose first decoder is `first_decoder`, in f32.
     pub fn new(
         model: &MultitaskModel,
         batch: &Batch,
         first_decoder: usize,
         dropout: &mut Dropout,
     ) -> Self {
-        Self::of_share(model, batch, first_decoder, dropout, &counts(batch))
+        let (whole, autocast) = (counts(batch), Autocast::default());
+        Self::of_share(model, batch, first_decoder, dropout, &whole, autocast)
     }
 
     /// Runs the model on `batch`, a share of a larger one that has `whole` target words (or pairs)
@@ -91,10 +95,11 @@ impl BatchLoss {
         first_decoder: usize,
         dropout: &mut Dropout,
         whole: &[usize],
+        autocast: Autocast,
     ) -> Self {
-        let mut lookups = Lookups::recorded();
+        let mut lookups = Lookups::recorded().in_float_type(autocast.float_type);
         let counts = counts(batch);
-        match batch {
+        let mut loss = match batch {
             Batch::Seq2Seq(batch) => {
                 let losses = model.seq2seq_losses(batch, first_decoder, dropout, &mut lookups);
                 Self::sum(losses, counts, whole, None, lookups)
@@ -103,6 +108,7 @@ impl BatchLoss {
                 let Some(logits) = model.inference_logits(batch, dropout, &mut lookups) else {
                     return Self::sum(Vec::new(), Vec::new(), &[], None, lookups);
                 };
+                let logits = logits.cast(FloatDType::F32);
                 let pairs = batch.labels.len();
                 let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
                 let labels = TensorData::new(labels, [pairs, 1]);
@@ -112,7 +118,9 @@ impl BatchLoss {
                 let loss = -log_softmax(logits, 1).gather(1, labels).mean();
                 Self::sum(vec![loss], counts, whole, Some(correct), lookups)
             }
-        }
+        };
+        loss.loss_scale = autocast.loss_scale;
+        loss
     }
 
     fn sum(
@@ -138,6 +146,7 @@ impl BatchLoss {
             counts,
             values,
             graph: total.map(|total| (total, lookups)),
+            loss_scale: 1.0,
         }
     }
 
@@ -174,13 +183,20 @@ impl BatchLoss {
         self
     }
 
-    /// The gradients of the sum of the losses; none when asked again. What the forward pass kept is
+    /// The gradients of the sum of the losses, times the loss scale; none when asked again. What the forward pass kept is
     /// let go, so that the optimiser finds parameters that nobody else holds and updates them in
     /// place.
     pub fn backward(&mut self, model: &MultitaskModel) -> StepGradients {
         let Some((total, lookups)) = self.graph.take() else {
             return StepGradients::default();
         };
-        StepGradients::take(model, &lookups, &mut total.backward())
+        let total = match self.loss_scale {
+            1.0 => total,
+            scale => total * scale,
+        };
+        StepGradients {
+            loss_scale: self.loss_scale,
+            ..StepGradients::take(model, &lookups, &mut total.backward())
+        }
     }
 }

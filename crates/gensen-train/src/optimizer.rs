@@ -140,10 +140,24 @@ impl Gradient {
     }
 }
 
-/// The gradients of one step by parameter name. Parameters the step's loss does not depend on are
-/// absent.
-#[derive(Debug, Default)]
-pub struct StepGradients(pub BTreeMap<String, Gradient>);
+/// The gradients of one step.
+#[derive(Debug)]
+pub struct StepGradients {
+    /// By parameter name. Parameters the step's loss does not depend on are absent.
+    pub by_name: BTreeMap<String, Gradient>,
+    /// The loss scale, which all of them still have in them. Norms are told without it, and updates
+    /// made without it.
+    pub loss_scale: f32,
+}
+
+impl Default for StepGradients {
+    fn default() -> Self {
+        Self {
+            by_name: BTreeMap::new(),
+            loss_scale: 1.0,
+        }
+    }
+}
 
 impl StepGradients {
     /// Takes the gradients of `module`'s parameters, and of the embedding rows that were looked up,
@@ -158,7 +172,7 @@ impl StepGradients {
                 if let Some(gradient) = tensor.grad_remove(self.source) {
                     let size = gradient.shape().num_elements();
                     let gradient = Gradient::Dense(gradient.reshape([size]));
-                    self.taken.0.insert(name.into(), gradient);
+                    self.taken.by_name.insert(name.into(), gradient);
                 }
             }
         }
@@ -182,29 +196,32 @@ impl StepGradients {
         }
         for (name, (ids, parts)) in rows {
             let gradient = RowGradient::sum(&ids, Tensor::cat(parts, 0));
-            taken.0.insert(name, Gradient::Rows(gradient));
+            taken.by_name.insert(name, Gradient::Rows(gradient));
         }
         taken
     }
 
-    /// The sum of these gradients, which stay where they are, and of others from any device.
+    /// The sum of these gradients, which stay where they are, and of others of the same loss scale
+    /// from any device.
     #[must_use]
     pub fn add(mut self, others: Self, device: &Device) -> Self {
-        for (name, other) in others.0 {
+        for (name, other) in others.by_name {
             let other = other.moved_to(device);
-            let sum = match self.0.remove(&name) {
+            let sum = match self.by_name.remove(&name) {
                 Some(gradient) => gradient.add(other),
                 None => other,
             };
-            self.0.insert(name, sum);
+            self.by_name.insert(name, sum);
         }
         self
     }
 
     /// The squared norm of each gradient, `[gradients]`, on the device; none without gradients.
     pub fn squared_norms(&self) -> Option<Tensor<1>> {
-        let squares: Vec<Tensor<1>> = self.0.values().map(Gradient::sum_of_squares).collect();
-        (!squares.is_empty()).then(|| Tensor::cat(squares, 0))
+        let gradients = self.by_name.values();
+        let squares: Vec<Tensor<1>> = gradients.map(Gradient::sum_of_squares).collect();
+        let scale = f64::from(self.loss_scale);
+        (!squares.is_empty()).then(|| times(Tensor::cat(squares, 0), scale.powi(-2)))
     }
 
     /// Waits for the device and reads the norm of all gradients together.
@@ -212,6 +229,11 @@ impl StepGradients {
         let squares = self.squared_norms().map(Tensor::into_data);
         norm(&squares.map_or_else(Vec::new, |squares| squares.iter().collect()))
     }
+}
+
+/// A product that is left out where it would change nothing.
+fn times(x: Tensor<1>, factor: f64) -> Tensor<1> {
+    if factor == 1.0 { x } else { x * factor }
 }
 
 /// The Euclidean norm of what has parts of these squared norms.
@@ -259,6 +281,7 @@ impl Adam {
             return module;
         };
         let scale = clip_factor(squared_norms, self.config.clip_norm);
+        let scale = times(scale, 1.0 / f64::from(gradients.loss_scale));
         let mut update = Update {
             adam: self,
             gradients,
@@ -271,13 +294,13 @@ impl Adam {
 struct Update<'a> {
     adam: &'a mut Adam,
     gradients: StepGradients,
-    /// `[1]`: what clips the gradients.
+    /// `[1]`: what clips the gradients, and takes the loss scale out of them.
     scale: Tensor<1>,
 }
 
 impl ParameterMapper for Update<'_> {
     fn map<const D: usize>(&mut self, name: &str, parameter: Tensor<D>) -> Tensor<D> {
-        let Some(gradient) = self.gradients.0.remove(name) else {
+        let Some(gradient) = self.gradients.by_name.remove(name) else {
             return parameter;
         };
         let shape = parameter.dims();

@@ -1,36 +1,138 @@
-//! Which numbers a device can train in.
+//! Mixed precision: which devices train in it, and how losses are scaled for it.
+//!
+//! Weights, their gradients, Adam's moments and checkpoints are in f32. A step casts the weights it
+//! uses to 16 bits, computes states in them and the loss in f32, as PyTorch's autocast does.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Precision;
 use crate::error::TrainError;
 
-/// Why a device cannot train in a precision; `Ok` if it can.
-///
-/// Single precision works everywhere. The CPU's kernels (Burn's Flex back end and ours) compute in
-/// single precision; training in mixed precision, with master weights in single precision, is not
-/// available yet on any other device either.
-pub fn supports(device: &Device, precision: Precision) -> Result<(), String> {
-    if precision == Precision::F32 {
-        return Ok(());
+const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::F16];
+
+impl Precision {
+    /// The float type that states are computed in.
+    pub fn float_type(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+            Self::F16 => FloatDType::F16,
+        }
     }
-    let reason = if *device == Device::flex() {
+}
+
+/// Why a device does not train in a precision; `Ok` if it does.
+///
+/// f32 works everywhere. The CPU could do the others, but only more slowly than f32, which is what
+/// its kernels compute in.
+pub fn supports(device: &Device, precision: Precision) -> Result<(), String> {
+    let reason = if precision == Precision::F32 {
+        return Ok(());
+    } else if *device == Device::flex() {
         "the CPU computes in f32"
+    } else if !device.supports_dtype(precision.float_type()) {
+        "the device does not compute in it"
     } else {
-        "training in it is not available yet on this device"
+        return Ok(());
     };
     Err(format!("{reason} ({device:?})"))
 }
 
-/// Refuses a precision that one of the devices cannot train in.
+/// Refuses a precision that one of the devices does not train in.
 pub fn check(devices: &[Device], precision: Precision) -> Result<(), TrainError> {
-    for device in devices {
-        supports(device, precision).map_err(|reason| TrainError::Config {
-            origin: format!("training.precision = \"{precision}\""),
-            problem: format!("{reason}; expected \"f32\""),
-        })?;
+    let refused = devices
+        .iter()
+        .find_map(|device| supports(device, precision).err());
+    let Some(reason) = refused else {
+        return Ok(());
+    };
+    let supported = |precision: &Precision| devices.iter().all(|d| supports(d, *precision).is_ok());
+    let names = ALL.into_iter().filter(supported);
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    Err(TrainError::Config {
+        origin: format!("training.precision = \"{precision}\""),
+        problem: format!("{reason}; expected {}", names.join(" or ")),
+    })
+}
+
+/// How a step computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Autocast {
+    /// What states and weights are in.
+    pub float_type: FloatDType,
+    /// What losses are multiplied by before they are differentiated; a power of two.
+    pub loss_scale: f32,
+}
+
+impl Default for Autocast {
+    /// f32.
+    fn default() -> Self {
+        Self::new(Precision::F32, None)
     }
-    Ok(())
+}
+
+impl Autocast {
+    /// In a precision, with losses scaled if a scale is given.
+    pub fn new(precision: Precision, scale: Option<LossScale>) -> Self {
+        Self {
+            float_type: precision.float_type(),
+            loss_scale: scale.map_or(1.0, |scale| scale.scale),
+        }
+    }
+}
+
+/// The loss scale of a run in f16, whose gradients would vanish among its smallest numbers: as large
+/// as they can bear, found by trial. PyTorch's `GradScaler` has the same numbers.
+///
+/// A step whose gradients overflow updates nothing and halves the scale; the scale is doubled after
+/// 2,000 steps that did not.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossScale {
+    /// A power of two.
+    pub scale: f32,
+    /// Steps since it last changed.
+    pub steps: u32,
+}
+
+impl LossScale {
+    const FIRST: f32 = 65536.0;
+    const STEPS_TO_DOUBLE: u32 = 2000;
+
+    /// What a run in this precision begins with: nothing where there is nothing to scale.
+    pub fn first(precision: Precision) -> Option<Self> {
+        (precision == Precision::F16).then_some(Self {
+            scale: Self::FIRST,
+            steps: 0,
+        })
+    }
+
+    /// Waits for the device and says whether gradients with these squared norms are finite. The scale
+    /// of the next step follows from that.
+    pub fn accepts(&mut self, squared_norms: &Tensor<1>) -> bool {
+        let norms = squared_norms.clone().into_data();
+        let finite = norms.iter::<f32>().all(f32::is_finite);
+        self.adapt(finite);
+        finite
+    }
+
+    /// Whether there is no smaller scale: what overflows now does so without any.
+    pub fn is_least(self) -> bool {
+        self.scale <= 1.0
+    }
+
+    fn adapt(&mut self, finite: bool) {
+        self.steps = if finite { self.steps + 1 } else { 0 };
+        if !finite {
+            self.scale = (self.scale / 2.0).max(1.0);
+        } else if self.steps == Self::STEPS_TO_DOUBLE {
+            *self = Self {
+                scale: self.scale * 2.0,
+                steps: 0,
+            };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +147,32 @@ mod tests {
             let error = check(&cpu, precision).expect_err(name).to_string();
             let expected = format!("training.precision = \"{name}\": the CPU computes in f32");
             assert!(error.starts_with(&expected), "{error}");
+            assert!(error.ends_with("; expected \"f32\""), "{error}");
         }
+    }
+
+    #[test]
+    fn a_loss_scale_doubles_after_2000_steps_and_halves_at_an_overflow() {
+        let mut scale = LossScale::first(Precision::F16).expect("f16 is scaled");
+        assert_eq!(LossScale::first(Precision::Bf16), None);
+        let squares = |x: f32| Tensor::from_data([1.0, x], &Device::flex());
+        for _ in 1..2000 {
+            assert!(scale.accepts(&squares(4.0)));
+        }
+        assert_eq!((scale.scale, scale.steps), (65536.0, 1999));
+        assert!(scale.accepts(&squares(0.0)));
+        assert_eq!((scale.scale, scale.steps), (131_072.0, 0));
+        for (overflow, left) in [(f32::INFINITY, 65536.0), (f32::NAN, 32768.0)] {
+            scale.accepts(&squares(1.0));
+            assert!(!scale.accepts(&squares(overflow)));
+            assert_eq!((scale.scale, scale.steps), (left, 0));
+        }
+        for _ in 0..15 {
+            assert!(!scale.is_least());
+            scale.accepts(&squares(f32::INFINITY));
+        }
+        assert!(scale.is_least());
+        scale.accepts(&squares(f32::INFINITY));
+        assert_eq!(scale.scale, 1.0);
     }
 }

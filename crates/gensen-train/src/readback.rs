@@ -74,7 +74,7 @@ pub struct QueuedStep {
     pub task: usize,
     /// The losses of the shares of its batch, all on one device.
     pub losses: Vec<BatchLoss>,
-    /// The squared norms of its gradients, on that device.
+    /// The squared norms of its gradients, on that device; none if it updated nothing.
     pub squared_norms: Option<Tensor<1>>,
     /// The time it took to queue it.
     pub seconds: f64,
@@ -89,8 +89,8 @@ pub struct StepNumbers {
     pub task: usize,
     /// Its losses.
     pub losses: Losses,
-    /// The norm of its gradients before clipping.
-    pub gradient_norm: f64,
+    /// The norm of its gradients before clipping; none if it updated nothing.
+    pub gradient_norm: Option<f64>,
     /// The time it took to queue it and then to wait for it.
     pub seconds: f64,
 }
@@ -146,7 +146,7 @@ impl Readback {
             step: step.step,
             task: step.task,
             losses,
-            gradient_norm: optimizer::norm(rest),
+            gradient_norm: step.squared_norms.map(|_| optimizer::norm(rest)),
             seconds,
         })
     }

@@ -94,14 +94,15 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
         problem: e.to_string(),
     })?;
     let same_training = {
-        // How long to train and how fast to learn may change; what is trained may not. How much a
-        // step takes is compared for all devices together.
+        // How long to train, how fast to learn and in what precision may change; what is trained may
+        // not. How much a step takes is compared for all devices together.
         let mut now = config.training.clone();
         now.batch_size = before.training.batch_size;
         now.batch_words = before.training.batch_words;
         now.steps = before.training.steps;
         now.learning_rate = before.training.learning_rate;
         now.clip_norm = before.training.clip_norm;
+        now.precision = before.training.precision;
         now == before.training
     };
     let differs = if before.run.seed != config.run.seed {

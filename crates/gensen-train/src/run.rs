@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn_train::Interrupter;
 use gensen_data::batch::BatchSize;
 use gensen_data::loader::{LoadedBatch, Loader};
@@ -21,8 +21,8 @@ use crate::curves;
 use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
 use crate::metrics::{Metric, MetricsLog, Output, Split, Window};
-use crate::optimizer::{Adam, AdamConfig};
-use crate::precision;
+use crate::optimizer::{Adam, AdamConfig, StepGradients};
+use crate::precision::{self, Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
 use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
@@ -168,7 +168,8 @@ impl<'a> Run<'a> {
             device: "none".into(),
             problem: "a run needs at least one".into(),
         })?;
-        precision::check(devices, config.training.precision)?;
+        let precision = config.training.precision;
+        precision::check(devices, precision)?;
         let folder = config.folder();
         let batch = config.training.batch().times(devices.len());
         let start = resume.start(&folder, config, batch)?;
@@ -197,6 +198,7 @@ impl<'a> Run<'a> {
                     updates: Default::default(),
                     window: Window::new(outputs.len()),
                     best: None,
+                    loss_scale: LossScale::first(precision),
                 };
                 (state, Adam::new(adam))
             }
@@ -214,6 +216,11 @@ impl<'a> Run<'a> {
                     });
                 }
                 state.batch = Some(batch);
+                // The precision may have changed.
+                state.loss_scale = LossScale::first(precision).map(|first| {
+                    let before = state.loss_scale;
+                    before.unwrap_or(first)
+                });
                 model = checkpoint::load_model(&checkpoint, model)?;
                 let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, device)?;
                 watch(Event::Resumed {
@@ -320,13 +327,16 @@ impl<'a> Run<'a> {
             first_decoder: self.tasks[loaded.task].decoder,
             seed: self.config.run.seed,
             step: self.state.step,
+            autocast: Autocast::new(self.config.training.precision, self.state.loss_scale),
         };
         let (losses, gradients) = self.devices.gradients(&self.model, batch)?;
-        let squared_norms = gradients.squared_norms();
-        let updated: Vec<String> = gradients.0.keys().cloned().collect();
-        self.model = self.adam.step(self.model, gradients, squared_norms.clone());
-        self.devices.update(&self.model, &updated)?;
         self.state.step += 1;
+        let squared_norms = self.acceptable(&gradients, loaded.task)?;
+        if squared_norms.is_some() {
+            let updated: Vec<String> = gradients.by_name.keys().cloned().collect();
+            self.model = self.adam.step(self.model, gradients, squared_norms.clone());
+            self.devices.update(&self.model, &updated)?;
+        }
         self.readback.start(QueuedStep {
             step: self.state.step,
             task: loaded.task,
@@ -338,6 +348,38 @@ impl<'a> Run<'a> {
             self.take_in_step()?;
         }
         Ok(self)
+    }
+
+    /// The squared norms of gradients to update by. None if there are none, or if they overflowed
+    /// because of the loss scale, which then is smaller in the next step.
+    fn acceptable(
+        &mut self,
+        gradients: &StepGradients,
+        task: usize,
+    ) -> Result<Option<Tensor<1>>, TrainError> {
+        let squared_norms = gradients.squared_norms();
+        let (Some(squares), Some(scale)) = (&squared_norms, &mut self.state.loss_scale) else {
+            return Ok(squared_norms);
+        };
+        let before = *scale;
+        if scale.accepts(squares) {
+            return Ok(squared_norms);
+        }
+        let step = self.state.step;
+        if before.is_least() {
+            return Err(TrainError::NotFinite {
+                what: "gradient norm (in f16, whatever the loss scale)",
+                task: self.tasks[task].name.clone(),
+                step,
+                value: gradients.norm(),
+            });
+        }
+        let (old, new) = (before.scale, scale.scale);
+        tracing::info!(
+            step,
+            "gradients overflowed f16: no update; loss scale {old} -> {new}"
+        );
+        Ok(None)
     }
 
     /// Takes in all steps queued so far. A step that was not finite is an error here, so that the
@@ -356,7 +398,8 @@ impl<'a> Run<'a> {
         let task = &self.tasks[numbers.task];
         let loss: f64 = numbers.losses.losses.iter().sum();
         let norm = numbers.gradient_norm;
-        for (what, value) in [("loss", loss), ("gradient norm", norm)] {
+        for (what, value) in [("loss", Some(loss)), ("gradient norm", norm)] {
+            let value = value.unwrap_or_default();
             if !value.is_finite() {
                 return Err(TrainError::NotFinite {
                     what,
@@ -366,8 +409,10 @@ impl<'a> Run<'a> {
                 });
             }
         }
-        let window = &mut self.state.window;
-        window.add(task.first_output, &numbers.losses, norm, numbers.seconds);
+        if let Some(norm) = norm {
+            let window = &mut self.state.window;
+            window.add(task.first_output, &numbers.losses, norm, numbers.seconds);
+        }
         (self.watch)(Event::Step {
             step: numbers.step,
             steps: self.config.training.steps,

@@ -101,8 +101,9 @@ fn cross_entropies_agree() {
     let targets: Vec<u32> = (0..21).map(|k| k * 5 % words as u32).collect();
     let states = numbers([targets.len(), hidden], 1);
     let (weight, bias) = (numbers([words, hidden], 2), numbers([words], 3));
-    let found = Flex::cross_entropy(states.clone(), weight.clone(), bias.clone(), &targets, true);
-    let expected = cross_entropy::generic::<Flex>(states, weight, bias, &targets, true);
+    let [s, w, b] = [&states, &weight, &bias].map(Clone::clone);
+    let found = Flex::cross_entropy(s, w, b, &targets, Some(0.3));
+    let expected = cross_entropy::generic::<Flex>(states, weight, bias, &targets, Some(0.3));
     assert_near("loss", found.loss, expected.loss, 1e-6);
     let gradients = found.gradients.zip(expected.gradients);
     let (found, expected) = gradients.expect("gradients were asked for");

@@ -199,7 +199,7 @@ macro_rules! concrete_backend {
                 bias: FloatTensor<Self>,
                 targets: Arc<[u32]>,
             ) -> FloatTensor<Self> {
-                Self::cross_entropy(states, weight, bias, &targets, false).loss
+                Self::cross_entropy(states, weight, bias, &targets, None).loss
             }
         }
 

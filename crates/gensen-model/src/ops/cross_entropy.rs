@@ -15,11 +15,11 @@ use burn::backend::{
     },
     tensor::FloatTensor,
 };
-use burn::tensor::{IndexingUpdateOp, Shape, Slice, TensorData};
+use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::flex::{slice, tensor};
+use super::flex::{single, slice, tensor};
 use super::gemm::{Matrix, Threads, matmul};
 use super::indices;
 use super::linear::add_column_sums;
@@ -38,30 +38,30 @@ fn chunk_rows(words: usize) -> usize {
 /// The loss and, when asked for, its gradients.
 #[derive(Clone, Debug)]
 pub struct CrossEntropy<B: Backend> {
-    /// `[1]`: the mean over positions, in nats.
+    /// `[1]`: the mean over positions, in nats and f32.
     pub loss: FloatTensor<B>,
-    /// Gradients of states, weight and bias.
+    /// Gradients of states, weight and bias, in the states' float type.
     pub gradients: Option<[FloatTensor<B>; 3]>,
 }
 
 /// The operation for a concrete back end; the default composes the back end's own primitives.
 pub trait CrossEntropyKernels: Backend {
     /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`, `targets`
-    /// one word id a position.
+    /// one word id a position. `gradients` asks for the gradients of the sum over positions times
+    /// this number.
     fn cross_entropy(
         states: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: &[u32],
-        differentiate: bool,
+        gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
-        generic::<Self>(states, weight, bias, targets, differentiate)
+        generic::<Self>(states, weight, bias, targets, gradients)
     }
 
-    /// A gradient times what comes from above, `[1]`.
+    /// A gradient of any float type times what comes from above, `[1]` in f32.
     fn scaled(gradient: FloatTensor<Self>, upstream: FloatTensor<Self>) -> FloatTensor<Self> {
-        let ones = vec![1; gradient.shape().num_dims()];
-        Self::float_mul(gradient, Self::float_reshape(upstream, Shape::from(ones)))
+        generic_scaled::<Self>(gradient, upstream)
     }
 }
 
@@ -71,12 +71,16 @@ impl CrossEntropyKernels for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: &[u32],
-        differentiate: bool,
+        gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
+        if !single(&states) {
+            return generic::<Self>(states, weight, bias, targets, gradients);
+        }
         let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
         let positions = targets.len();
         let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
-        let scale = 1.0 / positions.max(1) as f32;
+        let differentiate = gradients.is_some();
+        let scale = gradients.unwrap_or_default();
         let rows = chunk_rows(words);
         let mut logits = Scratch::new(rows.min(positions) * words);
         let size = |n: usize| if differentiate { n } else { 0 };
@@ -124,6 +128,9 @@ impl CrossEntropyKernels for Flex {
     }
 
     fn scaled(mut gradient: FloatTensor<Self>, upstream: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !single(&gradient) {
+            return generic_scaled::<Self>(gradient, upstream);
+        }
         let factor = slice(upstream).first().copied().unwrap_or(1.0);
         // A loss that is itself what is differentiated: nothing to do.
         if factor != 1.0 {
@@ -174,12 +181,11 @@ pub(super) fn generic<B: Backend>(
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
     targets: &[u32],
-    differentiate: bool,
+    gradients: Option<f32>,
 ) -> CrossEntropy<B> {
-    let device = states.device();
+    let (device, dtype) = (states.device(), states.dtype());
     let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
     let bias = B::float_reshape(bias, Shape::new([1, words]));
-    let scale = 1.0 / targets.len().max(1) as f32;
     let mut losses = Vec::new();
     let mut d_states = Vec::new();
     let mut d_weight: Option<FloatTensor<B>> = None;
@@ -196,25 +202,27 @@ pub(super) fn generic<B: Backend>(
         let range = Slice::from(k * rows..k * rows + n);
         let states = B::float_slice(states.clone(), &[range, Slice::from(0..hidden)]);
         let logits = B::float_matmul(states.clone(), B::float_transpose(weight.clone()));
-        let logits = B::float_add(logits, bias.clone());
+        let logits = cast::<B>(B::float_add(logits, bias.clone()), DType::F32);
         let shifted = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
         let exponentials = B::float_exp(shifted.clone());
         let sum = B::float_sum_dim(exponentials.clone(), 1);
         let indices = indices::<B, 2>(targets, [n, 1], &device);
         let at_target = B::float_gather(1, shifted, indices.clone());
         losses.push(B::float_sub(B::float_log(sum.clone()), at_target));
-        if differentiate {
+        if let Some(scale) = gradients {
             let softmax = B::float_mul_scalar(B::float_div(exponentials, sum), scale.into());
             let ones = TensorData::new(vec![-scale; n], [n, 1]);
             let ones = B::float_from_data(ones, &device);
             let gradient = B::float_scatter(1, softmax, indices, ones, IndexingUpdateOp::Add);
+            let gradient = cast::<B>(gradient, dtype);
             d_states.push(B::float_matmul(gradient.clone(), weight.clone()));
             let products = B::float_matmul(B::float_transpose(gradient.clone()), states);
             d_weight = add(d_weight, products);
             d_bias = add(d_bias, B::float_sum_dim(gradient, 0));
         }
     }
-    let loss = B::float_mul_scalar(B::float_sum(B::float_cat(losses, 0)), scale.into());
+    let mean = 1.0 / targets.len().max(1) as f32;
+    let loss = B::float_mul_scalar(B::float_sum(B::float_cat(losses, 0)), mean.into());
     CrossEntropy {
         loss: B::float_reshape(loss, Shape::new([1])),
         gradients: d_weight.zip(d_bias).map(|(weight, bias)| {
@@ -224,12 +232,45 @@ pub(super) fn generic<B: Backend>(
     }
 }
 
+/// `gradient * upstream`, multiplied in f32.
+fn generic_scaled<B: Backend>(
+    gradient: FloatTensor<B>,
+    upstream: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let ones = vec![1; gradient.shape().num_dims()];
+    let (dtype, upstream) = (gradient.dtype(), B::float_reshape(upstream, ones.into()));
+    let product = B::float_mul(cast::<B>(gradient, DType::F32), upstream);
+    cast::<B>(product, dtype)
+}
+
+fn cast<B: Backend>(x: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    if x.dtype() == dtype {
+        x
+    } else {
+        B::float_cast(x, dtype.into())
+    }
+}
+
+/// A mean's gradients are those of a sum times one over its size: the part of this factor that is
+/// multiplied in where the gradients arise, and the part that is left to the backward pass.
+///
+/// f16 ends at 6e-8, not far below one over the words of a batch. There all of it is left to the
+/// backward pass, which has the loss scale to multiply with.
+fn parts_of_mean(positions: usize, dtype: DType) -> (f32, f32) {
+    let mean = 1.0 / positions.max(1) as f32;
+    match dtype {
+        DType::F16 => (1.0, mean),
+        _ => (mean, 1.0),
+    }
+}
+
 /// Parents: states, weight, bias. The gradients are there already; the backward pass scales them.
 #[derive(Debug)]
 struct ProjectionCrossEntropy;
 
 impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
-    type State = [FloatTensor<B>; 3];
+    /// The gradients, and what is left to multiply them with.
+    type State = ([FloatTensor<B>; 3], f32);
 
     fn backward(
         self,
@@ -237,8 +278,12 @@ impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let upstream = gradients.consume::<B>(&ops.node);
-        for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
+        let (own, left) = ops.state;
+        let mut upstream = gradients.consume::<B>(&ops.node);
+        if left != 1.0 {
+            upstream = B::float_mul_scalar(upstream, left.into());
+        }
+        for (parent, gradient) in ops.parents.into_iter().zip(own) {
             let Some(node) = parent else { continue };
             gradients.register::<B>(node.id, B::scaled(gradient, upstream.clone()));
         }
@@ -264,15 +309,16 @@ pub(super) fn differentiable<B: CrossEntropyKernels, C: CheckpointStrategy>(
         .stateful()
     {
         OpsKind::Tracked(prepared) => {
-            let result = B::cross_entropy(states.clone(), weight, bias, &targets, true);
+            let (scale, left) = parts_of_mean(targets.len(), states.dtype());
+            let result = B::cross_entropy(states.clone(), weight, bias, &targets, Some(scale));
             // Without positions there are no gradients, and nothing depends on them.
             let gradients = result
                 .gradients
                 .unwrap_or_else(|| [states.clone(), states.clone(), states]);
-            prepared.finish(gradients, result.loss)
+            prepared.finish((gradients, left), result.loss)
         }
         OpsKind::UnTracked(prepared) => {
-            prepared.finish(B::cross_entropy(states, weight, bias, &targets, false).loss)
+            prepared.finish(B::cross_entropy(states, weight, bias, &targets, None).loss)
         }
     }
 }

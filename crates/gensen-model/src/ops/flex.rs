@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use burn::tensor::TensorData;
+use burn::tensor::{DType, TensorData};
 use burn_flex::FlexTensor;
 
 use super::memory;
@@ -25,6 +25,12 @@ impl Deref for Slice {
         // fails the kernels' size checks.
         self.0.as_slice::<f32>().unwrap_or_default()
     }
+}
+
+/// Whether a tensor is of f32, which our kernels compute in. What is not goes to compositions of
+/// Flex's own primitives.
+pub(crate) fn single(tensor: &FlexTensor) -> bool {
+    tensor.dtype() == DType::F32
 }
 
 /// Reads a tensor of f32 as a slice.

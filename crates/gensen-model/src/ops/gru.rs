@@ -22,7 +22,7 @@ use burn::backend::{
 use burn::tensor::Slice;
 use rayon::prelude::*;
 
-use super::flex::{slice, tensor};
+use super::flex::{single, slice, tensor};
 use super::gemm::Threads;
 use super::gru_kernels::Scan;
 use super::gru_layer::GruLayerKernels;
@@ -108,6 +108,9 @@ impl GruKernels for Flex {
     ) -> Vec<GruTrace<Self>> {
         let threads = threads_for(directions.len());
         let run = |inputs: GruInputs<Self>| {
+            if !single(&inputs.projected) {
+                return generic::forward::<Self>(inputs, steps, save);
+            }
             let hidden = inputs.recurrence.weight.shape()[1];
             let (weight, initial) = (
                 slice(inputs.recurrence.weight),
@@ -136,6 +139,9 @@ impl GruKernels for Flex {
     ) -> Vec<GruGradients<Self>> {
         let threads = threads_for(directions.len());
         let run = |(gradient, trace, recurrence): (_, GruTrace<Self>, Recurrence<Self>)| {
+            if !single(&gradient) {
+                return generic::backward::<Self>(gradient, trace, recurrence, steps);
+            }
             let hidden = recurrence.weight.shape()[1];
             let sentences = recurrence.initial.shape()[0];
             let (weight, initial) = (slice(recurrence.weight), slice(recurrence.initial));

@@ -15,7 +15,7 @@ use burn::backend::{
 use burn::tensor::Shape;
 use rayon::prelude::*;
 
-use super::flex::{slice, tensor};
+use super::flex::{single, slice, tensor};
 use super::gemm::{Matrix, Threads, matmul};
 use super::memory;
 
@@ -53,6 +53,9 @@ impl LinearKernels for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        if !single(&x) {
+            return generic::forward::<Self>(x, weight, bias);
+        }
         let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
         let (x, weight, bias) = (slice(x), slice(weight), slice(bias));
         let mut y = vec![0.0; rows * outputs];
@@ -74,6 +77,9 @@ impl LinearKernels for Flex {
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        if !single(&gradient) {
+            return generic::input_gradient::<Self>(gradient, weight);
+        }
         let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
         let (gradient, weight) = (slice(gradient), slice(weight));
         let mut d_x = vec![0.0; rows * inputs];
@@ -87,6 +93,9 @@ impl LinearKernels for Flex {
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
+        if !single(&gradient) {
+            return generic::weight_gradients::<Self>(gradient, x);
+        }
         let ([rows, outputs], inputs) = (sizes(&gradient), x.shape()[1]);
         let (gradient, x) = (slice(gradient), slice(x));
         let mut d_weight = memory::take(outputs * inputs);

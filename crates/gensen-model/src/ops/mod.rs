@@ -2,6 +2,10 @@
 //!
 //! Each has hand-written derivatives, a generic composition of back-end primitives that works
 //! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
+//!
+//! An operation computes in the float type of the activations it gets: weights are cast to it on the
+//! way in, and their gradients cast back on the way out. So weights in f32 and embeddings looked up
+//! in bf16 ([`crate::Lookups::in_float_type`]) are mixed precision, as PyTorch's autocast has it.
 
 #![cfg_attr(
     feature = "tch",
@@ -45,7 +49,7 @@ use burn::backend::{
     Backend, DeviceOps, Dispatch,
     tensor::{Device, IntTensor},
 };
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};
@@ -81,10 +85,23 @@ pub struct GruDirection {
     pub bias: Tensor<1>,
 }
 
+impl GruDirection {
+    /// With weights of the projections' float type.
+    fn in_one_type(self) -> Self {
+        let dtype = self.projected.dtype();
+        Self {
+            projected: self.projected,
+            weight: self.weight.cast(dtype),
+            bias: self.bias.cast(dtype),
+        }
+    }
+}
+
 /// GRU states `[rows, hidden]` of a packed batch, from the first word to the last.
 ///
 /// `initial` is `[sentences, hidden]`, sentences in packed (sorted) order.
 pub fn gru_scan(direction: GruDirection, initial: Tensor<2>, steps: &Steps) -> Tensor<2> {
+    let direction = direction.in_one_type();
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_scan(
         direction.projected.into_dispatch(),
         direction.weight.into_dispatch(),
@@ -97,9 +114,10 @@ pub fn gru_scan(direction: GruDirection, initial: Tensor<2>, steps: &Steps) -> T
 /// GRU states `[rows, 2 * hidden]` of a packed batch in both directions, forward states first,
 /// each starting from zeros.
 pub fn bigru_scan(forward: GruDirection, reverse: GruDirection, steps: &Steps) -> Tensor<2> {
+    let (forward, reverse) = (forward.in_one_type(), reverse.in_one_type());
     let hidden = forward.weight.dims()[1];
-    let device = forward.weight.device();
-    let initial = Tensor::<2>::zeros([steps.width(0), hidden], &device);
+    let options = (&forward.weight.device(), forward.weight.dtype());
+    let initial = Tensor::<2>::zeros([steps.width(0), hidden], options);
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::bigru_scan(
         forward.projected.into_dispatch(),
         forward.weight.into_dispatch(),
@@ -125,6 +143,17 @@ pub struct GruLayerDirection {
     pub bias_hh: Tensor<1>,
 }
 
+impl GruLayerDirection {
+    fn cast(self, dtype: DType) -> Self {
+        Self {
+            weight_ih: self.weight_ih.cast(dtype),
+            weight_hh: self.weight_hh.cast(dtype),
+            bias_ih: self.bias_ih.cast(dtype),
+            bias_hh: self.bias_hh.cast(dtype),
+        }
+    }
+}
+
 /// A layer's states `[rows, 2 * hidden]` in both directions for `x` `[rows, inputs]`, forward states
 /// first, each direction starting from zeros.
 pub fn gru_layer(
@@ -133,6 +162,7 @@ pub fn gru_layer(
     reverse: GruLayerDirection,
     steps: &Steps,
 ) -> Tensor<2> {
+    let (forward, reverse) = (forward.cast(x.dtype()), reverse.cast(x.dtype()));
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_layer(
         x.into_dispatch(),
         forward.weight_ih.into_dispatch(),
@@ -150,27 +180,30 @@ pub fn gru_layer(
 /// `x W^T + b`, `[rows, outputs]`, for `x` `[rows, inputs]`, `weight` `[outputs, inputs]` and `bias`
 /// `[outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
+    let dtype = x.dtype();
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::linear(
         x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
+        weight.cast(dtype).into_dispatch(),
+        bias.cast(dtype).into_dispatch(),
     ))
 }
 
 /// Mean cross-entropy `[1]`, in nats, of `softmax(states weight^T + bias)` against `targets`.
 ///
 /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`; `targets` holds
-/// one word id a position. Logits exist for a chunk of positions at a time.
+/// one word id a position. Logits exist for a chunk of positions at a time. The loss is in f32,
+/// whatever the states are in.
 pub fn projection_cross_entropy(
     states: Tensor<2>,
     weight: Tensor<2>,
     bias: Tensor<1>,
     targets: Arc<[u32]>,
 ) -> Tensor<1> {
+    let dtype = states.dtype();
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::projection_cross_entropy(
         states.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
+        weight.cast(dtype).into_dispatch(),
+        bias.cast(dtype).into_dispatch(),
         targets,
     ))
 }

@@ -70,10 +70,10 @@ where
     });
     operations.register(CROSS_ENTROPY, |handles, ir, _| {
         let mut call = Call::<B>::new(handles, ir);
-        let differentiate = call.number() != 0;
+        let gradients = (call.number() != 0).then(|| call.scalar().elem());
         let targets = call.rest();
         let [states, weight, bias] = call.tensors();
-        let result = B::cross_entropy(states, weight, bias, &targets, differentiate);
+        let result = B::cross_entropy(states, weight, bias, &targets, gradients);
         let gradients = result.gradients.into_iter().flatten();
         call.give(std::iter::once(result.loss).chain(gradients));
     });
@@ -185,15 +185,20 @@ impl Results {
     }
 }
 
-/// Sends a call off; its results, of these shapes, exist as soon as the server gets to it.
+/// What is announced of a result that is shaped as `tensor` is.
+fn like(tensor: &FloatTensor<Remote>) -> (Shape, DType) {
+    (tensor.shape(), tensor.dtype())
+}
+
+/// Sends a call off; its results, of these shapes and types, exist as soon as the server gets to it.
 fn call(
     name: &'static str,
     tensors: Vec<FloatTensor<Remote>>,
     numbers: Vec<ScalarIr>,
-    results: Vec<Shape>,
+    results: Vec<(Shape, DType)>,
 ) -> Results {
     let client = CustomOpClient::new(&tensors[0].device());
-    let result = |shape| TensorIr::uninit(client.create_empty_handle(), shape, DType::F32);
+    let result = |(shape, dtype)| TensorIr::uninit(client.create_empty_handle(), shape, dtype);
     let results: Vec<TensorIr> = results.into_iter().map(result).collect();
     let tensors: Vec<TensorIr> = tensors.into_iter().map(|tensor| tensor.into_ir()).collect();
     let call = CustomOpIr::with_scalars(name, &tensors, &results, numbers);
@@ -237,10 +242,10 @@ impl GruKernels for Remote {
                 initial,
                 reverse,
             } = inputs.recurrence;
-            let hidden = weight.shape()[1];
-            results.push(Shape::new([steps.rows(), hidden]));
+            let (hidden, dtype) = (weight.shape()[1], weight.dtype());
+            results.push((Shape::new([steps.rows(), hidden]), dtype));
             if save {
-                results.push(Shape::new([steps.rows(), 4 * hidden]));
+                results.push((Shape::new([steps.rows(), 4 * hidden]), dtype));
             }
             numbers.push(number(reverse));
             tensors.extend([inputs.projected, weight, inputs.bias, initial]);
@@ -271,12 +276,12 @@ impl GruKernels for Remote {
                 initial,
                 reverse,
             } = recurrence;
-            let hidden = weight.shape()[1];
+            let (hidden, dtype) = (weight.shape()[1], weight.dtype());
             results.extend([
-                Shape::new([steps.rows(), 3 * hidden]),
-                Shape::new([3 * hidden, hidden]),
-                Shape::new([3 * hidden]),
-                initial.shape(),
+                (Shape::new([steps.rows(), 3 * hidden]), dtype),
+                like(&weight),
+                (Shape::new([3 * hidden]), dtype),
+                like(&initial),
             ]);
             numbers.push(number(reverse));
             // A scan that is differentiated has kept its gates.
@@ -307,19 +312,20 @@ impl CrossEntropyKernels for Remote {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         targets: &[u32],
-        differentiate: bool,
+        gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
-        let mut numbers = vec![number(differentiate)];
+        let mut numbers = vec![number(gradients.is_some())];
+        numbers.extend(gradients.map(|scale| ScalarIr::Float(scale.into())));
         numbers.extend(targets.iter().map(|&target| number(target)));
-        let mut results = vec![Shape::new([1])];
-        if differentiate {
-            results.extend([states.shape(), weight.shape(), bias.shape()]);
+        let mut results = vec![(Shape::new([1]), DType::F32)];
+        if gradients.is_some() {
+            results.extend([like(&states), like(&weight), like(&bias)]);
         }
         let mut results = call(CROSS_ENTROPY, vec![states, weight, bias], numbers, results);
         let [loss] = results.take();
         CrossEntropy {
             loss,
-            gradients: differentiate.then(|| results.take()),
+            gradients: gradients.map(|_| results.take()),
         }
     }
 }
@@ -333,7 +339,7 @@ impl AdamKernels for Remote {
         scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
-        let results = vec![parameter.shape(); 3];
+        let results = vec![like(&parameter); 3];
         let tensors = vec![parameter, mean, variance, gradient, scale];
         let mut results = call(ADAM, tensors, put_adam_step(step), results);
         let [parameter, mean, variance] = results.take();
@@ -351,7 +357,7 @@ impl AdamKernels for Remote {
         scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self> {
-        let results = vec![parameter.shape(); 3];
+        let results = vec![like(&parameter); 3];
         let tensors = vec![parameter, mean, variance, values, scale];
         let mut numbers = put_adam_step(step);
         numbers.extend(rows.iter().map(|&row| number(row)));

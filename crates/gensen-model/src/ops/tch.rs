@@ -9,7 +9,7 @@ mod layer;
 
 use burn::backend::libtorch::TchTensor;
 use burn::backend::{LibTorch, TensorMetadata};
-use tch::{Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use super::AdamState;
 use super::adam::{self, AdamKernels, AdamStep};
@@ -239,35 +239,36 @@ impl CrossEntropyKernels for LibTorch {
         weight: TchTensor,
         bias: TchTensor,
         targets: &[u32],
-        differentiate: bool,
+        gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
         let (words, positions) = (weight.shape()[0], targets.len());
         let (states, weight, bias) = (&states.tensor, &weight.tensor, &bias.tensor);
-        let scale = 1.0 / positions.max(1) as f64;
+        let scale = f64::from(gradients.unwrap_or_default());
         let targets: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();
         let targets = Tensor::from_slice(&targets).to_device(states.device());
         let transposed = weight.tr();
-        let minus_scale = states.new_full([1, 1], -scale, (states.kind(), states.device()));
-        let mut loss = states.new_zeros([1], (states.kind(), states.device()));
-        let d_states = empty(
-            states,
-            if differentiate { positions } else { 0 },
-            states.size()[1],
-        );
+        let single = (Kind::Float, states.device());
+        let minus_scale = Tensor::full([1, 1], -scale, single);
+        let mut loss = Tensor::zeros([1], single);
+        let d_rows = gradients.map_or(0, |_| positions);
+        let d_states = empty(states, d_rows, states.size()[1]);
         let mut sums: Option<[Tensor; 2]> = None;
         let chunk = (LOGITS_PER_CHUNK / words.max(1)).max(16);
         for first in (0..positions).step_by(chunk) {
             let count = chunk.min(positions - first);
             let of = |x: &Tensor| rows(x, first, count);
             let (states, targets) = (of(states), of(&targets));
-            let mut logs = bias.addmm(&states, &transposed).log_softmax(-1, None);
+            let mut logs = bias
+                .addmm(&states, &transposed)
+                .log_softmax(-1, Kind::Float);
             let sum = logs.g_nll_loss::<Tensor>(&targets, None, Reduction::Sum, -100);
             let _ = loss.g_add_(&sum);
-            if differentiate {
+            if gradients.is_some() {
                 // (softmax(x) - one at target) * scale
                 let mut gradient = logs.exp_().g_mul_scalar_(scale);
                 let targets = targets.unsqueeze(1);
                 let _ = gradient.scatter_add_(1, &targets, &minus_scale.expand_as(&targets));
+                let gradient = gradient.to_kind(states.kind());
                 let _ = gradient.mm_out(&of(&d_states), weight);
                 let of_bias = gradient.sum_dim_intlist([0_i64].as_slice(), false, None);
                 let transposed = gradient.tr();
@@ -280,7 +281,7 @@ impl CrossEntropyKernels for LibTorch {
             }
         }
         CrossEntropy {
-            loss: TchTensor::new(loss.g_mul_scalar_(scale)),
+            loss: TchTensor::new(loss.g_mul_scalar_(1.0 / positions.max(1) as f64)),
             gradients: sums.map(|[weight, bias]| [d_states, weight, bias].map(TchTensor::new)),
         }
     }

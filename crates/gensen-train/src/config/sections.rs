@@ -137,7 +137,8 @@ pub struct TrainingConfig {
     pub max_nli_words: usize,
     /// So many batches of `batch_size` are sorted by length together.
     pub bucket_batches: u64,
-    /// Numbers the model computes in: "f32", "bf16" or "f16", where the device has them.
+    /// Numbers the model computes in: "f32", or mixed precision in "bf16" or "f16" where the device
+    /// has them.
     pub precision: Precision,
 }
 

@@ -32,10 +32,10 @@ impl CrossEntropyKernels for Cube {
         weight: CubeTensor,
         bias: CubeTensor,
         targets: &[u32],
-        differentiate: bool,
+        gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
         let words = weight.shape()[0];
-        let (positions, scale) = (targets.len(), 1.0 / targets.len().max(1) as f32);
+        let (positions, mean) = (targets.len(), 1.0 / targets.len().max(1) as f32);
         let (client, device) = (states.client.clone(), states.device());
         let (states, bias) = (into_contiguous(states), into_contiguous(bias));
         let targets = TensorData::new(targets.to_vec(), [positions]);
@@ -66,11 +66,12 @@ impl CrossEntropyKernels for Cube {
                 losses.clone().into_buffer_arg(),
                 first,
                 words,
-                scale,
-                differentiate,
+                mean,
+                gradients.unwrap_or_default(),
+                gradients.is_some(),
                 element(&logits),
             );
-            if differentiate {
+            if gradients.is_some() {
                 let gradient = logits;
                 d_states.push(Self::float_matmul(gradient.clone(), weight.clone()));
                 let transposed = Self::float_transpose(gradient.clone());
@@ -109,7 +110,7 @@ impl CrossEntropyKernels for Cube {
     }
 }
 
-/// The loss of a position, times `scale`, and with `differentiate` its gradient with respect to the
+/// The loss of a position, times `mean`, and with `differentiate` its gradient with respect to the
 /// logits in their place; a cube takes a position.
 #[cube(launch, address_type = "dynamic")]
 fn softmax_rows<F: Float>(
@@ -119,6 +120,7 @@ fn softmax_rows<F: Float>(
     losses: &mut [f32],     // [positions]
     first: usize,           // the chunk's first position
     words: usize,
+    mean: f32,
     scale: f32,
     #[comptime] differentiate: bool,
     #[define(F)] _dtype: ElemType,
@@ -149,7 +151,7 @@ fn softmax_rows<F: Float>(
 
     // -log softmax(x)[target] = log sum exp(x - m) + m - x[target]
     if unit == 0 {
-        losses[first + row] = (total.ln() + all_largest - at_target) * scale;
+        losses[first + row] = (total.ln() + all_largest - at_target) * mean;
     }
     if differentiate {
         // d loss / d x = (softmax(x) - one at target) * scale

@@ -116,7 +116,7 @@ pub(in crate::ops) fn backward<B: Backend>(
     let mut carried = B::float_zeros(
         recurrence.initial.shape(),
         &recurrence.initial.device(),
-        burn::backend::DType::F32.into(),
+        recurrence.initial.dtype().into(),
     );
     for (k, &t) in order.iter().enumerate().rev() {
         let width = steps.width(t);
