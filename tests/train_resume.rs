@@ -149,19 +149,62 @@ fn a_signal_writes_a_checkpoint_and_ends_the_run_cleanly() {
     }
 }
 
+fn assert_refused(run: &Run, options: &[&str], expected: &str) {
+    let output = run.train(options);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{options:?}: {log}");
+    assert!(log.contains(expected), "{options:?}: {log}");
+}
+
 #[test]
 fn another_configuration_is_refused_and_never_overwrites() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=5"]);
-    let refused = |options: &[&str], expected: &str| {
-        let output = run.train(options);
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{options:?}: {log}");
-        assert!(log.contains(expected), "{options:?}: {log}");
-    };
+    let refused = |options: &[&str], expected| assert_refused(&run, options, expected);
     refused(&["--set", "model.hidden_size=64"], "[model]");
     refused(&["--set", "run.seed=4"], "run.seed");
     refused(&["--resume", "never"], "holds a run already");
     refused(&["--resume", "nowhere"], "nowhere");
     assert!(run.checkpoint(5).join("manifest.json").exists());
+    // Another folder does not remember the configuration, the checkpoint still does.
+    let path = run.checkpoint(5).display().to_string();
+    let other = Run::new(TINY);
+    assert_refused(
+        &other,
+        &["--resume", &path, "--set", "run.seed=4"],
+        "run.seed",
+    );
+}
+
+#[test]
+fn what_a_run_has_written_is_not_lost_by_going_back() {
+    let run = Run::new(TINY);
+    run.succeed(&["--set", "training.steps=10"]);
+    let metrics = || fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
+    let before = metrics();
+    let older = run.checkpoint(5).display().to_string();
+    assert_refused(&run, &["--resume", &older], "checkpoints up to step 10");
+    assert_eq!(metrics(), before);
+    let other = Run::new(TINY);
+    other.succeed(&["--resume", &older]);
+
+    // A run of which no checkpoint is whole does not begin afresh over the old one.
+    for step in [5, 10] {
+        fs::write(run.checkpoint(step).join("state.json"), "{}").unwrap();
+    }
+    assert_refused(&run, &[], "none of its checkpoints is whole");
+    assert_eq!(metrics(), before);
+}
+
+#[test]
+fn the_best_checkpoint_is_found_again_after_a_crash_between_it_and_its_name() {
+    let run = Run::new(TINY);
+    run.succeed(&["--set", "training.steps=10"]);
+    let best = run.folder().join("best");
+    assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");
+    fs::remove_file(&best).unwrap();
+    // From here on it only gets worse.
+    let worse = "training.learning_rate=10";
+    run.succeed(&["--set", "training.steps=15", "--set", worse]);
+    assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");
 }

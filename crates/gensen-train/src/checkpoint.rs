@@ -153,8 +153,10 @@ impl Checkpoints {
             written?;
         }
         self.point("latest", state.step)?;
+        // Also where a crash came between a checkpoint and this pointer to it.
         if let Some(best) = state.best
-            && best.step == state.step
+            && self.named("best") != Some(best.step)
+            && self.path(best.step).exists()
         {
             self.point("best", best.step)?;
         }
@@ -195,18 +197,33 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The newest checkpoint that is whole. Damaged ones are reported and passed over.
+    /// The newest checkpoint that is whole; none if there is no checkpoint at all. Damaged ones are
+    /// reported and passed over.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the oldest, if none is whole: to begin afresh would overwrite the run.
     pub fn newest_whole(&self) -> Result<Option<PathBuf>, TrainError> {
+        let mut last = None;
         for step in self.steps()?.into_iter().rev() {
             let path = self.path(step);
             match verify(&path) {
                 Ok(()) => return Ok(Some(path)),
                 Err(problem) => {
                     tracing::warn!("{problem}; trying the checkpoint before it");
+                    last = Some(problem);
                 }
             }
         }
-        Ok(None)
+        last.map_or(Ok(None), |problem| {
+            Err(TrainError::Resume {
+                folder: self.run.clone(),
+                problem: format!(
+                    "none of its checkpoints is whole ({problem}); choose another run.folder or \
+                     remove this one"
+                ),
+            })
+        })
     }
 }
 

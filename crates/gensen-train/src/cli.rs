@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::Device;
 use burn_train::Interrupter;
 use clap::{Parser, Subcommand};
 use gensen_data::prepare::{self, PreparedData};
@@ -87,15 +86,6 @@ enum Command {
     ServeDevice(serve::Arguments),
 }
 
-/// Devices by their names with commas between them.
-fn devices(names: &str) -> Result<Vec<Device>, DeviceError> {
-    names
-        .split(',')
-        .map(str::trim)
-        .map(device::by_name)
-        .collect()
-}
-
 /// 2 for wrong usage, 1 for failure.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
@@ -144,11 +134,14 @@ fn train(arguments: &Train) -> Result<()> {
         use_threads(threads)?;
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
-    let devices = devices(&arguments.device)?;
+    let devices = device::all_by_name(&arguments.device)?;
     precision::check(&devices, config.training.precision)?;
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     if arguments.device == "auto" {
         tracing::info!("device: {}", device::auto());
     }
@@ -196,7 +189,8 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     match outcome.ending {
         Ending::Interrupted => {
             println!(
-                "stopped at step {}; the same command goes on from there",
+                "stopped at step {}; the same command (without --resume, if that was given) goes on \
+                 from there",
                 outcome.step
             );
             return Ok(());

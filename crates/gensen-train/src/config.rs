@@ -41,6 +41,9 @@ pub struct Config {
     /// What to learn, in the order of the decoders.
     #[serde(rename = "task")]
     pub tasks: Vec<TaskSpec>,
+    /// What was read and has no effect.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -55,12 +58,13 @@ impl Config {
             ),
         };
         let json = path.is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
-        let text = if json {
+        let (text, warnings) = if json {
             legacy::to_toml(&origin, &text)?
         } else {
-            text
+            (text, Vec::new())
         };
         let mut config = Self::parse(&origin, &text, overrides)?;
+        config.warnings = warnings;
         if config.run.name.is_empty() {
             let stem = path.and_then(Path::file_stem).map(|s| s.to_string_lossy());
             config.run.name = stem.map_or_else(|| "sample".into(), Into::into);

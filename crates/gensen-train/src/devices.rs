@@ -205,11 +205,15 @@ impl Devices {
             weights: BTreeMap::new(),
         };
         parameters::visit(model, &mut collect);
-        for replica in &self.replicas {
+        // All are sent before the first is waited for.
+        let sent = self.replicas.iter().map(|replica| {
             let moved = |(name, values): (&String, &Tensor<1>)| {
                 (name.clone(), values.clone().to_device(&replica.on))
             };
-            let weights = collect.weights.iter().map(moved).collect();
+            collect.weights.iter().map(moved).collect()
+        });
+        let sent: Vec<BTreeMap<String, Tensor<1>>> = sent.collect();
+        for (replica, weights) in self.replicas.iter().zip(sent) {
             replica.settle()?;
             replica.ask(Request::Weights(weights));
         }

@@ -77,6 +77,26 @@ pub enum TrainError {
         /// The value.
         value: f64,
     },
+    /// Gradients are beyond the range of f16, and were not multiplied by anything.
+    #[error(
+        "the gradients of task `{task}` overflow f16 at step {step} whatever the loss scale; the \
+         last good checkpoint is kept. Set training.precision to \"bf16\" or \"f32\""
+    )]
+    Overflow {
+        /// The task trained at that step.
+        task: String,
+        /// The step, counted from 1.
+        step: u64,
+    },
+    /// The thread that prepares batches ended early.
+    #[error(
+        "there is no batch for step {step}: the thread that prepares them has failed; the last \
+         checkpoint is kept"
+    )]
+    NoBatch {
+        /// The step, counted from 1.
+        step: u64,
+    },
     /// A picture cannot be drawn.
     #[error("{path}: {problem}")]
     Picture {

@@ -1,16 +1,23 @@
 //! The reference's JSON configuration, read as it is.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::error::TrainError;
 
-/// The keys the reference's training program reads. Others are named in a warning.
+/// What is read under a key that has no meaning here.
+type Others = BTreeMap<String, serde_json::Value>;
+
+/// The keys of the reference's training program that mean something here.
 #[derive(Deserialize)]
 struct Legacy {
     training: Training,
     management: Management,
     data: Data,
     model: Model,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize)]
@@ -19,6 +26,8 @@ struct Training {
     batch_size: u64,
     #[serde(default = "one")]
     n_gpus: u64,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +35,8 @@ struct Management {
     monitor_loss: u64,
     checkpoint_freq: u64,
     eval_freq: u64,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +48,8 @@ struct Data {
     nli_train: Option<String>,
     nli_dev: Option<String>,
     nli_test: Option<String>,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Clone, Deserialize)]
@@ -46,6 +59,8 @@ struct Paths {
     val_src: Option<String>,
     val_trg: Option<String>,
     taskname: String,
+    #[serde(flatten)]
+    others: Others,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +76,8 @@ struct Model {
     #[serde(default = "yes")]
     bidirectional: bool,
     dropout: f64,
+    #[serde(flatten)]
+    others: Others,
 }
 
 fn one() -> u64 {
@@ -71,20 +88,18 @@ fn yes() -> bool {
     true
 }
 
-/// Keys that are read but change nothing, there and here, with the reason.
-const WITHOUT_EFFECT: [(&str, &str, &str); 8] = [
-    ("training", "optimizer", "the optimiser is always Adam"),
+/// Keys of the reference that change nothing here, with the reason.
+const WITHOUT_EFFECT: [(&str, &str); 7] = [
+    ("training.optimizer", "the optimiser is always Adam"),
     (
-        "training",
-        "clip_c",
+        "training.clip_c",
         "the gradient norm is always clipped at 1",
     ),
-    ("training", "n_gpus", "devices are named with --device"),
-    ("management", "print_samples", "nothing is printed"),
-    ("data", "task", "it only named the log file"),
-    ("data", "load_dir", "use --resume"),
-    ("model", "layernorm", "there is no layer normalisation"),
-    ("model", "n_layers_trg", "decoders have one layer"),
+    ("management.print_samples", "nothing is printed"),
+    ("data.task", "it only named the log file"),
+    ("data.load_dir", "use --resume"),
+    ("model.layernorm", "there is no layer normalisation"),
+    ("model.n_layers_trg", "decoders have one layer"),
 ];
 
 /// The reference's steps are counted in examples.
@@ -92,26 +107,47 @@ fn steps(examples: u64, batch: u64) -> i64 {
     i64::try_from((examples / batch.max(1)).max(1)).unwrap_or(i64::MAX)
 }
 
-/// The TOML configuration that means the same as a JSON one of the reference.
+impl Legacy {
+    /// A warning for each key that has no effect.
+    fn warnings(&self, origin: &str) -> Vec<String> {
+        let mut sections = vec![
+            ("", &self.others),
+            ("training.", &self.training.others),
+            ("management.", &self.management.others),
+            ("data.", &self.data.others),
+            ("model.", &self.model.others),
+        ];
+        sections.extend(self.data.paths.iter().map(|p| ("data.paths.", &p.others)));
+        let keys = sections
+            .into_iter()
+            .flat_map(|(section, others)| others.keys().map(move |key| (section, key.as_str())));
+        let warning = |(section, key)| {
+            let key = format!("{section}{key}");
+            let known = WITHOUT_EFFECT.iter().find(|(name, _)| *name == key);
+            let reason = known.map_or("the reference does not know it", |(_, reason)| reason);
+            format!("{origin}: {key} has no effect: {reason}")
+        };
+        keys.map(warning).collect()
+    }
+}
+
+/// The TOML configuration that means the same as a JSON one of the reference, and a warning for
+/// each key that has no effect.
 ///
 /// The reference trains until it is stopped; so does this, for want of a number of steps.
-pub(crate) fn to_toml(origin: &str, text: &str) -> Result<String, TrainError> {
+pub(crate) fn to_toml(origin: &str, text: &str) -> Result<(String, Vec<String>), TrainError> {
     let error = |problem: String| TrainError::Config {
         origin: origin.into(),
         problem,
     };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
-    for (section, key, reason) in WITHOUT_EFFECT {
-        if value[section].get(key).is_some() {
-            tracing::warn!("{origin}: {section}.{key} has no effect: {reason}");
-        }
-    }
-    let legacy: Legacy = serde_json::from_value(value).map_err(|e| error(e.to_string()))?;
+    let legacy: Legacy = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
+    let warnings = legacy.warnings(origin);
     let Legacy {
         training,
         management,
         data,
         model,
+        others: _,
     } = legacy;
     let batch = training.batch_size * training.n_gpus.max(1);
     let special = |length: u64| length.saturating_sub(2).max(1);
@@ -168,7 +204,8 @@ pub(crate) fn to_toml(origin: &str, text: &str) -> Result<String, TrainError> {
     )?;
     let tasks = tasks(&data).map_err(&error)?;
     config.insert("task".into(), toml::Value::Array(tasks));
-    toml::to_string(&config).map_err(|e| error(e.to_string()))
+    let text = toml::to_string(&config).map_err(|e| error(e.to_string()))?;
+    Ok((text, warnings))
 }
 
 fn quoted(text: &str) -> String {
@@ -268,7 +305,12 @@ mod tests {
                       "n_words_src": 80000, "n_words_trg": 30000, "n_layers_src": 1,
                       "bidirectional": true, "layernorm": false, "dropout": 0.3}
         }"#;
-        let toml = super::to_toml("example.json", text).unwrap();
+        let (toml, warnings) = super::to_toml("example.json", text).unwrap();
+        assert!(
+            warnings
+                .contains(&"example.json: data.load_dir has no effect: use --resume".to_owned())
+        );
+        assert_eq!(warnings.len(), 6, "{warnings:?}");
         let config: Config = toml::from_str(&toml).unwrap();
         assert_eq!(config.management.monitor_every, 200);
         assert_eq!(config.management.validate_every, 100_000);
@@ -277,6 +319,18 @@ mod tests {
         let names: Vec<&str> = config.tasks.iter().map(|t| t.name.as_str()).collect();
         assert_eq!(names, ["skip-thought", "de-en", "nli"]);
         assert_eq!(config.folder(), std::path::Path::new("models/x"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let sections = r#""management": {"monitor_loss": 1, "checkpoint_freq": 1, "eval_freq": 1},
+            "data": {"paths": [], "max_src_length": 9, "max_trg_length": 9, "save_dir": "x"},
+            "model": {"dim_src": 2, "dim_trg": 2, "dim_word_src": 2, "dim_word_trg": 2,
+                      "n_words_src": 9, "n_words_trg": 9, "n_layer_src": 2, "dropout": 0}"#;
+        let text = format!(r#"{{"training": {{"lrate": 1, "batch_size": 1}}, {sections}}}"#);
+        let (_, warnings) = super::to_toml("x.json", &text).unwrap();
+        let expected = "x.json: model.n_layer_src has no effect: the reference does not know it";
+        assert_eq!(warnings, [expected]);
     }
 
     #[test]

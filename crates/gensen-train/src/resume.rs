@@ -58,16 +58,34 @@ impl Resume {
         };
         let before = same_run(folder, config)?;
         let state = checkpoint::load_state(&checkpoint)?;
+        let refused = |problem: String| TrainError::Resume {
+            folder: folder.into(),
+            problem,
+        };
+        let later = checkpoints.steps()?.pop();
+        if let Some(later) = later.filter(|&later| later > state.step) {
+            // Those of the damaged end that `auto` passed over are written again.
+            if *self != Self::Auto {
+                return Err(refused(format!(
+                    "it holds checkpoints up to step {later}, after step {}; choose another \
+                     run.folder, or remove the later ones",
+                    state.step
+                )));
+            }
+        }
+        if state.seed != config.run.seed {
+            return Err(refused(format!(
+                "run.seed is {}, and was {} before",
+                config.run.seed, state.seed
+            )));
+        }
         let before = state.batch.or(before.map(|config| config.training.batch()));
         if let Some(before) = before.filter(|&before| before != batch) {
-            return Err(TrainError::Resume {
-                folder: folder.into(),
-                problem: format!(
-                    "a step of all devices takes {batch}, and took {before}: set \
-                     training.batch_size or training.batch_words so that it is the same again \
-                     with this number of devices"
-                ),
-            });
+            return Err(refused(format!(
+                "a step of all devices takes {batch}, and took {before}: set \
+                 training.batch_size or training.batch_words so that it is the same again \
+                 with this number of devices"
+            )));
         }
         Ok(Some(Start { checkpoint, state }))
     }

@@ -315,6 +315,10 @@ impl<'a> Run<'a> {
                 return Ok((self, Ending::Interrupted));
             }
         }
+        if self.state.step < steps {
+            let step = self.state.step + 1;
+            return Err(TrainError::NoBatch { step });
+        }
         Ok((self, Ending::Finished))
     }
 
@@ -367,12 +371,8 @@ impl<'a> Run<'a> {
         }
         let step = self.state.step;
         if before.is_least() {
-            return Err(TrainError::NotFinite {
-                what: "gradient norm (in f16, whatever the loss scale)",
-                task: self.tasks[task].name.clone(),
-                step,
-                value: gradients.norm(),
-            });
+            let task = self.tasks[task].name.clone();
+            return Err(TrainError::Overflow { task, step });
         }
         let (old, new) = (before.scale, scale.scale);
         tracing::info!(

@@ -1,7 +1,7 @@
 //! Adam's update and the gradient's square norm, each one pass over memory.
 
 use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
+use burn::tensor::{IndexingUpdateOp, Shape};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -177,8 +177,8 @@ pub(super) fn dense<B: Backend>(
 ) -> FloatTensor<B> {
     let (device, width) = (values.device(), values.shape()[1]);
     let indices = indices::<B, 1>(rows, [rows.len()], &device);
-    let zeros = TensorData::zeros::<f32, _>([size / width.max(1), width]);
-    let zeros = B::float_from_data(zeros, &device);
+    let shape = Shape::new([size / width.max(1), width]);
+    let zeros = B::float_zeros(shape, &device, values.dtype().into());
     let dense = B::float_select_assign(zeros, 0, indices, values, IndexingUpdateOp::Add);
     B::float_reshape(dense, Shape::new([size]))
 }

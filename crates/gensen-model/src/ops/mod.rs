@@ -233,8 +233,8 @@ pub fn adam_step<const D: usize>(
 /// [`adam_step`] on a flattened matrix (and its moments) whose gradient is zero but for `rows`,
 /// ascending, each once, which have `values` `[rows, columns]`.
 ///
-/// The result is, bit for bit, that of the dense gradient: moments of all rows decay. One fused pass
-/// does it without the dense gradient. (Catching up on a row when it is next used would save the
+/// The result is that of the dense gradient (bit for bit, but on libtorch): moments of all rows decay.
+/// One fused pass does it without the dense gradient. (Catching up on a row when it is next used would save the
 /// pass, but every reader of the weights would have to know which rows are behind.)
 pub fn adam_rows_step(
     [parameter, mean, variance]: [Tensor<1>; 3],

@@ -35,28 +35,57 @@ impl AdamKernels for LibTorch {
         if ![&parameter, &mean, &variance].iter().all(|x| x.can_mut()) {
             return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
-        let [size, beta1, beta2, correction, epsilon] = [
-            step.step_size,
-            step.beta1,
-            step.beta2,
-            step.variance_correction,
-            step.epsilon,
-        ]
-        .map(f64::from);
         let gradient = &gradient.tensor * &scale.tensor;
-        let _ = mean.tensor.lerp_(&gradient, 1.0 - beta1);
-        let _ = variance.tensor.lerp_(&gradient.square(), 1.0 - beta2);
-        // p -= size * m / (sqrt(v) * correction + epsilon)
-        let mut divisor = variance.tensor.sqrt();
-        let _ = divisor.g_mul_scalar_(-correction / size);
-        let _ = divisor.g_add_scalar_(-epsilon / size);
-        let _ = parameter.tensor.addcdiv_(&mean.tensor, &divisor);
+        let _ = mean.tensor.lerp_(&gradient, 1.0 - f64::from(step.beta1));
+        let _ = (variance.tensor).lerp_(&gradient.square(), 1.0 - f64::from(step.beta2));
+        move_parameter(&mut parameter.tensor, &mean.tensor, &variance.tensor, step);
         AdamState {
             parameter,
             mean,
             variance,
         }
     }
+
+    /// In place; the gradient is never spread out.
+    fn adam_rows(
+        [mut parameter, mut mean, mut variance]: [TchTensor; 3],
+        values: TchTensor,
+        rows: &[u32],
+        scale: TchTensor,
+        step: AdamStep,
+    ) -> AdamState<Self> {
+        if ![&parameter, &mean, &variance].iter().all(|x| x.can_mut()) {
+            let gradient = adam::dense::<Self>(values, rows, parameter.shape()[0]);
+            return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
+        }
+        let gradient = &values.tensor * &scale.tensor;
+        let rows: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
+        let rows = Tensor::from_slice(&rows).to_device(gradient.device());
+        let width = gradient.size()[1];
+        // m = b m + (1 - b) g, where g is zero but for some rows
+        let blend = |moment: &mut Tensor, beta: f32, g: Tensor| {
+            let _ = moment.g_mul_scalar_(f64::from(beta));
+            let g = g * (1.0 - f64::from(beta));
+            let _ = moment.view([-1, width]).index_add_(0, &rows, &g);
+        };
+        blend(&mut variance.tensor, step.beta2, gradient.square());
+        blend(&mut mean.tensor, step.beta1, gradient);
+        move_parameter(&mut parameter.tensor, &mean.tensor, &variance.tensor, step);
+        AdamState {
+            parameter,
+            mean,
+            variance,
+        }
+    }
+}
+
+/// `p -= size * m / (sqrt(v) * correction + epsilon)`
+fn move_parameter(parameter: &mut Tensor, mean: &Tensor, variance: &Tensor, step: AdamStep) {
+    let size = f64::from(step.step_size);
+    let mut divisor = variance.sqrt();
+    let _ = divisor.g_mul_scalar_(-f64::from(step.variance_correction) / size);
+    let _ = divisor.g_add_scalar_(-f64::from(step.epsilon) / size);
+    let _ = parameter.addcdiv_(mean, &divisor);
 }
 
 impl LinearKernels for LibTorch {
