@@ -42,6 +42,26 @@ const LOSSES: f64 = 1e-3;
 /// The same of a run in mixed precision beside one in f32.
 const MIXED_LOSSES: f64 = 1e-2;
 
+/// What tolerances are multiplied by on a device. CUDA's libraries and CubeCL's tuning may take products
+/// of f32 to tensor cores, which read 11 bits of them.
+fn looser(device: &Device) -> f32 {
+    if format!("{device:?}").contains("Cuda") {
+        100.0
+    } else {
+        1.0
+    }
+}
+
+fn tolerances(device: &Device) -> Tolerances {
+    let times = looser(device);
+    Tolerances {
+        logits: TOLERANCES.logits * times,
+        losses: TOLERANCES.losses * f64::from(times),
+        gradients: TOLERANCES.gradients * times,
+        parameters: TOLERANCES.parameters * times,
+    }
+}
+
 /// Every device there is.
 fn devices() -> &'static [Available] {
     static LISTING: LazyLock<Listing> = LazyLock::new(|| {
@@ -70,7 +90,7 @@ fn on_each(test: impl Fn(&Device)) {
 
 #[test]
 fn logits_are_the_references() {
-    on_each(|device| Run::new(device).assert_logits(TOLERANCES.logits));
+    on_each(|device| Run::new(device).assert_logits(tolerances(device).logits));
 }
 
 #[test]
@@ -78,12 +98,15 @@ fn losses_gradients_and_three_steps_are_the_references() {
     let three_steps = |device: &Device| {
         let mut run = Run::new(device);
         for _ in 0..3 {
-            run = run.step(&TOLERANCES);
+            run = run.step(&tolerances(device));
         }
         parameters::read(&run.model)
     };
     let expected = three_steps(&Device::flex());
-    on_each(|device| assert_parameters(&three_steps(device), &expected, TRAINED));
+    on_each(|device| {
+        let tolerance = TRAINED * looser(device);
+        assert_parameters(&three_steps(device), &expected, tolerance);
+    });
 }
 
 fn assert_parameters(found: &[NamedTensor], expected: &[NamedTensor], tolerance: f32) {
@@ -122,7 +145,7 @@ fn vectors_are_the_references() {
             let expected: Array2<f32> = ndarray_npy::read_npy(golden).unwrap();
             assert_eq!(found.dim(), expected.dim());
             let (found, expected) = (found.as_slice().unwrap(), expected.as_slice().unwrap());
-            assert_near(name, found, expected, |_| false, VECTORS);
+            assert_near(name, found, expected, |_| false, VECTORS * looser(device));
         }
     });
 }
@@ -269,15 +292,16 @@ fn a_run_learns_what_it_does_on_the_cpu() {
     let cpu = home.run("cpu", &Device::flex(), &Resume::Never);
     let expected = parameters::read(&cpu.model);
     for (k, device) in devices().iter().enumerate() {
+        let trained = TRAINED * looser(&device.device);
         eprintln!("on {}: {}", device.name, device.description);
         let run = home.run(&format!("run-{k}"), &device.device, &Resume::Never);
         assert_losses(&run.metrics, &cpu.metrics, 0, LOSSES);
-        assert_parameters(&parameters::read(&run.model), &expected, TRAINED);
+        assert_parameters(&parameters::read(&run.model), &expected, trained);
         // A checkpoint goes on wherever it was written.
         let resume = Resume::Path(home.checkpoint("cpu", 4));
         let resumed = home.run(&format!("resumed-{k}"), &device.device, &resume);
         assert_losses(&resumed.metrics, &cpu.metrics, 4, LOSSES);
-        assert_parameters(&parameters::read(&resumed.model), &expected, TRAINED);
+        assert_parameters(&parameters::read(&resumed.model), &expected, trained);
     }
 }
 

@@ -6,8 +6,8 @@ use gensen_data::batch::Sentences;
 
 use crate::config::{DecoderConfig, EncoderConfig};
 use crate::init::Initializer;
-use crate::layers::{Dense, Lookups, indices};
-use crate::ops::{GruDirection, gru_scan, projection_cross_entropy};
+use crate::layers::{Dense, Lookups};
+use crate::ops::{GruDirection, gather_rows, gru_scan, projection_cross_entropy};
 use crate::packed::Packed;
 
 /// A GRU language model over target words, conditioned on a sentence vector: the vector is its
@@ -78,8 +78,7 @@ impl Decoder {
 
     /// States `[rows, hidden]` after each word the decoder read.
     fn states(&self, context: Tensor<2>, inputs: &Packed, lookups: &mut Lookups) -> Tensor<2> {
-        let device = context.device();
-        let sorted = context.select(0, indices(inputs.order.iter().copied(), &device));
+        let sorted = gather_rows(context, inputs.order.iter().copied());
         let steps = &inputs.steps;
         let ranks = (0..steps.len()).flat_map(|step| 0..steps.width(step));
         let projected = self
@@ -87,7 +86,7 @@ impl Decoder {
             .forward(lookups.lookup(&self.embedding, &inputs.ids));
         let conditioned = self.context.forward(sorted.clone());
         let direction = GruDirection {
-            projected: projected + conditioned.select(0, indices(ranks, &device)),
+            projected: projected + gather_rows(conditioned, ranks),
             weight: self.hidden.weight.val(),
             bias: self.hidden.bias.val(),
         };
@@ -128,8 +127,6 @@ impl Decoder {
                 let steps = &inputs.steps;
                 (0..length as usize).map(move |step| steps.start(step) + rank)
             });
-        let device = states.device();
-        self.output
-            .forward(states.select(0, indices(rows, &device)))
+        self.output.forward(gather_rows(states, rows))
     }
 }

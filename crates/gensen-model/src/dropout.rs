@@ -1,9 +1,10 @@
 //! Dropout whose masks are a pure function of a seed, a step and the sentence's place.
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::ops::floats;
 use crate::packed::Packed;
 
 /// The dropout masks of one training step, or none at all.
@@ -100,8 +101,7 @@ impl Dropout {
 /// and every mean with it.
 fn masked<const D: usize>(x: Tensor<D>, mask: Vec<f32>) -> Tensor<D> {
     let dtype = x.dtype();
-    let options = (&x.device(), DType::F32);
-    let mask = Tensor::from_data(TensorData::new(mask, x.dims()), options);
+    let mask = floats(&x, mask);
     (x.cast(DType::F32) * mask).cast(dtype)
 }
 

@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use crate::config::EncoderConfig;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
-use crate::layers::{Lookups, indices};
-use crate::ops::{GruDirection, GruLayerDirection, gru_layer, gru_scan, linear};
+use crate::layers::Lookups;
+use crate::ops::{GruDirection, GruLayerDirection, gather_rows, gru_layer, gru_scan, linear};
 use crate::packed::{Packed, Steps};
 
 /// One direction of one layer, in PyTorch's layout: gates r, z, n stacked on the rows.
@@ -136,19 +136,18 @@ impl Encoder {
     /// `last`, `[sentences, width]` in input order: the reverse direction's state at the first
     /// word, then the forward direction's at the last word.
     pub fn last(&self, packed: &Packed, states: Tensor<2>) -> Tensor<2> {
-        let device = states.device();
         let [rows, width] = states.dims();
-        let last = indices(packed.last_rows(), &device);
+        let last = packed.last_rows();
         if self
             .layers
             .last()
             .is_none_or(|layer| layer.reverse.is_none())
         {
-            return states.select(0, last);
+            return gather_rows(states, last);
         }
-        let first = indices(packed.first_rows(), &device);
         let forward = states.clone().slice([0..rows, 0..width / 2]);
         let reverse = states.slice([0..rows, width / 2..width]);
-        Tensor::cat(vec![reverse.select(0, first), forward.select(0, last)], 1)
+        let reverse = gather_rows(reverse, packed.first_rows());
+        Tensor::cat(vec![reverse, gather_rows(forward, last)], 1)
     }
 }

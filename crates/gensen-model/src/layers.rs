@@ -1,10 +1,10 @@
 //! Building blocks with PyTorch's weight layouts.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::init::Initializer;
-use crate::ops::linear;
+use crate::ops::{indices, linear};
 
 /// `y = x W^T + b`, weights `[outputs, inputs]` as PyTorch's `nn.Linear`.
 #[derive(Module, Debug)]
@@ -28,13 +28,6 @@ impl Dense {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         linear(x, self.weight.val(), self.bias.val())
     }
-}
-
-/// Row numbers as a tensor of indices.
-pub(crate) fn indices(rows: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
-    let rows: Vec<i64> = rows.into_iter().map(|row| row as i64).collect();
-    let count = rows.len();
-    Tensor::from_data(TensorData::new(rows, [count]), device)
 }
 
 /// The embedding rows that a forward pass looked up, as leaves of the graph of their own: the
@@ -100,7 +93,7 @@ impl Lookups {
 
     fn rows(&mut self, embedding: &Param<Tensor<2>>, ids: &[u32]) -> Tensor<2> {
         let table = embedding.val();
-        let places = indices(ids.iter().map(|&id| id as usize), &table.device());
+        let places = indices(&table, ids.iter().map(|&id| id as usize));
         let recorded = self.recorded.as_mut().filter(|_| table.is_require_grad());
         let Some(recorded) = recorded else {
             return table.select(0, places);

@@ -1,9 +1,10 @@
 //! The loss of one batch, and the gradients it gives.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
 use gensen_data::batch::{Batch, Sentences};
 use gensen_model::dropout::Dropout;
+use gensen_model::ops::indices;
 use gensen_model::{Lookups, MultitaskModel};
 
 use crate::optimizer::StepGradients;
@@ -110,9 +111,8 @@ impl BatchLoss {
                 };
                 let logits = logits.cast(FloatDType::F32);
                 let pairs = batch.labels.len();
-                let labels: Vec<i64> = batch.labels.iter().map(|&l| i64::from(l)).collect();
-                let labels = TensorData::new(labels, [pairs, 1]);
-                let labels = Tensor::<2, Int>::from_data(labels, &logits.device());
+                let labels = batch.labels.iter().map(|&label| label as usize);
+                let labels: Tensor<2, Int> = indices(&logits, labels).reshape([pairs, 1]);
                 let guesses = logits.clone().inner().argmax(1);
                 let correct = guesses.equal(labels.clone().inner()).int().sum().float();
                 let loss = -log_softmax(logits, 1).gather(1, labels).mean();

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::tensor::{Device, Gradients, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor};
 use gensen_model::Lookups;
-use gensen_model::ops::{AdamStep, adam_rows_step, adam_step, clip_factor, sum_of_squares};
+use gensen_model::ops::{
+    AdamStep, adam_rows_step, adam_step, clip_factor, sum_of_squares, sum_rows,
+};
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
 /// Adam's constants.
@@ -72,20 +74,12 @@ impl RowGradient {
         let mut rows = ids.to_vec();
         rows.sort_unstable();
         rows.dedup();
-        let places = ids.iter().map(|&id| rows.partition_point(|&row| row < id));
-        let sums = Tensor::zeros([rows.len(), values.dims()[1]], &values.device());
-        let places = int_tensor(places, &sums);
+        let place = |id: &u32| rows.partition_point(|row| row < id) as u32;
         Self {
-            values: sums.select_assign(0, places, values, IndexingUpdateOp::Add),
+            values: sum_rows(values, ids.iter().map(place).collect(), rows.len()),
             rows: rows.into(),
         }
     }
-}
-
-fn int_tensor(numbers: impl Iterator<Item = usize>, like: &Tensor<2>) -> Tensor<1, Int> {
-    let numbers: Vec<i64> = numbers.map(|x| x as i64).collect();
-    let count = numbers.len();
-    Tensor::from_data(TensorData::new(numbers, [count]), &like.device())
 }
 
 impl Gradient {
@@ -95,11 +89,7 @@ impl Gradient {
             Self::Dense(values) => values.clone(),
             Self::Rows(RowGradient { rows, values }) => {
                 let width = values.dims()[1];
-                let zeros = Tensor::zeros([size / width, width], &values.device());
-                let places = int_tensor(rows.iter().map(|&row| row as usize), values);
-                zeros
-                    .select_assign(0, places, values.clone(), IndexingUpdateOp::Add)
-                    .reshape([size])
+                sum_rows(values.clone(), Arc::clone(rows), size / width).reshape([size])
             }
         }
     }

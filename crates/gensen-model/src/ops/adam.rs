@@ -1,12 +1,13 @@
 //! Adam's update and the gradient's square norm, each one pass over memory.
 
 use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{IndexingUpdateOp, Shape};
+use burn::tensor::Shape;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::AdamState;
 use super::flex::{slice, tensor};
-use super::{AdamState, indices};
+use super::rows::RowKernels;
 
 /// Numbers that one task of a parallel loop updates; fixed, so that sums do not depend on the
 /// number of threads.
@@ -31,7 +32,7 @@ pub struct AdamStep {
 }
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
-pub trait AdamKernels: Backend {
+pub trait AdamKernels: RowKernels {
     /// See [`super::adam_step`].
     fn adam(
         parameter: FloatTensor<Self>,
@@ -170,16 +171,13 @@ fn is_whole(x: &FloatTensor<Flex>) -> bool {
 }
 
 /// `values` in their `rows` among zeros, flattened to `size` numbers.
-pub(super) fn dense<B: Backend>(
+pub(super) fn dense<B: RowKernels>(
     values: FloatTensor<B>,
     rows: &[u32],
     size: usize,
 ) -> FloatTensor<B> {
-    let (device, width) = (values.device(), values.shape()[1]);
-    let indices = indices::<B, 1>(rows, [rows.len()], &device);
-    let shape = Shape::new([size / width.max(1), width]);
-    let zeros = B::float_zeros(shape, &device, values.dtype().into());
-    let dense = B::float_select_assign(zeros, 0, indices, values, IndexingUpdateOp::Add);
+    let width = values.shape()[1];
+    let dense = B::sum_rows(values, rows, size / width.max(1));
     B::float_reshape(dense, Shape::new([size]))
 }
 

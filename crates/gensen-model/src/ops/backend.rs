@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use burn::backend::{
-    Autodiff, Backend, ExtensionType, Flex, autodiff::checkpoint::strategy::CheckpointStrategy,
-    backend_extension, tensor::FloatTensor,
+    Autodiff, AutodiffBackend, Backend, ExtensionType, Flex, TensorMetadata,
+    autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension,
+    tensor::{FloatTensor, IntTensor},
 };
+
+use burn::tensor::TensorData;
 
 use super::adam::{AdamKernels, AdamStep};
 use super::cross_entropy::{self, CrossEntropyKernels};
 use super::gru::{self, GruKernels};
 use super::gru_layer::{self, GruLayerKernels};
 use super::linear::{self, LinearKernels};
+use super::rows::{self, RowKernels};
 use crate::packed::Steps;
 
 /// A parameter and its two moments after an Adam step.
@@ -84,6 +89,15 @@ pub trait SequenceBackend: Backend {
         bias: FloatTensor<Self>,
         targets: Arc<[u32]>,
     ) -> FloatTensor<Self>;
+
+    /// See [`super::gather_rows`].
+    fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self>;
+
+    /// See [`super::indices`].
+    fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self>;
+
+    /// See [`super::floats`].
+    fn upload_floats(beside: FloatTensor<Self>, numbers: TensorData) -> FloatTensor<Self>;
 }
 
 /// Back ends on which the optimiser runs: never under automatic differentiation.
@@ -120,10 +134,13 @@ pub trait OptimizerBackend: Backend {
 
     /// See [`super::clip_factor`].
     fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self>;
+
+    /// See [`super::sum_rows`].
+    fn sum_rows(values: FloatTensor<Self>, places: Arc<[u32]>, rows: usize) -> FloatTensor<Self>;
 }
 
 /// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`GruLayerKernels`],
-/// [`LinearKernels`], [`CrossEntropyKernels`] and [`AdamKernels`].
+/// [`LinearKernels`], [`CrossEntropyKernels`], [`RowKernels`] and [`AdamKernels`].
 macro_rules! concrete_backend {
     ($backend:ty) => {
         impl SequenceBackend for $backend {
@@ -201,6 +218,18 @@ macro_rules! concrete_backend {
             ) -> FloatTensor<Self> {
                 Self::cross_entropy(states, weight, bias, &targets, None).loss
             }
+
+            fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self> {
+                rows::gather::<Self>(x, &places)
+            }
+
+            fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self> {
+                <Self as RowKernels>::upload_indices(&numbers, &beside.device())
+            }
+
+            fn upload_floats(beside: FloatTensor<Self>, numbers: TensorData) -> FloatTensor<Self> {
+                <Self as RowKernels>::upload_floats(numbers, &beside.device())
+            }
         }
 
         impl OptimizerBackend for $backend {
@@ -234,6 +263,14 @@ macro_rules! concrete_backend {
             fn clip_factor(squares: FloatTensor<Self>, clip_norm: f64) -> FloatTensor<Self> {
                 <Self as AdamKernels>::clip_factor(squares, clip_norm)
             }
+
+            fn sum_rows(
+                values: FloatTensor<Self>,
+                places: Arc<[u32]>,
+                rows: usize,
+            ) -> FloatTensor<Self> {
+                <Self as RowKernels>::sum_rows(values, &places, rows)
+            }
         }
     };
 }
@@ -248,7 +285,7 @@ concrete_backend!(burn::backend::Remote);
 
 impl<B, C> SequenceBackend for Autodiff<B, C>
 where
-    B: GruKernels + GruLayerKernels + LinearKernels + CrossEntropyKernels,
+    B: GruKernels + GruLayerKernels + LinearKernels + CrossEntropyKernels + RowKernels,
     C: CheckpointStrategy,
 {
     fn gru_scan(
@@ -317,5 +354,17 @@ where
         targets: Arc<[u32]>,
     ) -> FloatTensor<Self> {
         cross_entropy::differentiable::<B, C>(states, weight, bias, targets)
+    }
+
+    fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self> {
+        rows::differentiable::<B, C>(x, places)
+    }
+
+    fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self> {
+        B::upload_indices(&numbers, &beside.device())
+    }
+
+    fn upload_floats(beside: FloatTensor<Self>, numbers: TensorData) -> FloatTensor<Self> {
+        Self::from_inner(B::upload_floats(numbers, &beside.device()))
     }
 }

@@ -21,10 +21,10 @@ use rayon::prelude::*;
 
 use super::flex::{single, slice, tensor};
 use super::gemm::{Matrix, Threads, matmul};
-use super::indices;
 use super::linear::add_column_sums;
 use super::math::exp;
 use super::memory::{self, Scratch};
+use super::rows::RowKernels;
 
 /// Logits held at a time, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
@@ -45,7 +45,7 @@ pub struct CrossEntropy<B: Backend> {
 }
 
 /// The operation for a concrete back end; the default composes the back end's own primitives.
-pub trait CrossEntropyKernels: Backend {
+pub trait CrossEntropyKernels: RowKernels {
     /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`, `targets`
     /// one word id a position. `gradients` asks for the gradients of the sum over positions times
     /// this number.
@@ -176,7 +176,7 @@ fn softmax_row(logits: &mut [f32], bias: &[f32], target: usize, scale: f32) -> f
 }
 
 /// The operation composed of a back end's primitives, chunk by chunk.
-pub(super) fn generic<B: Backend>(
+pub(super) fn generic<B: RowKernels>(
     states: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
@@ -206,7 +206,8 @@ pub(super) fn generic<B: Backend>(
         let shifted = B::float_sub(logits.clone(), B::float_max_dim(logits, 1));
         let exponentials = B::float_exp(shifted.clone());
         let sum = B::float_sum_dim(exponentials.clone(), 1);
-        let indices = indices::<B, 2>(targets, [n, 1], &device);
+        let indices = B::upload_indices(targets, &device);
+        let indices = B::int_reshape(indices, Shape::new([n, 1]));
         let at_target = B::float_gather(1, shifted, indices.clone());
         losses.push(B::float_sub(B::float_log(sum.clone()), at_target));
         if let Some(scale) = gradients {
@@ -233,7 +234,7 @@ pub(super) fn generic<B: Backend>(
 }
 
 /// `gradient * upstream`, multiplied in f32.
-fn generic_scaled<B: Backend>(
+pub(super) fn generic_scaled<B: Backend>(
     gradient: FloatTensor<B>,
     upstream: FloatTensor<B>,
 ) -> FloatTensor<B> {

@@ -40,16 +40,14 @@ mod memory;
 mod panels;
 #[cfg(feature = "remote")]
 pub(crate) mod remote;
+mod rows;
 #[cfg(feature = "tch")]
 mod tch;
 
 use std::sync::Arc;
 
-use burn::backend::{
-    Backend, DeviceOps, Dispatch,
-    tensor::{Device, IntTensor},
-};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::backend::Dispatch;
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};
@@ -57,21 +55,45 @@ pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
 pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 pub use gru_layer::{GruLayerKernels, LayerBackward, LayerGradients, LayerStates, LayerWeights};
 pub use linear::LinearKernels;
+pub use rows::RowKernels;
 
 use crate::packed::Steps;
 
-/// Row or word numbers in the integers that the device's operations take.
-fn indices<B: Backend, const D: usize>(
-    numbers: &[u32],
-    shape: [usize; D],
-    device: &Device<B>,
-) -> IntTensor<B> {
-    let numbers: Vec<i64> = numbers.iter().map(|&k| i64::from(k)).collect();
-    let data = TensorData::new(numbers, shape);
-    B::int_from_data(
-        data.convert_dtype(device.defaults().int_dtype.into()),
-        device,
-    )
+/// `[numbers]`: row numbers on the device of `beside`. Nothing waits until they are there.
+pub fn indices<const D: usize>(
+    beside: &Tensor<D>,
+    numbers: impl IntoIterator<Item = usize>,
+) -> Tensor<1, Int> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::upload_indices(
+        beside.clone().into_dispatch(),
+        numbers.into_iter().map(|k| k as u32).collect(),
+    ))
+}
+
+/// Numbers in f32, shaped as `beside` is, on its device, as [`indices`].
+pub fn floats<const D: usize>(beside: &Tensor<D>, numbers: Vec<f32>) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::upload_floats(
+        beside.clone().into_dispatch(),
+        TensorData::new(numbers, beside.dims()),
+    ))
+}
+
+/// Rows of `x` `[rows, width]` by their numbers: `[places, width]`.
+pub fn gather_rows(x: Tensor<2>, places: impl IntoIterator<Item = usize>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::gather_rows(
+        x.into_dispatch(),
+        places.into_iter().map(|k| k as u32).collect(),
+    ))
+}
+
+/// `[rows, width]`: row `k` is the sum of those rows of `values` `[uses, width]` whose place is `k`, in
+/// their order (but on libtorch with CUDA). The tensor must not be tracked.
+pub fn sum_rows(values: Tensor<2>, places: Arc<[u32]>, rows: usize) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as OptimizerBackend>::sum_rows(
+        values.into_dispatch(),
+        places,
+        rows,
+    ))
 }
 
 /// One direction's weights on the way into a scan.
@@ -233,8 +255,8 @@ pub fn adam_step<const D: usize>(
 /// [`adam_step`] on a flattened matrix (and its moments) whose gradient is zero but for `rows`,
 /// ascending, each once, which have `values` `[rows, columns]`.
 ///
-/// The result is that of the dense gradient (bit for bit, but on libtorch): moments of all rows decay.
-/// One fused pass does it without the dense gradient. (Catching up on a row when it is next used would save the
+/// The result is, bit for bit, that of the dense gradient: moments of all rows decay. One fused pass
+/// does it without the dense gradient. (Catching up on a row when it is next used would save the
 /// pass, but every reader of the weights would have to know which rows are behind.)
 pub fn adam_rows_step(
     [parameter, mean, variance]: [Tensor<1>; 3],

@@ -16,6 +16,7 @@ use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 use super::gru_layer::GruLayerKernels;
 use super::linear::LinearKernels;
+use super::rows::RowKernels;
 use crate::packed::Steps;
 
 const GRU_FORWARD: &str = "gensen.gru_forward";
@@ -305,6 +306,8 @@ impl GruKernels for Remote {
 impl GruLayerKernels for Remote {}
 
 impl LinearKernels for Remote {}
+
+impl RowKernels for Remote {}
 
 impl CrossEntropyKernels for Remote {
     fn cross_entropy(

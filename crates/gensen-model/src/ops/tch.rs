@@ -7,20 +7,58 @@
 
 mod layer;
 
-use burn::backend::libtorch::TchTensor;
+use burn::backend::libtorch::{LibTorchDevice, TchTensor};
 use burn::backend::{LibTorch, TensorMetadata};
-use tch::{Kind, Reduction, Tensor};
+use burn::tensor::TensorData;
+use tch::{Device, Kind, Reduction, Tensor};
 
 use super::AdamState;
 use super::adam::{self, AdamKernels, AdamStep};
-use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
+use super::cross_entropy::{self, CrossEntropy, CrossEntropyKernels};
 use super::gru::generic::visits;
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 use super::linear::LinearKernels;
+use super::rows::RowKernels;
 use crate::packed::Steps;
 
 /// Logits held at a time, 256 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 64 << 20;
+
+impl RowKernels for LibTorch {
+    fn upload_indices(numbers: &[u32], device: &LibTorchDevice) -> TchTensor {
+        TchTensor::new(upload_indices(numbers, (*device).into()))
+    }
+
+    fn upload_floats(numbers: TensorData, device: &LibTorchDevice) -> TchTensor {
+        let shape: Vec<i64> = numbers.shape().iter().map(|&size| size as i64).collect();
+        let numbers = Tensor::from_data_size(numbers.as_bytes(), &shape, Kind::Float);
+        TchTensor::new(upload(&numbers, (*device).into()))
+    }
+
+    fn sum_rows(values: TchTensor, places: &[u32], rows: usize) -> TchTensor {
+        let values = &values.tensor;
+        let shape = [rows as i64, values.size()[1]];
+        let mut sums = values.new_zeros(shape, (values.kind(), values.device()));
+        let places = upload_indices(places, values.device());
+        TchTensor::new(sums.index_add_(0, &places, values))
+    }
+}
+
+fn upload_indices(numbers: &[u32], device: Device) -> Tensor {
+    let numbers: Vec<i64> = numbers.iter().map(|&k| i64::from(k)).collect();
+    upload(&Tensor::from_slice(&numbers), device)
+}
+
+/// From the host to a device. From memory that the system may move, CUDA copies while the host waits
+/// for all that is queued.
+fn upload(numbers: &Tensor, device: Device) -> Tensor {
+    if device.is_cuda() {
+        let pinned = numbers.pin_memory(device);
+        pinned.to_device_(device, numbers.kind(), true, false)
+    } else {
+        numbers.to_device(device)
+    }
+}
 
 impl AdamKernels for LibTorch {
     /// In place, in eight calls (15 composed of Burn's primitives).
@@ -59,23 +97,31 @@ impl AdamKernels for LibTorch {
             return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
         let gradient = &values.tensor * &scale.tensor;
-        let rows: Vec<i64> = rows.iter().map(|&row| i64::from(row)).collect();
-        let rows = Tensor::from_slice(&rows).to_device(gradient.device());
+        let rows = upload_indices(rows, gradient.device());
         let width = gradient.size()[1];
+        let zero = gradient.new_zeros([1], (Kind::Float, gradient.device()));
         // m = b m + (1 - b) g, where g is zero but for some rows
-        let blend = |moment: &mut Tensor, beta: f32, g: Tensor| {
-            let _ = moment.g_mul_scalar_(f64::from(beta));
-            let g = g * (1.0 - f64::from(beta));
-            let _ = moment.view([-1, width]).index_add_(0, &rows, &g);
+        let blend = |moment: &mut Tensor, beta: f32, g: &Tensor| {
+            let weight = 1.0 - f64::from(beta);
+            let mut by_rows = moment.view([-1, width]);
+            let touched = by_rows.index_select(0, &rows).lerp(g, weight);
+            let _ = moment.lerp_(&zero, weight);
+            let _ = by_rows.index_copy_(0, &rows, &touched);
         };
-        blend(&mut variance.tensor, step.beta2, gradient.square());
-        blend(&mut mean.tensor, step.beta1, gradient);
+        blend(&mut mean.tensor, step.beta1, &gradient);
+        blend(&mut variance.tensor, step.beta2, &gradient.square());
         move_parameter(&mut parameter.tensor, &mean.tensor, &variance.tensor, step);
         AdamState {
             parameter,
             mean,
             variance,
         }
+    }
+
+    /// Without an array of squares.
+    fn squared_norm(tensor: TchTensor) -> TchTensor {
+        let numbers = tensor.tensor.reshape([-1]).to_kind(Kind::Float);
+        TchTensor::new(numbers.dot(&numbers).reshape([1]))
     }
 }
 
@@ -273,8 +319,7 @@ impl CrossEntropyKernels for LibTorch {
         let (words, positions) = (weight.shape()[0], targets.len());
         let (states, weight, bias) = (&states.tensor, &weight.tensor, &bias.tensor);
         let scale = f64::from(gradients.unwrap_or_default());
-        let targets: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();
-        let targets = Tensor::from_slice(&targets).to_device(states.device());
+        let targets = upload_indices(targets, states.device());
         let transposed = weight.tr();
         let single = (Kind::Float, states.device());
         let minus_scale = Tensor::full([1, 1], -scale, single);
@@ -313,5 +358,14 @@ impl CrossEntropyKernels for LibTorch {
             loss: TchTensor::new(loss.g_mul_scalar_(1.0 / positions.max(1) as f64)),
             gradients: sums.map(|[weight, bias]| [d_states, weight, bias].map(TchTensor::new)),
         }
+    }
+
+    /// In place; libtorch multiplies in f32, whatever the gradient is in.
+    fn scaled(mut gradient: TchTensor, upstream: TchTensor) -> TchTensor {
+        if !gradient.can_mut() {
+            return cross_entropy::generic_scaled::<Self>(gradient, upstream);
+        }
+        let _ = gradient.tensor.g_mul_(&upstream.tensor);
+        gradient
     }
 }

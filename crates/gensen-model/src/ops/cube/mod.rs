@@ -15,6 +15,7 @@
 //! | projection and cross-entropy | `19 C` | `7 C` |
 //! | Adam, a parameter | 15 | 1 |
 //! | squared norm, a parameter | 2 | 2 |
+//! | sum of rows by place | 2 | 1 |
 //!
 //! Kernels read and write numbers of any float type and compute in f32, so that a model in bf16
 //! runs through the same code; Adam's parameter and moments are f32 (the master copy).
@@ -24,6 +25,7 @@ mod cross_entropy;
 mod gru;
 #[cfg(test)]
 mod launches;
+mod rows;
 
 use burn::backend::{Cube, DType, cubecl::dtype_to_elem_type};
 use burn::tensor::Shape;

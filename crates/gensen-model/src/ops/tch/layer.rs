@@ -2,7 +2,7 @@
 
 use burn::backend::libtorch::TchTensor;
 use burn::backend::{LibTorch, TensorMetadata};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::ops::gru_layer::{GruLayerKernels, LayerBackward, LayerStates, LayerWeights};
 use crate::packed::Steps;
@@ -14,7 +14,10 @@ impl GruLayerKernels for LibTorch {
         steps: &Steps,
         differentiate: bool,
     ) -> Option<LayerStates<Self>> {
-        if steps.is_empty() {
+        // cuDNN's GRU takes bf16 from torch 2.10 on; before, libtorch composes it step by step, which
+        // our scan does in fewer calls.
+        let composed = x.tensor.device().is_cuda() && x.tensor.kind() == Kind::BFloat16;
+        if steps.is_empty() || composed {
             return None;
         }
         // libtorch differentiates from here to the states, which Burn knows nothing of.
