@@ -197,6 +197,50 @@ fn what_a_run_has_written_is_not_lost_by_going_back() {
 }
 
 #[test]
+fn data_of_other_words_is_refused() {
+    let run = Run::new("");
+    let data = run.home.path().join("pairs.tsv");
+    let row = |k: u32| format!("the {} sleeps\ta {} dreams\tneutral\n", k % 7, k % 5);
+    let rows: String = (0..200).map(row).collect();
+    fs::write(&data, &rows).unwrap();
+    let task = format!(
+        "[[task]]\nname = \"nli\"\nkind = \"nli\"\ntokenizer = \"nltk\"\ntrain = {{ path = {:?} }}\n",
+        data.display().to_string()
+    );
+    let rest = TINY.split("[[task]]").next().unwrap();
+    fs::write(run.home.path().join("run.toml"), format!("{rest}{task}")).unwrap();
+    run.succeed(&["--set", "training.steps=5"]);
+    // The model splits words as its tasks do.
+    let card = fs::read_to_string(run.folder().join("model/config.json")).unwrap();
+    assert!(card.contains("\"tokenizer\": \"nltk\""), "{card}");
+
+    let source = run.folder().join("vocab/source.txt");
+    let words = fs::read_to_string(&source).unwrap();
+    fs::write(&data, rows.replace("sleeps", "zebra")).unwrap();
+    let changed = "and was `sleeps`";
+    assert_refused(&run, &["--set", "training.steps=9"], changed);
+    assert_refused(&run, &["--resume", "never"], "holds a run already");
+    assert_eq!(fs::read_to_string(&source).unwrap(), words);
+    fs::write(&data, rows).unwrap();
+    run.succeed(&["--set", "training.steps=9"]);
+}
+
+#[test]
+fn two_processes_do_not_train_in_one_folder() {
+    let run = Run::new(TINY);
+    let mut first = run.start(&["--set", "training.steps=100000"]);
+    let started = Instant::now();
+    while !run.checkpoint(5).exists() && started.elapsed() < Duration::from_secs(120) {
+        sleep(Duration::from_millis(5));
+    }
+    let options = ["--set", "training.steps=100000"];
+    assert_refused(&run, &options, "another process is training in it");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    run.succeed(&["--set", "training.steps=10"]);
+}
+
+#[test]
 fn the_best_checkpoint_is_found_again_after_a_crash_between_it_and_its_name() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=10"]);

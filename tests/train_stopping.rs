@@ -49,6 +49,41 @@ fn a_run_that_no_longer_improves_stops() {
 }
 
 #[test]
+fn what_is_tested_is_what_is_exported() {
+    let run = Run::new(TINY);
+    run.succeed(&["--set", "training.steps=20"]);
+    // From here on it only gets worse.
+    let printed = run.succeed(&[
+        "--set",
+        "training.steps=40",
+        "--set",
+        "training.learning_rate=1",
+    ]);
+    assert!(
+        printed.contains("test accuracy of nli (step 20)"),
+        "{printed}"
+    );
+    let card = std::fs::read_to_string(run.folder().join("model/config.json")).unwrap();
+    assert!(card.contains("nli (test)"), "{card}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_model_is_exported_though_nothing_can_be_printed() {
+    let run = Run::new(TINY);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut command = run.command(&["--set", "training.steps=5"]);
+    let output = command.stdout(full.unwrap()).output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("standard output") && !log.contains("panicked"),
+        "{log}"
+    );
+    assert!(run.folder().join("model/model.safetensors").exists());
+}
+
+#[test]
 fn a_run_that_improves_does_not_stop() {
     let run = Run::new(TINY);
     let printed = run.succeed(&[

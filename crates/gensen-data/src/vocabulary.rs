@@ -199,7 +199,11 @@ impl Vocabulary {
             text.push('\n');
         }
         let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+            let mut scratch = tempfile::Builder::new();
+            // As any other file: what others may not read is for the umask to say.
+            #[cfg(unix)]
+            scratch.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            let mut file = scratch.tempfile_in(folder.unwrap_or(Path::new(".")))?;
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(path).map_err(|error| error.error)

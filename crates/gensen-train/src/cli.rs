@@ -1,6 +1,8 @@
 //! Command line: what to train, from where, on which device.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use burn_train::Interrupter;
@@ -52,8 +54,8 @@ struct Train {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Threads to compute with. [default: all]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
     /// Show a dashboard in the terminal.
     #[cfg(feature = "tui")]
     #[arg(long)]
@@ -97,8 +99,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 
 pub(crate) fn run() -> Result<()> {
     if device::list_is_asked_for(std::env::args_os()) {
-        print!("{}", device::Listing::new());
-        return Ok(());
+        return terminal::print(device::Listing::new().to_string().trim_end());
     }
     let arguments = Arguments::parse();
     match arguments.command {
@@ -109,8 +110,7 @@ pub(crate) fn run() -> Result<()> {
         }) => {
             terminal::log_to(None)?;
             export::export(&run, &output, checkpoint)?;
-            println!("{}", output.display());
-            Ok(())
+            terminal::print(&output.display().to_string())
         }
         #[cfg(feature = "remote")]
         Some(Command::ServeDevice(arguments)) => {
@@ -131,7 +131,7 @@ pub(crate) fn use_threads(threads: usize) -> Result<()> {
 
 fn train(arguments: &Train) -> Result<()> {
     if let Some(threads) = arguments.threads {
-        use_threads(threads)?;
+        use_threads(threads as usize)?;
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
@@ -146,8 +146,9 @@ fn train(arguments: &Train) -> Result<()> {
         tracing::info!("device: {}", device::auto());
     }
     let interrupter = Interrupter::new();
-    stop_on_signals(&interrupter)?;
+    let training = stop_on_signals(&interrupter)?;
     let data = prepare(&config, &folder)?;
+    training.store(true, Ordering::Relaxed);
     tracing::info!("run {} in {}", config.run.name, folder.display());
     let resume = match arguments.resume.as_str() {
         "auto" => Resume::Auto,
@@ -181,45 +182,50 @@ fn prepare(config: &Config, folder: &Path) -> Result<PreparedData> {
     for line in data.report.to_string().lines() {
         tracing::info!("{line}");
     }
-    export::write_vocabularies(&data, &folder.join("vocab"))?;
     Ok(data)
 }
 
 fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome) -> Result<()> {
-    match outcome.ending {
+    let step = outcome.step;
+    let ending = match outcome.ending {
         Ending::Interrupted => {
-            println!(
-                "stopped at step {}; the same command (without --resume, if that was given) goes on \
-                 from there",
-                outcome.step
-            );
-            return Ok(());
+            return terminal::print(&format!(
+                "stopped at step {step}; the same command (without --resume, if that was given) \
+                 goes on from there"
+            ));
         }
-        Ending::StoppedEarly => println!(
-            "validation no longer improves: stopped at step {}",
-            outcome.step
-        ),
-        Ending::Finished => println!("finished {} steps", outcome.step),
-    }
-    println!("\n{}", report::table(&outcome.metrics));
-    let neighbours = report::neighbours(&outcome.model, data, config.training.batch())?;
-    println!("held-out sentences and their nearest neighbours (cosine):\n{neighbours}");
+        Ending::StoppedEarly => {
+            format!("validation no longer improves: stopped at step {step}")
+        }
+        Ending::Finished => format!("finished {step} steps"),
+    };
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best)?;
-    println!("learning curves: {}", folder.join("curves.svg").display());
-    println!("exported model:  {}", model.display());
-    Ok(())
+    let neighbours = report::neighbours(&outcome.model, data, config.training.batch())?;
+    terminal::print(&format!(
+        "{ending}\n\n{}\n\
+         held-out sentences and their nearest neighbours (cosine):\n{neighbours}\n\
+         learning curves: {}\nexported model:  {}",
+        report::table(&outcome.metrics),
+        folder.join("curves.svg").display(),
+        model.display()
+    ))
 }
 
-/// The first signal asks the run to write a checkpoint and stop; the second ends it at once.
-fn stop_on_signals(interrupter: &Interrupter) -> Result<()> {
+/// Once training has begun, which it is told by the flag that it gives, the first signal asks the run
+/// to write a checkpoint and stop; the second ends it at once. Before, the first does: what is being
+/// prepared is complete or absent.
+fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     let interrupter = interrupter.clone();
+    let training = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&training);
     ctrlc::set_handler(move || {
-        if interrupter.should_stop() {
+        if interrupter.should_stop() || !begun.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
         interrupter.stop(Some("signal"));
         eprintln!("stopping after this step; a second signal stops at once");
     })
-    .context("cannot listen for signals")
+    .context("cannot listen for signals")?;
+    Ok(training)
 }

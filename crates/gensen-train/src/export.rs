@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use gensen_data::prepare::PreparedData;
-use gensen_data::spec::Input;
+use gensen_data::spec::{Input, TaskSpec};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
     Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Pooling, Provenance, Score, Source,
@@ -16,6 +15,7 @@ use crate::checkpoint::{self, Checkpoints};
 use crate::config::Config;
 use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
+use crate::vocabularies;
 
 /// Which of a run's checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +53,6 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Writes the vocabularies of a run: `source.txt`, and one file a task with target words.
-pub fn write_vocabularies(data: &PreparedData, folder: &Path) -> Result<(), TrainError> {
-    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    data.source_vocabulary.save(folder.join("source.txt"))?;
-    for task in &data.tasks {
-        if let Some(vocabulary) = task.target_vocabularies.first() {
-            vocabulary.save(folder.join(format!("target.{}.txt", task.name)))?;
-        }
-    }
-    Ok(())
-}
-
 /// Writes the encoder of a run's checkpoint as a model folder.
 pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainError> {
     let config_path = run.join("config.toml");
@@ -88,7 +76,7 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
     let tensors = safetensors::open(&weights)?;
     let names = tensors.keys().map(String::as_str);
     let (state, _decoders) = EncoderState::cut_out(names, |name| Ok(tensors[name].clone()))?;
-    let vocabulary = Vocabulary::load(run.join("vocab").join("source.txt"))?;
+    let vocabulary = Vocabulary::load(vocabularies::source(run))?;
     let metrics = crate::metrics::read(run)?;
     let architecture = Architecture {
         vocabulary_size: state.vocabulary_size(),
@@ -101,12 +89,29 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
         format_version: FORMAT_VERSION,
         architecture,
         pooling: Pooling::Last,
-        tokenizer: config.vocabulary.tokenizer.clone(),
+        tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
         provenance: provenance(&config, step, &metrics),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
     Ok(model.write(output, Precision::F32)?)
+}
+
+/// The tokeniser of the source sentences, if that is the same for all tasks; else the one that tasks
+/// have unless they say otherwise.
+fn tokenizer(config: &Config) -> String {
+    let default = &config.vocabulary.tokenizer;
+    let of = |task: &TaskSpec| task.tokenizer.clone().unwrap_or_else(|| default.clone());
+    let mut names: Vec<String> = config.tasks.iter().map(of).collect();
+    names.dedup();
+    match &names[..] {
+        [name] => name.clone(),
+        _ => {
+            let names = names.join(", ");
+            tracing::warn!("the tasks' sentences are split by {names}; the model says {default}");
+            default.clone()
+        }
+    }
 }
 
 /// An input's path or paths.

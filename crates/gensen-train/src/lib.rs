@@ -22,5 +22,6 @@ pub mod sampler;
 mod tasks;
 mod tensors;
 pub mod validation;
+mod vocabularies;
 
 pub use error::TrainError;

@@ -52,12 +52,15 @@ pub fn table(metrics: &[Metric]) -> String {
             quality(last)
         );
     }
-    for metric in metrics.iter().filter(|m| m.split == Split::Test) {
+    let tested = metrics.iter().filter(|m| m.split == Split::Test);
+    let last = tested.clone().map(|m| m.step).next_back();
+    for metric in tested.filter(|m| Some(m.step) == last) {
         if let Some(accuracy) = metric.accuracy {
             let _ = writeln!(
                 text,
-                "test accuracy of {}: {:.1} %",
+                "test accuracy of {} (step {}): {:.1} %",
                 metric.task,
+                metric.step,
                 100.0 * accuracy
             );
         }

@@ -1,6 +1,6 @@
 //! Where a run begins, and whether it is the run that a folder holds.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
@@ -88,6 +88,24 @@ impl Resume {
             )));
         }
         Ok(Some(Start { checkpoint, state }))
+    }
+}
+
+/// Keeps others from training in a folder until the file is dropped, or its process ends however it
+/// may.
+pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(TrainError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(TrainError::Resume {
+            folder: folder.into(),
+            problem: "another process is training in it".into(),
+        }),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!("{}: no lock: {error}", path.display());
+            Ok(file)
+        }
     }
 }
 

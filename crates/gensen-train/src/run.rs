@@ -1,6 +1,6 @@
 //! A training run from its first step, or its last checkpoint, to its end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +28,7 @@ use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
 use crate::tasks::{Task, tasks};
 use crate::validation::{self, HeldOut};
+use crate::vocabularies;
 
 pub use crate::resume::Resume;
 
@@ -110,6 +111,8 @@ pub fn initial_model(
 struct Run<'a> {
     config: &'a Config,
     folder: PathBuf,
+    /// Held until the run ends.
+    _lock: File,
     tasks: Vec<Task>,
     outputs: Vec<Output>,
     checkpoints: Checkpoints,
@@ -171,6 +174,8 @@ impl<'a> Run<'a> {
         let precision = config.training.precision;
         precision::check(devices, precision)?;
         let folder = config.folder();
+        fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+        let lock = resume::lock(&folder)?;
         let batch = config.training.batch().times(devices.len());
         let start = resume.start(&folder, config, batch)?;
         let resumed = start.is_some();
@@ -206,6 +211,10 @@ impl<'a> Run<'a> {
                 checkpoint,
                 mut state,
             }) => {
+                // A checkpoint is in RUN/checkpoints/STEP.
+                if let Some(run) = checkpoint.ancestors().nth(2) {
+                    vocabularies::check(data, run)?;
+                }
                 if state.sampler_positions != sampler.positions(state.step)
                     || state.window.tasks.len() != outputs.len()
                 {
@@ -230,14 +239,15 @@ impl<'a> Run<'a> {
                 (state, adam)
             }
         };
-        fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
         resume::write_config(&folder, config)?;
+        vocabularies::write(data, &folder)?;
         let log = MetricsLog::open(&folder, resumed.then_some(state.step))?;
         let model = model.train();
         Ok(Self {
             config,
             checkpoints: Checkpoints::of(&folder),
             folder,
+            _lock: lock,
             tasks,
             outputs,
             log,
@@ -431,7 +441,7 @@ impl<'a> Run<'a> {
     /// Validates every task; whether the mean of their losses is the best so far.
     fn validate(&mut self) -> Result<bool, TrainError> {
         self.take_in_steps()?;
-        let metrics = self.measure(Split::Validation)?;
+        let metrics = self.measure(&self.model.valid(), self.state.step, Split::Validation)?;
         let losses: Vec<f64> = metrics.iter().filter_map(|metric| metric.loss).collect();
         self.report(metrics)?;
         if losses.is_empty() {
@@ -446,21 +456,34 @@ impl<'a> Run<'a> {
         Ok(improved && step > 0)
     }
 
+    /// Tests the model that is exported: that of the best validation, or the last one without any.
     fn test(&mut self) -> Result<(), TrainError> {
-        let done = |m: &Metric| m.split == Split::Test && m.step == self.state.step;
+        let best = self.checkpoints.named("best");
+        let best = best.unwrap_or(self.state.step);
+        let done = |m: &Metric| m.split == Split::Test && m.step == best;
         if self.log.metrics().iter().any(done) {
             return Ok(());
         }
-        let metrics = self.measure(Split::Test)?;
+        let mut model = self.model.valid();
+        if best != self.state.step {
+            let checkpoint = self.checkpoints.path(best);
+            checkpoint::verify(&checkpoint)?;
+            model = checkpoint::load_model(&checkpoint, model)?;
+        }
+        let metrics = self.measure(&model, best, Split::Test)?;
         if metrics.is_empty() {
             return Ok(());
         }
         self.report(metrics)
     }
 
-    fn measure(&self, split: Split) -> Result<Vec<Metric>, TrainError> {
-        let model = self.model.valid();
-        let (step, size) = (self.state.step, self.config.training.batch());
+    fn measure(
+        &self,
+        model: &MultitaskModel,
+        step: u64,
+        split: Split,
+    ) -> Result<Vec<Metric>, TrainError> {
+        let size = self.config.training.batch();
         let mut metrics = Vec::new();
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
@@ -475,9 +498,9 @@ impl<'a> Run<'a> {
                 outputs: &task.outputs,
                 decoder: task.decoder,
             };
-            metrics.extend(held_out.measure(&model, step, size)?);
+            metrics.extend(held_out.measure(model, step, size)?);
             if !ranked {
-                metrics.push(validation::effective_rank(&model, data, step, size)?);
+                metrics.push(validation::effective_rank(model, data, step, size)?);
                 ranked = true;
             }
         }

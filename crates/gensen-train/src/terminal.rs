@@ -1,7 +1,7 @@
 //! Progress bars and logging; bars are hidden when standard error is no terminal.
 
 use std::fs::OpenOptions;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -18,6 +18,17 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// What is logged. Burn's remote back end warns of each message that a lost connection drops, of
 /// which a run has thousands.
 const INFO: &str = "info,burn_remote=error,burn_communication=error";
+
+/// Writes a line to standard output, whose reader may have gone.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output")
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Logs to standard error and, with its time, to a file. `RUST_LOG` chooses what.
 pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {

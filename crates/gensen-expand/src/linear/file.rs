@@ -11,7 +11,6 @@ use std::{
 use ndarray::{Array1, Array2};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::{FitReport, LinearMap, MapError};
 
@@ -87,7 +86,11 @@ impl LinearMap {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        let mut scratch = NamedTempFile::new_in(folder).map_err(io_error)?;
+        let mut builder = tempfile::Builder::new();
+        // As any other file: what others may not read is for the umask to say.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut scratch = builder.tempfile_in(folder).map_err(io_error)?;
         scratch
             .write_all(&bytes)
             .and_then(|()| scratch.as_file().sync_all())

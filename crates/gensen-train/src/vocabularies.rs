@@ -1,0 +1,72 @@
+//! The vocabularies that a run keeps: a row of its weights means the word of that number.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gensen_data::prepare::PreparedData;
+use gensen_data::vocabulary::Vocabulary;
+
+use crate::error::TrainError;
+
+/// The folder inside a run's.
+const FOLDER: &str = "vocab";
+
+/// The source vocabulary's file.
+pub(crate) fn source(run: &Path) -> PathBuf {
+    run.join(FOLDER).join("source.txt")
+}
+
+/// Each vocabulary of the data and its file: the source's, and that of each task with target words.
+fn files(data: &PreparedData, run: &Path) -> Vec<(PathBuf, Arc<Vocabulary>)> {
+    let mut files = vec![(source(run), Arc::clone(&data.source_vocabulary))];
+    for task in &data.tasks {
+        if let Some(vocabulary) = task.target_vocabularies.first() {
+            let path = run.join(FOLDER).join(format!("target.{}.txt", task.name));
+            files.push((path, Arc::clone(vocabulary)));
+        }
+    }
+    files
+}
+
+/// Writes the vocabularies of a run.
+pub(crate) fn write(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
+    let folder = run.join(FOLDER);
+    fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+    for (path, vocabulary) in files(data, run) {
+        vocabulary.save(path)?;
+    }
+    Ok(())
+}
+
+/// Refuses data whose words are not those that a run was trained with. Files that are not there are
+/// not missed.
+pub(crate) fn check(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
+    for (path, now) in files(data, run) {
+        if !path.exists() {
+            continue;
+        }
+        let before = Vocabulary::load(&path)?;
+        if before == *now {
+            continue;
+        }
+        let differ = |(_, (before, now)): &(usize, (&str, &str))| before != now;
+        let pairs = before.words().zip(now.words());
+        let what = match pairs.enumerate().find(differ) {
+            Some((k, (before, now))) => format!("word {k} is now `{now}`, and was `{before}`"),
+            None => format!(
+                "there are now {} words, and were {}",
+                now.len(),
+                before.len()
+            ),
+        };
+        return Err(TrainError::Resume {
+            folder: run.into(),
+            problem: format!(
+                "the data is not what it was trained on: in {} {what}",
+                path.display()
+            ),
+        });
+    }
+    Ok(())
+}
