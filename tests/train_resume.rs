@@ -161,7 +161,8 @@ fn another_configuration_is_refused_and_never_overwrites() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=5"]);
     let refused = |options: &[&str], expected| assert_refused(&run, options, expected);
-    refused(&["--set", "model.hidden_size=64"], "[model]");
+    let hidden = "model.hidden_size is 64, and was 32 in the run's own configuration";
+    refused(&["--set", "model.hidden_size=64"], hidden);
     refused(&["--set", "run.seed=4"], "run.seed");
     refused(&["--resume", "never"], "holds a run already");
     refused(&["--resume", "nowhere"], "nowhere");

@@ -1,12 +1,13 @@
 //! Where a run begins, and whether it is the run that a folder holds.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
-use crate::config::Config;
+use crate::config::{Config, RunConfig, TrainingConfig};
 use crate::error::TrainError;
 use crate::files;
 
@@ -129,37 +130,70 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
         origin: path.display().to_string(),
         problem: e.to_string(),
     })?;
-    let same_training = {
-        // How long to train, how fast to learn and in what precision may change; what is trained may
-        // not. How much a step takes is compared for all devices together.
-        let mut now = config.training.clone();
-        now.batch_size = before.training.batch_size;
-        now.batch_words = before.training.batch_words;
-        now.steps = before.training.steps;
-        now.learning_rate = before.training.learning_rate;
-        now.clip_norm = before.training.clip_norm;
-        now.precision = before.training.precision;
-        now == before.training
+    // Where the run is kept, how often it is looked at, how long it trains, how fast it learns and in
+    // what precision may change; what is trained may not. How much a step takes is compared for all
+    // devices together.
+    let mut now = config.clone();
+    now.run = RunConfig {
+        seed: config.run.seed,
+        ..before.run.clone()
     };
-    let differs = if before.run.seed != config.run.seed {
-        "run.seed"
-    } else if before.model != config.model {
-        "[model]"
-    } else if before.vocabulary != config.vocabulary {
-        "[vocabulary]"
-    } else if !same_training {
-        "[training]"
-    } else if before.tasks != config.tasks {
-        "[[task]]"
-    } else {
+    now.management = before.management.clone();
+    now.training = TrainingConfig {
+        batch_size: before.training.batch_size,
+        batch_words: before.training.batch_words,
+        steps: before.training.steps,
+        learning_rate: before.training.learning_rate,
+        clip_norm: before.training.clip_norm,
+        precision: before.training.precision,
+        ..config.training.clone()
+    };
+    let value = |config: &Config| toml::Value::try_from(config).ok();
+    let differs = difference("", value(&before).as_ref(), value(&now).as_ref());
+    let Some(differs) = differs else {
         return Ok(Some(before));
     };
     Err(TrainError::Resume {
         folder: folder.into(),
         problem: format!(
-            "{differs} differs from the run's own configuration ({}); choose another run.folder \
-             for another run",
+            "{differs} in the run's own configuration ({}); choose another run.folder for another \
+             run",
             path.display()
         ),
     })
+}
+
+/// The first key in which two values of `key` differ, as part of a sentence.
+fn difference(
+    key: &str,
+    before: Option<&toml::Value>,
+    now: Option<&toml::Value>,
+) -> Option<String> {
+    use toml::Value::{Array, Table};
+
+    if before == now {
+        return None;
+    }
+    match (before, now) {
+        (Some(Table(before)), Some(Table(now))) => {
+            let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+            keys.into_iter().find_map(|k| {
+                let key = format!("{key}{}{k}", if key.is_empty() { "" } else { "." });
+                difference(&key, before.get(k), now.get(k))
+            })
+        }
+        (Some(Array(before)), Some(Array(now))) if before.len() == now.len() => {
+            let pairs = before.iter().zip(now).enumerate();
+            let mut pairs = pairs.map(|(k, pair)| (format!("{key}[{k}]"), pair));
+            pairs.find_map(|(key, (before, now))| difference(&key, Some(before), Some(now)))
+        }
+        _ => {
+            let text = |value: Option<&toml::Value>| match value {
+                None => "left out".into(),
+                Some(Table(_) | Array(_)) => "other values".into(),
+                Some(value) => value.to_string(),
+            };
+            Some(format!("{key} is {}, and was {}", text(now), text(before)))
+        }
+    }
 }
