@@ -8,12 +8,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum EvalError {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A line of a data file is not as its format says.
     #[error("{}:{line}: {problem}", path.display())]
@@ -93,14 +93,14 @@ pub enum EvalError {
         root: PathBuf,
     },
     /// A task's data do not allow its protocol.
-    #[error("{task} ({}): {source}", folder.display())]
+    #[error("{task} ({}): {error}", folder.display())]
     Task {
         /// The task.
         task: String,
         /// The folder of its files.
         folder: PathBuf,
         /// What is wrong.
-        source: Box<EvalError>,
+        error: Box<EvalError>,
     },
     /// The encoder failed.
     #[error("the encoder failed")]
@@ -113,7 +113,7 @@ pub type Result<T, E = EvalError> = std::result::Result<T, E>;
 impl EvalError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, source }
+        move |error| Self::Io { path, error }
     }
 
     pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {

@@ -214,10 +214,10 @@ fn evaluate_task(
     };
     let result = TaskResult {
         task: task.name.to_owned(),
-        scores: score(&data, &vectors, &scoring).map_err(|source| EvalError::Task {
+        scores: score(&data, &vectors, &scoring).map_err(|error| EvalError::Task {
             task: task.name.to_owned(),
             folder: task.folder(&options.data).unwrap_or_default(),
-            source: source.into(),
+            error: error.into(),
         })?,
         pooling,
         width: vectors.vectors.ncols(),

@@ -9,7 +9,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use gensen_model::device;
+use gensen_model::device::{self, DeviceError};
 
 /// General-purpose sentence representations: sentences in, vectors out.
 #[derive(Parser)]
@@ -50,7 +50,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(if error.is::<commands::Usage>() { 2 } else { 1 })
+            let usage = error.is::<commands::Usage>() || error.is::<DeviceError>();
+            ExitCode::from(if usage { 2 } else { 1 })
         }
     }
 }

@@ -35,7 +35,7 @@ For an x86-64 Linux with a C library as new as the building machine's. The peers
 
 The last prints a table: ours beside PyTorch, each pair in turn. Single pairs are named instead of
 `gpu`: `./xtask bench peers --help`. CubeCL (`cuda`) may take TF32 for products of f32, so PyTorch may
-too; without `--tf32` it keeps to f32, as libtorch (`tch-cuda`) does in ours. Programs built with
+too; without `--tf32` only cuDNN's GRU does, as in ours with libtorch (`tch-cuda`). Programs built with
 libtorch look for it in LD_LIBRARY_PATH. `docs/performance.md` of the repository says what to expect.
 ";
 

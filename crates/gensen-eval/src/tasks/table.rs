@@ -214,8 +214,8 @@ pub const TASKS: &[Task] = &[
     },
 ];
 
-/// The tasks of a list of names, each once, in the table's order; `all` and `probing` are whole
-/// suites, names are compared without case, `SICK-R`, `SICK-E` and `STS-B` are understood.
+/// The tasks of a list of names, each once, in the table's order; `all`, `downstream` and `probing` are
+/// whole suites, names are compared without case, `SICK-R`, `SICK-E` and `STS-B` are understood.
 ///
 /// # Errors
 ///

@@ -335,9 +335,14 @@ mod tch {
     use super::*;
     use crate::ops::{GruLayerDirection, gru_layer};
 
+    fn devices() -> Vec<LibTorchDevice> {
+        let cuda = ::tch::Cuda::is_available().then_some(LibTorchDevice::Cuda(0));
+        std::iter::once(LibTorchDevice::Cpu).chain(cuda).collect()
+    }
+
     tests!(
         LibTorch,
-        [LibTorchDevice::Cpu],
+        devices(),
         [
             gru_scans_agree,
             cross_entropies_agree,

@@ -1,7 +1,8 @@
 //! The operations that training spends its time in, as extensions of Burn's back ends.
 //!
 //! Each has hand-written derivatives, a generic composition of back-end primitives that works
-//! everywhere, and kernels of its own where a back end gains from them (Flex, the CPU).
+//! everywhere, and kernels of its own where a back end gains from them: Flex (the CPU), CubeCL's
+//! devices, libtorch.
 //!
 //! An operation computes in the float type of the activations it gets: weights are cast to it on the
 //! way in, and their gradients cast back on the way out. So weights in f32 and embeddings looked up

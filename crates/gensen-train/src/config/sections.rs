@@ -193,7 +193,7 @@ impl fmt::Display for Precision {
     }
 }
 
-/// How often to report, validate and save; all in steps.
+/// How often to report, validate and save, in steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagementConfig {

@@ -5,17 +5,7 @@
 //! between them. Nothing is read back to the host: sizes are known beforehand, and the loss and the
 //! norm stay on the device until the caller asks.
 //!
-//! Launches per call; `T` time steps, `C` chunks of positions (one, for a batch of usual size), and a
-//! product counted as one, though some devices' tuning takes two for it:
-//!
-//! | operation | composed of primitives | here |
-//! | --- | --- | --- |
-//! | GRU forward, a direction | `21 T` to `29 T` | `2 T` |
-//! | GRU backward, a direction | `50 T` | `2 T + 4` |
-//! | projection and cross-entropy | `19 C` | `7 C` |
-//! | Adam, a parameter | 15 | 1 |
-//! | squared norm, a parameter | 2 | 2 |
-//! | sum of rows by place | 2 | 1 |
+//! How many launches and how much traffic that saves is counted in `docs/gpu.md`.
 //!
 //! Kernels read and write numbers of any float type and compute in f32, so that a model in bf16
 //! runs through the same code; Adam's parameter and moments are f32 (the master copy).
