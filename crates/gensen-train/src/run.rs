@@ -1,7 +1,10 @@
 //! A training run from its first step, or its last checkpoint, to its end.
 
+mod events;
+mod held_out;
+
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,81 +18,24 @@ use gensen_data::prepare::PreparedData;
 use gensen_data::spec::TaskKind;
 use gensen_model::MultitaskModel;
 
-use crate::checkpoint::{self, Best, Checkpoints, RunState};
+use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::Config;
-use crate::curves;
 use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
-use crate::metrics::{Metric, MetricsLog, Output, Split, Window};
+use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
 use crate::precision::{self, Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
 use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
 use crate::tasks::{Task, tasks};
-use crate::validation::{self, HeldOut};
 use crate::vocabularies;
 
+pub use self::events::{Ending, Event, Outcome};
 pub use crate::resume::Resume;
 
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
-
-/// What happens during a run, for those who watch it.
-#[derive(Clone, Debug)]
-pub enum Event<'a> {
-    /// The run goes on from a checkpoint.
-    Resumed {
-        /// The checkpoint's folder.
-        from: &'a Path,
-        /// Steps done.
-        step: u64,
-    },
-    /// A step is done.
-    Step {
-        /// Steps done.
-        step: u64,
-        /// Steps of the whole run.
-        steps: u64,
-        /// The task trained.
-        task: &'a str,
-        /// The sum of its losses.
-        loss: f64,
-    },
-    /// Metrics were written.
-    Metrics(&'a [Metric]),
-    /// A checkpoint was written.
-    Checkpoint {
-        /// Its folder.
-        path: &'a Path,
-    },
-}
-
-/// Why a run came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All steps are done.
-    Finished,
-    /// Validation had not improved for long enough.
-    StoppedEarly,
-    /// Somebody asked it to stop; a checkpoint was written.
-    Interrupted,
-}
-
-/// A run that came back.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Why.
-    pub ending: Ending,
-    /// Steps done.
-    pub step: u64,
-    /// The best validation.
-    pub best: Option<Best>,
-    /// All metrics of the run.
-    pub metrics: Vec<Metric>,
-    /// The model as it is now, outside of automatic differentiation.
-    pub model: MultitaskModel,
-}
 
 /// The model of a configuration for prepared data, with initial weights.
 pub fn initial_model(
@@ -430,90 +376,6 @@ impl<'a> Run<'a> {
             loss,
         });
         Ok(())
-    }
-
-    fn report(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
-        (self.watch)(Event::Metrics(&metrics));
-        self.log.append(metrics)?;
-        curves::draw(&self.folder.join("curves.svg"), self.log.metrics())
-    }
-
-    /// Validates every task; whether the mean of their losses is the best so far.
-    fn validate(&mut self) -> Result<bool, TrainError> {
-        self.take_in_steps()?;
-        let metrics = self.measure(&self.model.valid(), self.state.step, Split::Validation)?;
-        let losses: Vec<f64> = metrics.iter().filter_map(|metric| metric.loss).collect();
-        self.report(metrics)?;
-        if losses.is_empty() {
-            return Ok(false);
-        }
-        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        let step = self.state.step;
-        let improved = self.state.best.is_none_or(|best| loss < best.loss);
-        if improved {
-            self.state.best = Some(Best { step, loss });
-        }
-        Ok(improved && step > 0)
-    }
-
-    /// Tests the model that is exported: that of the best validation, or the last one without any.
-    fn test(&mut self) -> Result<(), TrainError> {
-        let best = self.checkpoints.named("best");
-        let best = best.unwrap_or(self.state.step);
-        let done = |m: &Metric| m.split == Split::Test && m.step == best;
-        if self.log.metrics().iter().any(done) {
-            return Ok(());
-        }
-        let mut model = self.model.valid();
-        if best != self.state.step {
-            let checkpoint = self.checkpoints.path(best);
-            checkpoint::verify(&checkpoint)?;
-            model = checkpoint::load_model(&checkpoint, model)?;
-        }
-        let metrics = self.measure(&model, best, Split::Test)?;
-        if metrics.is_empty() {
-            return Ok(());
-        }
-        self.report(metrics)
-    }
-
-    fn measure(
-        &self,
-        model: &MultitaskModel,
-        step: u64,
-        split: Split,
-    ) -> Result<Vec<Metric>, TrainError> {
-        let size = self.config.training.batch();
-        let mut metrics = Vec::new();
-        let mut ranked = split != Split::Validation;
-        for task in &self.tasks {
-            let data = match split {
-                Split::Test => &task.test,
-                _ => &task.validation,
-            };
-            let Some(data) = data else { continue };
-            let held_out = HeldOut {
-                data,
-                split,
-                outputs: &task.outputs,
-                decoder: task.decoder,
-            };
-            metrics.extend(held_out.measure(model, step, size)?);
-            if !ranked {
-                metrics.push(validation::effective_rank(model, data, step, size)?);
-                ranked = true;
-            }
-        }
-        Ok(metrics)
-    }
-
-    /// Whether the step is one of validation, and the best was too long ago.
-    fn patience_is_over(&self) -> bool {
-        let management = &self.config.management;
-        let (step, patience) = (self.state.step, management.early_stopping_patience);
-        let best = self.state.best.map_or(0, |best| best.step);
-        let validated = step.is_multiple_of(management.validate_every);
-        patience > 0 && validated && step - best >= patience
     }
 
     fn save(&mut self) -> Result<(), TrainError> {

@@ -1,0 +1,98 @@
+//! A run's model on held-out data: how good it is, and whether that is still getting better.
+
+use burn::module::Module;
+use gensen_model::MultitaskModel;
+
+use super::{Event, Run};
+use crate::checkpoint::{self, Best};
+use crate::curves;
+use crate::error::TrainError;
+use crate::metrics::{Metric, Split};
+use crate::validation::{self, HeldOut};
+
+impl Run<'_> {
+    /// Tells of metrics, and writes and draws them.
+    pub(super) fn report(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
+        (self.watch)(Event::Metrics(&metrics));
+        self.log.append(metrics)?;
+        curves::draw(&self.folder.join("curves.svg"), self.log.metrics())
+    }
+
+    /// Validates every task; whether the mean of their losses is the best so far.
+    pub(super) fn validate(&mut self) -> Result<bool, TrainError> {
+        self.take_in_steps()?;
+        let metrics = self.measure(&self.model.valid(), self.state.step, Split::Validation)?;
+        let losses: Vec<f64> = metrics.iter().filter_map(|metric| metric.loss).collect();
+        self.report(metrics)?;
+        if losses.is_empty() {
+            return Ok(false);
+        }
+        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        let step = self.state.step;
+        let improved = self.state.best.is_none_or(|best| loss < best.loss);
+        if improved {
+            self.state.best = Some(Best { step, loss });
+        }
+        Ok(improved && step > 0)
+    }
+
+    /// Tests the model that is exported: that of the best validation, or the last one without any.
+    pub(super) fn test(&mut self) -> Result<(), TrainError> {
+        let best = self.checkpoints.named("best");
+        let best = best.unwrap_or(self.state.step);
+        let done = |m: &Metric| m.split == Split::Test && m.step == best;
+        if self.log.metrics().iter().any(done) {
+            return Ok(());
+        }
+        let mut model = self.model.valid();
+        if best != self.state.step {
+            let checkpoint = self.checkpoints.path(best);
+            checkpoint::verify(&checkpoint)?;
+            model = checkpoint::load_model(&checkpoint, model)?;
+        }
+        let metrics = self.measure(&model, best, Split::Test)?;
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        self.report(metrics)
+    }
+
+    fn measure(
+        &self,
+        model: &MultitaskModel,
+        step: u64,
+        split: Split,
+    ) -> Result<Vec<Metric>, TrainError> {
+        let size = self.config.training.batch();
+        let mut metrics = Vec::new();
+        let mut ranked = split != Split::Validation;
+        for task in &self.tasks {
+            let data = match split {
+                Split::Test => &task.test,
+                _ => &task.validation,
+            };
+            let Some(data) = data else { continue };
+            let held_out = HeldOut {
+                data,
+                split,
+                outputs: &task.outputs,
+                decoder: task.decoder,
+            };
+            metrics.extend(held_out.measure(model, step, size)?);
+            if !ranked {
+                metrics.push(validation::effective_rank(model, data, step, size)?);
+                ranked = true;
+            }
+        }
+        Ok(metrics)
+    }
+
+    /// Whether the step is one of validation, and the best was too long ago.
+    pub(super) fn patience_is_over(&self) -> bool {
+        let management = &self.config.management;
+        let (step, patience) = (self.state.step, management.early_stopping_patience);
+        let best = self.state.best.map_or(0, |best| best.step);
+        let validated = step.is_multiple_of(management.validate_every);
+        patience > 0 && validated && step - best >= patience
+    }
+}
