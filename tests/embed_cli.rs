@@ -300,6 +300,55 @@ fn faults_have_a_message_an_exit_code_and_no_output() {
 }
 
 #[test]
+fn outputs_are_neither_the_input_nor_each_other() {
+    let home = Home::new();
+    fs::write(home.path("s.txt"), "the dog\n").unwrap();
+    fs::create_dir(home.path("sub")).unwrap();
+    let with = |more: &[&'static str]| {
+        let common = ["embed", "--model", "tiny-1layer", "--input", "s.txt"];
+        [&common[..], more].concat()
+    };
+    for (output, more, expected) in [
+        ("s.txt", &[][..], ["--output s.txt", "--input s.txt"]),
+        (
+            "sub/../s.txt",
+            &[],
+            ["--output sub/../s.txt", "--input s.txt"],
+        ),
+        (
+            "a.npy",
+            &["--lengths", "a.npy"],
+            ["--lengths a.npy", "--output a.npy"],
+        ),
+        (
+            "a.npy",
+            &["--hidden-states", "./a.npy"],
+            ["--hidden-states ./a.npy", "--output a.npy"],
+        ),
+        (
+            "a.npy",
+            &["--hidden-states", "new/b.npy", "--lengths", "new/b.npy"],
+            ["--lengths new/b.npy", "--hidden-states new/b.npy"],
+        ),
+        (
+            "a.npy",
+            &["--lengths", "s.txt"],
+            ["--lengths s.txt", "--input s.txt"],
+        ),
+    ] {
+        let arguments = with(&[&["--output", output], more].concat());
+        home.refused(&arguments, b"", 2, &expected);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("s.txt", home.path("link.txt")).unwrap();
+        let expected = ["--output link.txt", "--input s.txt"];
+        home.refused(&with(&["--output", "link.txt"]), b"", 2, &expected);
+    }
+    assert_eq!(fs::read(home.path("s.txt")).unwrap(), b"the dog\n");
+}
+
+#[test]
 fn narrower_weights_give_nearly_the_same_vectors() {
     let home = Home::new();
     let input = sentences().join("\n");

@@ -152,6 +152,12 @@ fn faults_are_named_and_leave_nothing() {
     home.refused(&arguments(path(&wrong)), b"zebra\n", 1, &["wrong.txt:2"]);
     home.refused(&arguments("none.txt"), b"zebra\n", 1, &["none.txt"]);
 
+    // The model would be lost.
+    let mut in_place = vectors;
+    in_place[8] = "./tiny-1layer";
+    let expected = ["--output ./tiny-1layer", "--model tiny-1layer"];
+    home.refused(&in_place, b"zebra\n", 2, &expected);
+
     expand(&home, "tiny-1layer", &task_words(), "one");
     let mut other = arguments(path(&few));
     other[2] = "one";

@@ -75,7 +75,8 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn place(output: &Path) -> PathBuf {
+    /// Where it is, or would be, for this file.
+    pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
         name.push(".part.json");
         name.into()

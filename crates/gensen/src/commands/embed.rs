@@ -14,6 +14,7 @@ use ndarray::ArrayView2;
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
+use super::places::distinct;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::part::{self, Origin, Part, Record};
@@ -72,6 +73,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || embed(arguments))
 }
 
+/// Refuses to write over what is read, or twice to one place.
+fn check_places(arguments: &Arguments) -> Result<(), Usage> {
+    let record = Record::place(&arguments.output);
+    let vector_words = &arguments.vector_options.vector_words;
+    let mut inputs = vec![("--input", arguments.input.as_path())];
+    inputs.extend(arguments.vectors.as_deref().map(|path| ("--vectors", path)));
+    inputs.extend(vector_words.as_deref().map(|path| ("--vector-words", path)));
+    let mut outputs = vec![("--output", arguments.output.as_path())];
+    if arguments.output != Path::new("-") {
+        outputs.push(("the part's record of --output", &record));
+    }
+    let states = arguments.hidden_states.as_deref();
+    outputs.extend(states.map(|path| ("--hidden-states", path)));
+    outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
+    distinct(&inputs, &outputs)
+}
+
 fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
     if to_standard_output && arguments.format == Format::Npy {
@@ -82,6 +100,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
+    check_places(arguments)?;
     let mut input = Lines::open(&arguments.input)?;
     let folders = arguments.encoding.folders()?;
     let mut encoder = arguments.encoding.encoder(&folders)?;

@@ -9,6 +9,7 @@ use gensen_model::{SentenceEncoder, device};
 
 use super::encoding::folder;
 use super::expansion::{Expansion, VectorOptions};
+use super::places::distinct;
 use crate::lines::Lines;
 
 /// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
@@ -38,6 +39,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let inputs = [
+        ("--model", arguments.model.as_path()),
+        ("--vectors", &arguments.vectors),
+        ("--words", &arguments.words),
+    ];
+    distinct(&inputs, &[("--output", &arguments.output)])?;
     let words = words(&arguments.words)?;
     let folder = folder(&arguments.model)?;
     let encoder = SentenceEncoder::load(&folder, &device::by_name("cpu")?)?;
