@@ -56,7 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     normalize: bool,
     /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
-    /// `gensen inspect` with all parts' outputs says whether they fit together.
+    /// `gensen inspect` with all parts' outputs says whether they fit together, by the OUTPUT.part.json
+    /// beside each (standard output has none).
     #[arg(long, value_name = "I/N")]
     part: Option<Part>,
 }
@@ -124,12 +125,12 @@ fn embed(arguments: &Arguments) -> Result<()> {
         encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
     }
     let width = encoder.width();
-    let record = match arguments.part {
-        Some(part) => Some(record(arguments, part, &folders, width as u64)?),
+    let origin = match arguments.part {
+        Some(part) => Some((part, origin(arguments, &folders, width as u64)?)),
         None => None,
     };
-    let (first, mut left) = match &record {
-        Some(record) => record.part.of(record.origin.input_lines),
+    let (first, mut left) = match &origin {
+        Some((part, origin)) => part.of(origin.input_lines),
         None => (0, u64::MAX),
     };
     input.skip(first)?;
@@ -183,15 +184,27 @@ fn embed(arguments: &Arguments) -> Result<()> {
         file.write_integers(lengths)?;
         file.finish("<i8", &[count])?;
     }
+    if to_standard_output {
+        return output.finish(lines, width as u64);
+    }
+    Record::remove(&arguments.output)?;
     output.finish(lines, width as u64)?;
-    match record {
-        Some(record) => record.write(&arguments.output),
+    match origin {
+        Some((part, origin)) => {
+            let output_sha256 = part::sha256(std::slice::from_ref(&arguments.output))?;
+            let record = Record {
+                part,
+                origin,
+                output_sha256,
+            };
+            record.write(&arguments.output)
+        }
         None => Ok(()),
     }
 }
 
 /// What a part is made from.
-fn record(arguments: &Arguments, part: Part, folders: &[PathBuf], width: u64) -> Result<Record> {
+fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Origin> {
     let model = |folder: &PathBuf| {
         let files = [
             model_folder::CONFIG_FILE,
@@ -202,21 +215,18 @@ fn record(arguments: &Arguments, part: Part, folders: &[PathBuf], width: u64) ->
     };
     let vectors = arguments.vectors.clone();
     let vectors = vectors.map(|path| part::sha256(&[path])).transpose()?;
-    Ok(Record {
-        part,
-        origin: Origin {
-            input_lines: count_lines(&arguments.input)?,
-            input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
-            models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
-            vectors_sha256: vectors,
-            options: format!(
-                "{}; normalize: {}; {:?}",
-                arguments.encoding.described(),
-                arguments.normalize,
-                arguments.vector_options
-            ),
-            width,
-        },
+    Ok(Origin {
+        input_lines: count_lines(&arguments.input)?,
+        input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
+        models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
+        vectors_sha256: vectors,
+        options: format!(
+            "{}; normalize: {}; {:?}",
+            arguments.encoding.described(),
+            arguments.normalize,
+            arguments.vector_options
+        ),
+        width,
     })
 }
 
