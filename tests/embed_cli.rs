@@ -81,6 +81,8 @@ fn rows_are_lines() {
         "blank last line"
     );
     assert_eq!(home.embed(b"", &[]).dim(), (0, 64));
+    let marked = home.embed(b"\xef\xbb\xbfthe dog\n\na man .\n", &[]);
+    assert_eq!(marked, expected, "byte-order mark");
     let many = "a man\nthe dog\n\n".repeat(300);
     let vectors = home.embed(many.as_bytes(), &["--batch-size", "2"]);
     assert_eq!(vectors.nrows(), 900);
@@ -125,12 +127,20 @@ fn parts_end_to_end_are_the_whole() {
     refused(&["a.npy", "d.npy", "c.npy"], &["d.npy", "options"]);
     embed("e.npy", &["--part", "1/2"]);
     refused(&["a.npy", "e.npy"], &["a.npy", "e.npy", "other parts"]);
-    let bytes = fs::read(home.path("b.npy")).unwrap();
+    let mut bytes = fs::read(home.path("b.npy")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(home.path("b.npy"), &bytes).unwrap();
+    let expected = ["b.npy", "changed", "b.npy.part.json"];
+    refused(&["a.npy", "b.npy", "c.npy"], &expected);
     fs::write(home.path("b.npy"), &bytes[..bytes.len() - 4]).unwrap();
     refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "does not hold"]);
     fs::write(home.path("in.txt"), "other sentences\n".repeat(9)).unwrap();
     embed("b.npy", &["--part", "2/3"]);
     refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "inputs"]);
+
+    embed("b.npy", &[]);
+    assert!(!home.path("b.npy.part.json").exists(), "b.npy is no part");
+    refused(&["a.npy", "b.npy", "c.npy"], &["b.npy.part.json"]);
 }
 
 #[test]
@@ -185,6 +195,10 @@ fn similar_sentences() {
     );
     let expected = "1.0000\t1\tthe dog is in the garden\n1.0000\t4\tthe dog is in the garden\n";
     assert_eq!(text(&output.stdout), expected);
+    let marked = format!("\u{feff}{input}");
+    let query = [&arguments[..], &["the dog is in the garden"]].concat();
+    let output = home.run(&query, marked.as_bytes());
+    assert_eq!(text(&output.stdout), expected, "byte-order mark");
 }
 
 #[test]
