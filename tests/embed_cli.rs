@@ -7,7 +7,9 @@ use std::fs;
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
-use program::{EMBED, Home, close, golden, path, reference, sentences, text};
+#[cfg(target_os = "linux")]
+use program::says_output_is_full;
+use program::{EMBED, Home, close, ends_quietly, golden, path, reference, sentences, text};
 
 #[test]
 fn converts_and_embeds_what_the_reference_did() {
@@ -360,6 +362,26 @@ fn outputs_are_neither_the_input_nor_each_other() {
         home.refused(&with(&["--output", "link.txt"]), b"", 2, &expected);
     }
     assert_eq!(fs::read(home.path("s.txt")).unwrap(), b"the dog\n");
+}
+
+#[test]
+fn standard_output_may_be_closed_or_full() {
+    let home = Home::new();
+    fs::write(home.path("in.txt"), "the dog\na man\n").unwrap();
+    let read = ["--model", "tiny-1layer", "--input", "in.txt"];
+    let similar = [&["similar", "--query", "a man"], &read[..]].concat();
+    let json = ["embed", "--output", "-", "--format", "jsonl"];
+    let json = [&json[..], &read].concat();
+    for arguments in [
+        &["inspect", "tiny-1layer"][..],
+        &["embed", "--device", "list"],
+        &similar,
+        &json,
+    ] {
+        ends_quietly(&mut home.command(arguments));
+        #[cfg(target_os = "linux")]
+        says_output_is_full(&mut home.command(arguments));
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use ndarray::Array2;
-use program::{reference, text};
+#[cfg(target_os = "linux")]
+use program::says_output_is_full;
+use program::{ends_quietly, reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -305,6 +307,25 @@ fn word_vectors_extend_the_vocabulary_and_make_baselines() {
     let details = &home.json("n.json")[0]["embedder"]["details"];
     let source = details["word vectors"].as_str().unwrap();
     assert!(source.starts_with("v.npy, ") && source.ends_with(", ridge 0.5"));
+}
+
+#[test]
+fn standard_output_may_be_closed_or_full() {
+    let home = Home::new();
+    let eval = ["eval", "--model", "tiny", "--data", "data", "--folds", "4"];
+    let eval = [&eval[..], &["--tasks", "MR,CR", "--output", "r.json"]].concat();
+    let list = ["eval", "--list"];
+    ends_quietly(&mut home.command(&list));
+    ends_quietly(&mut home.command(&eval));
+    // What nobody reads is in the report all the same.
+    assert_eq!(home.json("r.json")[0]["results"][1]["task"], "CR");
+    #[cfg(target_os = "linux")]
+    {
+        says_output_is_full(&mut home.command(&list));
+        fs::remove_file(home.path("r.json")).unwrap();
+        says_output_is_full(&mut home.command(&eval));
+        assert!(home.path("r.json").exists());
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::expansion::{Expansion, VectorOptions, add_words};
 use super::places::distinct;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
+use crate::output::OutputError;
 use crate::part::{self, Origin, Part, Record};
 use crate::terminal::Progress;
 
@@ -309,17 +310,23 @@ impl Output {
     fn write(&mut self, sentences: &[String], vectors: ArrayView2<'_, f32>) -> Result<()> {
         match self {
             Self::Npy(file) => file.write(vectors.iter().copied()),
-            Self::JsonLines { sink, line, .. } => {
-                for (sentence, vector) in sentences.iter().zip(vectors.rows()) {
-                    *line += 1;
-                    let object = serde_json::json!({
-                        "line": *line,
-                        "text": sentence,
-                        "vector": vector.as_slice(),
-                    });
-                    writeln!(sink, "{object}").context("writing JSON lines")?;
+            Self::JsonLines { sink, file, line } => {
+                let mut rows = sentences.iter().zip(vectors.rows());
+                let written = rows
+                    .try_for_each(|(sentence, vector)| {
+                        *line += 1;
+                        let object = serde_json::json!({
+                            "line": *line,
+                            "text": sentence,
+                            "vector": vector.as_slice(),
+                        });
+                        writeln!(sink, "{object}")
+                    })
+                    .and_then(|()| sink.flush());
+                match file {
+                    Some((_, place)) => written.with_context(|| place.display().to_string()),
+                    None => Ok(written.map_err(OutputError::from)?),
                 }
-                sink.flush().context("writing JSON lines")
             }
         }
     }

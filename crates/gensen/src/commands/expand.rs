@@ -11,6 +11,7 @@ use super::encoding::folder;
 use super::expansion::{Expansion, VectorOptions};
 use super::places::distinct;
 use crate::lines::Lines;
+use crate::output::say;
 
 /// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
 ///
@@ -70,9 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         model.write_with(&arguments.output, precision, |folder| {
             anyhow::Ok(map.save(&folder.join(MAP_FILE))?)
         })?;
-        println!("{}\n{report}", map.report());
+        say!("{}\n{report}", map.report())?;
     }
-    println!("{}", arguments.output.display());
+    say!("{}", arguments.output.display())?;
     Ok(())
 }
 
