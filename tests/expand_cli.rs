@@ -44,7 +44,7 @@ fn expanded_folders_encode_as_the_reference_did() {
     for part in [
         "300 of the encoder's 504",
         "318 words kept, 267 mapped, 37 unknown",
-        "\none\n",
+        "\n182 of the model's own 500 words left out, as --words does not list them\none\n",
     ] {
         assert!(printed.contains(part), "`{part}` is not in: {printed}");
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_expand::ExpandError;
+use gensen_expand::{ExpandError, SPECIAL_WORDS};
 use gensen_model::model_folder::{MAP_FILE, ModelFolder, Source};
 use gensen_model::{SentenceEncoder, device};
 
@@ -15,8 +15,9 @@ use crate::output::say;
 
 /// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
 ///
-/// The new model knows the listed words: those of the model keep their embeddings, the vectors of
-/// others are mapped, and words in neither become <unk>. The map is kept in the folder; expanding the
+/// The new model knows the listed words and no others: those of the model keep their embeddings, the
+/// vectors of others are mapped, and words in neither become <unk>. The model's own words that are not
+/// listed are left out; how many is said. To keep them, list them too (they are in vocab.txt). The map is kept in the folder; expanding the
 /// new model again, or encoding with it and `--vectors`, uses it.
 #[derive(clap::Args)]
 #[command(
@@ -71,7 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         model.write_with(&arguments.output, precision, |folder| {
             anyhow::Ok(map.save(&folder.join(MAP_FILE))?)
         })?;
+        let own = encoder.own_vocabulary().len() - SPECIAL_WORDS.len();
+        let left_out = own - report.kept;
         say!("{}\n{report}", map.report())?;
+        say!("{left_out} of the model's own {own} words left out, as --words does not list them")?;
     }
     say!("{}", arguments.output.display())?;
     Ok(())
