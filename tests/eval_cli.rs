@@ -329,6 +329,27 @@ fn standard_output_may_be_closed_or_full() {
 }
 
 #[test]
+fn models_of_runs_are_named_after_the_run() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("runs/sample")).unwrap();
+    fs::rename(home.path("tiny"), home.path("runs/sample/model")).unwrap();
+    let name = |folder: &str, model: &str| {
+        let data = home.path("data");
+        let arguments = ["eval", "--model", model, "--tasks", "STS13", "--data"];
+        let mut command = home.command(&arguments);
+        let output = command.arg(data).current_dir(home.path(folder)).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let found = text(&output.stdout);
+        found.split('\t').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(name(".", "runs/sample/model"), "sample");
+    assert_eq!(name("runs/sample", "model/"), "sample");
+    fs::rename(home.path("runs/sample/model"), home.path("runs/other")).unwrap();
+    assert_eq!(name(".", "runs/other"), "other");
+}
+
+#[test]
 fn draws_maps_and_prints_neighbours() {
     let home = Home::new();
     let lines = home.lines(&[
