@@ -385,6 +385,23 @@ fn standard_output_may_be_closed_or_full() {
 }
 
 #[test]
+fn a_training_runs_folder_leads_to_its_model() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("runs/a/checkpoints")).unwrap();
+    fs::create_dir_all(home.path("runs/b")).unwrap();
+    fs::write(home.path("runs/b/config.toml"), "").unwrap();
+    fs::rename(home.path("tiny-2layer"), home.path("runs/b/model")).unwrap();
+    let export = "`gensen-train export --run runs/a --output DIR`";
+    for (run, hint) in [("runs/a", export), ("runs/b", "its model is runs/b/model")] {
+        let expected = [run, "training run", hint];
+        home.refused(&["inspect", run], b"", 1, &expected);
+        let embed = ["embed", "--input", "-", "--output", "v.npy", "--model", run];
+        home.refused(&embed, b"a\n", 1, &expected);
+    }
+    home.run(&["inspect", "runs/b/model"], b"");
+}
+
+#[test]
 fn narrower_weights_give_nearly_the_same_vectors() {
     let home = Home::new();
     let input = sentences().join("\n");
