@@ -7,7 +7,9 @@ use std::fs;
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
-use program::{EMBED, Home, close, golden, path, reference, sentences, text};
+#[cfg(target_os = "linux")]
+use program::says_output_is_full;
+use program::{EMBED, Home, close, ends_quietly, golden, path, reference, sentences, text};
 
 #[test]
 fn converts_and_embeds_what_the_reference_did() {
@@ -81,6 +83,8 @@ fn rows_are_lines() {
         "blank last line"
     );
     assert_eq!(home.embed(b"", &[]).dim(), (0, 64));
+    let marked = home.embed(b"\xef\xbb\xbfthe dog\n\na man .\n", &[]);
+    assert_eq!(marked, expected, "byte-order mark");
     let many = "a man\nthe dog\n\n".repeat(300);
     let vectors = home.embed(many.as_bytes(), &["--batch-size", "2"]);
     assert_eq!(vectors.nrows(), 900);
@@ -125,12 +129,20 @@ fn parts_end_to_end_are_the_whole() {
     refused(&["a.npy", "d.npy", "c.npy"], &["d.npy", "options"]);
     embed("e.npy", &["--part", "1/2"]);
     refused(&["a.npy", "e.npy"], &["a.npy", "e.npy", "other parts"]);
-    let bytes = fs::read(home.path("b.npy")).unwrap();
+    let mut bytes = fs::read(home.path("b.npy")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(home.path("b.npy"), &bytes).unwrap();
+    let expected = ["b.npy", "changed", "b.npy.part.json"];
+    refused(&["a.npy", "b.npy", "c.npy"], &expected);
     fs::write(home.path("b.npy"), &bytes[..bytes.len() - 4]).unwrap();
     refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "does not hold"]);
     fs::write(home.path("in.txt"), "other sentences\n".repeat(9)).unwrap();
     embed("b.npy", &["--part", "2/3"]);
     refused(&["a.npy", "b.npy", "c.npy"], &["b.npy", "inputs"]);
+
+    embed("b.npy", &[]);
+    assert!(!home.path("b.npy.part.json").exists(), "b.npy is no part");
+    refused(&["a.npy", "b.npy", "c.npy"], &["b.npy.part.json"]);
 }
 
 #[test]
@@ -185,6 +197,10 @@ fn similar_sentences() {
     );
     let expected = "1.0000\t1\tthe dog is in the garden\n1.0000\t4\tthe dog is in the garden\n";
     assert_eq!(text(&output.stdout), expected);
+    let marked = format!("\u{feff}{input}");
+    let query = [&arguments[..], &["the dog is in the garden"]].concat();
+    let output = home.run(&query, marked.as_bytes());
+    assert_eq!(text(&output.stdout), expected, "byte-order mark");
 }
 
 #[test]
@@ -297,6 +313,92 @@ fn faults_have_a_message_an_exit_code_and_no_output() {
         let help = text(&home.run(&[command, "--help"], b"").stdout);
         assert!(help.contains("Example"), "{command}");
     }
+}
+
+#[test]
+fn outputs_are_neither_the_input_nor_each_other() {
+    let home = Home::new();
+    fs::write(home.path("s.txt"), "the dog\n").unwrap();
+    fs::create_dir(home.path("sub")).unwrap();
+    let with = |more: &[&'static str]| {
+        let common = ["embed", "--model", "tiny-1layer", "--input", "s.txt"];
+        [&common[..], more].concat()
+    };
+    for (output, more, expected) in [
+        ("s.txt", &[][..], ["--output s.txt", "--input s.txt"]),
+        (
+            "sub/../s.txt",
+            &[],
+            ["--output sub/../s.txt", "--input s.txt"],
+        ),
+        (
+            "a.npy",
+            &["--lengths", "a.npy"],
+            ["--lengths a.npy", "--output a.npy"],
+        ),
+        (
+            "a.npy",
+            &["--hidden-states", "./a.npy"],
+            ["--hidden-states ./a.npy", "--output a.npy"],
+        ),
+        (
+            "a.npy",
+            &["--hidden-states", "new/b.npy", "--lengths", "new/b.npy"],
+            ["--lengths new/b.npy", "--hidden-states new/b.npy"],
+        ),
+        (
+            "a.npy",
+            &["--lengths", "s.txt"],
+            ["--lengths s.txt", "--input s.txt"],
+        ),
+    ] {
+        let arguments = with(&[&["--output", output], more].concat());
+        home.refused(&arguments, b"", 2, &expected);
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("s.txt", home.path("link.txt")).unwrap();
+        let expected = ["--output link.txt", "--input s.txt"];
+        home.refused(&with(&["--output", "link.txt"]), b"", 2, &expected);
+    }
+    assert_eq!(fs::read(home.path("s.txt")).unwrap(), b"the dog\n");
+}
+
+#[test]
+fn standard_output_may_be_closed_or_full() {
+    let home = Home::new();
+    fs::write(home.path("in.txt"), "the dog\na man\n").unwrap();
+    let read = ["--model", "tiny-1layer", "--input", "in.txt"];
+    let similar = [&["similar", "--query", "a man"], &read[..]].concat();
+    let json = ["embed", "--output", "-", "--format", "jsonl"];
+    let json = [&json[..], &read].concat();
+    for arguments in [
+        &["inspect", "tiny-1layer"][..],
+        &["embed", "--device", "list"],
+        &similar,
+        &json,
+    ] {
+        ends_quietly(&mut home.command(arguments));
+        #[cfg(target_os = "linux")]
+        says_output_is_full(&mut home.command(arguments));
+    }
+}
+
+#[test]
+fn a_training_runs_folder_leads_to_its_model() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("runs/a/checkpoints")).unwrap();
+    fs::create_dir_all(home.path("runs/b")).unwrap();
+    fs::write(home.path("runs/b/config.toml"), "").unwrap();
+    fs::rename(home.path("tiny-2layer"), home.path("runs/b/model")).unwrap();
+    let export = "`gensen-train export --run runs/a --output DIR`";
+    for (run, hint) in [("runs/a", export), ("runs/b", "its model is runs/b/model")] {
+        let expected = [run, "training run", hint];
+        home.refused(&["inspect", run], b"", 1, &expected);
+        let embed = ["embed", "--input", "-", "--output", "v.npy", "--model", run];
+        home.refused(&embed, b"a\n", 1, &expected);
+    }
+    home.run(&["inspect", "runs/b/model"], b"");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use ndarray::Array2;
-use program::{reference, text};
+#[cfg(target_os = "linux")]
+use program::says_output_is_full;
+use program::{ends_quietly, reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -305,6 +307,46 @@ fn word_vectors_extend_the_vocabulary_and_make_baselines() {
     let details = &home.json("n.json")[0]["embedder"]["details"];
     let source = details["word vectors"].as_str().unwrap();
     assert!(source.starts_with("v.npy, ") && source.ends_with(", ridge 0.5"));
+}
+
+#[test]
+fn standard_output_may_be_closed_or_full() {
+    let home = Home::new();
+    let eval = ["eval", "--model", "tiny", "--data", "data", "--folds", "4"];
+    let eval = [&eval[..], &["--tasks", "MR,CR", "--output", "r.json"]].concat();
+    let list = ["eval", "--list"];
+    ends_quietly(&mut home.command(&list));
+    ends_quietly(&mut home.command(&eval));
+    // What nobody reads is in the report all the same.
+    assert_eq!(home.json("r.json")[0]["results"][1]["task"], "CR");
+    #[cfg(target_os = "linux")]
+    {
+        says_output_is_full(&mut home.command(&list));
+        fs::remove_file(home.path("r.json")).unwrap();
+        says_output_is_full(&mut home.command(&eval));
+        assert!(home.path("r.json").exists());
+    }
+}
+
+#[test]
+fn models_of_runs_are_named_after_the_run() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("runs/sample")).unwrap();
+    fs::rename(home.path("tiny"), home.path("runs/sample/model")).unwrap();
+    let name = |folder: &str, model: &str| {
+        let data = home.path("data");
+        let arguments = ["eval", "--model", model, "--tasks", "STS13", "--data"];
+        let mut command = home.command(&arguments);
+        let output = command.arg(data).current_dir(home.path(folder)).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let found = text(&output.stdout);
+        found.split('\t').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(name(".", "runs/sample/model"), "sample");
+    assert_eq!(name("runs/sample", "model/"), "sample");
+    fs::rename(home.path("runs/sample/model"), home.path("runs/other")).unwrap();
+    assert_eq!(name(".", "runs/other"), "other");
 }
 
 #[test]

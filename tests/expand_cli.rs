@@ -44,7 +44,7 @@ fn expanded_folders_encode_as_the_reference_did() {
     for part in [
         "300 of the encoder's 504",
         "318 words kept, 267 mapped, 37 unknown",
-        "\none\n",
+        "\n182 of the model's own 500 words left out, as --words does not list them\none\n",
     ] {
         assert!(printed.contains(part), "`{part}` is not in: {printed}");
     }
@@ -151,6 +151,12 @@ fn faults_are_named_and_leave_nothing() {
     );
     home.refused(&arguments(path(&wrong)), b"zebra\n", 1, &["wrong.txt:2"]);
     home.refused(&arguments("none.txt"), b"zebra\n", 1, &["none.txt"]);
+
+    // The model would be lost.
+    let mut in_place = vectors;
+    in_place[8] = "./tiny-1layer";
+    let expected = ["--output ./tiny-1layer", "--model tiny-1layer"];
+    home.refused(&in_place, b"zebra\n", 2, &expected);
 
     expand(&home, "tiny-1layer", &task_words(), "one");
     let mut other = arguments(path(&few));

@@ -117,6 +117,31 @@ impl Home {
     }
 }
 
+/// Runs a command whose standard output has no reader: it must end quietly.
+#[track_caller]
+pub fn ends_quietly(command: &mut Command) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{command:?}: {message}");
+    let fault = ["panicked", "error"].into_iter();
+    let found = fault.filter(|word| message.contains(word)).count();
+    assert_eq!(found, 0, "{command:?}: {message}");
+}
+
+/// Runs a command whose standard output takes nothing: it must say so and fail.
+#[track_caller]
+#[cfg(target_os = "linux")]
+pub fn says_output_is_full(command: &mut Command) {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {message}");
+    let expected = "error: standard output: No space left";
+    assert!(message.contains(expected), "{command:?}: {message}");
+}
+
 pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }

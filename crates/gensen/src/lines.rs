@@ -10,9 +10,11 @@ use anyhow::{Context, Result, bail};
 const MAX_LINE_BYTES: u64 = 1 << 20;
 /// After so many bytes of text, what was read is handed on.
 const CHUNK_BYTES: u64 = 16 << 20;
+/// What some editors begin UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of an input. A line ends in `\n` or `\r\n`, the last one also without; a blank line
-/// is a line.
+/// is a line. A byte-order mark at the start is no part of the first line.
 pub(crate) struct Lines {
     name: String,
     input: Box<dyn BufRead>,
@@ -93,7 +95,7 @@ impl Lines {
     /// The next line without its end, or nothing after the last.
     pub(crate) fn next(&mut self) -> Result<Option<String>> {
         let mut line = Vec::new();
-        let limit = MAX_LINE_BYTES + 2;
+        let limit = MAX_LINE_BYTES + 2 + BYTE_ORDER_MARK.len() as u64;
         let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line);
         let read = read.with_context(|| self.name.clone())?;
         if read == 0 {
@@ -106,6 +108,9 @@ impl Lines {
             if line.last() == Some(&b'\r') {
                 line.pop();
             }
+        }
+        if self.line == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         let (name, number) = (&self.name, self.line);
         if line.len() as u64 > MAX_LINE_BYTES {

@@ -3,13 +3,18 @@
 mod commands;
 mod lines;
 mod npy;
+mod output;
 mod part;
 mod terminal;
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use gensen_model::device::{self, DeviceError};
+
+use output::OutputError;
 
 /// General-purpose sentence representations: sentences in, vectors out.
 #[derive(Parser)]
@@ -33,25 +38,36 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if device::list_is_asked_for(std::env::args_os()) {
-        print!("{}", device::Listing::new());
-        return ExitCode::SUCCESS;
+    let outcome = if device::list_is_asked_for(std::env::args_os()) {
+        output::print(format_args!("{}", device::Listing::new()))
+    } else {
+        run(Arguments::parse().command)
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where nobody reads errors either, the exit code is left.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let usage = error.is::<commands::Usage>() || error.is::<DeviceError>();
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
     }
-    let arguments = Arguments::parse();
-    let outcome = terminal::log().and_then(|()| match arguments.command {
+}
+
+fn run(command: Command) -> Result<()> {
+    terminal::log()?;
+    match command {
         Command::Embed(arguments) => commands::embed::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            let usage = error.is::<commands::Usage>() || error.is::<DeviceError>();
-            ExitCode::from(if usage { 2 } else { 1 })
-        }
     }
+}
+
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<OutputError>();
+    error.is_some_and(OutputError::is_closed)
 }

@@ -1,8 +1,8 @@
 //! Parts of a large input, encoded by many machines, and whether they fit together.
 //!
 //! `embed --part I/N` writes beside its output `OUTPUT.part.json`, which says what the part was made
-//! from. Parts fit if they were made from the same input, models and options, and follow each other
-//! without a gap.
+//! from, and the hash of the output itself. Parts fit if they are the files that were written, were made
+//! from the same input, models and options, and follow each other without a gap.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -72,10 +72,13 @@ pub(crate) struct Record {
     pub(crate) part: Part,
     #[serde(flatten)]
     pub(crate) origin: Origin,
+    /// Of the part's file.
+    pub(crate) output_sha256: String,
 }
 
 impl Record {
-    fn place(output: &Path) -> PathBuf {
+    /// Where it is, or would be, for this file.
+    pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
         name.push(".part.json");
         name.into()
@@ -84,6 +87,17 @@ impl Record {
     /// Whether there is one beside this file.
     pub(crate) fn is_beside(output: &Path) -> bool {
         Self::place(output).is_file()
+    }
+
+    /// Removes the one beside this file, if there is one: what it says will no longer hold.
+    pub(crate) fn remove(output: &Path) -> Result<()> {
+        let place = Self::place(output);
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| place.display().to_string())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes it beside a part's vectors.
@@ -150,6 +164,11 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
         same("vectors of different widths", a.width == b.width)?;
         let (_, lines) = record.part.of(origin.input_lines);
         check_size(file, lines, origin.width)?;
+        if sha256(std::slice::from_ref(*file))? != record.output_sha256 {
+            let (file, record) = (file.display(), Record::place(file));
+            let record = record.display();
+            bail!("{file}: it has changed since {record} was written beside it (other SHA-256)");
+        }
     }
     for index in 1..=count {
         let with = parts

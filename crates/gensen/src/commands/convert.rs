@@ -9,6 +9,7 @@ use gensen_model::weights::Precision;
 
 use super::Usage;
 use super::encoding::Pool;
+use crate::output::say;
 
 /// Make a model folder out of the reference implementation's released files.
 ///
@@ -71,6 +72,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "left out {count} tensors that are no part of the encoder (decoders, inference head)"
         );
     }
-    println!("{}", arguments.output.display());
+    say!("{}", arguments.output.display())?;
     Ok(())
 }

@@ -14,8 +14,10 @@ use ndarray::ArrayView2;
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
+use super::places::distinct;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
+use crate::output::OutputError;
 use crate::part::{self, Origin, Part, Record};
 use crate::terminal::Progress;
 
@@ -55,7 +57,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     normalize: bool,
     /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
-    /// `gensen inspect` with all parts' outputs says whether they fit together.
+    /// `gensen inspect` with all parts' outputs says whether they fit together, by the OUTPUT.part.json
+    /// beside each (standard output has none).
     #[arg(long, value_name = "I/N")]
     part: Option<Part>,
 }
@@ -72,6 +75,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || embed(arguments))
 }
 
+/// Refuses to write over what is read, or twice to one place.
+fn check_places(arguments: &Arguments) -> Result<(), Usage> {
+    let record = Record::place(&arguments.output);
+    let vector_words = &arguments.vector_options.vector_words;
+    let mut inputs = vec![("--input", arguments.input.as_path())];
+    inputs.extend(arguments.vectors.as_deref().map(|path| ("--vectors", path)));
+    inputs.extend(vector_words.as_deref().map(|path| ("--vector-words", path)));
+    let mut outputs = vec![("--output", arguments.output.as_path())];
+    if arguments.output != Path::new("-") {
+        outputs.push(("the part's record of --output", &record));
+    }
+    let states = arguments.hidden_states.as_deref();
+    outputs.extend(states.map(|path| ("--hidden-states", path)));
+    outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
+    distinct(&inputs, &outputs)
+}
+
 fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
     if to_standard_output && arguments.format == Format::Npy {
@@ -82,6 +102,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
+    check_places(arguments)?;
     let mut input = Lines::open(&arguments.input)?;
     let folders = arguments.encoding.folders()?;
     let mut encoder = arguments.encoding.encoder(&folders)?;
@@ -105,12 +126,12 @@ fn embed(arguments: &Arguments) -> Result<()> {
         encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
     }
     let width = encoder.width();
-    let record = match arguments.part {
-        Some(part) => Some(record(arguments, part, &folders, width as u64)?),
+    let origin = match arguments.part {
+        Some(part) => Some((part, origin(arguments, &folders, width as u64)?)),
         None => None,
     };
-    let (first, mut left) = match &record {
-        Some(record) => record.part.of(record.origin.input_lines),
+    let (first, mut left) = match &origin {
+        Some((part, origin)) => part.of(origin.input_lines),
         None => (0, u64::MAX),
     };
     input.skip(first)?;
@@ -164,15 +185,27 @@ fn embed(arguments: &Arguments) -> Result<()> {
         file.write_integers(lengths)?;
         file.finish("<i8", &[count])?;
     }
+    if to_standard_output {
+        return output.finish(lines, width as u64);
+    }
+    Record::remove(&arguments.output)?;
     output.finish(lines, width as u64)?;
-    match record {
-        Some(record) => record.write(&arguments.output),
+    match origin {
+        Some((part, origin)) => {
+            let output_sha256 = part::sha256(std::slice::from_ref(&arguments.output))?;
+            let record = Record {
+                part,
+                origin,
+                output_sha256,
+            };
+            record.write(&arguments.output)
+        }
         None => Ok(()),
     }
 }
 
 /// What a part is made from.
-fn record(arguments: &Arguments, part: Part, folders: &[PathBuf], width: u64) -> Result<Record> {
+fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Origin> {
     let model = |folder: &PathBuf| {
         let files = [
             model_folder::CONFIG_FILE,
@@ -183,21 +216,18 @@ fn record(arguments: &Arguments, part: Part, folders: &[PathBuf], width: u64) ->
     };
     let vectors = arguments.vectors.clone();
     let vectors = vectors.map(|path| part::sha256(&[path])).transpose()?;
-    Ok(Record {
-        part,
-        origin: Origin {
-            input_lines: count_lines(&arguments.input)?,
-            input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
-            models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
-            vectors_sha256: vectors,
-            options: format!(
-                "{}; normalize: {}; {:?}",
-                arguments.encoding.described(),
-                arguments.normalize,
-                arguments.vector_options
-            ),
-            width,
-        },
+    Ok(Origin {
+        input_lines: count_lines(&arguments.input)?,
+        input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
+        models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
+        vectors_sha256: vectors,
+        options: format!(
+            "{}; normalize: {}; {:?}",
+            arguments.encoding.described(),
+            arguments.normalize,
+            arguments.vector_options
+        ),
+        width,
     })
 }
 
@@ -280,17 +310,23 @@ impl Output {
     fn write(&mut self, sentences: &[String], vectors: ArrayView2<'_, f32>) -> Result<()> {
         match self {
             Self::Npy(file) => file.write(vectors.iter().copied()),
-            Self::JsonLines { sink, line, .. } => {
-                for (sentence, vector) in sentences.iter().zip(vectors.rows()) {
-                    *line += 1;
-                    let object = serde_json::json!({
-                        "line": *line,
-                        "text": sentence,
-                        "vector": vector.as_slice(),
-                    });
-                    writeln!(sink, "{object}").context("writing JSON lines")?;
+            Self::JsonLines { sink, file, line } => {
+                let mut rows = sentences.iter().zip(vectors.rows());
+                let written = rows
+                    .try_for_each(|(sentence, vector)| {
+                        *line += 1;
+                        let object = serde_json::json!({
+                            "line": *line,
+                            "text": sentence,
+                            "vector": vector.as_slice(),
+                        });
+                        writeln!(sink, "{object}")
+                    })
+                    .and_then(|()| sink.flush());
+                match file {
+                    Some((_, place)) => written.with_context(|| place.display().to_string()),
+                    None => Ok(written.map_err(OutputError::from)?),
                 }
-                sink.flush().context("writing JSON lines")
             }
         }
     }

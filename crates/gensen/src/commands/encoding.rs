@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use gensen_model::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
 use gensen_model::{
     ConcatEncoder, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder, device, hub,
 };
@@ -166,8 +167,27 @@ pub(super) fn use_threads(threads: Option<u32>) -> Result<()> {
 pub(super) fn folder(model: &Path) -> Result<PathBuf> {
     match model.to_str() {
         Some(name) if name.starts_with(hub::SCHEME) => Ok(hub::fetch(name)?),
-        _ => Ok(model.to_owned()),
+        _ => match run_hint(model) {
+            Some(hint) => bail!("{}: {hint}", model.display()),
+            None => Ok(model.to_owned()),
+        },
     }
+}
+
+/// Where the model is of what is no model folder but a training run's, if it is one.
+fn run_hint(folder: &Path) -> Option<String> {
+    let has = |file: &str| folder.join(file).exists();
+    if has(CONFIG_FILE) || has(WEIGHTS_FILE) || !(has("config.toml") || has("checkpoints")) {
+        return None;
+    }
+    let model = folder.join("model");
+    let hint = if model.join(CONFIG_FILE).is_file() {
+        format!("its model is {}", model.display())
+    } else {
+        let run = folder.display();
+        format!("make a model of it with `gensen-train export --run {run} --output DIR`")
+    };
+    Some(format!("the folder of a training run; {hint}"))
 }
 
 /// Scales each row to length 1; a row of zeros stays.

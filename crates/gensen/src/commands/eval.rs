@@ -15,6 +15,7 @@ use gensen_eval::{EvalOptions, beaten_by_chance, evaluate, write_report};
 use gensen_model::device;
 
 use super::Usage;
+use crate::output::say;
 use encoders::Encoders;
 use pictures::Pictures;
 use progress::Progress;
@@ -22,8 +23,8 @@ use progress::Progress;
 /// Evaluate sentence vectors on transfer tasks, with SentEval's protocol.
 ///
 /// Each task's score is printed as soon as it is there. Vectors and scores are kept, so that an
-/// evaluation that was interrupted goes on with the task it was in. Tasks without data are named
-/// and passed over.
+/// evaluation that was interrupted goes on with the task it was in; one whose standard output was
+/// closed goes on to its report. Tasks without data are named and passed over.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen eval --model models/nli_large --data data/senteval --output report.json\n  \
@@ -169,8 +170,7 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let tasks =
         tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
     if arguments.list {
-        list(arguments.data.as_deref());
-        return Ok(());
+        return list(arguments.data.as_deref());
     }
     arguments.check()?;
     let data = arguments.data.as_deref().unwrap_or(Path::new("."));
@@ -191,13 +191,14 @@ fn eval(arguments: &Arguments) -> Result<()> {
         let progress = Progress::new(&name, k == 0);
         let report = evaluate(&mut **embedder, &options, &|event| progress.show(event));
         reports.push(report.with_context(|| format!("evaluating {name}"))?);
-        drop(progress);
+        let shown = progress.finish();
         if let Some(path) = &arguments.output {
             write_report(&reports, path)?;
         }
+        shown?;
     }
     for line in beaten_by_chance(&reports) {
-        println!("no better than its random initialisation: {line}");
+        say!("no better than its random initialisation: {line}")?;
     }
     if let Some(embedder) = embedders.first_mut() {
         Pictures::new(&arguments.pictures, map_task.unwrap_or(first))
@@ -206,7 +207,7 @@ fn eval(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn list(data: Option<&Path>) {
+fn list(data: Option<&Path>) -> Result<()> {
     for task in TASKS {
         let pooling = format!("{:?}", task.best_pooling).to_lowercase();
         let place = match data.map(|root| task.folder(root)) {
@@ -215,6 +216,7 @@ fn list(data: Option<&Path>) {
             Some(None) => format!("absent ({})", task.how_to_fetch()),
         };
         let suite = format!("{:?}", task.suite).to_lowercase();
-        println!("{}\t{suite}\t{pooling}\t{place}", task.name);
+        say!("{}\t{suite}\t{pooling}\t{place}", task.name)?;
     }
+    Ok(())
 }

@@ -3,18 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_expand::ExpandError;
+use gensen_expand::{ExpandError, SPECIAL_WORDS};
 use gensen_model::model_folder::{MAP_FILE, ModelFolder, Source};
 use gensen_model::{SentenceEncoder, device};
 
 use super::encoding::folder;
 use super::expansion::{Expansion, VectorOptions};
+use super::places::distinct;
 use crate::lines::Lines;
+use crate::output::say;
 
 /// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
 ///
-/// The new model knows the listed words: those of the model keep their embeddings, the vectors of
-/// others are mapped, and words in neither become <unk>. The map is kept in the folder; expanding the
+/// The new model knows the listed words and no others: those of the model keep their embeddings, the
+/// vectors of others are mapped, and words in neither become <unk>. The model's own words that are not
+/// listed are left out; how many is said. To keep them, list them too (they are in vocab.txt). The map is kept in the folder; expanding the
 /// new model again, or encoding with it and `--vectors`, uses it.
 #[derive(clap::Args)]
 #[command(
@@ -38,6 +41,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let inputs = [
+        ("--model", arguments.model.as_path()),
+        ("--vectors", &arguments.vectors),
+        ("--words", &arguments.words),
+    ];
+    distinct(&inputs, &[("--output", &arguments.output)])?;
     let words = words(&arguments.words)?;
     let folder = folder(&arguments.model)?;
     let encoder = SentenceEncoder::load(&folder, &device::by_name("cpu")?)?;
@@ -63,9 +72,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         model.write_with(&arguments.output, precision, |folder| {
             anyhow::Ok(map.save(&folder.join(MAP_FILE))?)
         })?;
-        println!("{}\n{report}", map.report());
+        let own = encoder.own_vocabulary().len() - SPECIAL_WORDS.len();
+        let left_out = own - report.kept;
+        say!("{}\n{report}", map.report())?;
+        say!("{left_out} of the model's own {own} words left out, as --words does not list them")?;
     }
-    println!("{}", arguments.output.display());
+    say!("{}", arguments.output.display())?;
     Ok(())
 }
 

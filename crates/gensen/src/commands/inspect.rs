@@ -10,6 +10,7 @@ use gensen_model::model_folder::{self, ModelFolder};
 use gensen_model::weights::torch::TorchFile;
 use gensen_model::weights::{safetensors, vocabulary_pickle};
 
+use crate::output::say;
 use crate::part::{self, Record};
 
 /// Show what a model folder, a checkpoint, or a file of weights or word vectors holds.
@@ -53,14 +54,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn parts(paths: &[PathBuf]) -> Result<()> {
     let whole = part::verify(paths)?;
-    println!(
+    say!(
         "{} parts that fit together: {} vectors of {} numbers, in this order:",
         whole.files.len(),
         whole.lines,
         whole.width
-    );
+    )?;
     for file in &whole.files {
-        println!("{}", file.display());
+        say!("{}", file.display())?;
     }
     Ok(())
 }
@@ -68,51 +69,55 @@ fn parts(paths: &[PathBuf]) -> Result<()> {
 fn model(path: &Path) -> Result<()> {
     let model = ModelFolder::open(path)?;
     let (config, weights) = (model.config(), model.weights());
-    println!("model folder, format version {}", config.format_version);
+    say!("model folder, format version {}", config.format_version)?;
     let architecture = &config.architecture;
-    println!("words          {}", architecture.vocabulary_size);
-    println!("embedding size {}", architecture.embedding_size);
-    println!("hidden size    {}", architecture.hidden_size);
-    println!("layers         {}", architecture.layers);
-    println!("bidirectional  {}", architecture.bidirectional);
-    println!("precision      {}", weights.precision());
-    println!("pooling        {}", config.pooling);
-    println!("tokenizer      {}", config.tokenizer);
-    println!("lowercase      {}", config.lowercase);
+    say!("words          {}", architecture.vocabulary_size)?;
+    say!("embedding size {}", architecture.embedding_size)?;
+    say!("hidden size    {}", architecture.hidden_size)?;
+    say!("layers         {}", architecture.layers)?;
+    say!("bidirectional  {}", architecture.bidirectional)?;
+    say!("precision      {}", weights.precision())?;
+    say!("pooling        {}", config.pooling)?;
+    say!("tokenizer      {}", config.tokenizer)?;
+    say!("lowercase      {}", config.lowercase)?;
     let provenance = &config.provenance;
     if !provenance.name.is_empty() {
-        println!("name           {}", provenance.name);
+        say!("name           {}", provenance.name)?;
     }
     if let Some(steps) = provenance.steps {
-        println!("steps          {steps}");
+        say!("steps          {steps}")?;
     }
     for source in &provenance.data {
-        println!(
+        say!(
             "trained on     {}: {} (licence: {})",
-            source.task, source.name, source.licence
-        );
+            source.task,
+            source.name,
+            source.licence
+        )?;
     }
     for score in &provenance.scores {
-        println!(
+        say!(
             "score          {}: {} = {:.4}",
-            score.task, score.metric, score.value
-        );
+            score.task,
+            score.metric,
+            score.value
+        )?;
     }
     if !provenance.description.is_empty() {
-        println!("{}", provenance.description);
+        say!("{}", provenance.description)?;
     }
     let map = path.join(model_folder::MAP_FILE);
     if map.is_file() {
-        println!("vocabulary map:\n{}", LinearMap::load(&map)?.report());
+        say!("vocabulary map:\n{}", LinearMap::load(&map)?.report())?;
     }
     Ok(())
 }
 
 fn tensors(path: &Path) -> Result<()> {
     let tensors = safetensors::open(path)?;
-    println!("safetensors, {} tensors", tensors.len());
+    say!("safetensors, {} tensors", tensors.len())?;
     for (name, tensor) in &tensors {
-        println!("{name}\t{:?}\t{}", tensor.shape(), tensor.precision());
+        say!("{name}\t{:?}\t{}", tensor.shape(), tensor.precision())?;
     }
     Ok(())
 }
@@ -120,9 +125,9 @@ fn tensors(path: &Path) -> Result<()> {
 fn torch(path: &Path) -> Result<()> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let file = TorchFile::read(&bytes).with_context(|| path.display().to_string())?;
-    println!("PyTorch file, {} tensors", file.names().count());
+    say!("PyTorch file, {} tensors", file.names().count())?;
     for name in file.names() {
-        println!("{name}\t{:?}", file.shape(name).unwrap_or_default());
+        say!("{name}\t{:?}", file.shape(name).unwrap_or_default())?;
     }
     Ok(())
 }
@@ -130,21 +135,21 @@ fn torch(path: &Path) -> Result<()> {
 fn vocabulary(path: &Path) -> Result<()> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let words = vocabulary_pickle::read(&bytes).with_context(|| path.display().to_string())?;
-    println!("pickled vocabulary, {} words", words.len());
-    println!(
+    say!("pickled vocabulary, {} words", words.len())?;
+    say!(
         "first: {}",
         words.iter().take(12).cloned().collect::<Vec<_>>().join(" ")
-    );
+    )?;
     Ok(())
 }
 
 fn vectors(path: &Path) -> Result<()> {
     let vectors = WordVectors::read(path, &WordSelection::all(), &ReadOptions::default())?;
-    println!(
+    say!(
         "word vectors, {} words of {} dimensions",
         vectors.len(),
         vectors.dimensions()
-    );
-    println!("{}", vectors.report());
+    )?;
+    say!("{}", vectors.report())?;
     Ok(())
 }

@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod expand;
 mod expansion;
 pub(crate) mod inspect;
+mod places;
 pub(crate) mod similar;
 
 /// A wrong way to call the program that the argument parser cannot see.

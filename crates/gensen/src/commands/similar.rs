@@ -8,6 +8,7 @@ use ndarray::Axis;
 
 use super::encoding::{Encoding, normalize};
 use crate::lines::Lines;
+use crate::output::say;
 use crate::terminal::Progress;
 
 /// Find the sentences of a file that are nearest to a query, by cosine.
@@ -81,7 +82,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
     }
     drop(progress);
     for hit in hits {
-        println!("{:.4}\t{}\t{}", hit.cosine, hit.line, hit.sentence);
+        say!("{:.4}\t{}\t{}", hit.cosine, hit.line, hit.sentence)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use gensen_eval::baselines::BagOfVectors;
 use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
-use gensen_model::{ConcatEncoder, SentenceEncoder, device};
+use gensen_model::{ConcatEncoder, SentenceEncoder, device, hub};
 
 use super::super::Usage;
 use super::super::encoding::{folder, open_device, use_threads};
@@ -121,7 +121,7 @@ impl<'a> Encoders<'a> {
     pub(super) fn embedders(&self) -> Result<Vec<Box<dyn Embedder + '_>>> {
         let mut embedders: Vec<Box<dyn Embedder + '_>> = Vec::new();
         let paths = self.arguments.model.iter();
-        let names: Vec<String> = paths.map(|path| name(path)).collect();
+        let names: Vec<String> = paths.map(|path| model_name(path)).collect();
         let name = names.join(" + ");
         if !self.models.is_empty() {
             embedders.push(self.embedder(&name, Role::Model, self.models.clone())?);
@@ -232,6 +232,18 @@ fn read_vectors(
         name: name(path),
         source,
     })
+}
+
+/// As [`name`], but for the model of a training run, RUN/model: the run's.
+fn model_name(path: &Path) -> String {
+    let is_hub = path.to_string_lossy().starts_with(hub::SCHEME);
+    if path.ends_with("model") && !is_hub {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(run) = whole.parent().and_then(Path::file_name) {
+            return run.to_string_lossy().into_owned();
+        }
+    }
+    name(path)
 }
 
 /// The last part of a path, for people.

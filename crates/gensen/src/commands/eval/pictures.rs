@@ -9,6 +9,7 @@ use gensen_eval::tasks::{self, Task};
 use gensen_eval::{Embedder, EvalOptions, LabelledVectors, labelled_vectors};
 
 use super::super::Usage;
+use crate::output::say;
 
 /// Sentences drawn; more hide each other.
 const POINTS: usize = 3000;
@@ -82,19 +83,19 @@ impl<'a> Pictures<'a> {
             let points = project(found.vectors.view(), projection)?;
             write_map(points.view(), &found.labels, path)?;
         }
-        self.print_neighbours(&found);
-        Ok(())
+        self.print_neighbours(&found)
     }
 
-    fn print_neighbours(&self, found: &LabelledVectors) {
+    fn print_neighbours(&self, found: &LabelledVectors) -> Result<()> {
         let count = found.sentences.len();
         let shown = self.arguments.neighbours.min(count);
         for query in (0..shown).map(|k| k * count / shown) {
-            println!("\n{}\t{}", found.labels[query], found.sentences[query]);
+            say!("\n{}\t{}", found.labels[query], found.sentences[query])?;
             for (other, cosine) in nearest(found.vectors.view(), query, NEIGHBOURS) {
                 let (label, sentence) = (&found.labels[other], &found.sentences[other]);
-                println!("  {cosine:.3}\t{label}\t{sentence}");
+                say!("  {cosine:.3}\t{label}\t{sentence}")?;
             }
         }
+        Ok(())
     }
 }

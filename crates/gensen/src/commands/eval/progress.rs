@@ -1,9 +1,14 @@
 //! Scores as they come on standard output, bars on standard error.
 
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Result;
 use gensen_eval::Event;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::output::say;
 
 /// Steps of the bar of one task.
 const STEPS: f64 = 1000.0;
@@ -16,6 +21,8 @@ pub(super) struct Progress<'a> {
     bars: MultiProgress,
     tasks: ProgressBar,
     task: ProgressBar,
+    /// The first failure to print a score. The evaluation goes on: scores are kept and reported.
+    printed: Mutex<Result<()>>,
 }
 
 impl<'a> Progress<'a> {
@@ -35,7 +42,21 @@ impl<'a> Progress<'a> {
             encoder,
             names_skipped,
             bars,
+            printed: Mutex::new(Ok(())),
         }
+    }
+
+    fn print(&self, line: &str) {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if printed.is_ok() {
+            *printed = say!("{line}");
+        }
+    }
+
+    /// Clears the bars; an error if scores could not be printed.
+    pub(super) fn finish(self) -> Result<()> {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut printed, Ok(()))
     }
 
     pub(super) fn show(&self, event: Event<'_>) {
@@ -61,11 +82,14 @@ impl<'a> Progress<'a> {
                     "{}\t{}\t{}\t{when}",
                     result.task, self.encoder, result.scores
                 );
-                self.bars.suspend(|| println!("{line}"));
+                self.bars.suspend(|| self.print(&line));
             }
             Event::Skipped(skipped) if self.names_skipped => {
                 let line = format!("skipped {}: {}", skipped.task, skipped.reason);
-                self.bars.suspend(|| eprintln!("{line}"));
+                // Where nobody reads notes, none are needed.
+                self.bars.suspend(|| {
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                });
             }
             _ => {}
         }

@@ -1,0 +1,45 @@
+//! Whether a command would write over what it reads, or twice to one place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Usage;
+
+/// A path and the option that gave it.
+pub(super) type Place<'a> = (&'a str, &'a Path);
+
+/// Refuses outputs that are an input or another output. `-` is no place.
+pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<(), Usage> {
+    let is_place = |place: &&Place<'_>| place.1 != Path::new("-");
+    for (k, (option, path)) in outputs.iter().enumerate().filter(|(_, o)| is_place(o)) {
+        let mut others = inputs.iter().chain(&outputs[..k]).filter(is_place);
+        if let Some((other_option, other)) = others.find(|(_, other)| same(path, other)) {
+            let (path, other) = (path.display(), other.display());
+            return Err(Usage(format!(
+                "{option} {path}: the same place as {other_option} {other}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether they have one name in one folder, or lead to one file.
+fn same(a: &Path, b: &Path) -> bool {
+    named(a) == named(b) || resolved(a) == resolved(b)
+}
+
+/// The path without links, but for the last part.
+fn named(path: &Path) -> PathBuf {
+    match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
+            resolved(Path::new(".")).join(name)
+        }
+        (Some(folder), Some(name)) => resolved(folder).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| named(path))
+}
