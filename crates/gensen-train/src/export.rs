@@ -103,6 +103,7 @@ fn tokenizer(config: &Config) -> String {
     let default = &config.vocabulary.tokenizer;
     let of = |task: &TaskSpec| task.tokenizer.clone().unwrap_or_else(|| default.clone());
     let mut names: Vec<String> = config.tasks.iter().map(of).collect();
+    names.sort_unstable();
     names.dedup();
     match &names[..] {
         [name] => name.clone(),

@@ -46,12 +46,11 @@ impl Resume {
             Self::Auto => checkpoints.newest_whole()?,
             Self::Never if checkpoints.steps()?.is_empty() => None,
             Self::Never => {
-                return Err(TrainError::Resume {
-                    folder: folder.into(),
-                    problem: "it holds a run already, and --resume never would overwrite it; \
-                              choose another run.folder or remove this one"
-                        .into(),
-                });
+                return Err(refused(
+                    folder,
+                    "it holds a run already, and --resume never would overwrite it; choose another \
+                     run.folder or remove this one",
+                ));
             }
         };
         let Some(checkpoint) = from else {
@@ -59,36 +58,41 @@ impl Resume {
         };
         let before = same_run(folder, config)?;
         let state = checkpoint::load_state(&checkpoint)?;
-        let refused = |problem: String| TrainError::Resume {
-            folder: folder.into(),
-            problem,
-        };
-        let later = checkpoints.steps()?.pop();
-        if let Some(later) = later.filter(|&later| later > state.step) {
-            // Those of the damaged end that `auto` passed over are written again.
-            if *self != Self::Auto {
-                return Err(refused(format!(
-                    "it holds checkpoints up to step {later}, after step {}; choose another \
-                     run.folder, or remove the later ones",
-                    state.step
-                )));
-            }
+        // Later ones that `auto` passed over are damaged, and are written again.
+        if *self != Self::Auto
+            && let Some(later) = checkpoints.steps()?.pop()
+            && later > state.step
+        {
+            let problem = format!(
+                "it holds checkpoints up to step {later}, after step {}; choose another \
+                 run.folder, or remove the later ones",
+                state.step
+            );
+            return Err(refused(folder, problem));
         }
         if state.seed != config.run.seed {
-            return Err(refused(format!(
-                "run.seed is {}, and was {} before",
-                config.run.seed, state.seed
-            )));
+            let (now, before) = (config.run.seed, state.seed);
+            let problem = format!("run.seed is {now}, and was {before} before");
+            return Err(refused(folder, problem));
         }
         let before = state.batch.or(before.map(|config| config.training.batch()));
         if let Some(before) = before.filter(|&before| before != batch) {
-            return Err(refused(format!(
+            let problem = format!(
                 "a step of all devices takes {batch}, and took {before}: set \
                  training.batch_size or training.batch_words so that it is the same again \
                  with this number of devices"
-            )));
+            );
+            return Err(refused(folder, problem));
         }
         Ok(Some(Start { checkpoint, state }))
+    }
+}
+
+/// Why a run cannot go on, or begin, in a folder.
+fn refused(folder: &Path, problem: impl Into<String>) -> TrainError {
+    TrainError::Resume {
+        folder: folder.into(),
+        problem: problem.into(),
     }
 }
 
@@ -99,10 +103,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
     let file = File::create(&path).map_err(TrainError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(TrainError::Resume {
-            folder: folder.into(),
-            problem: "another process is training in it".into(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(refused(folder, "another process is training in it")),
         Err(TryLockError::Error(error)) => {
             tracing::debug!("{}: no lock: {error}", path.display());
             Ok(file)
@@ -153,14 +154,11 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
     let Some(differs) = differs else {
         return Ok(Some(before));
     };
-    Err(TrainError::Resume {
-        folder: folder.into(),
-        problem: format!(
-            "{differs} in the run's own configuration ({}); choose another run.folder for another \
-             run",
-            path.display()
-        ),
-    })
+    let problem = format!(
+        "{differs} in the run's own configuration ({}); choose another run.folder for another run",
+        path.display()
+    );
+    Err(refused(folder, problem))
 }
 
 /// The first key in which two values of `key` differ, as part of a sentence.

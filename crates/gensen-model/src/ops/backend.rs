@@ -8,7 +8,6 @@ use burn::backend::{
     backend_extension,
     tensor::{FloatTensor, IntTensor},
 };
-
 use burn::tensor::TensorData;
 
 use super::adam::{AdamKernels, AdamStep};
