@@ -3,10 +3,12 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use support::{Run, TINY};
@@ -47,6 +49,75 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Stands between clients and a server, and counts the messages of the server: a client gets one
+/// for each answer that it waits for, and none for what it only sends.
+struct Tap {
+    address: String,
+    answers: Arc<AtomicUsize>,
+}
+
+impl Tap {
+    fn before(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let answers = Arc::new(AtomicUsize::new(0));
+        let (behind, count) = (server.address.clone(), Arc::clone(&answers));
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&behind) else {
+                    return;
+                };
+                let [to_server, to_client] = [&server, &client].map(|s| s.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = io::copy(&mut &client, &mut &to_server);
+                    let _ = to_server.shutdown(Shutdown::Write);
+                });
+                let count = Arc::clone(&count);
+                thread::spawn(move || {
+                    // Ends with the connection.
+                    let _ = Self::pass_on(server, &to_client, &count);
+                    let _ = to_client.shutdown(Shutdown::Write);
+                });
+            }
+        });
+        Self { address, answers }
+    }
+
+    /// Passes on what a server sends: the answer to the request for a WebSocket, then frames
+    /// (RFC 6455, section 5.2), of which those that begin a binary message are counted.
+    fn pass_on(server: TcpStream, mut client: &TcpStream, answers: &AtomicUsize) -> io::Result<()> {
+        let mut server = BufReader::new(server);
+        loop {
+            let mut line = Vec::new();
+            server.read_until(b'\n', &mut line)?;
+            client.write_all(&line)?;
+            if line.len() <= 2 {
+                break;
+            }
+        }
+        loop {
+            let mut head = vec![0; 2];
+            server.read_exact(&mut head)?;
+            let (operation, length) = (head[0] & 0xf, head[1]);
+            assert!(length < 128, "a server's frames have no mask");
+            let extension = match length {
+                126 => 2,
+                127 => 8,
+                _ => 0,
+            };
+            head.resize(2 + extension, 0);
+            server.read_exact(&mut head[2..])?;
+            let long = head[2..].iter().fold(0, |n, &b| n << 8 | u64::from(b));
+            let length = if extension > 0 { long } else { length.into() };
+            client.write_all(&head)?;
+            io::copy(&mut (&mut server).take(length), &mut client)?;
+            if operation == 2 {
+                answers.fetch_add(1, Ordering::SeqCst);
+            }
+        }
     }
 }
 
@@ -109,6 +180,32 @@ fn a_run_on_a_served_device_has_the_losses_of_a_local_one() {
     // The server outlives its clients.
     let next = Run::new(TINY);
     next.succeed(&["--device", &server.device(), "--set", "training.steps=2"]);
+}
+
+/// Runs that differ in nothing but the number of their steps differ by one answer a step: its
+/// losses and norms. No operation, upload or update waits for the device.
+#[test]
+fn a_step_waits_for_nothing_but_its_numbers() {
+    let server = Server::start(None);
+    let answers = |steps: usize| {
+        let tap = Tap::before(&server);
+        let run = Run::new(TINY);
+        let device = format!("remote:{}", tap.address);
+        let steps = format!("training.steps={steps}");
+        let only_at_the_end = [
+            "management.monitor_every=1000",
+            "management.validate_every=1000",
+            "management.checkpoint_every=1000",
+        ];
+        let settings = [steps.as_str()].into_iter().chain(only_at_the_end);
+        let settings = settings.flat_map(|setting| ["--set", setting]);
+        let options: Vec<&str> = ["--device", &device].into_iter().chain(settings).collect();
+        run.succeed(&options);
+        tap.answers.load(Ordering::SeqCst)
+    };
+    let (few, many) = (answers(8), answers(40));
+    eprintln!("answers: {few} in 8 steps, {many} in 40");
+    assert_eq!(many - few, 32);
 }
 
 #[test]

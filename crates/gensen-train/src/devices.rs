@@ -8,7 +8,8 @@
 //! which devices finish and do not say from which, so that sums of three have no fixed order; they
 //! copy the whole model to every device in every step, and take their batches from loaders of
 //! epochs, which cannot seek. They add gradients up, as done here, and leave it to the losses that
-//! the sum is right.
+//! the sum is right. Its `ddp` reduces gradients by collectives, which Burn has on CUDA alone (NCCL) and
+//! which want arrays of one shape on all devices: rows of embeddings are others on each of them.
 
 use std::any::Any;
 use std::collections::BTreeMap;
