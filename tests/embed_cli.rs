@@ -178,6 +178,95 @@ fn json_lines() {
 }
 
 #[test]
+fn a_format_is_what_the_outputs_name_says() {
+    let home = Home::new();
+    let embed = |output: &str, more: &[&str]| {
+        let model = ["embed", "--model", "tiny-1layer", "--input", "-"];
+        home.gensen(
+            &[&model[..], &["--output", output], more].concat(),
+            b"a man\n",
+        )
+    };
+    let printed = text(&embed("-", &[]).stdout);
+    embed("v.jsonl", &[]);
+    assert_eq!(fs::read_to_string(home.path("v.jsonl")).unwrap(), printed);
+    // No more digits than single precision has.
+    let row: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    embed("v.npy", &[]);
+    let vector: Array2<f32> = read_npy(home.path("v.npy")).unwrap();
+    for (number, x) in row["vector"].as_array().unwrap().iter().zip(&vector) {
+        assert_eq!(number.to_string().parse(), Ok(*x));
+        assert!(number.to_string().len() <= 15, "{number}");
+    }
+    embed("vectors", &["--format", "npy"]);
+    assert_eq!(
+        read_npy::<_, Array2<f32>>(home.path("vectors")).unwrap(),
+        vector
+    );
+    for (output, format) in [("v.jsonl", "npy"), ("v.npy", "jsonl")] {
+        let refused = embed(output, &["--format", format]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains(output));
+    }
+
+    // Parts are known by what they hold, not by their names.
+    fs::write(home.path("in.txt"), "a man\nthe dog\n").unwrap();
+    for (output, format) in [("part.bin", "npy"), ("part.txt", "jsonl")] {
+        let part = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            "in.txt",
+            "--part",
+            "1/1",
+        ];
+        home.run(
+            &[&part[..], &["--output", output, "--format", format]].concat(),
+            b"",
+        );
+        let told = home.run(&["inspect", output], b"");
+        assert!(text(&told.stdout).contains("2 vectors of 64 numbers"));
+    }
+}
+
+#[test]
+fn places_that_cannot_be_written_are_refused_before_any_work() {
+    let home = Home::new();
+    fs::create_dir(home.path("folder.npy")).unwrap();
+    for (output, problem) in [("folder.npy", "is a folder"), ("absent/v.npy", "not there")] {
+        // The model is not looked at.
+        let embed = [
+            "embed", "--model", "nowhere", "--input", "-", "--output", output,
+        ];
+        home.refused(&embed, b"a man\n", 2, &[output, problem]);
+    }
+    let vectors = ["--vectors", "absent.vec"];
+    home.refused(&[&EMBED[..], &vectors].concat(), b"", 1, &["absent.vec"]);
+}
+
+#[test]
+fn a_closed_standard_error_costs_no_vectors() {
+    let home = Home::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    fs::write(home.path("in.txt"), "a man\n").unwrap();
+    let vectors = reference().join("glove-tiny.txt");
+    // Says how many words it learnt.
+    let embed = [
+        "embed",
+        "--model",
+        "tiny-1layer",
+        "--vectors",
+        path(&vectors),
+    ];
+    let files = ["--input", "in.txt", "--output", "v.npy"];
+    let mut command = home.command(&[&embed[..], &files].concat());
+    assert!(command.stderr(writer).status().unwrap().success());
+    assert!(home.path("v.npy").is_file());
+}
+
+#[test]
 fn similar_sentences() {
     let home = Home::new();
     let input = "the dog is in the garden\n\na student writes\nthe dog is in the garden\n";
@@ -281,6 +370,8 @@ fn faults_have_a_message_an_exit_code_and_no_output() {
         "-",
         "--output",
         "-",
+        "--format",
+        "npy",
     ];
     home.refused(&to_terminal, b"", 2, &["jsonl"]);
     let file = [

@@ -140,10 +140,7 @@ fn a_signal_writes_a_checkpoint_and_ends_the_run_cleanly() {
             .status()
             .unwrap();
         assert!(sent.success());
-        assert!(
-            child.wait().unwrap().success(),
-            "the run did not end cleanly on SIG{signal}"
-        );
+        assert_eq!(child.wait().unwrap().code(), Some(130), "SIG{signal}");
         run.succeed(&options);
         run.assert_same(&whole, 400, &format!("SIG{signal}"));
     }
@@ -165,8 +162,15 @@ fn another_configuration_is_refused_and_never_overwrites() {
     refused(&["--set", "model.hidden_size=64"], hidden);
     refused(&["--set", "run.seed=4"], "run.seed");
     refused(&["--resume", "never"], "holds a run already");
-    refused(&["--resume", "nowhere"], "nowhere");
+    refused(&["--resume", "nowhere"], "auto, never, or a folder");
     assert!(run.checkpoint(5).join("manifest.json").exists());
+    // Before any data are prepared.
+    let without_data = Run::new(&TINY.replace("sample:train", "absent"));
+    assert_refused(
+        &without_data,
+        &["--resume", "nowhere"],
+        "auto, never, or a folder",
+    );
     // Another folder does not remember the configuration, the checkpoint still does.
     let path = run.checkpoint(5).display().to_string();
     let other = Run::new(TINY);

@@ -60,7 +60,7 @@ fn what_is_tested_is_what_is_exported() {
         "training.learning_rate=1",
     ]);
     assert!(
-        printed.contains("test accuracy of nli (step 20)"),
+        printed.contains("test of nli (step 20): loss "),
         "{printed}"
     );
     let card = std::fs::read_to_string(run.folder().join("model/config.json")).unwrap();

@@ -323,6 +323,11 @@ fn write_moments(path: &Path, adam: &Adam) -> io::Result<(String, u64)> {
     })
 }
 
+/// Whether a folder looks like a checkpoint, whole or not.
+pub(crate) fn is_one(folder: &Path) -> bool {
+    folder.join(MANIFEST).is_file()
+}
+
 /// Checks every file of a checkpoint against its manifest.
 pub fn verify(folder: &Path) -> Result<(), TrainError> {
     manifest(folder).map(|_| ())

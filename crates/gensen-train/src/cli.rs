@@ -1,6 +1,8 @@
 //! Command line: what to train, from where, on which device.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -88,6 +90,9 @@ enum Command {
     ServeDevice(serve::Arguments),
 }
 
+/// What shells expect of a program that a signal ended.
+const INTERRUPTED: u8 = 130;
+
 /// 2 for wrong usage, 1 for failure.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
@@ -97,12 +102,13 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run() -> Result<ExitCode> {
     if device::list_is_asked_for(std::env::args_os()) {
-        return terminal::print(device::Listing::new().to_string().trim_end());
+        terminal::print(device::Listing::new().to_string().trim_end())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let arguments = Arguments::parse();
-    match arguments.command {
+    let done = match arguments.command {
         Some(Command::Export {
             run,
             output,
@@ -117,8 +123,16 @@ pub(crate) fn run() -> Result<()> {
             terminal::log_to(None)?;
             serve::run(&arguments)
         }
-        None => device::guard(&arguments.train.device, || train(&arguments.train)),
-    }
+        None => {
+            let train = || train(&arguments.train);
+            let ending = device::guard(&arguments.train.device, train)?;
+            return Ok(match ending {
+                Ending::Interrupted => ExitCode::from(INTERRUPTED),
+                Ending::Finished | Ending::StoppedEarly => ExitCode::SUCCESS,
+            });
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Computes with so many threads.
@@ -129,7 +143,7 @@ pub(crate) fn use_threads(threads: usize) -> Result<()> {
         .context("--threads")
 }
 
-fn train(arguments: &Train) -> Result<()> {
+fn train(arguments: &Train) -> Result<Ending> {
     if let Some(threads) = arguments.threads {
         use_threads(threads as usize)?;
     }
@@ -145,16 +159,17 @@ fn train(arguments: &Train) -> Result<()> {
     if arguments.device == "auto" {
         tracing::info!("device: {}", device::auto());
     }
-    let interrupter = Interrupter::new();
-    let training = stop_on_signals(&interrupter)?;
-    let data = prepare(&config, &folder)?;
-    training.store(true, Ordering::Relaxed);
-    tracing::info!("run {} in {}", config.run.name, folder.display());
     let resume = match arguments.resume.as_str() {
         "auto" => Resume::Auto,
         "never" => Resume::Never,
         path => Resume::Path(path.into()),
     };
+    resume.check(&folder)?;
+    let interrupter = Interrupter::new();
+    let training = stop_on_signals(&interrupter)?;
+    let data = prepare(&config, &folder)?;
+    training.store(true, Ordering::Relaxed);
+    tracing::info!("run {} in {}", config.run.name, folder.display());
     #[cfg(feature = "tui")]
     if arguments.tui {
         let mut dashboard = Dashboard::new(config.training.steps, &interrupter);
@@ -162,13 +177,17 @@ fn train(arguments: &Train) -> Result<()> {
         let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
         dashboard.finish();
         drop(dashboard);
-        return finish(&config, &data, &folder, &outcome?);
+        let outcome = outcome?;
+        finish(&config, &data, &folder, &outcome)?;
+        return Ok(outcome.ending);
     }
     let mut progress = Progress::new(config.training.steps);
     let mut watch = |event: run::Event<'_>| progress.show(&event);
     let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
     progress.finish();
-    finish(&config, &data, &folder, &outcome?)
+    let outcome = outcome?;
+    finish(&config, &data, &folder, &outcome)?;
+    Ok(outcome.ending)
 }
 
 fn prepare(config: &Config, folder: &Path) -> Result<PreparedData> {
@@ -206,7 +225,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         "{ending}\n\n{}\n\
          held-out sentences and their nearest neighbours (cosine):\n{neighbours}\n\
          learning curves: {}\nexported model:  {}",
-        report::table(&outcome.metrics),
+        report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
         model.display()
     ))
@@ -221,10 +240,12 @@ fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     let begun = Arc::clone(&training);
     ctrlc::set_handler(move || {
         if interrupter.should_stop() || !begun.load(Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED.into());
         }
         interrupter.stop(Some("signal"));
-        eprintln!("stopping after this step; a second signal stops at once");
+        // Whoever reads it may have gone.
+        let stopping = "stopping after this step; a second signal stops at once";
+        let _ = writeln!(std::io::stderr(), "{stopping}");
     })
     .context("cannot listen for signals")?;
     Ok(training)

@@ -94,7 +94,51 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
         provenance: provenance(&config, step, &metrics),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
-    Ok(model.write(output, Precision::F32)?)
+    model.write(output, Precision::F32)?;
+    for warning in left_behind(&config) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// What the sentences were split with and the model folder has no place for.
+fn left_behind(config: &Config) -> Vec<String> {
+    let vocabulary = &config.vocabulary;
+    let files = [
+        ("nltk", "vocabulary.punkt", &vocabulary.punkt),
+        (
+            "moses",
+            "vocabulary.nonbreaking_prefixes",
+            &vocabulary.nonbreaking_prefixes,
+        ),
+    ];
+    let used = |name: &str| {
+        let of = |task: &TaskSpec| {
+            task.tokenizer
+                .clone()
+                .unwrap_or_else(|| vocabulary.tokenizer.clone())
+        };
+        config.tasks.iter().any(|task| of(task).starts_with(name))
+    };
+    let files = files.into_iter().filter_map(|(tokenizer, key, file)| {
+        let file = file.as_ref().filter(|_| used(tokenizer))?.display();
+        Some(format!(
+            "the model folder does not hold {file} ({key}), with which {tokenizer} split the \
+             training sentences: split sentences likewise before they are encoded"
+        ))
+    });
+    let mut languages: Vec<&str> = config.tasks.iter().map(TaskSpec::source_language).collect();
+    languages.sort_unstable();
+    languages.dedup();
+    let language = match languages[..] {
+        ["en"] | [] => None,
+        [language] => Some(format!(
+            "the model folder does not say that its sentences are in `{language}`: encode with \
+             --language {language}"
+        )),
+        _ => None,
+    };
+    files.chain(language).collect()
 }
 
 /// The tokeniser of the source sentences, if that is the same for all tasks; else the one that tasks

@@ -7,13 +7,15 @@ mod dashboard;
 mod serve;
 mod terminal;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match cli::run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Whoever reads it may have gone.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(cli::exit_code(&error))
         }
     }

@@ -18,52 +18,46 @@ const CANDIDATES: usize = 500;
 const QUERIES: usize = 4;
 const NEIGHBOURS: usize = 3;
 
-/// A table of each task's first and last held-out results.
-pub fn table(metrics: &[Metric]) -> String {
+/// A table of each task's held-out results: the first, those of the exported step, and the last;
+/// then those of tests.
+pub fn table(metrics: &[Metric], exported: u64) -> String {
+    let validated = metrics.iter().filter(|m| m.split == Split::Validation);
+    let validated: Vec<&Metric> = validated.filter(|m| m.loss.is_some()).collect();
     let mut tasks: Vec<&str> = Vec::new();
-    let measured = |m: &&Metric| m.split == Split::Validation && m.loss.is_some();
-    for metric in metrics.iter().filter(measured) {
+    for metric in &validated {
         if !tasks.contains(&metric.task.as_str()) {
             tasks.push(&metric.task);
         }
     }
-    let mut text = format!(
-        "{:<24} {:>14} {:>14} {:>12} {:>12}\n",
-        "held-out", "loss at start", "loss at end", "at start", "at end"
-    );
+    let all = || validated.iter().map(|m| m.step);
+    let mut steps: Vec<u64> = all().min().into_iter().chain(all().max()).collect();
+    steps.extend(all().find(|&step| step == exported));
+    steps.sort_unstable();
+    steps.dedup();
+    let mut text = format!("{:<24}", "held-out");
+    // Writing to a string cannot fail.
+    for &step in &steps {
+        let mark = if step == exported { " (exported)" } else { "" };
+        let _ = write!(text, " {:>24}", format!("step {step}{mark}"));
+    }
+    text.push('\n');
     for task in tasks {
-        let of_task = || metrics.iter().filter(measured).filter(|m| m.task == task);
-        let (Some(first), Some(last)) = (of_task().next(), of_task().next_back()) else {
-            continue;
-        };
-        let loss = |m: &Metric| m.loss.map_or_else(String::new, |x| format!("{x:.4}"));
-        let quality = |m: &Metric| match (m.accuracy, m.perplexity) {
-            (Some(x), _) => format!("{:.1} % right", 100.0 * x),
-            (None, Some(x)) => format!("ppl {x:.2}"),
-            _ => String::new(),
-        };
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{task:<24} {:>14} {:>14} {:>12} {:>12}",
-            loss(first),
-            loss(last),
-            quality(first),
-            quality(last)
-        );
+        let _ = write!(text, "{task:<24}");
+        for &step in &steps {
+            let mut at_step = validated.iter().filter(|m| m.step == step);
+            let result = at_step.find(|m| m.task == task).map(|m| result(m));
+            let _ = write!(text, " {:>24}", result.unwrap_or_default());
+        }
+        text.push('\n');
     }
     let tested = metrics.iter().filter(|m| m.split == Split::Test);
-    let last = tested.clone().map(|m| m.step).next_back();
-    for metric in tested.filter(|m| Some(m.step) == last) {
-        if let Some(accuracy) = metric.accuracy {
-            let _ = writeln!(
-                text,
-                "test accuracy of {} (step {}): {:.1} %",
-                metric.task,
-                metric.step,
-                100.0 * accuracy
-            );
-        }
+    for metric in tested.filter(|m| m.step == exported) {
+        let _ = writeln!(
+            text,
+            "test of {} (step {exported}): {}",
+            metric.task,
+            result(metric)
+        );
     }
     let ranks: Vec<f64> = metrics.iter().filter_map(|m| m.effective_rank).collect();
     if let (Some(first), Some(last)) = (ranks.first(), ranks.last()) {
@@ -73,6 +67,17 @@ pub fn table(metrics: &[Metric]) -> String {
         );
     }
     text
+}
+
+/// Loss, and what users read instead of it.
+fn result(metric: &Metric) -> String {
+    let quality = match (metric.accuracy, metric.perplexity) {
+        (Some(x), _) => format!(", {:.1} % right", 100.0 * x),
+        (None, Some(x)) => format!(", ppl {x:.2}"),
+        _ => String::new(),
+    };
+    let loss = metric.loss.map(|x| format!("loss {x:.4}"));
+    loss.unwrap_or_default() + &quality
 }
 
 /// A few held-out sentences, each with the sentences whose vectors point most nearly its way.

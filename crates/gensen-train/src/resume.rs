@@ -29,6 +29,24 @@ pub(crate) struct Start {
 }
 
 impl Resume {
+    /// Refuses what is wrong whatever the data are, before anybody prepares them.
+    pub fn check(&self, folder: &Path) -> Result<(), TrainError> {
+        match self {
+            Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::Checkpoint {
+                path: path.clone(),
+                problem: "there is none; --resume takes auto, never, or a folder such as \
+                          RUN/checkpoints/step-00000100"
+                    .into(),
+            }),
+            Self::Never if !Checkpoints::of(folder).steps()?.is_empty() => Err(refused(
+                folder,
+                "it holds a run already, and --resume never would overwrite it; choose another \
+                 run.folder or remove this one",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The checkpoint in the run's folder to go on from, if any; `batch` is what a step of all
     /// devices takes.
     pub(crate) fn start(
@@ -37,21 +55,16 @@ impl Resume {
         config: &Config,
         batch: BatchSize,
     ) -> Result<Option<Start>, TrainError> {
+        self.check(folder)?;
         let checkpoints = Checkpoints::of(folder);
         let from = match self {
             Self::Path(path) => {
                 checkpoint::verify(path)?;
-                Some(path.clone())
+                // Whole, so that its run's folder is found from wherever it was named.
+                Some(fs::canonicalize(path).map_err(TrainError::io(path))?)
             }
             Self::Auto => checkpoints.newest_whole()?,
-            Self::Never if checkpoints.steps()?.is_empty() => None,
-            Self::Never => {
-                return Err(refused(
-                    folder,
-                    "it holds a run already, and --resume never would overwrite it; choose another \
-                     run.folder or remove this one",
-                ));
-            }
+            Self::Never => None,
         };
         let Some(checkpoint) = from else {
             return Ok(None);

@@ -93,15 +93,20 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     let run = Run::open(config, data, devices, resume, watch)?;
     let (mut run, ending) = run.steps(interrupter)?;
-    if ending != Ending::Interrupted {
-        run.test()?;
-    }
+    let (model_step, model) = if ending == Ending::Interrupted {
+        (run.state.step, run.model.valid())
+    } else {
+        let (step, model) = run.best_model()?;
+        run.test(&model, step)?;
+        (step, model)
+    };
     Ok(Outcome {
         ending,
         step: run.state.step,
         best: run.state.best,
         metrics: run.log.metrics().to_vec(),
-        model: run.model.valid(),
+        model_step,
+        model,
     })
 }
 

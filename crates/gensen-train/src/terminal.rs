@@ -33,7 +33,9 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// Logs to standard error and, with its time, to a file. `RUST_LOG` chooses what.
 pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
     let level = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(INFO));
+    // What cannot be logged, because nobody reads it any more, is let go.
     let console = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
         .without_time()
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())

@@ -25,6 +25,13 @@ fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     bytes
 }
 
+/// Whether a file begins as NumPy's arrays do.
+pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(place)?.take(6).read_to_end(&mut start)?;
+    Ok(start == b"\x93NUMPY")
+}
+
 /// Whether a file is one of ours with 32-bit floats of this shape, to its last byte.
 pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let mut file = File::open(place)?;

@@ -189,10 +189,10 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
 
 /// Whether a file holds as many vectors as its record says.
 fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
-    let whole = if file.extension().is_some_and(|extension| extension == "npy") {
-        npy::holds(file, &[lines, width])
-    } else {
-        complete_lines(file).map(|found| found == lines)
+    let whole = match npy::is_one(file) {
+        Ok(true) => npy::holds(file, &[lines, width]),
+        Ok(false) => complete_lines(file).map(|found| found == lines),
+        Err(error) => Err(error),
     };
     if !whole.with_context(|| file.display().to_string())? {
         bail!(

@@ -11,7 +11,9 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn log() -> Result<()> {
     let level = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,gensen::commands=info"));
+    // What cannot be logged, because nobody reads it any more, is let go.
     tracing_subscriber::fmt()
+        .log_internal_errors(false)
         .with_env_filter(level)
         .without_time()
         .with_target(false)

@@ -59,6 +59,9 @@ pub struct Outcome {
     pub best: Option<Best>,
     /// All metrics of the run.
     pub metrics: Vec<Metric>,
-    /// The model as it is now, outside of automatic differentiation.
+    /// The step of `model`.
+    pub model_step: u64,
+    /// The model that is exported, outside of automatic differentiation: that of the best
+    /// validation; of a run without any, or one that was interrupted, the last.
     pub model: MultitaskModel,
 }

@@ -36,21 +36,27 @@ impl Run<'_> {
         Ok(improved && step > 0)
     }
 
-    /// Tests the model that is exported: that of the best validation, or the last one without any.
-    pub(super) fn test(&mut self) -> Result<(), TrainError> {
-        let best = self.checkpoints.named("best");
-        let best = best.unwrap_or(self.state.step);
-        let done = |m: &Metric| m.split == Split::Test && m.step == best;
+    /// The model that is exported, and its step: that of the best validation, or the last one
+    /// without any.
+    pub(super) fn best_model(&self) -> Result<(u64, MultitaskModel), TrainError> {
+        let model = self.model.valid();
+        match self.checkpoints.named("best") {
+            Some(best) if best != self.state.step => {
+                let checkpoint = self.checkpoints.path(best);
+                checkpoint::verify(&checkpoint)?;
+                Ok((best, checkpoint::load_model(&checkpoint, model)?))
+            }
+            _ => Ok((self.state.step, model)),
+        }
+    }
+
+    /// Tests the model of a step, unless that was done before.
+    pub(super) fn test(&mut self, model: &MultitaskModel, step: u64) -> Result<(), TrainError> {
+        let done = |m: &Metric| m.split == Split::Test && m.step == step;
         if self.log.metrics().iter().any(done) {
             return Ok(());
         }
-        let mut model = self.model.valid();
-        if best != self.state.step {
-            let checkpoint = self.checkpoints.path(best);
-            checkpoint::verify(&checkpoint)?;
-            model = checkpoint::load_model(&checkpoint, model)?;
-        }
-        let metrics = self.measure(&model, best, Split::Test)?;
+        let metrics = self.measure(model, step, Split::Test)?;
         if metrics.is_empty() {
             return Ok(());
         }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use gensen_data::tokenizer::NAMES;
 use gensen_model::model_folder::{self, ModelFolder};
 use gensen_model::weights::Precision;
 
-use super::Usage;
 use super::encoding::Pool;
 use crate::output::say;
 
@@ -35,8 +36,8 @@ pub(crate) struct Arguments {
     /// The pooling that the model asks for.
     #[arg(long, default_value = "last")]
     pool: Pool,
-    /// The tokeniser that the model asks for: whitespace, nltk or moses.
-    #[arg(long, default_value = "whitespace", value_name = "NAME")]
+    /// The tokeniser that the model asks for.
+    #[arg(long, default_value = "whitespace", value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     tokenizer: String,
     /// Whether the model asks for lower-cased text.
     #[arg(long)]
@@ -53,8 +54,6 @@ enum Stored {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    gensen_data::tokenizer::by_name(&arguments.tokenizer, "en", &Default::default())
-        .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
     let conversion = model_folder::convert(&arguments.weights, &arguments.vocab)?;
     let (mut config, vocabulary, weights) = conversion.model.into_parts();
     config.pooling = arguments.pool.into();
@@ -68,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     model.write(&arguments.output, precision)?;
     if !conversion.left_out.is_empty() {
         let count = conversion.left_out.len();
-        eprintln!(
+        tracing::info!(
             "left out {count} tensors that are no part of the encoder (decoders, inference head)"
         );
     }

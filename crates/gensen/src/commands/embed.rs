@@ -1,6 +1,7 @@
 //! `gensen embed`: a file of sentences becomes a file of vectors.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use ndarray::ArrayView2;
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
-use super::places::distinct;
+use super::places::{distinct, writable};
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;
@@ -44,9 +45,9 @@ pub(crate) struct Arguments {
     /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output.
     #[arg(long, value_name = "FILE|-")]
     output: PathBuf,
-    /// The output's format.
-    #[arg(long, default_value = "npy")]
-    format: Format,
+    /// The output's format. [default: as its name ends; jsonl on standard output, npy elsewhere]
+    #[arg(long)]
+    format: Option<Format>,
     /// Also write all hidden states, `[lines, longest, width]`, zero padded.
     #[arg(long, value_name = "FILE.npy")]
     hidden_states: Option<PathBuf>,
@@ -71,6 +72,29 @@ enum Format {
     Jsonl,
 }
 
+impl Arguments {
+    /// The format that was asked for, if any, or that the output's name asks for.
+    fn format(&self) -> Result<Format, Usage> {
+        let place = &self.output;
+        let named = match place.extension().and_then(OsStr::to_str) {
+            _ if place == Path::new("-") => Some(Format::Jsonl),
+            Some("npy") => Some(Format::Npy),
+            Some("jsonl") => Some(Format::Jsonl),
+            _ => None,
+        };
+        match (self.format, named) {
+            (Some(Format::Npy), Some(Format::Jsonl)) if place == Path::new("-") => Err(Usage(
+                "--output -: standard output takes `--format jsonl`; .npy needs a file".into(),
+            )),
+            (Some(format), Some(named)) if format != named => Err(Usage(format!(
+                "--output {}: its name ends as another format's than --format says",
+                place.display()
+            ))),
+            (format, named) => Ok(format.or(named).unwrap_or(Format::Npy)),
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || embed(arguments))
 }
@@ -89,20 +113,22 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
     let states = arguments.hidden_states.as_deref();
     outputs.extend(states.map(|path| ("--hidden-states", path)));
     outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
-    distinct(&inputs, &outputs)
+    distinct(&inputs, &outputs)?;
+    writable(&outputs)
 }
 
 fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
-    if to_standard_output && arguments.format == Format::Npy {
-        let problem = "--output -: standard output takes `--format jsonl`; .npy needs a file";
-        return Err(Usage(problem.into()).into());
-    }
+    let format = arguments.format()?;
     if arguments.part.is_some() && arguments.input == Path::new("-") {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
     check_places(arguments)?;
+    if let Some(vectors) = &arguments.vectors {
+        // Before the input is read for its words.
+        File::open(vectors).with_context(|| vectors.display().to_string())?;
+    }
     let mut input = Lines::open(&arguments.input)?;
     let folders = arguments.encoding.folders()?;
     let mut encoder = arguments.encoding.encoder(&folders)?;
@@ -135,7 +161,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         None => (0, u64::MAX),
     };
     input.skip(first)?;
-    let mut output = Output::create(arguments, first)?;
+    let mut output = Output::create(&arguments.output, format, first)?;
     let mut states = match &arguments.hidden_states {
         Some(path) => Some(PaddedNpy::create(path, width)?),
         None => None,
@@ -280,10 +306,17 @@ enum Output {
     },
 }
 
+/// A line of JSON lines.
+#[derive(serde::Serialize)]
+struct JsonRow<'a> {
+    line: u64,
+    text: &'a str,
+    vector: Option<&'a [f32]>,
+}
+
 impl Output {
-    fn create(arguments: &Arguments, lines_before: u64) -> Result<Self> {
-        let place = &arguments.output;
-        if arguments.format == Format::Npy {
+    fn create(place: &Path, format: Format, lines_before: u64) -> Result<Self> {
+        if format == Format::Npy {
             return Npy::create(place).map(Self::Npy);
         }
         let (sink, file): (Box<dyn Write>, _) = if place == Path::new("-") {
@@ -297,7 +330,7 @@ impl Output {
                 .with_context(context)?;
             (
                 Box::new(BufWriter::new(sink)),
-                Some((scratch, place.clone())),
+                Some((scratch, place.to_owned())),
             )
         };
         Ok(Self::JsonLines {
@@ -313,14 +346,15 @@ impl Output {
             Self::JsonLines { sink, file, line } => {
                 let mut rows = sentences.iter().zip(vectors.rows());
                 let written = rows
-                    .try_for_each(|(sentence, vector)| {
+                    .try_for_each(|(text, vector)| {
                         *line += 1;
-                        let object = serde_json::json!({
-                            "line": *line,
-                            "text": sentence,
-                            "vector": vector.as_slice(),
-                        });
-                        writeln!(sink, "{object}")
+                        let row = JsonRow {
+                            line: *line,
+                            text,
+                            vector: vector.to_slice(),
+                        };
+                        serde_json::to_writer(&mut *sink, &row)?;
+                        sink.write_all(b"\n")
                     })
                     .and_then(|()| sink.flush());
                 match file {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use gensen_data::tokenizer::NAMES;
 use gensen_model::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
 use gensen_model::{
     ConcatEncoder, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder, device, hub,
@@ -64,8 +66,8 @@ pub(super) struct Encoding {
     /// How hidden states become a vector. [default: as each model says]
     #[arg(long)]
     pool: Option<Pool>,
-    /// The tokeniser: whitespace, nltk or moses. [default: as each model says]
-    #[arg(long, value_name = "NAME")]
+    /// The tokeniser. [default: as each model says]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     tokenizer: Option<String>,
     /// The text's language, for the tokeniser: en, fr or de.
     #[arg(long, default_value = "en", value_name = "LANGUAGE")]
