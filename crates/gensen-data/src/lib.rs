@@ -35,6 +35,7 @@ mod permutation;
 pub mod prepare;
 pub mod report;
 pub mod sample;
+pub mod scratch;
 pub mod spec;
 pub mod tokenizer;
 pub mod vocabulary;

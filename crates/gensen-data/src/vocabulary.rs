@@ -1,10 +1,10 @@
 //! Vocabularies: words and their ids.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use crate::error::DataError;
+use crate::scratch;
 use crate::words::WordTable;
 
 /// Words and their ids: `<s>` = 0, `<pad>` = 1, `</s>` = 2, `<unk>` = 3, then the words of a
@@ -190,25 +190,13 @@ impl Vocabulary {
     /// [`DataError::Io`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
         let path = path.as_ref();
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
         let mut text = String::with_capacity(self.words.text().len() + self.len());
         for word in self.words() {
             text.push_str(word);
             text.push('\n');
         }
-        let write = || {
-            let mut scratch = tempfile::Builder::new();
-            // As any other file: what others may not read is for the umask to say.
-            #[cfg(unix)]
-            scratch.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            let mut file = scratch.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map(drop).map_err(DataError::io(path))
+        scratch::write_file(path, |file| file.write_all(text.as_bytes()))
+            .map_err(DataError::io(path))
     }
 }
 

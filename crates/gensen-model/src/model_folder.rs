@@ -24,8 +24,8 @@ use gensen_data::error::DataError;
 use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
-use crate::weights::scratch::{self, Scratch};
 use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
+use gensen_data::scratch::{self, Scratch};
 
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Pooling, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
@@ -256,7 +256,8 @@ impl ModelFolder {
             (CARD_FILE, card::card(&self.config, precision)),
         ] {
             let place = place(name);
-            scratch::write_file(&place, contents.as_bytes()).map_err(io_error(&place))?;
+            scratch::write_file(&place, |file| file.write_all(contents.as_bytes()))
+                .map_err(io_error(&place))?;
         }
         Ok(folder)
     }

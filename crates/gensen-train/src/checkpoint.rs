@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gensen_data::batch::BatchSize;
+use gensen_data::scratch;
 use gensen_model::MultitaskModel;
 use gensen_model::parameters::{self, ParameterVisitor};
 use serde::{Deserialize, Serialize};
@@ -145,7 +146,7 @@ impl Checkpoints {
                     fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
                 }
                 fs::rename(&scratch, &target).map_err(TrainError::io(&target))?;
-                files::sync_folder(&self.folder).map_err(TrainError::io(&self.folder))
+                scratch::sync_folder(&self.folder).map_err(TrainError::io(&self.folder))
             });
             if written.is_err() {
                 self.delete_scratch();
@@ -165,7 +166,7 @@ impl Checkpoints {
 
     fn point(&self, name: &str, step: u64) -> Result<(), TrainError> {
         let path = self.run.join(name);
-        files::write(&path, |file| writeln!(file, "{step}")).map_err(TrainError::io(&path))
+        scratch::write_file(&path, |file| writeln!(file, "{step}")).map_err(TrainError::io(&path))
     }
 
     /// Deletes what a killed process left half-written.
@@ -250,13 +251,13 @@ fn write(
     };
     let path = folder.join(MANIFEST);
     write_json(&path, &manifest).map_err(TrainError::io(&path))?;
-    files::sync_folder(folder).map_err(TrainError::io(folder))
+    scratch::sync_folder(folder).map_err(TrainError::io(folder))
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> io::Result<(String, u64)> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
-    files::write(path, |file| file.write_all(&text))?;
+    scratch::write_file(path, |file| file.write_all(&text))?;
     files::hash_file(path)
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use gensen_data::scratch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::error::TrainError;
-use crate::files;
 use crate::metrics::{Metric, Split};
 
 const COLOURS: [RGBColor; 8] = [
@@ -31,7 +31,7 @@ pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
             problem,
         })?;
     }
-    files::write(path, |file| file.write_all(svg.as_bytes())).map_err(TrainError::io(path))
+    scratch::write_file(path, |file| file.write_all(svg.as_bytes())).map_err(TrainError::io(path))
 }
 
 /// One line of a plot.

@@ -1,44 +1,10 @@
-//! Files that are complete or absent, and their hashes.
+//! The hashes of files.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-
-/// Writes a file under a scratch name, syncs it and gives it its name.
-pub(crate) fn write(
-    path: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let scratch = path.with_file_name(name);
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&scratch)?);
-        fill(&mut file)?;
-        file.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        fs::rename(&scratch, path)?;
-        sync_folder(path.parent().unwrap_or(Path::new(".")))
-    })();
-    if written.is_err() {
-        // The scratch file may never have come to be.
-        let _ = fs::remove_file(&scratch);
-    }
-    written
-}
-
-/// Makes renames inside a folder survive a power cut.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    File::open(folder)?.sync_all()
-}
 
 /// Hashes what passes through it.
 pub(crate) struct Hashing<W> {

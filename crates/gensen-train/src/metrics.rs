@@ -4,10 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::files;
 use crate::loss::Losses;
 
 /// One line of `metrics.jsonl`.
@@ -219,7 +219,7 @@ impl MetricsLog {
                 metrics.push(metric);
             }
         }
-        files::write(&path, |file| file.write_all(&kept)).map_err(TrainError::io(&path))?;
+        scratch::write_file(&path, |file| file.write_all(&kept)).map_err(TrainError::io(&path))?;
         Ok(Self { path, metrics })
     }
 

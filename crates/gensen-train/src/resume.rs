@@ -5,11 +5,11 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
+use gensen_data::scratch;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, RunConfig, TrainingConfig};
 use crate::error::TrainError;
-use crate::files;
 
 /// Where a run begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +131,8 @@ pub(crate) fn write_config(folder: &Path, config: &Config) -> Result<(), TrainEr
         origin: path.display().to_string(),
         problem: e.to_string(),
     })?;
-    files::write(&path, |file| file.write_all(text.as_bytes())).map_err(TrainError::io(&path))
+    scratch::write_file(&path, |file| file.write_all(text.as_bytes()))
+        .map_err(TrainError::io(&path))
 }
 
 /// The configuration that a folder's run had. Refuses settings that would make it another run.

@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_model::weights::scratch::Scratch;
+use gensen_data::scratch::Scratch;
 
 /// Bytes of the header, padded: the shape is known only in the end.
 const HEADER_BYTES: usize = 192;

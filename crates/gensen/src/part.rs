@@ -6,12 +6,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
-use gensen_model::weights::scratch::Scratch;
+use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -103,14 +103,9 @@ impl Record {
     /// Writes it beside a part's vectors.
     pub(crate) fn write(&self, output: &Path) -> Result<()> {
         let place = Self::place(output);
-        let context = || place.display().to_string();
-        let scratch = Scratch::file(&place).with_context(context)?;
-        let mut file = File::create(scratch.path()).with_context(context)?;
         let text = serde_json::to_vec_pretty(self)?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .with_context(context)?;
-        scratch.rename_to(&place).with_context(context)
+        scratch::write_file(&place, |file| file.write_all(&text))
+            .with_context(|| place.display().to_string())
     }
 
     fn read(output: &Path) -> Result<Self> {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::error::DataError;
 use crate::report::Report;
+use crate::scratch::{sync_folder, write_file};
 use crate::spec::TaskKind;
 
 /// Raised whenever the meaning of a cache folder changes.
@@ -164,13 +165,9 @@ impl Workshop {
         sync_files(&out, "", &mut manifest.files)?;
         let path = out.join(MANIFEST);
         let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::other);
-        let written = text.and_then(|text| {
-            let mut file = File::create(&path)?;
-            std::io::Write::write_all(&mut file, &text)?;
-            file.sync_all()
-        });
+        let written = text.and_then(|text| write_file(&path, |file| file.write_all(&text)));
         written.map_err(DataError::io(&path))?;
-        sync_folder(&out)?;
+        sync_folder(&out).map_err(DataError::io(&out))?;
 
         let _gate = lock(&cache.join(GATE))?;
         if let Some(found) = find(cache, &manifest.key) {
@@ -183,7 +180,7 @@ impl Workshop {
             fs::rename(&folder, &damaged).map_err(DataError::io(&folder))?;
         }
         fs::rename(&out, &folder).map_err(DataError::io(&folder))?;
-        sync_folder(cache)?;
+        sync_folder(cache).map_err(DataError::io(cache))?;
         Ok((folder, manifest))
     }
 }
@@ -238,21 +235,12 @@ fn sync_files(
         );
         if path.is_dir() {
             sync_files(&path, &format!("{name}/"), sizes)?;
-            sync_folder(&path)?;
+            sync_folder(&path).map_err(DataError::io(&path))?;
         } else {
             let file = File::open(&path).map_err(DataError::io(&path))?;
             file.sync_all().map_err(DataError::io(&path))?;
             sizes.insert(name, file.metadata().map_err(DataError::io(&path))?.len());
         }
-    }
-    Ok(())
-}
-
-/// Makes the names in a folder last; a no-op where folders cannot be opened.
-fn sync_folder(folder: &Path) -> Result<(), DataError> {
-    if cfg!(unix) {
-        let file = File::open(folder).map_err(DataError::io(folder))?;
-        file.sync_all().map_err(DataError::io(folder))?;
     }
     Ok(())
 }

@@ -1,13 +1,9 @@
 //! A map on disk: one safetensors file with `coefficients` [width, dimensions], `intercept`, `r_squared` and `residual`
 //! [width], all 64-bit, and the rest of the report as JSON under one key of the metadata.
 
-use std::{
-    collections::HashMap,
-    fs::{self, File},
-    io::Write,
-    path::Path,
-};
+use std::{collections::HashMap, fs, path::Path};
 
+use gensen_data::scratch;
 use ndarray::{Array1, Array2};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -82,23 +78,7 @@ impl LinearMap {
             })
             .map_err(|e| malformed(e.to_string()))?;
 
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        // As any other file: what others may not read is for the umask to say.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut scratch = builder.tempfile_in(folder).map_err(io_error)?;
-        scratch
-            .write_all(&bytes)
-            .and_then(|()| scratch.as_file().sync_all())
-            .map_err(io_error)?;
-        scratch.persist(path).map_err(|e| io_error(e.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io_error)
+        scratch::write_file(path, |file| file.write_all(&bytes)).map_err(io_error)
     }
 
     /// Reads a map that [`save`](Self::save) wrote.

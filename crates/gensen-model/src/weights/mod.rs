@@ -16,7 +16,6 @@ mod error;
 pub(crate) mod map;
 pub mod pickle;
 pub mod safetensors;
-pub mod scratch;
 mod state;
 mod tensor;
 pub mod torch;

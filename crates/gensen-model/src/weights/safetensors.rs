@@ -14,8 +14,8 @@ use safetensors::tensor::{Dtype, View};
 use safetensors::{SafeTensors, serialize_to_file};
 
 use super::map::map_file;
-use super::scratch::Scratch;
 use super::{Precision, Tensor, TensorMap, WeightsError};
+use gensen_data::scratch::Scratch;
 
 /// The longest header that is read, in bytes. An encoder's has a few hundred.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;

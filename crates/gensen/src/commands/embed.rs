@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gensen_model::weights::scratch::Scratch;
+use gensen_data::scratch::Scratch;
 use gensen_model::{ConcatEncoder, device, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
-use super::places::{distinct, writable};
+use super::places::{distinct, no_folders};
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;
@@ -114,7 +114,7 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
     outputs.extend(states.map(|path| ("--hidden-states", path)));
     outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
     distinct(&inputs, &outputs)?;
-    writable(&outputs)
+    no_folders(&outputs)
 }
 
 fn embed(arguments: &Arguments) -> Result<()> {

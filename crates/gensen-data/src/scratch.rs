@@ -4,7 +4,7 @@
 //! renamed, so that neither a crash nor a full disk leaves half of it under its own name.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Something under a scratch name, which is removed unless [renamed](Scratch::rename_to).
@@ -66,7 +66,7 @@ impl Scratch {
     pub fn rename_to(self, place: &Path) -> io::Result<()> {
         sync(&self.path)?;
         fs::rename(&self.path, place)?;
-        sync(parent(place))?;
+        sync_folder(parent(place))?;
         std::mem::forget(self);
         Ok(())
     }
@@ -85,15 +85,26 @@ impl Drop for Scratch {
 
 /// Writes a file, complete or not at all.
 ///
+/// ```
+/// use std::io::Write;
+/// # let folder = tempfile::tempdir()?;
+/// # let place = folder.path().join("words.txt");
+/// gensen_data::scratch::write_file(&place, |file| writeln!(file, "whole"))?;
+/// assert_eq!(std::fs::read_to_string(&place)?, "whole\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// If it cannot be written; then whatever was there before is still there.
-pub fn write_file(place: &Path, contents: &[u8]) -> io::Result<()> {
+pub fn write_file(
+    place: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let scratch = Scratch::file(place)?;
-    File::options()
-        .write(true)
-        .open(scratch.path())?
-        .write_all(contents)?;
+    let mut file = BufWriter::new(File::options().write(true).open(scratch.path())?);
+    fill(&mut file)?;
+    file.flush()?;
     scratch.rename_to(place)
 }
 
@@ -103,6 +114,19 @@ fn parent(place: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// Makes what was renamed in a folder survive a power cut.
+///
+/// # Errors
+///
+/// If the system cannot.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    sync(if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    })
 }
 
 /// Brings a file or the entries of a folder to the disk.
