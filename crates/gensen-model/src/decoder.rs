@@ -7,7 +7,7 @@ use gensen_data::batch::Sentences;
 use crate::config::{DecoderConfig, EncoderConfig};
 use crate::init::Initializer;
 use crate::layers::{Dense, Lookups};
-use crate::ops::{GruDirection, gather_rows, gru_scan, projection_cross_entropy};
+use crate::ops::{conditional_gru, gather_rows, projection_cross_entropy};
 use crate::packed::Packed;
 
 /// A GRU language model over target words, conditioned on a sentence vector: the vector is its
@@ -78,19 +78,12 @@ impl Decoder {
 
     /// States `[rows, hidden]` after each word the decoder read.
     fn states(&self, context: Tensor<2>, inputs: &Packed, lookups: &mut Lookups) -> Tensor<2> {
-        let sorted = gather_rows(context, inputs.order.iter().copied());
-        let steps = &inputs.steps;
-        let ranks = (0..steps.len()).flat_map(|step| 0..steps.width(step));
-        let projected = self
-            .input
-            .forward(lookups.lookup(&self.embedding, &inputs.ids));
-        let conditioned = self.context.forward(sorted.clone());
-        let direction = GruDirection {
-            projected: projected + gather_rows(conditioned, ranks),
-            weight: self.hidden.weight.val(),
-            bias: self.hidden.bias.val(),
-        };
-        gru_scan(direction, sorted, steps)
+        conditional_gru(
+            lookups.lookup(&self.embedding, &inputs.ids),
+            gather_rows(context, inputs.order.iter().copied()),
+            [&self.input, &self.context, &self.hidden].map(Dense::values),
+            &inputs.steps,
+        )
     }
 
     /// Mean cross-entropy `[1]`, in nats a target word, of `targets` given sentence vectors

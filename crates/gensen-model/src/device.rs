@@ -138,7 +138,7 @@ pub fn by_name(name: &str) -> Result<Device, DeviceError> {
         return Err(DeviceProblem::Absent(problem).of(name));
     }
     let found = found.swap_remove(place);
-    match (found.start)() {
+    match found.start() {
         Ok(_) => Ok(found.device),
         Err(problem) => Err(DeviceProblem::Broken(problem).of(name)),
     }
@@ -217,7 +217,7 @@ fn survey(family: &Family) -> impl Iterator<Item = Result<Available, DeviceError
     };
     let devices = found.into_iter().enumerate().map(move |(place, found)| {
         let name = name(place);
-        match (found.start)() {
+        match found.start() {
             Ok(description) => Ok(Available {
                 name,
                 description,

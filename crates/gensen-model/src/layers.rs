@@ -4,7 +4,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::init::Initializer;
-use crate::ops::{indices, linear};
+use crate::ops::{Affine, indices, linear};
 
 /// `y = x W^T + b`, weights `[outputs, inputs]` as PyTorch's `nn.Linear`.
 #[derive(Module, Debug)]
@@ -21,6 +21,14 @@ impl Dense {
         Self {
             weight: init.uniform(&format!("{name}.weight"), [outputs, inputs], bound),
             bias: init.uniform(&format!("{name}.bias"), [outputs], bound),
+        }
+    }
+
+    /// Its weight and bias, for an operation that they are a part of.
+    pub fn values(&self) -> Affine {
+        Affine {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
         }
     }
 

@@ -67,6 +67,11 @@ impl Steps {
         self.offsets[step]
     }
 
+    /// Of each row, its sentence's place among the sorted ones.
+    pub fn ranks(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len()).flat_map(|step| 0..self.width(step) as u32)
+    }
+
     /// How many sentences run at a step; none after the last.
     pub fn width(&self, step: usize) -> usize {
         if step < self.len() {

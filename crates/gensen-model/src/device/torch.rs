@@ -13,7 +13,7 @@ pub(super) fn cpu() -> Vec<Found> {
     vec![Found {
         device: Device::libtorch(),
         software: false,
-        start: Box::new(|| Ok(format!("libtorch on {}", cpu_description()))),
+        describe: Box::new(|| format!("libtorch on {}", cpu_description())),
     }]
 }
 
@@ -23,7 +23,7 @@ pub(super) fn cuda() -> Vec<Found> {
     let found = devices.enumerate().map(|(place, device)| Found {
         device,
         software: false,
-        start: Box::new(move || Ok(format!("libtorch on CUDA device {place}"))),
+        describe: Box::new(move || format!("libtorch on CUDA device {place}")),
     });
     found.collect()
 }

@@ -333,7 +333,7 @@ mod tch {
     use burn::tensor::{Device, Tensor};
 
     use super::*;
-    use crate::ops::{GruLayerDirection, gru_layer};
+    use crate::ops::{Affine, GruLayerDirection, conditional_gru, gru_layer};
 
     fn devices() -> Vec<LibTorchDevice> {
         let cuda = ::tch::Cuda::is_available().then_some(LibTorchDevice::Cuda(0));
@@ -354,51 +354,104 @@ mod tch {
         ]
     );
 
-    /// The states of a layer, and the gradients of its input and weights.
-    fn layer(device: &Device) -> Vec<Vec<f32>> {
-        let device = device.clone().autodiff();
-        let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
-        let (inputs, hidden) = (6, 8);
-        let data = |shape: &[usize], seed| {
-            let values = slice(numbers([shape.iter().product()], seed)).to_vec();
-            TensorData::new(values, shape.to_vec())
-        };
-        let matrix = |shape: [usize; 2], seed| Tensor::<2>::from_data(data(&shape, seed), &device);
-        let vector = |size, seed| Tensor::<1>::from_data(data(&[size], seed), &device);
-        let direction = |seed| GruLayerDirection {
-            weight_ih: matrix([3 * hidden, inputs], seed).require_grad(),
-            weight_hh: matrix([3 * hidden, hidden], seed + 1).require_grad(),
-            bias_ih: vector(3 * hidden, seed + 2).require_grad(),
-            bias_hh: vector(3 * hidden, seed + 3).require_grad(),
-        };
-        let x = matrix([steps.rows(), inputs], 1).require_grad();
-        let [forward, reverse] = [2, 6].map(direction);
-        let states = gru_layer(x.clone(), forward.clone(), reverse.clone(), &steps);
-        let gradient = matrix([steps.rows(), 2 * hidden], 10);
-        let gradients = (states.clone() * gradient).sum().backward();
-        let read = |data: TensorData| data.iter::<f32>().collect::<Vec<_>>();
-        let of_matrix = |x: &Tensor<2>| read(x.grad(&gradients).unwrap().into_data());
-        let of_vector = |x: &Tensor<1>| read(x.grad(&gradients).unwrap().into_data());
-        let mut found = vec![read(states.inner().into_data()), of_matrix(&x)];
-        for of in [&forward, &reverse] {
-            found.extend([&of.weight_ih, &of.weight_hh].map(of_matrix));
-            found.extend([&of.bias_ih, &of.bias_hh].map(of_vector));
+    /// Leaves of the graph on a device, their numbers by seeds.
+    struct Leaves {
+        device: Device,
+        matrices: Vec<Tensor<2>>,
+        vectors: Vec<Tensor<1>>,
+    }
+
+    impl Leaves {
+        fn data(shape: &[usize], seed: usize) -> TensorData {
+            let values = numbers([shape.iter().product()], seed as u32 + 1);
+            TensorData::new(slice(values).to_vec(), shape.to_vec())
         }
-        found
+
+        fn matrix(&mut self, rows: usize, columns: usize) -> Tensor<2> {
+            let data = Self::data(&[rows, columns], self.matrices.len());
+            let matrix = Tensor::from_data(data, &self.device).require_grad();
+            self.matrices.push(matrix.clone());
+            matrix
+        }
+
+        fn vector(&mut self, size: usize) -> Tensor<1> {
+            let data = Self::data(&[size], 100 + self.vectors.len());
+            let vector = Tensor::from_data(data, &self.device).require_grad();
+            self.vectors.push(vector.clone());
+            vector
+        }
+
+        fn direction(&mut self, inputs: usize, hidden: usize) -> GruLayerDirection {
+            GruLayerDirection {
+                weight_ih: self.matrix(3 * hidden, inputs),
+                weight_hh: self.matrix(3 * hidden, hidden),
+                bias_ih: self.vector(3 * hidden),
+                bias_hh: self.vector(3 * hidden),
+            }
+        }
+
+        fn affine(&mut self, outputs: usize, inputs: usize) -> Affine {
+            Affine {
+                weight: self.matrix(outputs, inputs),
+                bias: self.vector(outputs),
+            }
+        }
+    }
+
+    /// The states of a layer, and the gradients of its inputs.
+    fn run(device: &Device, layer: fn(&mut Leaves, &Steps) -> Tensor<2>) -> Vec<Vec<f32>> {
+        let mut leaves = Leaves {
+            device: device.clone().autodiff(),
+            matrices: Vec::new(),
+            vectors: Vec::new(),
+        };
+        let states = layer(&mut leaves, &Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]));
+        let weights = Leaves::data(&states.dims(), 200);
+        let weights = Tensor::<2>::from_data(weights, &leaves.device);
+        let gradients = (states.clone() * weights).sum().backward();
+        let read = |data: TensorData| data.iter::<f32>().collect::<Vec<_>>();
+        let matrices = leaves.matrices.iter().map(|x| x.grad(&gradients));
+        let matrices = matrices.map(|x| read(x.unwrap().into_data()));
+        let vectors = leaves.vectors.iter().map(|x| x.grad(&gradients));
+        let vectors = vectors.map(|x| read(x.unwrap().into_data()));
+        let states = std::iter::once(read(states.inner().into_data()));
+        states.chain(matrices).chain(vectors).collect()
+    }
+
+    fn bidirectional(leaves: &mut Leaves, steps: &Steps) -> Tensor<2> {
+        let (inputs, hidden) = (6, 8);
+        let x = leaves.matrix(steps.rows(), inputs);
+        let [forward, reverse] = [(); 2].map(|()| leaves.direction(inputs, hidden));
+        gru_layer(x, forward, reverse, steps)
+    }
+
+    fn conditional(leaves: &mut Leaves, steps: &Steps) -> Tensor<2> {
+        let (inputs, hidden) = (6, 8);
+        let x = leaves.matrix(steps.rows(), inputs);
+        let context = leaves.matrix(steps.width(0), hidden);
+        let parts = [inputs, hidden, hidden].map(|from| leaves.affine(3 * hidden, from));
+        conditional_gru(x, context, parts, steps)
     }
 
     #[test]
-    #[allow(deprecated, reason = "libtorch is asked for, and burn-tch carries it")]
     fn layers_agree() {
-        let expected = layer(&Device::flex());
-        let found = layer(&Device::libtorch());
-        for (k, (found, expected)) in found.into_iter().zip(expected).enumerate() {
-            let [found, expected] = [found, expected].map(|x| {
-                let size = x.len();
-                tensor(x, [size])
-            });
-            let what = format!("tensor {k} of states, input, weights");
-            assert_near(&what, found, expected, SUMS_NEAR);
+        for available in crate::device::Listing::new().devices {
+            if !available.name.starts_with("tch") {
+                continue;
+            }
+            let on_cuda = available.name.starts_with("tch-cuda");
+            let tolerance = if on_cuda { 5e-3 } else { SUMS_NEAR };
+            for layer in [bidirectional, conditional] {
+                let expected = run(&Device::flex(), layer);
+                let found = run(&available.device, layer);
+                assert_eq!(found.len(), expected.len());
+                for (k, (found, expected)) in found.into_iter().zip(expected).enumerate() {
+                    let size = found.len();
+                    let what = format!("{}: tensor {k} of states, gradients", available.name);
+                    let [found, expected] = [found, expected].map(|x| tensor(x, [size]));
+                    assert_near(&what, found, expected, tolerance);
+                }
+            }
         }
     }
 }

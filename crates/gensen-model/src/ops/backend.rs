@@ -12,8 +12,8 @@ use burn::tensor::TensorData;
 
 use super::adam::{AdamKernels, AdamStep};
 use super::cross_entropy::{self, CrossEntropyKernels};
-use super::gru::{self, GruKernels};
-use super::gru_layer::{self, GruLayerKernels};
+use super::gru::{self, GruInputs, GruKernels};
+use super::gru_layer::{self, BidirectionalInputs, ConditionalInputs, GruLayerKernels};
 use super::linear::{self, LinearKernels};
 use super::rows::{self, RowKernels};
 use crate::packed::Steps;
@@ -37,40 +37,26 @@ pub struct AdamState<B: Backend> {
     LibTorch: cfg(feature = "tch"),
     Remote: cfg(feature = "remote")
 )]
-#[allow(clippy::too_many_arguments, reason = "the macro routes single tensors")]
 pub trait SequenceBackend: Backend {
     /// See [`super::gru_scan`].
-    fn gru_scan(
-        projected: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        initial: FloatTensor<Self>,
-        steps: Steps,
-    ) -> FloatTensor<Self>;
+    fn gru_scan(#[extension_type] inputs: GruInputs<Self>, steps: Steps) -> FloatTensor<Self>;
 
     /// See [`super::bigru_scan`].
     fn bigru_scan(
-        forward: FloatTensor<Self>,
-        forward_weight: FloatTensor<Self>,
-        forward_bias: FloatTensor<Self>,
-        reverse: FloatTensor<Self>,
-        reverse_weight: FloatTensor<Self>,
-        reverse_bias: FloatTensor<Self>,
-        initial: FloatTensor<Self>,
+        #[extension_type] forward: GruInputs<Self>,
+        #[extension_type] reverse: GruInputs<Self>,
         steps: Steps,
     ) -> FloatTensor<Self>;
 
     /// See [`super::gru_layer`].
     fn gru_layer(
-        x: FloatTensor<Self>,
-        forward_weight_ih: FloatTensor<Self>,
-        forward_weight_hh: FloatTensor<Self>,
-        forward_bias_ih: FloatTensor<Self>,
-        forward_bias_hh: FloatTensor<Self>,
-        reverse_weight_ih: FloatTensor<Self>,
-        reverse_weight_hh: FloatTensor<Self>,
-        reverse_bias_ih: FloatTensor<Self>,
-        reverse_bias_hh: FloatTensor<Self>,
+        #[extension_type] inputs: BidirectionalInputs<Self>,
+        steps: Steps,
+    ) -> FloatTensor<Self>;
+
+    /// See [`super::conditional_gru`].
+    fn conditional_gru(
+        #[extension_type] inputs: ConditionalInputs<Self>,
         steps: Steps,
     ) -> FloatTensor<Self>;
 
@@ -109,9 +95,7 @@ pub trait SequenceBackend: Backend {
 pub trait OptimizerBackend: Backend {
     /// See [`super::adam_step`].
     fn adam_step(
-        parameter: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
+        #[extension_type] state: AdamState<Self>,
         gradient: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         step: AdamStep,
@@ -119,12 +103,10 @@ pub trait OptimizerBackend: Backend {
 
     /// See [`super::adam_rows_step`].
     fn adam_rows_step(
-        parameter: FloatTensor<Self>,
-        mean: FloatTensor<Self>,
-        variance: FloatTensor<Self>,
+        #[extension_type] state: AdamState<Self>,
         values: FloatTensor<Self>,
-        scale: FloatTensor<Self>,
         rows: Arc<[u32]>,
+        scale: FloatTensor<Self>,
         step: AdamStep,
     ) -> AdamState<Self>;
 
@@ -143,61 +125,29 @@ pub trait OptimizerBackend: Backend {
 macro_rules! concrete_backend {
     ($backend:ty) => {
         impl SequenceBackend for $backend {
-            fn gru_scan(
-                projected: FloatTensor<Self>,
-                weight: FloatTensor<Self>,
-                bias: FloatTensor<Self>,
-                initial: FloatTensor<Self>,
-                steps: Steps,
-            ) -> FloatTensor<Self> {
-                let inputs = gru::inputs::<Self>([projected, weight, bias], initial, false);
+            fn gru_scan(inputs: GruInputs<Self>, steps: Steps) -> FloatTensor<Self> {
                 gru::states::<Self>(vec![inputs], &steps)
             }
 
             fn bigru_scan(
-                forward: FloatTensor<Self>,
-                forward_weight: FloatTensor<Self>,
-                forward_bias: FloatTensor<Self>,
-                reverse: FloatTensor<Self>,
-                reverse_weight: FloatTensor<Self>,
-                reverse_bias: FloatTensor<Self>,
-                initial: FloatTensor<Self>,
+                forward: GruInputs<Self>,
+                reverse: GruInputs<Self>,
                 steps: Steps,
             ) -> FloatTensor<Self> {
-                let forward = [forward, forward_weight, forward_bias];
-                let reverse = [reverse, reverse_weight, reverse_bias];
-                let inputs = vec![
-                    gru::inputs::<Self>(forward, initial.clone(), false),
-                    gru::inputs::<Self>(reverse, initial, true),
-                ];
-                gru::states::<Self>(inputs, &steps)
+                gru::states::<Self>(vec![forward, reverse], &steps)
             }
 
-            fn gru_layer(
-                x: FloatTensor<Self>,
-                forward_weight_ih: FloatTensor<Self>,
-                forward_weight_hh: FloatTensor<Self>,
-                forward_bias_ih: FloatTensor<Self>,
-                forward_bias_hh: FloatTensor<Self>,
-                reverse_weight_ih: FloatTensor<Self>,
-                reverse_weight_hh: FloatTensor<Self>,
-                reverse_bias_ih: FloatTensor<Self>,
-                reverse_bias_hh: FloatTensor<Self>,
-                steps: Steps,
-            ) -> FloatTensor<Self> {
-                let weights = [
-                    forward_weight_ih,
-                    forward_weight_hh,
-                    forward_bias_ih,
-                    forward_bias_hh,
-                    reverse_weight_ih,
-                    reverse_weight_hh,
-                    reverse_bias_ih,
-                    reverse_bias_hh,
-                ];
-                match <Self as GruLayerKernels>::gru_layer(&x, &weights, &steps, false) {
+            fn gru_layer(inputs: BidirectionalInputs<Self>, steps: Steps) -> FloatTensor<Self> {
+                match Self::bidirectional_layer(&inputs.tensors(), &steps, false) {
                     Some(layer) => layer.states,
-                    None => gru_layer::composed::<Self>(x, weights, steps),
+                    None => gru_layer::bidirectional::<Self>(inputs, steps),
+                }
+            }
+
+            fn conditional_gru(inputs: ConditionalInputs<Self>, steps: Steps) -> FloatTensor<Self> {
+                match Self::conditional_layer(&inputs.tensors(), &steps, false) {
+                    Some(layer) => layer.states,
+                    None => gru_layer::conditional::<Self>(inputs, steps),
                 }
             }
 
@@ -233,26 +183,28 @@ macro_rules! concrete_backend {
 
         impl OptimizerBackend for $backend {
             fn adam_step(
-                parameter: FloatTensor<Self>,
-                mean: FloatTensor<Self>,
-                variance: FloatTensor<Self>,
+                state: AdamState<Self>,
                 gradient: FloatTensor<Self>,
                 scale: FloatTensor<Self>,
                 step: AdamStep,
             ) -> AdamState<Self> {
+                let AdamState {
+                    parameter,
+                    mean,
+                    variance,
+                } = state;
                 Self::adam(parameter, mean, variance, gradient, scale, step)
             }
 
             fn adam_rows_step(
-                parameter: FloatTensor<Self>,
-                mean: FloatTensor<Self>,
-                variance: FloatTensor<Self>,
+                state: AdamState<Self>,
                 values: FloatTensor<Self>,
-                scale: FloatTensor<Self>,
                 rows: Arc<[u32]>,
+                scale: FloatTensor<Self>,
                 step: AdamStep,
             ) -> AdamState<Self> {
-                Self::adam_rows([parameter, mean, variance], values, &rows, scale, step)
+                let state = [state.parameter, state.mean, state.variance];
+                Self::adam_rows(state, values, &rows, scale, step)
             }
 
             fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -287,55 +239,29 @@ where
     B: GruKernels + GruLayerKernels + LinearKernels + CrossEntropyKernels + RowKernels,
     C: CheckpointStrategy,
 {
-    fn gru_scan(
-        projected: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        initial: FloatTensor<Self>,
-        steps: Steps,
-    ) -> FloatTensor<Self> {
-        gru::scan::<B, C>([projected, weight, bias], initial, steps)
+    fn gru_scan(inputs: GruInputs<Self>, steps: Steps) -> FloatTensor<Self> {
+        gru::differentiable::<B, C, 4>(vec![inputs], &steps)
     }
 
     fn bigru_scan(
-        forward: FloatTensor<Self>,
-        forward_weight: FloatTensor<Self>,
-        forward_bias: FloatTensor<Self>,
-        reverse: FloatTensor<Self>,
-        reverse_weight: FloatTensor<Self>,
-        reverse_bias: FloatTensor<Self>,
-        initial: FloatTensor<Self>,
+        forward: GruInputs<Self>,
+        reverse: GruInputs<Self>,
         steps: Steps,
     ) -> FloatTensor<Self> {
-        let forward = [forward, forward_weight, forward_bias];
-        let reverse = [reverse, reverse_weight, reverse_bias];
-        gru::bidirectional_scan::<B, C>(forward, reverse, initial, steps)
+        gru::differentiable::<B, C, 8>(vec![forward, reverse], &steps)
     }
 
-    fn gru_layer(
-        x: FloatTensor<Self>,
-        forward_weight_ih: FloatTensor<Self>,
-        forward_weight_hh: FloatTensor<Self>,
-        forward_bias_ih: FloatTensor<Self>,
-        forward_bias_hh: FloatTensor<Self>,
-        reverse_weight_ih: FloatTensor<Self>,
-        reverse_weight_hh: FloatTensor<Self>,
-        reverse_bias_ih: FloatTensor<Self>,
-        reverse_bias_hh: FloatTensor<Self>,
-        steps: Steps,
-    ) -> FloatTensor<Self> {
-        let weights = [
-            forward_weight_ih,
-            forward_weight_hh,
-            forward_bias_ih,
-            forward_bias_hh,
-            reverse_weight_ih,
-            reverse_weight_hh,
-            reverse_bias_ih,
-            reverse_bias_hh,
-        ];
-        gru_layer::differentiable::<B, C>(&x, &weights, &steps)
-            .unwrap_or_else(|| gru_layer::composed::<Self>(x, weights, steps))
+    fn gru_layer(inputs: BidirectionalInputs<Self>, steps: Steps) -> FloatTensor<Self> {
+        let layer =
+            |inputs: &_, differentiate| B::bidirectional_layer(inputs, &steps, differentiate);
+        gru_layer::differentiable::<B, C, 9>(&inputs.tensors(), layer)
+            .unwrap_or_else(|| gru_layer::bidirectional::<Self>(inputs, steps.clone()))
+    }
+
+    fn conditional_gru(inputs: ConditionalInputs<Self>, steps: Steps) -> FloatTensor<Self> {
+        let layer = |inputs: &_, differentiate| B::conditional_layer(inputs, &steps, differentiate);
+        gru_layer::differentiable::<B, C, 8>(&inputs.tensors(), layer)
+            .unwrap_or_else(|| gru_layer::conditional::<Self>(inputs, steps.clone()))
     }
 
     fn linear(

@@ -11,7 +11,7 @@
 pub(super) mod generic;
 
 use burn::backend::{
-    Autodiff, Backend, Flex, TensorMetadata,
+    Autodiff, Backend, ExtensionType, Flex, TensorMetadata,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -29,18 +29,29 @@ use super::gru_layer::GruLayerKernels;
 use crate::packed::Steps;
 
 /// One direction's inputs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ExtensionType)]
 pub struct GruInputs<B: Backend> {
     /// `[rows, 3 * hidden]`: the input projections, biases included.
     pub projected: FloatTensor<B>,
     /// How the states follow from each other.
+    #[extension_type]
     pub recurrence: Recurrence<B>,
     /// `[3 * hidden]`: the recurrent biases.
     pub bias: FloatTensor<B>,
 }
 
+impl<B: Backend> GruInputs<B> {
+    /// All of them, in the order of a scan's parents.
+    pub(super) fn tensors(&self) -> [&FloatTensor<B>; 4] {
+        let Recurrence {
+            weight, initial, ..
+        } = &self.recurrence;
+        [&self.projected, weight, &self.bias, initial]
+    }
+}
+
 /// How the states of one direction follow from each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, ExtensionType)]
 pub struct Recurrence<B: Backend> {
     /// `[3 * hidden, hidden]`
     pub weight: FloatTensor<B>,
@@ -194,23 +205,6 @@ impl<B: GruKernels> Walked<B> {
     }
 }
 
-/// One direction's inputs from (projected, weight, bias).
-pub(super) fn inputs<B: Backend>(
-    [projected, weight, bias]: [FloatTensor<B>; 3],
-    initial: FloatTensor<B>,
-    reverse: bool,
-) -> GruInputs<B> {
-    GruInputs {
-        projected,
-        recurrence: Recurrence {
-            weight,
-            initial,
-            reverse,
-        },
-        bias,
-    }
-}
-
 /// Runs the scan without saving anything: `[rows, directions * hidden]`.
 pub(super) fn states<B: GruKernels>(
     directions: Vec<GruInputs<B>>,
@@ -244,56 +238,37 @@ fn traced<B: GruKernels>(
     (walked, side_by_side::<B>(states))
 }
 
-/// One direction; parents: projected, weight, bias, initial.
+/// One or two directions side by side; parents: the tensors of [`GruInputs`] of each.
 #[derive(Debug)]
 struct GruScan;
 
-impl<B: GruKernels> Backward<B, 4> for GruScan {
+impl<B: GruKernels, const N: usize> Backward<B, N> for GruScan {
     type State = Walked<B>;
 
     fn backward(
         self,
-        ops: Ops<Self::State, 4>,
+        ops: Ops<Self::State, N>,
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
         let gradient = gradients.consume::<B>(&ops.node);
-        for g in ops.state.backward(vec![gradient]) {
-            let values = [g.projected, g.weight, g.bias, g.initial];
-            for (parent, value) in ops.parents.iter().zip(values) {
-                if let Some(node) = parent {
-                    gradients.register::<B>(node.id, value);
-                }
+        let of_directions = match ops.state.traces.len() {
+            1 => vec![gradient],
+            directions => {
+                let (rows, width) = (gradient.shape()[0], gradient.shape()[1] / directions);
+                let columns = (0..directions).map(|k| k * width..(k + 1) * width);
+                let part = |columns| [Slice::from(0..rows), Slice::from(columns)];
+                columns
+                    .map(|columns| B::float_slice(gradient.clone(), &part(columns)))
+                    .collect()
             }
-        }
-    }
-}
-
-/// Both directions side by side; parents: projected, weight, bias of each.
-#[derive(Debug)]
-struct BiGruScan;
-
-impl<B: GruKernels> Backward<B, 6> for BiGruScan {
-    type State = Walked<B>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 6>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let gradient = gradients.consume::<B>(&ops.node);
-        let (rows, width) = (gradient.shape()[0], gradient.shape()[1]);
-        let half = |range: std::ops::Range<usize>| {
-            B::float_slice(
-                gradient.clone(),
-                &[Slice::from(0..rows), Slice::from(range)],
-            )
         };
-        let halves = vec![half(0..width / 2), half(width / 2..width)];
-        let directions = ops.state.backward(halves);
-        for (parents, g) in ops.parents.chunks(3).zip(directions) {
-            for (parent, value) in parents.iter().zip([g.projected, g.weight, g.bias]) {
+        let directions = ops.state.backward(of_directions);
+        for (parents, g) in ops.parents.chunks(4).zip(directions) {
+            for (parent, value) in parents
+                .iter()
+                .zip([g.projected, g.weight, g.bias, g.initial])
+            {
                 if let Some(node) = parent {
                     gradients.register::<B>(node.id, value);
                 }
@@ -302,47 +277,31 @@ impl<B: GruKernels> Backward<B, 6> for BiGruScan {
     }
 }
 
-/// [`super::SequenceBackend::gru_scan`] with gradients.
-pub(super) fn scan<B: GruKernels, C: CheckpointStrategy>(
-    tensors: [FloatTensor<Autodiff<B, C>>; 3],
-    initial: FloatTensor<Autodiff<B, C>>,
-    steps: Steps,
+/// One or two directions' states side by side, with gradients; `N` tensors, four a direction.
+pub(super) fn differentiable<B: GruKernels, C: CheckpointStrategy, const N: usize>(
+    directions: Vec<GruInputs<Autodiff<B, C>>>,
+    steps: &Steps,
 ) -> FloatTensor<Autodiff<B, C>> {
-    let [projected, weight, bias] = &tensors;
-    let nodes = [projected.node(), weight.node(), bias.node(), initial.node()];
-    let tensors = tensors.map(|x| x.into_primitive());
-    let directions = vec![inputs::<B>(tensors, initial.into_primitive(), false)];
+    let tensors = directions.iter().flat_map(GruInputs::tensors);
+    let nodes: Vec<_> = tensors.map(|x| x.node()).collect();
+    let Ok(nodes) = <[_; N]>::try_from(nodes) else {
+        unreachable!("{N} tensors of {} directions", directions.len())
+    };
+    let untracked = |inputs: GruInputs<Autodiff<B, C>>| GruInputs {
+        projected: inputs.projected.into_primitive(),
+        recurrence: Recurrence {
+            weight: inputs.recurrence.weight.into_primitive(),
+            initial: inputs.recurrence.initial.into_primitive(),
+            reverse: inputs.recurrence.reverse,
+        },
+        bias: inputs.bias.into_primitive(),
+    };
+    let directions = directions.into_iter().map(untracked).collect();
     match GruScan.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let (walked, states) = traced::<B>(directions, &steps);
+            let (walked, states) = traced::<B>(directions, steps);
             prepared.finish(walked, states)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(states::<B>(directions, &steps)),
-    }
-}
-
-/// [`super::SequenceBackend::bigru_scan`] with gradients.
-pub(super) fn bidirectional_scan<B: GruKernels, C: CheckpointStrategy>(
-    forward: [FloatTensor<Autodiff<B, C>>; 3],
-    reverse: [FloatTensor<Autodiff<B, C>>; 3],
-    initial: FloatTensor<Autodiff<B, C>>,
-    steps: Steps,
-) -> FloatTensor<Autodiff<B, C>> {
-    let nodes = {
-        let [a, b, c] = &forward;
-        let [d, e, f] = &reverse;
-        [a.node(), b.node(), c.node(), d.node(), e.node(), f.node()]
-    };
-    let initial = initial.into_primitive();
-    let directions = vec![
-        inputs::<B>(forward.map(|x| x.into_primitive()), initial.clone(), false),
-        inputs::<B>(reverse.map(|x| x.into_primitive()), initial, true),
-    ];
-    match BiGruScan.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let (walked, states) = traced::<B>(directions, &steps);
-            prepared.finish(walked, states)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(states::<B>(directions, &steps)),
+        OpsKind::UnTracked(prepared) => prepared.finish(states::<B>(directions, steps)),
     }
 }

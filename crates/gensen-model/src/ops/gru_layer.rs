@@ -1,13 +1,14 @@
-//! A bidirectional layer of a GRU, input projections included.
+//! Layers of GRUs, input projections included: an encoder's bidirectional layer and a decoder's layer
+//! with a context.
 //!
 //! Where a back end's own library has such layers they are one operation with a derivative of its
-//! own; elsewhere they are linear maps and a scan of both directions.
+//! own; elsewhere they are linear maps and scans.
 
 use std::fmt;
 use std::sync::Arc;
 
 use burn::backend::{
-    Autodiff, Backend, TensorMetadata,
+    Autodiff, Backend, ExtensionType, TensorMetadata,
     autodiff::{
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
@@ -18,99 +19,222 @@ use burn::backend::{
 use burn::tensor::Shape;
 
 use super::SequenceBackend;
+use super::gru::{GruInputs, Recurrence};
 use crate::packed::Steps;
 
-/// Tensors of a layer: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` of the forward direction, then
-/// of the reverse one.
-pub type LayerWeights<B> = [FloatTensor<B>; 8];
-
-/// What a layer computes.
-#[derive(Debug)]
-pub struct LayerStates<B: Backend> {
-    /// `[rows, 2 * hidden]`
-    pub states: FloatTensor<B>,
-    /// The derivative, if it was asked for.
-    pub backward: Option<LayerBackward<B>>,
+/// What a bidirectional layer takes.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct BidirectionalInputs<B: Backend> {
+    /// Words `[rows, inputs]`.
+    pub x: FloatTensor<B>,
+    /// From the first word to the last.
+    #[extension_type]
+    pub forward: DirectionWeights<B>,
+    /// From the last word to the first.
+    #[extension_type]
+    pub reverse: DirectionWeights<B>,
 }
 
-/// The gradients of the input and of the weights, in the order of [`LayerWeights`].
-pub type LayerGradients<B> = [FloatTensor<B>; 9];
+/// One direction's weights, as PyTorch has them: gates r, z, n stacked on the rows.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct DirectionWeights<B: Backend> {
+    /// `[3 * hidden, inputs]`
+    pub weight_ih: FloatTensor<B>,
+    /// `[3 * hidden, hidden]`
+    pub weight_hh: FloatTensor<B>,
+    /// `[3 * hidden]`
+    pub bias_ih: FloatTensor<B>,
+    /// `[3 * hidden]`
+    pub bias_hh: FloatTensor<B>,
+}
 
-/// Turns d loss / d states into the gradients of a layer's input and weights, once.
+/// What a layer with a context takes.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct ConditionalInputs<B: Backend> {
+    /// Words `[rows, inputs]`.
+    pub x: FloatTensor<B>,
+    /// `[sentences, hidden]` in packed order.
+    pub context: FloatTensor<B>,
+    /// From words to gates.
+    #[extension_type]
+    pub words: AffineWeights<B>,
+    /// From contexts to gates.
+    #[extension_type]
+    pub contexts: AffineWeights<B>,
+    /// From states to gates.
+    #[extension_type]
+    pub states: AffineWeights<B>,
+}
+
+/// A weight `[outputs, inputs]` and a bias `[outputs]`.
+#[derive(Clone, Debug, ExtensionType)]
+pub struct AffineWeights<B: Backend> {
+    /// `[outputs, inputs]`
+    pub weight: FloatTensor<B>,
+    /// `[outputs]`
+    pub bias: FloatTensor<B>,
+}
+
+impl<B: Backend> BidirectionalInputs<B> {
+    /// The words, then the weights of each direction.
+    pub(super) fn tensors(&self) -> [FloatTensor<B>; 9] {
+        let (f, r) = (&self.forward, &self.reverse);
+        [
+            &self.x,
+            &f.weight_ih,
+            &f.weight_hh,
+            &f.bias_ih,
+            &f.bias_hh,
+            &r.weight_ih,
+            &r.weight_hh,
+            &r.bias_ih,
+            &r.bias_hh,
+        ]
+        .map(Clone::clone)
+    }
+}
+
+impl<B: Backend> ConditionalInputs<B> {
+    /// The words and contexts, then weight and bias of words, contexts and states.
+    pub(super) fn tensors(&self) -> [FloatTensor<B>; 8] {
+        let (words, contexts, states) = (&self.words, &self.contexts, &self.states);
+        [
+            &self.x,
+            &self.context,
+            &words.weight,
+            &words.bias,
+            &contexts.weight,
+            &contexts.bias,
+            &states.weight,
+            &states.bias,
+        ]
+        .map(Clone::clone)
+    }
+}
+
+/// What a layer of `N` inputs computes.
+#[derive(Debug)]
+pub struct LayerStates<B: Backend, const N: usize> {
+    /// `[rows, width]`
+    pub states: FloatTensor<B>,
+    /// The derivative, if it was asked for.
+    pub backward: Option<LayerBackward<B, N>>,
+}
+
+/// Turns d loss / d states into the gradients of a layer's inputs, once.
 #[derive(Clone)]
-pub struct LayerBackward<B: Backend>(
-    Arc<dyn Fn(FloatTensor<B>) -> LayerGradients<B> + Send + Sync>,
+pub struct LayerBackward<B: Backend, const N: usize>(
+    Arc<dyn Fn(FloatTensor<B>) -> [FloatTensor<B>; N] + Send + Sync>,
 );
 
-impl<B: Backend> LayerBackward<B> {
+impl<B: Backend, const N: usize> LayerBackward<B, N> {
     /// What `backward` computes.
     pub fn new(
-        backward: impl Fn(FloatTensor<B>) -> LayerGradients<B> + Send + Sync + 'static,
+        backward: impl Fn(FloatTensor<B>) -> [FloatTensor<B>; N] + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(backward))
     }
 
-    /// The gradients that d loss / d states `[rows, 2 * hidden]` gives.
-    pub fn gradients(&self, states: FloatTensor<B>) -> LayerGradients<B> {
+    /// The gradients that d loss / d states `[rows, width]` gives.
+    pub fn gradients(&self, states: FloatTensor<B>) -> [FloatTensor<B>; N] {
         (self.0)(states)
     }
 }
 
-impl<B: Backend> fmt::Debug for LayerBackward<B> {
+impl<B: Backend, const N: usize> fmt::Debug for LayerBackward<B, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LayerBackward")
     }
 }
 
-/// Layers of a concrete back end.
+/// Layers of a concrete back end; none where its library has no such layer.
 pub trait GruLayerKernels: Backend {
-    /// The layer's states for `x` `[rows, inputs]`; none where the back end has no layers.
-    fn gru_layer(
-        x: &FloatTensor<Self>,
-        weights: &LayerWeights<Self>,
+    /// States `[rows, 2 * hidden]`, forward states first, each direction starting from zeros. `inputs` are
+    /// those of [`BidirectionalInputs`], in its order.
+    fn bidirectional_layer(
+        inputs: &[FloatTensor<Self>; 9],
         steps: &Steps,
         differentiate: bool,
-    ) -> Option<LayerStates<Self>> {
-        let _ = (x, weights, steps, differentiate);
+    ) -> Option<LayerStates<Self, 9>> {
+        let _ = (inputs, steps, differentiate);
+        None
+    }
+
+    /// States `[rows, hidden]`; contexts are the first states, and a term in each gate. `inputs` are those
+    /// of [`ConditionalInputs`], in its order.
+    fn conditional_layer(
+        inputs: &[FloatTensor<Self>; 8],
+        steps: &Steps,
+        differentiate: bool,
+    ) -> Option<LayerStates<Self, 8>> {
+        let _ = (inputs, steps, differentiate);
         None
     }
 }
 
-/// A layer composed of linear maps and a scan.
-pub(super) fn composed<B: SequenceBackend>(
-    x: FloatTensor<B>,
-    weights: LayerWeights<B>,
+/// A bidirectional layer composed of linear maps and a scan.
+pub(super) fn bidirectional<B: SequenceBackend>(
+    inputs: BidirectionalInputs<B>,
     steps: Steps,
 ) -> FloatTensor<B> {
-    let [
-        f_ih,
-        f_hh,
-        f_bias_ih,
-        f_bias_hh,
-        r_ih,
-        r_hh,
-        r_bias_ih,
-        r_bias_hh,
-    ] = weights;
-    let shape = Shape::new([steps.width(0), f_hh.shape()[1]]);
+    let BidirectionalInputs {
+        x,
+        forward,
+        reverse,
+    } = inputs;
+    let shape = Shape::new([steps.width(0), forward.weight_hh.shape()[1]]);
     let initial = B::float_zeros(shape, &x.device(), x.dtype().into());
-    let forward = <B as SequenceBackend>::linear(x.clone(), f_ih, f_bias_ih);
-    let reverse = <B as SequenceBackend>::linear(x, r_ih, r_bias_ih);
-    B::bigru_scan(
-        forward, f_hh, f_bias_hh, reverse, r_hh, r_bias_hh, initial, steps,
-    )
+    let direction = |weights: DirectionWeights<B>, reverse| GruInputs {
+        projected: <B as SequenceBackend>::linear(x.clone(), weights.weight_ih, weights.bias_ih),
+        recurrence: Recurrence {
+            weight: weights.weight_hh,
+            initial: initial.clone(),
+            reverse,
+        },
+        bias: weights.bias_hh,
+    };
+    B::bigru_scan(direction(forward, false), direction(reverse, true), steps)
 }
 
-/// Parents: the input and the weights.
+/// A layer with a context composed of linear maps and a scan: the context's term is computed once for
+/// all words of a sentence.
+pub(super) fn conditional<B: SequenceBackend>(
+    inputs: ConditionalInputs<B>,
+    steps: Steps,
+) -> FloatTensor<B> {
+    let ConditionalInputs {
+        x,
+        context,
+        words,
+        contexts,
+        states,
+    } = inputs;
+    let linear =
+        |x, part: AffineWeights<B>| <B as SequenceBackend>::linear(x, part.weight, part.bias);
+    let (words, contexts) = (linear(x, words), linear(context.clone(), contexts));
+    let contexts = B::gather_rows(contexts, steps.ranks().collect());
+    let inputs = GruInputs {
+        projected: B::float_add(words, contexts),
+        recurrence: Recurrence {
+            weight: states.weight,
+            initial: context,
+            reverse: false,
+        },
+        bias: states.bias,
+    };
+    B::gru_scan(inputs, steps)
+}
+
+/// Parents: the layer's inputs.
 #[derive(Debug)]
 struct Layer;
 
-impl<B: Backend> Backward<B, 9> for Layer {
-    type State = LayerBackward<B>;
+impl<B: Backend, const N: usize> Backward<B, N> for Layer {
+    type State = LayerBackward<B, N>;
 
     fn backward(
         self,
-        ops: Ops<Self::State, 9>,
+        ops: Ops<Self::State, N>,
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
@@ -125,22 +249,19 @@ impl<B: Backend> Backward<B, 9> for Layer {
 }
 
 /// The back end's own layer with gradients, if it has one.
-pub(super) fn differentiable<B: GruLayerKernels, C: CheckpointStrategy>(
-    x: &FloatTensor<Autodiff<B, C>>,
-    weights: &LayerWeights<Autodiff<B, C>>,
-    steps: &Steps,
+pub(super) fn differentiable<B: Backend, C: CheckpointStrategy, const N: usize>(
+    inputs: &[FloatTensor<Autodiff<B, C>>; N],
+    layer: impl Fn(&[FloatTensor<B>; N], bool) -> Option<LayerStates<B, N>>,
 ) -> Option<FloatTensor<Autodiff<B, C>>> {
-    let [a, b, c, d, e, f, g, h] = weights.each_ref().map(|weight| weight.node());
-    let nodes = [x.node(), a, b, c, d, e, f, g, h];
-    let inner = |tensor: &FloatTensor<Autodiff<B, C>>| tensor.clone().into_primitive();
-    let (x, weights) = (inner(x), weights.each_ref().map(inner));
+    let nodes = inputs.each_ref().map(|input| input.node());
+    let inputs = inputs
+        .each_ref()
+        .map(|input| input.clone().into_primitive());
     Some(match Layer.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let layer = B::gru_layer(&x, &weights, steps, true)?;
+            let layer = layer(&inputs, true)?;
             prepared.finish(layer.backward?, layer.states)
         }
-        OpsKind::UnTracked(prepared) => {
-            prepared.finish(B::gru_layer(&x, &weights, steps, false)?.states)
-        }
+        OpsKind::UnTracked(prepared) => prepared.finish(layer(&inputs, false)?.states),
     })
 }

@@ -54,7 +54,10 @@ pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};
 pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
 pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
-pub use gru_layer::{GruLayerKernels, LayerBackward, LayerGradients, LayerStates, LayerWeights};
+pub use gru_layer::{
+    AffineWeights, BidirectionalInputs, ConditionalInputs, DirectionWeights, GruLayerKernels,
+    LayerBackward, LayerStates,
+};
 pub use linear::LinearKernels;
 pub use rows::RowKernels;
 
@@ -109,13 +112,17 @@ pub struct GruDirection {
 }
 
 impl GruDirection {
-    /// With weights of the projections' float type.
-    fn in_one_type(self) -> Self {
+    /// With weights of the projections' float type, and the states before the first step.
+    fn into_dispatch(self, initial: Tensor<2>, reverse: bool) -> GruInputs<Dispatch> {
         let dtype = self.projected.dtype();
-        Self {
-            projected: self.projected,
-            weight: self.weight.cast(dtype),
-            bias: self.bias.cast(dtype),
+        GruInputs {
+            projected: self.projected.into_dispatch(),
+            recurrence: Recurrence {
+                weight: self.weight.cast(dtype).into_dispatch(),
+                initial: initial.into_dispatch(),
+                reverse,
+            },
+            bias: self.bias.cast(dtype).into_dispatch(),
         }
     }
 }
@@ -124,12 +131,8 @@ impl GruDirection {
 ///
 /// `initial` is `[sentences, hidden]`, sentences in packed (sorted) order.
 pub fn gru_scan(direction: GruDirection, initial: Tensor<2>, steps: &Steps) -> Tensor<2> {
-    let direction = direction.in_one_type();
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_scan(
-        direction.projected.into_dispatch(),
-        direction.weight.into_dispatch(),
-        direction.bias.into_dispatch(),
-        initial.into_dispatch(),
+        direction.into_dispatch(initial, false),
         steps.clone(),
     ))
 }
@@ -137,18 +140,12 @@ pub fn gru_scan(direction: GruDirection, initial: Tensor<2>, steps: &Steps) -> T
 /// GRU states `[rows, 2 * hidden]` of a packed batch in both directions, forward states first,
 /// each starting from zeros.
 pub fn bigru_scan(forward: GruDirection, reverse: GruDirection, steps: &Steps) -> Tensor<2> {
-    let (forward, reverse) = (forward.in_one_type(), reverse.in_one_type());
     let hidden = forward.weight.dims()[1];
-    let options = (&forward.weight.device(), forward.weight.dtype());
+    let options = (&forward.projected.device(), forward.projected.dtype());
     let initial = Tensor::<2>::zeros([steps.width(0), hidden], options);
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::bigru_scan(
-        forward.projected.into_dispatch(),
-        forward.weight.into_dispatch(),
-        forward.bias.into_dispatch(),
-        reverse.projected.into_dispatch(),
-        reverse.weight.into_dispatch(),
-        reverse.bias.into_dispatch(),
-        initial.into_dispatch(),
+        forward.into_dispatch(initial.clone(), false),
+        reverse.into_dispatch(initial, true),
         steps.clone(),
     ))
 }
@@ -167,12 +164,12 @@ pub struct GruLayerDirection {
 }
 
 impl GruLayerDirection {
-    fn cast(self, dtype: DType) -> Self {
-        Self {
-            weight_ih: self.weight_ih.cast(dtype),
-            weight_hh: self.weight_hh.cast(dtype),
-            bias_ih: self.bias_ih.cast(dtype),
-            bias_hh: self.bias_hh.cast(dtype),
+    fn into_dispatch(self, dtype: DType) -> DirectionWeights<Dispatch> {
+        DirectionWeights {
+            weight_ih: self.weight_ih.cast(dtype).into_dispatch(),
+            weight_hh: self.weight_hh.cast(dtype).into_dispatch(),
+            bias_ih: self.bias_ih.cast(dtype).into_dispatch(),
+            bias_hh: self.bias_hh.cast(dtype).into_dispatch(),
         }
     }
 }
@@ -185,17 +182,57 @@ pub fn gru_layer(
     reverse: GruLayerDirection,
     steps: &Steps,
 ) -> Tensor<2> {
-    let (forward, reverse) = (forward.cast(x.dtype()), reverse.cast(x.dtype()));
+    let dtype = x.dtype();
+    let inputs = BidirectionalInputs {
+        x: x.into_dispatch(),
+        forward: forward.into_dispatch(dtype),
+        reverse: reverse.into_dispatch(dtype),
+    };
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_layer(
-        x.into_dispatch(),
-        forward.weight_ih.into_dispatch(),
-        forward.weight_hh.into_dispatch(),
-        forward.bias_ih.into_dispatch(),
-        forward.bias_hh.into_dispatch(),
-        reverse.weight_ih.into_dispatch(),
-        reverse.weight_hh.into_dispatch(),
-        reverse.bias_ih.into_dispatch(),
-        reverse.bias_hh.into_dispatch(),
+        inputs,
+        steps.clone(),
+    ))
+}
+
+/// A weight `[outputs, inputs]` and a bias `[outputs]`.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// `[outputs, inputs]`
+    pub weight: Tensor<2>,
+    /// `[outputs]`
+    pub bias: Tensor<1>,
+}
+
+impl Affine {
+    fn into_dispatch(self, dtype: DType) -> AffineWeights<Dispatch> {
+        AffineWeights {
+            weight: self.weight.cast(dtype).into_dispatch(),
+            bias: self.bias.cast(dtype).into_dispatch(),
+        }
+    }
+}
+
+/// GRU states `[rows, hidden]` of a packed batch whose sentences have a context `[sentences, hidden]`, in
+/// packed order: their first state, and a term in each gate (Kiros et al., 2015).
+///
+/// `words`, `contexts` and `states` map words `x` `[rows, inputs]`, contexts and previous states to the
+/// gates r, z, n, which are stacked on the rows of their weights.
+pub fn conditional_gru(
+    x: Tensor<2>,
+    context: Tensor<2>,
+    [words, contexts, states]: [Affine; 3],
+    steps: &Steps,
+) -> Tensor<2> {
+    let dtype = x.dtype();
+    let inputs = ConditionalInputs {
+        x: x.into_dispatch(),
+        context: context.into_dispatch(),
+        words: words.into_dispatch(dtype),
+        contexts: contexts.into_dispatch(dtype),
+        states: states.into_dispatch(dtype),
+    };
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::conditional_gru(
+        inputs,
         steps.clone(),
     ))
 }
@@ -243,14 +280,12 @@ pub fn adam_step<const D: usize>(
     step: AdamStep,
 ) -> [Tensor<D>; 3] {
     let state = <Dispatch as OptimizerBackend>::adam_step(
-        parameter.into_dispatch(),
-        mean.into_dispatch(),
-        variance.into_dispatch(),
+        AdamState::from_tensors([parameter, mean, variance]),
         gradient.into_dispatch(),
         scale.into_dispatch(),
         step,
     );
-    [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)
+    state.into_tensors()
 }
 
 /// [`adam_step`] on a flattened matrix (and its moments) whose gradient is zero but for `rows`,
@@ -260,22 +295,35 @@ pub fn adam_step<const D: usize>(
 /// does it without the dense gradient. (Catching up on a row when it is next used would save the
 /// pass, but every reader of the weights would have to know which rows are behind.)
 pub fn adam_rows_step(
-    [parameter, mean, variance]: [Tensor<1>; 3],
+    state: [Tensor<1>; 3],
     values: Tensor<2>,
     rows: Arc<[u32]>,
     scale: Tensor<1>,
     step: AdamStep,
 ) -> [Tensor<1>; 3] {
     let state = <Dispatch as OptimizerBackend>::adam_rows_step(
-        parameter.into_dispatch(),
-        mean.into_dispatch(),
-        variance.into_dispatch(),
+        AdamState::from_tensors(state),
         values.into_dispatch(),
-        scale.into_dispatch(),
         rows,
+        scale.into_dispatch(),
         step,
     );
-    [state.parameter, state.mean, state.variance].map(Tensor::from_dispatch)
+    state.into_tensors()
+}
+
+impl AdamState<Dispatch> {
+    fn from_tensors<const D: usize>(tensors: [Tensor<D>; 3]) -> Self {
+        let [parameter, mean, variance] = tensors.map(Tensor::into_dispatch);
+        Self {
+            parameter,
+            mean,
+            variance,
+        }
+    }
+
+    fn into_tensors<const D: usize>(self) -> [Tensor<D>; 3] {
+        [self.parameter, self.mean, self.variance].map(Tensor::from_dispatch)
+    }
 }
 
 /// `[1]`: the sum of the squares of a tensor's numbers. The tensor must not be tracked.

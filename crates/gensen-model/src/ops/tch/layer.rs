@@ -1,66 +1,181 @@
-//! libtorch's own bidirectional GRU (cuDNN's on CUDA), which takes packed sentences as we have them.
+//! libtorch's own GRU (cuDNN's on CUDA), which takes packed sentences as we have them.
 
+use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
-use burn::backend::{LibTorch, TensorMetadata};
 use tch::{Kind, Tensor};
 
-use crate::ops::gru_layer::{GruLayerKernels, LayerBackward, LayerStates, LayerWeights};
+use crate::ops::gru_layer::{GruLayerKernels, LayerBackward, LayerStates};
 use crate::packed::Steps;
 
+/// cuDNN's number for a GRU, `CUDNN_GRU`.
+const CUDNN_GRU: i64 = 3;
+
 impl GruLayerKernels for LibTorch {
-    fn gru_layer(
-        x: &TchTensor,
-        weights: &LayerWeights<Self>,
+    fn bidirectional_layer(
+        inputs: &[TchTensor; 9],
         steps: &Steps,
         differentiate: bool,
-    ) -> Option<LayerStates<Self>> {
-        // cuDNN's GRU takes bf16 from torch 2.10 on; before, libtorch composes it step by step, which
-        // our scan does in fewer calls.
-        let composed = x.tensor.device().is_cuda() && x.tensor.kind() == Kind::BFloat16;
-        if steps.is_empty() || composed {
+    ) -> Option<LayerStates<Self, 9>> {
+        let [x, weights @ ..] = inputs.each_ref().map(|input| input.tensor.detach());
+        if !takes(&x, steps) {
             return None;
         }
-        // libtorch differentiates from here to the states, which Burn knows nothing of.
-        let leaf = |of: &TchTensor| of.tensor.detach().set_requires_grad(differentiate);
-        let x_leaf = leaf(x);
-        let weight_leaves = weights.each_ref().map(leaf);
+        let initial = [2, steps.width(0) as i64, weights[1].size()[1]];
+        let initial = Tensor::zeros(initial, (x.kind(), x.device()));
+        let layer = Layer::new(x, initial, weights.into(), steps, differentiate);
+        Some(layer.finish(inputs, |[x, _, weights @ ..]: [Tensor; 10]| {
+            let [a, b, c, d, e, f, g, h] = weights;
+            [x, a, b, c, d, e, f, g, h]
+        }))
+    }
+
+    /// A part of every word's input is its sentence's context: the gates are the same, since the sum of
+    /// two products is a product of what is joined.
+    fn conditional_layer(
+        inputs: &[TchTensor; 8],
+        steps: &Steps,
+        differentiate: bool,
+    ) -> Option<LayerStates<Self, 8>> {
+        let [
+            x,
+            context,
+            x_weight,
+            x_bias,
+            c_weight,
+            c_bias,
+            h_weight,
+            h_bias,
+        ] = inputs.each_ref().map(|input| input.tensor.detach());
+        if !takes(&x, steps) || context.size()[0] != steps.width(0) as i64 {
+            return None;
+        }
+        let ranks: Vec<u32> = steps.ranks().collect();
+        let ranks = super::upload_indices(&ranks, x.device());
+        let width = x.size()[1];
+        let words = Tensor::cat(&[x, context.index_select(0, &ranks)], 1);
+        let weights = vec![
+            Tensor::cat(&[x_weight, c_weight], 1),
+            h_weight,
+            x_bias + c_bias,
+            h_bias,
+        ];
+        let layer = Layer::new(words, context.unsqueeze(0), weights, steps, differentiate);
+        let ranks = TchTensor::new(ranks);
+        let share = move |[words, initial, ih, hh, bias, h_bias]: [Tensor; 6]| {
+            let ranks = &ranks;
+            let joined = words.size()[1];
+            let of_words = |joint: &Tensor| joint.narrow(1, 0, width).contiguous();
+            let of_contexts = |joint: &Tensor| joint.narrow(1, width, joined - width).contiguous();
+            let mut context = initial.squeeze_dim(0);
+            let _ = context.index_add_(0, &ranks.tensor, &of_contexts(&words));
+            [
+                of_words(&words),
+                context,
+                of_words(&ih),
+                bias.copy(),
+                of_contexts(&ih),
+                bias,
+                hh,
+                h_bias,
+            ]
+        };
+        Some(layer.finish(inputs, share))
+    }
+}
+
+/// Whether libtorch's layer is the way: cuDNN's GRU takes bf16 from torch 2.10 on; before, libtorch
+/// composes it step by step, which our scan does in fewer calls.
+fn takes(x: &Tensor, steps: &Steps) -> bool {
+    let composed = x.device().is_cuda() && x.kind() == Kind::BFloat16;
+    !steps.is_empty() && !composed
+}
+
+/// A layer that libtorch has computed.
+struct Layer {
+    /// The words, the first states, the weights: libtorch differentiates from here to the states, which
+    /// Burn knows nothing of.
+    leaves: Vec<TchTensor>,
+    /// `[rows, directions * hidden]`
+    states: TchTensor,
+    differentiable: bool,
+}
+
+impl Layer {
+    /// `initial` is `[directions, sentences, hidden]`; `weights` are `weight_ih`, `weight_hh`, `bias_ih`,
+    /// `bias_hh` of each direction.
+    fn new(
+        x: Tensor,
+        initial: Tensor,
+        mut weights: Vec<Tensor>,
+        steps: &Steps,
+        differentiable: bool,
+    ) -> Self {
+        let (inputs, hidden) = (x.size()[1], weights[1].size()[1]);
+        let bidirectional = weights.len() > 4;
+        if x.device().is_cuda() {
+            // One piece of memory, as cuDNN wants weights; else libtorch makes one, and warns each time.
+            weights = weights.iter().map(Tensor::copy).collect();
+            let _ = Tensor::internal_cudnn_rnn_flatten_weight(
+                &weights,
+                4,
+                inputs,
+                CUDNN_GRU,
+                hidden,
+                0,
+                1,
+                true,
+                bidirectional,
+            );
+        }
         let widths: Vec<i64> = (0..steps.len()).map(|t| steps.width(t) as i64).collect();
-        let hidden = weights[1].shape()[1] as i64;
-        let kind = (x.tensor.kind(), x.tensor.device());
+        let leaves = [x, initial].into_iter().chain(weights);
+        let leaves: Vec<Tensor> = leaves
+            .map(|leaf| leaf.set_requires_grad(differentiable))
+            .collect();
         let (states, _) = Tensor::gru_data(
-            &x_leaf,
+            &leaves[0],
             &Tensor::from_slice(&widths),
-            &Tensor::zeros([2, widths[0], hidden], kind),
-            &weight_leaves,
+            &leaves[1],
+            &leaves[2..],
             true,
             1,
             0.0,
-            differentiate,
-            true,
+            differentiable,
+            bidirectional,
         );
-        let result = TchTensor::new(states.detach());
-        let backward = differentiate.then(|| {
-            let states = TchTensor::new(states);
-            let [a, b, c, d, e, f, g, h] = weight_leaves;
-            let leaves = [x_leaf, a, b, c, d, e, f, g, h].map(TchTensor::new);
+        Self {
+            leaves: leaves.into_iter().map(TchTensor::new).collect(),
+            states: TchTensor::new(states),
+            differentiable,
+        }
+    }
+
+    /// The states, and their derivative by `inputs`, which `share` makes of that by the leaves.
+    fn finish<const LEAVES: usize, const N: usize>(
+        self,
+        inputs: &[TchTensor; N],
+        share: impl Fn([Tensor; LEAVES]) -> [Tensor; N] + Send + Sync + 'static,
+    ) -> LayerStates<LibTorch, N> {
+        let states = TchTensor::new(self.states.tensor.detach());
+        let backward = self.differentiable.then(|| {
             // As long as these are held, Burn does not write where the derivative still reads.
-            let held = (x.clone(), weights.clone(), result.clone());
+            let held = (inputs.clone(), states.clone());
             LayerBackward::new(move |gradient: TchTensor| {
-                let (states, _) = (&states, &held);
-                // The derivative of this sum by the states is `gradient`.
-                let sum = (&states.tensor * &gradient.tensor).sum(None);
-                let leaves = leaves.each_ref().map(|leaf| &leaf.tensor);
-                let gradients = Tensor::run_backward(&[sum], &leaves, false, false);
-                let mut gradients = gradients.into_iter().map(TchTensor::new);
-                std::array::from_fn(|k| match gradients.next() {
-                    Some(gradient) => gradient,
-                    None => unreachable!("gradient {k} of nine"),
-                })
+                let _ = &held;
+                share(self.gradients(&gradient.tensor)).map(TchTensor::new)
             })
         });
-        Some(LayerStates {
-            states: result,
-            backward,
-        })
+        LayerStates { states, backward }
+    }
+
+    fn gradients<const LEAVES: usize>(&self, states: &Tensor) -> [Tensor; LEAVES] {
+        // The derivative of this sum by the states is `states`.
+        let sum = (&self.states.tensor * states).sum(None);
+        let leaves: Vec<&Tensor> = self.leaves.iter().map(|leaf| &leaf.tensor).collect();
+        let gradients = Tensor::run_backward(&[sum], &leaves, false, false);
+        match <[Tensor; LEAVES]>::try_from(gradients) {
+            Ok(gradients) => gradients,
+            Err(gradients) => unreachable!("{} gradients of {LEAVES}", gradients.len()),
+        }
     }
 }
