@@ -1,5 +1,7 @@
 //! The head for natural language inference.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -7,6 +9,7 @@ use burn::tensor::activation::relu;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
 use crate::layers::Dense;
+use crate::ops::{Affine, linear, projection_cross_entropy};
 
 /// Dropout in front of the head.
 pub const INFERENCE_DROPOUT: f64 = 0.3;
@@ -38,8 +41,30 @@ impl InferenceHead {
         }
     }
 
-    /// Logits `[pairs, 3]`: entailment, neutral, contradiction.
-    pub fn forward(
+    /// Mean cross-entropy `[1]`, in nats a pair, of labels (0 entailment, 1 neutral, 2 contradiction)
+    /// given the sentences' vectors `[pairs, width]`, and the logits `[pairs, 3]`, which are not tracked.
+    pub fn loss(
+        &self,
+        premises: Tensor<2>,
+        hypotheses: Tensor<2>,
+        labels: Arc<[u32]>,
+        dropout: &mut Dropout,
+    ) -> (Tensor<1>, Tensor<2>) {
+        let states = self.states(premises, hypotheses, dropout);
+        let Affine { weight, bias } = self.output.values();
+        let logits = linear(
+            states.clone().inner(),
+            weight.clone().inner(),
+            bias.clone().inner(),
+        );
+        (
+            projection_cross_entropy(states, weight, bias, labels),
+            logits,
+        )
+    }
+
+    /// The hidden layer, `[pairs, hidden]`.
+    fn states(
         &self,
         premises: Tensor<2>,
         hypotheses: Tensor<2>,
@@ -48,7 +73,9 @@ impl InferenceHead {
         let difference = (premises.clone() - hypotheses.clone()).abs();
         let product = premises.clone() * hypotheses.clone();
         let features = Tensor::cat(vec![premises, hypotheses, difference, product], 1);
-        let features = dropout.apply(features, INFERENCE_DROPOUT);
-        self.output.forward(relu(self.hidden.forward(features)))
+        relu(
+            self.hidden
+                .forward(dropout.apply(features, INFERENCE_DROPOUT)),
+        )
     }
 }

@@ -81,17 +81,19 @@ impl MultitaskModel {
             .collect()
     }
 
-    /// Logits `[pairs, 3]` for entailment, neutral, contradiction; none without an inference head.
-    /// `lookups` says how the embedding's gradient is kept.
-    pub fn inference_logits(
+    /// The mean loss `[1]`, in nats a pair, and the logits `[pairs, 3]` for entailment, neutral,
+    /// contradiction, which are not tracked; none without an inference head. `lookups` says how the
+    /// embedding's gradient is kept.
+    pub fn inference_loss(
         &self,
         batch: &NliBatch,
         dropout: &mut Dropout,
         lookups: &mut Lookups,
-    ) -> Option<Tensor<2>> {
+    ) -> Option<(Tensor<1>, Tensor<2>)> {
         let head = self.inference.as_ref()?;
         let premises = self.recorded_encode(&batch.premises, dropout, lookups);
         let hypotheses = self.recorded_encode(&batch.hypotheses, dropout, lookups);
-        Some(head.forward(premises, hypotheses, dropout))
+        let labels = batch.labels.iter().map(|&label| label.into()).collect();
+        Some(head.loss(premises, hypotheses, labels, dropout))
     }
 }

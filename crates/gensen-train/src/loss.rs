@@ -1,7 +1,6 @@
 //! The loss of one batch, and the gradients it gives.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, FloatDType, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use gensen_data::batch::{Batch, Sentences};
 use gensen_model::dropout::Dropout;
 use gensen_model::ops::indices;
@@ -106,16 +105,14 @@ impl BatchLoss {
                 Self::sum(losses, counts, whole, None, lookups)
             }
             Batch::Nli(batch) => {
-                let Some(logits) = model.inference_logits(batch, dropout, &mut lookups) else {
+                let loss = model.inference_loss(batch, dropout, &mut lookups);
+                let Some((loss, logits)) = loss else {
                     return Self::sum(Vec::new(), Vec::new(), &[], None, lookups);
                 };
-                let logits = logits.cast(FloatDType::F32);
                 let pairs = batch.labels.len();
                 let labels = batch.labels.iter().map(|&label| label as usize);
                 let labels: Tensor<2, Int> = indices(&logits, labels).reshape([pairs, 1]);
-                let guesses = logits.clone().inner().argmax(1);
-                let correct = guesses.equal(labels.clone().inner()).int().sum().float();
-                let loss = -log_softmax(logits, 1).gather(1, labels).mean();
+                let correct = logits.argmax(1).equal(labels).int().sum().float();
                 Self::sum(vec![loss], counts, whole, Some(correct), lookups)
             }
         };

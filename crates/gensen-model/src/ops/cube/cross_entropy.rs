@@ -9,6 +9,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::math::{exp, ln};
 use super::{UNITS, addresses, cube_max, cube_sum, element, empty, one_unit_each};
 use crate::ops::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use crate::ops::gru::generic::rows;
@@ -140,18 +141,18 @@ fn softmax_rows<F: Float>(
     while word < words {
         let x = f32::cast_from(logits[start + word]) + f32::cast_from(bias[word]);
         if x > largest {
-            sum *= (largest - x).exp();
+            sum *= exp(largest - x);
             largest = x;
         }
-        sum += (x - largest).exp();
+        sum += exp(x - largest);
         word += units;
     }
     let all_largest = cube_max(largest);
-    let total = cube_sum(sum * (largest - all_largest).exp());
+    let total = cube_sum(sum * exp(largest - all_largest));
 
     // -log softmax(x)[target] = log sum exp(x - m) + m - x[target]
     if unit == 0 {
-        losses[first + row] = (total.ln() + all_largest - at_target) * mean;
+        losses[first + row] = (ln(total) + all_largest - at_target) * mean;
     }
     if differentiate {
         // d loss / d x = (softmax(x) - one at target) * scale
@@ -159,7 +160,7 @@ fn softmax_rows<F: Float>(
         let mut word = unit;
         while word < words {
             let x = f32::cast_from(logits[start + word]) + f32::cast_from(bias[word]);
-            let mut gradient = (x - all_largest).exp() * factor;
+            let mut gradient = exp(x - all_largest) * factor;
             if word == target {
                 gradient -= scale;
             }

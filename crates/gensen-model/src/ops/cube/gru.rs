@@ -13,6 +13,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::math::{sigmoid, tanh};
 use super::{addresses, element, empty, one_unit_each};
 use crate::ops::gru::generic::{rows, visits};
 use crate::ops::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
@@ -193,11 +194,6 @@ impl Visit {
     };
 }
 
-#[cube]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// One step's gates and states; a unit computes one number of one sentence's state.
 #[cube(launch, address_type = "dynamic")]
 fn gates_forward<F: Float>(
@@ -246,7 +242,7 @@ fn gates_forward<F: Float>(
     let r = sigmoid(f32::cast_from(projected[x]) + y_r);
     let z = sigmoid(f32::cast_from(projected[x + hidden]) + y_z);
     // n = tanh(x_n + r y_n)
-    let n = (f32::cast_from(projected[x + 2 * hidden]) + r * y_n).tanh();
+    let n = tanh(f32::cast_from(projected[x + 2 * hidden]) + r * y_n);
     // h' = (1 - z) n + z h
     states[row * hidden + j] = F::cast_from(n + z * (previous - n));
     if save {

@@ -15,6 +15,7 @@ mod cross_entropy;
 mod gru;
 #[cfg(test)]
 mod launches;
+mod math;
 mod rows;
 
 use burn::backend::{Cube, DType, cubecl::dtype_to_elem_type};
