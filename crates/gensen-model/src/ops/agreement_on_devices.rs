@@ -318,6 +318,8 @@ mod cube {
         for device in devices() {
             let [p, m, v] = adam_state(100).map(|x| on::<Cube>(&device, &x));
             let gradient = on::<Cube>(&device, &numbers([100], 4));
+            // Tensors get their place when the device comes to them, which it has before it answers.
+            back::<Cube>(gradient.clone());
             let place = |handle: &Handle| format!("{:?}", handle.clone().binding().memory);
             let before = [&p, &m, &v].map(|x| place(&x.handle));
             let after = Cube::adam(p, m, v, gradient, on::<Cube>(&device, &scale()), STEP);
