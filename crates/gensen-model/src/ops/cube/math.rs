@@ -3,6 +3,10 @@
 //! On CUDA, CubeCL takes those of its own from libdevice, which is a part of NVIDIA's toolkit: a machine
 //! with a driver alone would have no exponential. These are as exact, the same on every device, and
 //! vanish beside the memory that kernels read.
+#![allow(
+    clippy::manual_clamp,
+    reason = "a device's clamp may make a bound of what is no number"
+)]
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
