@@ -234,10 +234,13 @@ fn a_format_is_what_the_outputs_name_says() {
 fn places_that_cannot_be_written_are_refused_before_any_work() {
     let home = Home::new();
     fs::create_dir(home.path("folder.npy")).unwrap();
-    // The model is not looked at.
-    let embed = ["embed", "--model", "nowhere", "--input", "-"];
-    let embed = [&embed[..], &["--output", "folder.npy"]].concat();
-    home.refused(&embed, b"a man\n", 2, &["folder.npy", "is a folder"]);
+    for (output, problem) in [("folder.npy", "is a folder"), ("absent/v.npy", "not there")] {
+        // The model is not looked at.
+        let embed = [
+            "embed", "--model", "nowhere", "--input", "-", "--output", output,
+        ];
+        home.refused(&embed, b"a man\n", 2, &[output, problem]);
+    }
     let vectors = ["--vectors", "absent.vec"];
     home.refused(&[&EMBED[..], &vectors].concat(), b"", 1, &["absent.vec"]);
 }

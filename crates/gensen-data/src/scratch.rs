@@ -83,7 +83,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Writes a file, complete or not at all.
+/// Writes a file, complete or not at all, and syncs the names in its folder.
 ///
 /// ```
 /// use std::io::Write;

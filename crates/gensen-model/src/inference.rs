@@ -73,9 +73,7 @@ impl InferenceHead {
         let difference = (premises.clone() - hypotheses.clone()).abs();
         let product = premises.clone() * hypotheses.clone();
         let features = Tensor::cat(vec![premises, hypotheses, difference, product], 1);
-        relu(
-            self.hidden
-                .forward(dropout.apply(features, INFERENCE_DROPOUT)),
-        )
+        let features = dropout.apply(features, INFERENCE_DROPOUT);
+        relu(self.hidden.forward(features))
     }
 }

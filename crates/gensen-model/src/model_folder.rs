@@ -21,11 +21,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
+use gensen_data::scratch::{self, Scratch};
 use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
-use gensen_data::scratch::{self, Scratch};
 
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Pooling, Provenance, Score, Source};
 pub use convert::{Conversion, convert};

@@ -15,9 +15,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged: our own news and others' warnings. CubeCL's compiler for CUDA tells of each pass over each
-/// kernel, hundreds of megabytes; Burn's remote back end warns of each message that a lost connection
-/// drops, of which a run has thousands.
+/// What is logged: our own news and others' warnings. CubeCL's compiler for CUDA tells of each pass
+/// over each kernel, hundreds of megabytes; Burn's remote back end warns of each message that a lost
+/// connection drops, of which a run has thousands.
 const INFO: &str = "warn,gensen=info,burn_remote=error,burn_communication=error";
 
 /// Writes a line to standard output, whose reader may have gone.

@@ -7,9 +7,9 @@
 //! - `sums.txt` the SHA-256 of every download.
 
 use super::error::{Result, at};
+use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The data folder and its scratch area.
@@ -155,13 +155,5 @@ pub fn sync_parent(path: &Path) {
 
 /// Writes a small file so that it is there whole or not at all.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    create_parent(path)?;
-    let scratch = path.with_extension("new");
-    let mut file = File::create(&scratch).map_err(at(&scratch))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(at(&scratch))?;
-    fs::rename(&scratch, path).map_err(at(path))?;
-    sync_parent(path);
-    Ok(())
+    scratch::write_file(path, |file| file.write_all(bytes)).map_err(at(path))
 }

@@ -167,7 +167,6 @@ impl Workshop {
         let text = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::other);
         let written = text.and_then(|text| write_file(&path, |file| file.write_all(&text)));
         written.map_err(DataError::io(&path))?;
-        sync_folder(&out).map_err(DataError::io(&out))?;
 
         let _gate = lock(&cache.join(GATE))?;
         if let Some(found) = find(cache, &manifest.key) {

@@ -277,19 +277,10 @@ macro_rules! tests {
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
 mod cube {
     use burn::backend::Cube;
-    use burn_cubecl::CubeDevice;
     use burn_cubecl::cubecl::server::Handle;
 
     use super::*;
-
-    /// Every device there is; says so if there is none.
-    fn devices() -> Vec<CubeDevice> {
-        let devices = CubeDevice::enumerate_all();
-        if devices.is_empty() {
-            eprintln!("SKIPPED: no device of the Cube back end is present");
-        }
-        devices
-    }
+    use crate::ops::cube::devices_to_test as devices;
 
     tests!(
         Cube,
@@ -437,19 +428,20 @@ mod tch {
 
     #[test]
     fn layers_agree() {
-        for available in crate::device::Listing::new().devices {
-            if !available.name.starts_with("tch") {
-                continue;
-            }
-            let on_cuda = available.name.starts_with("tch-cuda");
-            let tolerance = if on_cuda { 5e-3 } else { SUMS_NEAR };
+        for device in devices() {
+            let name = match device {
+                LibTorchDevice::Cpu => "tch-cpu",
+                _ => "tch-cuda",
+            };
+            let tolerance = with_products::<LibTorch>(&device, SUMS_NEAR);
+            let device = crate::device::by_name(name).unwrap();
             for layer in [bidirectional, conditional] {
                 let expected = run(&Device::flex(), layer);
-                let found = run(&available.device, layer);
+                let found = run(&device, layer);
                 assert_eq!(found.len(), expected.len());
                 for (k, (found, expected)) in found.into_iter().zip(expected).enumerate() {
                     let size = found.len();
-                    let what = format!("{}: tensor {k} of states, gradients", available.name);
+                    let what = format!("{name}: tensor {k} of states, gradients");
                     let [found, expected] = [found, expected].map(|x| tensor(x, [size]));
                     assert_near(&what, found, expected, tolerance);
                 }

@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use gensen_data::scratch::Scratch;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, View};
 use safetensors::{SafeTensors, serialize_to_file};
 
 use super::map::map_file;
 use super::{Precision, Tensor, TensorMap, WeightsError};
-use gensen_data::scratch::Scratch;
 
 /// The longest header that is read, in bytes. An encoder's has a few hundred.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;

@@ -15,7 +15,7 @@ use ndarray::ArrayView2;
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
-use super::places::{distinct, no_folders};
+use super::places::{distinct, writable};
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;
@@ -114,7 +114,7 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
     outputs.extend(states.map(|path| ("--hidden-states", path)));
     outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
     distinct(&inputs, &outputs)?;
-    no_folders(&outputs)
+    writable(&outputs)
 }
 
 fn embed(arguments: &Arguments) -> Result<()> {

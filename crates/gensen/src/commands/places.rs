@@ -1,4 +1,4 @@
-//! Whether a command would write over what it reads, twice to one place, or over a folder.
+//! Whether a command would write over what it reads, twice to one place, or where nothing can be written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,12 +23,21 @@ pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<()
     Ok(())
 }
 
-/// Refuses outputs to files that are folders.
-pub(super) fn no_folders(outputs: &[Place<'_>]) -> Result<(), Usage> {
-    match outputs.iter().find(|(_, path)| path.is_dir()) {
-        Some((option, path)) => Err(Usage(format!("{option} {}: is a folder", path.display()))),
-        None => Ok(()),
+/// Refuses outputs to files that are folders, or whose folders are not there.
+pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
+    for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
+        let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
+        if path.is_dir() {
+            return Err(path_is("is a folder"));
+        }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(path_is("its folder is not there"));
+        }
     }
+    Ok(())
 }
 
 /// Whether they have one name in one folder, or lead to one file.

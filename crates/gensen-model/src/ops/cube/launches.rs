@@ -51,11 +51,7 @@ fn ones<const D: usize>(device: &CubeDevice, shape: [usize; D]) -> CubeTensor {
 /// One after the other, since there is one place for an observer.
 #[test]
 fn kernels_take_fewer_launches() {
-    let devices = CubeDevice::enumerate_all();
-    if devices.is_empty() {
-        eprintln!("SKIPPED: no device of the Cube back end is present");
-    }
-    for device in devices {
+    for device in super::devices_to_test() {
         gru_launches(&device);
         cross_entropy_launches(&device);
         adam_launches(&device);

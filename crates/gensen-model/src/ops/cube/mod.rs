@@ -33,6 +33,16 @@ use super::linear::LinearKernels;
 impl GruLayerKernels for Cube {}
 impl LinearKernels for Cube {}
 
+/// Every device to test on; that there is none is said.
+#[cfg(test)]
+pub(super) fn devices_to_test() -> Vec<burn_cubecl::CubeDevice> {
+    let devices = burn_cubecl::CubeDevice::enumerate_all();
+    if devices.is_empty() {
+        eprintln!("SKIPPED: no device of the Cube back end is present");
+    }
+    devices
+}
+
 /// Units (threads) of a cube (a block of threads): what every device can run.
 const UNITS: u32 = 256;
 
