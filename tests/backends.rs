@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use burn_train::Interrupter;
+use burn_train::{ExecutionStrategy, Interrupter};
 use gensen_data::prepare::{self, PreparedData};
 use gensen_model::device::{Available, Device, Listing};
 use gensen_model::model_folder::convert;
@@ -242,12 +242,12 @@ impl Home {
     ) -> Result<Outcome, TrainError> {
         let mut config = config(self.folder.path(), name);
         config.training.precision = precision;
-        let devices = std::slice::from_ref(device);
+        let strategy = ExecutionStrategy::single(device.clone());
         let interrupter = Interrupter::new();
         run::train(
             &config,
             &self.data,
-            devices,
+            &strategy,
             resume,
             &interrupter,
             &mut |_| (),

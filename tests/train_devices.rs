@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use burn::tensor::Device;
+use burn_train::{ExecutionStrategy, MultiDeviceOptim};
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
 use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
@@ -38,6 +39,13 @@ fn model() -> MultitaskModel {
     };
     let device = Device::flex().autodiff();
     MultitaskModel::new(&config, 1, &device).unwrap()
+}
+
+fn cpus(count: usize) -> ExecutionStrategy {
+    ExecutionStrategy::multi(
+        vec![Device::flex(); count],
+        MultiDeviceOptim::OptimMainDevice,
+    )
 }
 
 /// Sentences of these lengths, special words included.
@@ -83,11 +91,10 @@ fn step(batch: Batch) -> StepBatch {
 #[test]
 fn gradients_of_shares_add_up_to_those_of_the_batch() {
     let model = model();
-    let gradients = |count: usize, batch: Batch| {
-        let devices =
-            Devices::new(&Device::flex(), &vec![Device::flex(); count - 1], &model).unwrap();
+    let gradients = |count: usize, batch: StepBatch| {
+        let devices = Devices::new(&cpus(count)).unwrap();
         assert_eq!(devices.count(), count);
-        let (shares, gradients) = devices.gradients(&model, step(batch)).unwrap();
+        let (shares, gradients) = devices.gradients(&model, batch).unwrap();
         let loss = Losses::join(shares.iter().map(BatchLoss::read).collect());
         let sizes: BTreeMap<String, usize> = gensen_model::parameters::read(&model)
             .into_iter()
@@ -101,8 +108,23 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
         let gradients: BTreeMap<_, _> = gradients.by_name.iter().map(dense).collect();
         (loss, gradients, norm)
     };
-    for batch in [skip_thought(), inference()] {
-        let (loss, expected, norm) = gradients(1, batch.clone());
+    // Of the last, the other devices get the second decoder alone.
+    let translation = match skip_thought() {
+        Batch::Seq2Seq(mut batch) => Batch::Seq2Seq(Seq2SeqBatch {
+            targets: vec![batch.targets.remove(1)],
+            ..batch
+        }),
+        Batch::Nli(_) => panic!("another kind of batch"),
+    };
+    for (batch, first_decoder) in [(skip_thought(), 0), (inference(), 0), (translation, 1)] {
+        let gradients = |count: usize| {
+            let batch = StepBatch {
+                first_decoder,
+                ..step(batch.clone())
+            };
+            gradients(count, batch)
+        };
+        let (loss, expected, norm) = gradients(1);
         assert!(
             expected.len() > 10 && norm > 0.1,
             "{} {norm}",
@@ -110,7 +132,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
         );
         // With nine there is nothing to do for some.
         for count in [2, 3, 5, 9] {
-            let (found_loss, found, found_norm) = gradients(count, batch.clone());
+            let (found_loss, found, found_norm) = gradients(count);
             assert_eq!(found_loss.counts, loss.counts, "{count} devices");
             assert_eq!(found_loss.correct, loss.correct, "{count} devices");
             for (found, expected) in found_loss.losses.iter().zip(&loss.losses) {
@@ -139,9 +161,23 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
 }
 
 #[test]
+fn strategies_that_cannot_train_the_model_are_refused() {
+    let refused = |strategy: ExecutionStrategy| Devices::new(&strategy).unwrap_err().to_string();
+    let two = || vec![Device::flex(), Device::flex()];
+    let error = refused(ExecutionStrategy::multi(
+        two(),
+        MultiDeviceOptim::OptimSharded,
+    ));
+    assert!(error.contains("use OptimMainDevice"), "{error}");
+    assert!(refused(cpus(0)).contains("no device"));
+    let single = Devices::new(&ExecutionStrategy::single(Device::flex()));
+    assert_eq!(single.unwrap().count(), 1);
+}
+
+#[test]
 fn a_device_that_fails_is_named() {
     let model = model();
-    let devices = Devices::new(&Device::flex(), &[Device::flex()], &model).unwrap();
+    let devices = Devices::new(&cpus(2)).unwrap();
     let (shares, _) = devices.gradients(&model, step(inference())).unwrap();
     assert!(shares[0].read().losses[0].is_finite());
     let Batch::Nli(mut batch) = inference() else {

@@ -1,8 +1,14 @@
 //! Transfer-task evaluation of sentence vectors with SentEval's protocol.
+//!
+//! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
+//! encoders are one, on the CPU; with `cuda`, `metal`, `vulkan`, `tch` or `remote` on these devices
+//! too.
 
 pub mod baselines;
 mod chart;
 pub mod embedder;
+#[cfg(feature = "encoder")]
+mod encoder;
 pub mod error;
 mod evaluate;
 pub mod folds;
@@ -22,6 +28,8 @@ pub mod tasks;
 
 pub use chart::write_bar_chart;
 pub use embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
+#[cfg(feature = "encoder")]
+pub use encoder::EncoderEmbedder;
 pub use error::{EvalError, Result};
 pub use evaluate::{EvalOptions, Event, Report, Skipped, TaskResult, evaluate};
 pub use labelled::{LabelledVectors, labelled_vectors};

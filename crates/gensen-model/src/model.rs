@@ -1,5 +1,7 @@
 //! The multi-task model: one encoder, a decoder for each thing to say, an inference head.
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use gensen_data::batch::{NliBatch, Sentences, Seq2SeqBatch};
@@ -43,6 +45,19 @@ impl MultitaskModel {
                 .map(|hidden| InferenceHead::new(config.encoder.hidden_size, hidden, &init)),
             dropout: config.dropout,
         })
+    }
+
+    /// The encoder with these of its decoders, and the inference head if asked for and there. The
+    /// weights are shared, not copied; decoders are counted anew, and named so.
+    #[must_use]
+    pub fn part(&self, decoders: Range<usize>, inference: bool) -> Self {
+        let chosen = self.decoders.iter().skip(decoders.start);
+        Self {
+            encoder: self.encoder.clone(),
+            decoders: chosen.take(decoders.len()).cloned().collect(),
+            inference: self.inference.clone().filter(|_| inference),
+            dropout: self.dropout,
+        }
     }
 
     /// Sentence vectors `last`, `[sentences, width]` in input order, with dropout.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use burn_train::Interrupter;
+use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
 use clap::{Parser, Subcommand};
 use gensen_data::prepare::{self, PreparedData};
 use gensen_model::device::{self, DeviceError};
@@ -150,6 +150,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
     precision::check(&devices, config.training.precision)?;
+    let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
@@ -174,7 +175,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     if arguments.tui {
         let mut dashboard = Dashboard::new(config.training.steps, &interrupter);
         let mut watch = |event: run::Event<'_>| dashboard.show(&event);
-        let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
+        let outcome = run::train(&config, &data, &strategy, &resume, &interrupter, &mut watch);
         dashboard.finish();
         drop(dashboard);
         let outcome = outcome?;
@@ -183,7 +184,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     }
     let mut progress = Progress::new(config.training.steps);
     let mut watch = |event: run::Event<'_>| progress.show(&event);
-    let outcome = run::train(&config, &data, &devices, &resume, &interrupter, &mut watch);
+    let outcome = run::train(&config, &data, &strategy, &resume, &interrupter, &mut watch);
     progress.finish();
     let outcome = outcome?;
     finish(&config, &data, &folder, &outcome)?;

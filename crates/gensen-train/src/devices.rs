@@ -1,30 +1,31 @@
 //! Data-parallel training: each device computes the gradients of its share of a step's batch.
 //!
-//! The first device is the main one: it adds the gradients up, clips and updates once, and sends
-//! the weights that changed to the others.
+//! burn-train's workers run the shares: [`MultiDevicesTrainStep`], which its
+//! [`ExecutionStrategy::multi`] trains by. They are a thread for each device that brings the weights
+//! there, computes, and catches what fails. The first device is the main one: it adds the gradients
+//! up, clips and updates once. burn-train leaves it to the losses that plain sums are right; those of
+//! shares are scaled for that.
 //!
-//! burn-train has workers for this (`MultiDevicesTrainStep`), which do not fit: their gradients are
-//! dense tensors by parameter, ours of embeddings are rows; their answers come in the order in
-//! which devices finish and do not say from which, so that sums of three have no fixed order; they
-//! copy the whole model to every device in every step, and take their batches from loaders of
-//! epochs, which cannot seek. They add gradients up, as done here, and leave it to the losses that
-//! the sum is right. Its `ddp` reduces gradients by collectives, which Burn has on CUDA alone (NCCL) and
-//! which want arrays of one shape on all devices: rows of embeddings are others on each of them.
+//! burn-train's epochs are left out, for they cannot seek to a step, and so is its sum, which takes
+//! gradients as devices finish and knows no rows of embeddings. Batches are handed to the workers a
+//! step at a time, our gradients come back beside burn-train's own and are added in the order of
+//! the devices, and of the weights the workers get what the step's task uses.
 
-use std::any::Any;
-use std::collections::BTreeMap;
-use std::panic::{self, AssertUnwindSafe};
+mod trainee;
+
+use std::fmt;
+use std::slice;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::data::dataloader::DataLoaderIterator;
+use burn::tensor::{Device, ExecutionError};
+use burn_train::train::{MultiDeviceStepError, MultiDevicesTrainStep};
+use burn_train::{ExecutionStrategy, MultiDeviceOptim};
 use gensen_data::batch::Batch;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
-use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
+use self::trainee::{Answer, OneShare, Trainee};
 use crate::error::TrainError;
 use crate::loss::{self, BatchLoss};
 use crate::optimizer::StepGradients;
@@ -46,7 +47,10 @@ pub struct StepBatch {
 }
 
 /// One device's part of a step's batch.
+#[derive(Debug)]
 struct Share {
+    /// The device's place.
+    place: usize,
     batch: Batch,
     first_decoder: usize,
     seed: u64,
@@ -66,10 +70,11 @@ impl StepBatch {
         let examples = self.batch.len();
         let counts: Arc<[usize]> = loss::counts(&self.batch).into();
         let mut first = 0;
-        let share = |batch: Batch| {
+        let share = |(place, batch): (usize, Batch)| {
             let start = first;
             first += batch.len();
             Share {
+                place,
                 batch,
                 first_decoder: self.first_decoder,
                 seed: self.seed,
@@ -80,7 +85,8 @@ impl StepBatch {
                 counts: Arc::clone(&counts),
             }
         };
-        self.batch.split(devices).into_iter().map(share).collect()
+        let shares = self.batch.split(devices).into_iter();
+        shares.enumerate().map(share).collect()
     }
 }
 
@@ -102,207 +108,129 @@ impl Share {
     }
 }
 
-/// The devices of a run.
-#[derive(Debug)]
-pub struct Devices {
-    main: Device,
-    replicas: Vec<Replica>,
-}
-
-/// A copy of the model on another device, in a thread of its own. The thread ends when this is
-/// dropped.
+/// The devices of a strategy, the main one first.
 ///
-/// Tensors go from thread to thread when their device is done with them: a device's queue keeps the
-/// order of one thread's operations, not of several threads'.
-#[derive(Debug)]
-struct Replica {
-    /// Its place among the devices, counted from 1.
-    place: usize,
-    /// The device, with automatic differentiation.
-    on: Device,
-    requests: Sender<Request>,
-    answers: Receiver<Result<(BatchLoss, StepGradients), String>>,
+/// # Errors
+///
+/// A strategy by which this model is not trained, and why.
+pub fn of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
+    let (strategy, problem) = match strategy {
+        ExecutionStrategy::SingleDevice(device) => return Ok(slice::from_ref(device)),
+        ExecutionStrategy::MultiDevice(devices, MultiDeviceOptim::OptimMainDevice) => {
+            if !devices.is_empty() {
+                return Ok(devices);
+            }
+            ("ExecutionStrategy::multi", "it has no device")
+        }
+        ExecutionStrategy::MultiDevice(_, MultiDeviceOptim::OptimSharded) => (
+            "MultiDeviceOptim::OptimSharded",
+            "gradients are clipped by the norm of all of them, on one device; use OptimMainDevice",
+        ),
+        ExecutionStrategy::DistributedDataParallel { .. } => (
+            "ExecutionStrategy::ddp",
+            "collectives reduce arrays that have one shape on all devices, and gradients of \
+             embeddings are rows, others on each; use ExecutionStrategy::multi",
+        ),
+    };
+    Err(TrainError::Strategy { strategy, problem })
 }
 
-enum Request {
-    /// Answered with a share's losses and gradients.
-    Share(Share),
-    /// New values of some parameters, flattened, on the replica's device.
-    Weights(BTreeMap<String, Tensor<1>>),
+/// The devices of a run.
+pub struct Devices {
+    /// The main one first.
+    all: Vec<Device>,
+    /// None where there is one device.
+    workers: Option<MultiDevicesTrainStep<Trainee>>,
+}
+
+impl fmt::Debug for Devices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Devices").field(&self.all).finish()
+    }
 }
 
 impl Devices {
-    /// Copies `model`, which is on `main`, to the others.
-    pub fn new(
-        main: &Device,
-        others: &[Device],
-        model: &MultitaskModel,
-    ) -> Result<Self, TrainError> {
-        let replica = |(k, device): (usize, &Device)| Replica::start(k + 2, device, model);
+    /// Starts the workers of a strategy; they end when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`of`].
+    pub fn new(strategy: &ExecutionStrategy) -> Result<Self, TrainError> {
+        let all = of(strategy)?.to_vec();
+        let workers = || {
+            let on = all.iter().map(|device| device.clone().autodiff());
+            MultiDevicesTrainStep::new(&on.collect::<Vec<_>>())
+        };
         Ok(Self {
-            main: main.clone(),
-            replicas: others
-                .iter()
-                .enumerate()
-                .map(replica)
-                .collect::<Result<_, _>>()?,
+            workers: (all.len() > 1).then(workers),
+            all,
         })
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        1 + self.replicas.len()
+        self.all.len()
     }
 
     /// The losses of the shares of a step's batch and the gradients of the whole, on the main
-    /// device; `model` is the main device's. Up to the rounding of sums they are those of one device
-    /// that computes the whole batch.
+    /// device, which has `model`. Up to the rounding of sums they are those of one device that
+    /// computes the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// A device that failed.
     pub fn gradients(
         &self,
         model: &MultitaskModel,
-        batch: StepBatch,
+        mut batch: StepBatch,
     ) -> Result<(Vec<BatchLoss>, StepGradients), TrainError> {
-        let mut shares = batch.shares(self.count());
-        let others = shares.split_off(1);
-        let busy: Vec<&Replica> = self.replicas.iter().take(others.len()).collect();
-        for (replica, share) in busy.iter().zip(others) {
-            replica.ask(Request::Share(share));
-        }
         let mut losses = Vec::new();
         let mut sum = StepGradients::default();
-        for share in shares {
-            let (loss, gradients) = share.gradients(model);
-            losses.push(loss);
-            sum = gradients;
-        }
-        for replica in busy {
-            let (loss, gradients) = replica.answer()?;
-            losses.push(loss.to_device(&self.main));
-            sum = sum.add(gradients, &self.main);
-        }
-        Ok((losses, sum))
-    }
-
-    /// Sends the parameters of `names` to the other devices.
-    pub fn update(&self, model: &MultitaskModel, names: &[String]) -> Result<(), TrainError> {
-        struct Collect<'a> {
-            names: &'a [String],
-            weights: BTreeMap<String, Tensor<1>>,
-        }
-        impl ParameterVisitor for Collect<'_> {
-            fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
-                if self.names.iter().any(|wanted| wanted == name) {
-                    let size = tensor.shape().num_elements();
-                    let values = tensor.inner().reshape([size]);
-                    self.weights.insert(name.into(), values);
-                }
+        let Some(workers) = &self.workers else {
+            for share in batch.shares(1) {
+                let (loss, gradients) = share.gradients(model);
+                losses.push(loss);
+                sum = gradients;
             }
-        }
-        if self.replicas.is_empty() {
-            return Ok(());
-        }
-        let mut collect = Collect {
-            names,
-            weights: BTreeMap::new(),
+            return Ok((losses, sum));
         };
-        parameters::visit(model, &mut collect);
-        // All are sent before the first is waited for.
-        let sent = self.replicas.iter().map(|replica| {
-            let moved = |(name, values): (&String, &Tensor<1>)| {
-                (name.clone(), values.clone().to_device(&replica.on))
-            };
-            collect.weights.iter().map(moved).collect()
-        });
-        let sent: Vec<BTreeMap<String, Tensor<1>>> = sent.collect();
-        for (replica, weights) in self.replicas.iter().zip(sent) {
-            replica.settle()?;
-            replica.ask(Request::Weights(weights));
+        let main = &self.all[0];
+        let of_main = |error: ExecutionError| self.failed(0, error.to_string());
+        main.sync().map_err(of_main)?;
+        let trainee = Trainee::new(model, &batch);
+        // A part's decoders are counted from its own first.
+        batch.first_decoder = 0;
+        let mut shares = batch.shares(self.count()).into_iter();
+        let mut loaders: Vec<Box<dyn DataLoaderIterator<Share>>> = Vec::new();
+        loaders.resize_with(self.count(), || Box::new(OneShare(shares.next())));
+        let answers = workers.step(&mut loaders, &trainee);
+        let (answers, _) = answers.map_err(|error| self.step_failed(error))?;
+        let mut answers: Vec<Answer> = answers.into_iter().map(|a| a.output.item).collect();
+        answers.sort_by_key(|answer| answer.place);
+        for answer in answers {
+            let problem = |error: ExecutionError| self.failed(answer.place, error.to_string());
+            answer.done.map_err(problem)?;
+            losses.push(answer.loss.to_device(main));
+            sum = sum.add(answer.gradients, main);
         }
-        Ok(())
+        Ok((losses, sum.renamed(&trainee.model, model)))
     }
-}
 
-impl Replica {
-    fn start(place: usize, device: &Device, model: &MultitaskModel) -> Result<Self, TrainError> {
-        let (requests, receiver) = channel();
-        let (sender, answers) = channel();
-        let on = device.clone().autodiff();
-        let replica = Self {
-            place,
-            on: on.clone(),
-            requests,
-            answers,
-        };
-        let model = model.clone().fork(&on);
-        replica.settle()?;
-        thread::spawn(move || {
-            let work = AssertUnwindSafe(|| work(model, &on, &receiver, &sender));
-            if let Err(panic) = panic::catch_unwind(work) {
-                // Nobody listens when the run has ended.
-                let _ = sender.send(Err(message(&*panic)));
+    fn step_failed(&self, error: MultiDeviceStepError) -> TrainError {
+        match error {
+            MultiDeviceStepError::Workers(mut failures) if !failures.is_empty() => {
+                failures.sort_by_key(|failure| failure.device_id);
+                let first = failures.swap_remove(0);
+                self.failed(first.device_id, first.message)
             }
-        });
-        Ok(replica)
+            other => self.failed(0, other.to_string()),
+        }
     }
 
-    /// Waits until the device has what this thread has sent it.
-    fn settle(&self) -> Result<(), TrainError> {
-        self.on
-            .sync()
-            .map_err(|error| self.failed(error.to_string()))
-    }
-
-    fn failed(&self, problem: String) -> TrainError {
+    fn failed(&self, place: usize, problem: String) -> TrainError {
         TrainError::Device {
-            device: format!("{} ({:?})", self.place, self.on.clone().inner()),
+            device: format!("{} ({:?})", place + 1, self.all[place]),
             problem,
         }
     }
-
-    /// A thread that has ended says why when it is asked for an answer.
-    fn ask(&self, request: Request) {
-        let _ = self.requests.send(request);
-    }
-
-    fn answer(&self) -> Result<(BatchLoss, StepGradients), TrainError> {
-        let ended = |_| Err("its thread has ended".into());
-        let answer = self.answers.recv().unwrap_or_else(ended);
-        answer.map_err(|problem| self.failed(problem))
-    }
-}
-
-fn work(
-    mut model: MultitaskModel,
-    device: &Device,
-    requests: &Receiver<Request>,
-    answers: &Sender<Result<(BatchLoss, StepGradients), String>>,
-) {
-    struct Load(BTreeMap<String, Tensor<1>>);
-    impl ParameterMapper for Load {
-        fn map<const D: usize>(&mut self, name: &str, old: Tensor<D>) -> Tensor<D> {
-            match self.0.remove(name) {
-                Some(new) => new.reshape(old.dims()),
-                None => old,
-            }
-        }
-    }
-    for request in requests {
-        match request {
-            Request::Weights(weights) => model = parameters::map(model, &mut Load(weights)),
-            Request::Share(share) => {
-                let gradients = share.gradients(&model);
-                let settled = device.sync().map_err(|error| error.to_string());
-                if answers.send(settled.map(|()| gradients)).is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it failed without a reason").into()
 }

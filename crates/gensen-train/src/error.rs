@@ -62,6 +62,14 @@ pub enum TrainError {
         /// What it said.
         problem: String,
     },
+    /// A strategy of burn-train's by which this model is not trained.
+    #[error("{strategy}: {problem}")]
+    Strategy {
+        /// Its name.
+        strategy: &'static str,
+        /// Why it is not, and what to use instead.
+        problem: &'static str,
+    },
     /// The loss or the gradient left the finite numbers.
     #[error(
         "the {what} of task `{task}` is {value} at step {step}; the last good checkpoint is kept. \

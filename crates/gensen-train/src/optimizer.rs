@@ -206,6 +206,26 @@ impl StepGradients {
         self
     }
 
+    /// The gradients of a model of which they were taken from a part: its parameters have other
+    /// names there, but the same identities.
+    #[must_use]
+    pub fn renamed<M: Module>(self, part: &M, whole: &M) -> Self {
+        let whole = parameters::names(whole);
+        let names = parameters::names(part);
+        let names = names
+            .into_iter()
+            .filter_map(|(id, name)| Some((name, whole.get(&id)?)));
+        let names: BTreeMap<String, &String> = names.collect();
+        let renamed = |(name, gradient): (String, Gradient)| match names.get(&name) {
+            Some(&new) => (new.clone(), gradient),
+            None => (name, gradient),
+        };
+        Self {
+            by_name: self.by_name.into_iter().map(renamed).collect(),
+            loss_scale: self.loss_scale,
+        }
+    }
+
     /// The squared norm of each gradient, `[gradients]`, on the device; none without gradients.
     pub fn squared_norms(&self) -> Option<Tensor<1>> {
         let gradients = self.by_name.values();

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use burn_train::Interrupter;
+use burn_train::{ExecutionStrategy, Interrupter};
 use gensen_data::batch::BatchSize;
 use gensen_data::loader::{LoadedBatch, Loader};
 use gensen_data::order::{BatchOrder, OrderOptions};
@@ -20,7 +20,7 @@ use gensen_model::MultitaskModel;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::Config;
-use crate::devices::{Devices, StepBatch};
+use crate::devices::{self, Devices, StepBatch};
 use crate::error::TrainError;
 use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
@@ -80,18 +80,19 @@ struct Run<'a> {
 /// the seed and the step: a run that was stopped at any moment and resumed ends, on the CPU, in the
 /// same bytes as one that never stopped.
 ///
-/// Of several `devices` each takes a batch of the configured size in every step: up to the rounding
-/// of sums, N of them train as one with batches N times as large. The first one updates, validates
-/// and saves.
+/// `strategy` says on what: [`ExecutionStrategy::single`], or [`ExecutionStrategy::multi`] with
+/// [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Of several devices each takes
+/// a batch of the configured size in every step: up to the rounding of sums, N of them train as one
+/// with batches N times as large. The first one updates, validates and saves.
 pub fn train(
     config: &Config,
     data: &PreparedData,
-    devices: &[Device],
+    strategy: &ExecutionStrategy,
     resume: &Resume,
     interrupter: &Interrupter,
     watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, TrainError> {
-    let run = Run::open(config, data, devices, resume, watch)?;
+    let run = Run::open(config, data, strategy, resume, watch)?;
     let (mut run, ending) = run.steps(interrupter)?;
     let (model_step, model) = if ending == Ending::Interrupted {
         (run.state.step, run.model.valid())
@@ -114,20 +115,18 @@ impl<'a> Run<'a> {
     fn open(
         config: &'a Config,
         data: &PreparedData,
-        devices: &[Device],
+        strategy: &ExecutionStrategy,
         resume: &Resume,
         watch: &'a mut dyn FnMut(Event<'_>),
     ) -> Result<Self, TrainError> {
-        let (device, others) = devices.split_first().ok_or_else(|| TrainError::Device {
-            device: "none".into(),
-            problem: "a run needs at least one".into(),
-        })?;
+        let devices = Devices::new(strategy)?;
+        let device = strategy.main_device();
         let precision = config.training.precision;
-        precision::check(devices, precision)?;
+        precision::check(devices::of(strategy)?, precision)?;
         let folder = config.folder();
         fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
         let lock = resume::lock(&folder)?;
-        let batch = config.training.batch().times(devices.len());
+        let batch = config.training.batch().times(devices.count());
         let start = resume.start(&folder, config, batch)?;
         let resumed = start.is_some();
         let tasks = tasks(&config.tasks, &data.tasks);
@@ -202,7 +201,7 @@ impl<'a> Run<'a> {
             tasks,
             outputs,
             log,
-            devices: Devices::new(device, others, &model)?,
+            devices,
             model,
             adam,
             state,
@@ -298,9 +297,7 @@ impl<'a> Run<'a> {
         self.state.step += 1;
         let squared_norms = self.acceptable(&gradients, loaded.task)?;
         if squared_norms.is_some() {
-            let updated: Vec<String> = gradients.by_name.keys().cloned().collect();
             self.model = self.adam.step(self.model, gradients, squared_norms.clone());
-            self.devices.update(&self.model, &updated)?;
         }
         self.readback.start(QueuedStep {
             step: self.state.step,

@@ -28,15 +28,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod embedder;
-
 pub use gensen_data as data;
 pub use gensen_eval as eval;
 pub use gensen_expand as expand;
 pub use gensen_model as model;
 pub use gensen_train as train;
 
-pub use embedder::EncoderEmbedder;
+pub use gensen_eval::EncoderEmbedder;
 pub use gensen_model::{
     ConcatEncoder, EncodeError, EncodeOptions, Encoded, Pooling, SentenceEncoder, device,
 };

@@ -1,12 +1,13 @@
-//! Encoders as what an evaluation takes its vectors from.
+//! GenSen's encoders as what an evaluation takes its vectors from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gensen_eval::tasks::Pooling as TaskPooling;
-use gensen_eval::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
 use gensen_expand::{VocabularyMap, WordVectors};
 use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use ndarray::Array2;
+
+use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
+use crate::tasks::Pooling as TaskPooling;
 
 /// A [`ConcatEncoder`] whose vectors are evaluated.
 ///
@@ -14,14 +15,14 @@ use ndarray::Array2;
 /// word vectors the vocabulary is extended for each task, as the reference implementation does.
 ///
 /// ```no_run
-/// use gensen::eval::{EvalOptions, evaluate, tasks};
-/// use gensen::{ConcatEncoder, EncoderEmbedder, SentenceEncoder, device};
+/// use gensen_eval::{EncoderEmbedder, EvalOptions, evaluate, markdown, tasks};
+/// use gensen_model::{ConcatEncoder, SentenceEncoder, device};
 ///
 /// let encoder = SentenceEncoder::load("models/nli_large", &device::by_name("cpu")?)?;
 /// let mut embedder = EncoderEmbedder::new("nli_large", ConcatEncoder::new(vec![encoder])?);
 /// let options = EvalOptions::new("data/senteval", tasks::select(&["MR", "STS-B"])?);
 /// let report = evaluate(&mut embedder, &options, &|_| ())?;
-/// println!("{}", gensen::eval::markdown(&[report]));
+/// println!("{}", markdown(&[report]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
