@@ -453,3 +453,22 @@ fn wrong_input_is_named() {
     fs::remove_file(home.path("data/downstream/MR/rt-polarity.neg")).unwrap();
     home.refused(&["--tasks", "MR"], 1, &["rt-polarity.neg", "missing"]);
 }
+
+#[test]
+fn a_faulty_task_costs_only_itself() {
+    let home = Home::new();
+    fs::remove_file(home.path("data/downstream/CR/custrev.neg")).unwrap();
+    home.write("data/downstream/TREC/TREC_10.label", "WHO:x what\n");
+    let found = home.eval(&["--tasks", "CR,MR,TREC", "--output", "report.json"]);
+    assert_eq!(found.status.code(), Some(1));
+    assert!(text(&found.stdout).starts_with("MR\t"), "{found:?}");
+    let message = text(&found.stderr);
+    for part in ["failed TREC: ", "CR was not scored: ", "and 1 more"] {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+    let report = &home.json("report.json")[0];
+    assert_eq!(report["results"][0]["task"], "MR");
+    assert_eq!(report["failed"][1]["task"], "TREC");
+    let page = fs::read_to_string(home.path("report.md")).unwrap();
+    assert!(page.contains("Failed:\n\n- CR: "), "{page}");
+}

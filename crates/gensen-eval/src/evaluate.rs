@@ -70,12 +70,12 @@ pub struct TaskResult {
     pub seconds: f64,
 }
 
-/// A task that could not be run, and why.
+/// A task without scores, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skipped {
+pub struct Unscored {
     /// The task's name.
     pub task: String,
-    /// What is missing, and how to get it.
+    /// What is missing, and how to get it; or what is wrong with which file.
     pub reason: String,
 }
 
@@ -95,7 +95,10 @@ pub struct Report {
     /// Results, in the tasks' order.
     pub results: Vec<TaskResult>,
     /// Tasks without data.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<Unscored>,
+    /// Tasks whose data are faulty or do not allow their protocol.
+    #[serde(default)]
+    pub failed: Vec<Unscored>,
 }
 
 /// What is going on, for those who wait.
@@ -123,15 +126,28 @@ pub enum Event<'a> {
         cached: bool,
     },
     /// A task has no data.
-    Skipped(&'a Skipped),
+    Skipped(&'a Unscored),
+    /// A task's data are faulty.
+    Failed(&'a Unscored),
+}
+
+/// What became of a task.
+enum Outcome {
+    /// Its result, and whether it was there already.
+    Done(TaskResult, bool),
+    /// It has no data.
+    Absent,
+    /// Its data are faulty.
+    Faulty(EvalError),
 }
 
 /// Evaluates an encoder; `progress` is called from any thread.
 ///
 /// # Errors
 ///
-/// [`EvalError`] for wrong data, a failing encoder, or a cache that cannot be written. A task
-/// without any of its files is no error: it is listed as skipped.
+/// [`EvalError`] for a failing encoder, or a cache that cannot be written. What is wrong with one
+/// task's data costs only that task: the report lists it as failed, or, without any of its files, as
+/// skipped.
 pub fn evaluate(
     embedder: &mut dyn Embedder,
     options: &EvalOptions,
@@ -145,6 +161,7 @@ pub fn evaluate(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         results: Vec::new(),
         skipped: Vec::new(),
+        failed: Vec::new(),
     };
     for (index, task) in options.tasks.iter().enumerate() {
         progress(Event::Started {
@@ -152,23 +169,28 @@ pub fn evaluate(
             index,
             of: options.tasks.len(),
         });
+        let unscored = |reason| Unscored {
+            task: task.name.to_owned(),
+            reason,
+        };
         match evaluate_task(embedder, task, options, &report.embedder, progress)? {
-            Some((result, cached)) => {
+            Outcome::Done(result, cached) => {
                 progress(Event::Finished {
                     result: &result,
                     cached,
                 });
                 report.results.push(result);
             }
-            None => {
+            Outcome::Absent => {
                 let (root, fetch) = (options.data.display(), task.how_to_fetch());
-                let reason = format!("no files below {root} ({fetch})");
-                let skipped = Skipped {
-                    task: task.name.to_owned(),
-                    reason,
-                };
+                let skipped = unscored(format!("no files below {root} ({fetch})"));
                 progress(Event::Skipped(&skipped));
                 report.skipped.push(skipped);
+            }
+            Outcome::Faulty(error) => {
+                let failed = unscored(error.to_string());
+                progress(Event::Failed(&failed));
+                report.failed.push(failed);
             }
         }
     }
@@ -181,10 +203,12 @@ fn evaluate_task(
     options: &EvalOptions,
     info: &EmbedderInfo,
     progress: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Option<(TaskResult, bool)>> {
+) -> Result<Outcome> {
     let start = Instant::now();
-    let Some(data_hash) = task.data_hash(&options.data)? else {
-        return Ok(None);
+    let data_hash = match task.data_hash(&options.data) {
+        Ok(Some(hash)) => hash,
+        Ok(None) => return Ok(Outcome::Absent),
+        Err(error) => return Ok(Outcome::Faulty(error)),
     };
     let pooling = options.pooling.unwrap_or(task.best_pooling);
     let cached = options.cache.as_ref().map(|folder| {
@@ -201,10 +225,12 @@ fn evaluate_task(
         folder.join(format!("{key}.json"))
     });
     if let Some(result) = cached.as_deref().and_then(read_cached) {
-        return Ok(Some((result, true)));
+        return Ok(Outcome::Done(result, true));
     }
-    let Some(data) = task.load(&options.data)? else {
-        return Ok(None);
+    let data = match task.load(&options.data) {
+        Ok(Some(data)) => data,
+        Ok(None) => return Ok(Outcome::Absent),
+        Err(error) => return Ok(Outcome::Faulty(error)),
     };
     let vectors = vectors(embedder, info, &data, pooling, options, progress)?;
     let scoring = Scoring {
@@ -212,13 +238,19 @@ fn evaluate_task(
         folds: options.folds,
         progress: &|share| progress(Event::Training(share)),
     };
+    let scores = match score(&data, &vectors, &scoring) {
+        Ok(scores) => scores,
+        Err(error) => {
+            return Ok(Outcome::Faulty(EvalError::Task {
+                task: task.name.to_owned(),
+                folder: task.folder(&options.data).unwrap_or_default(),
+                error: error.into(),
+            }));
+        }
+    };
     let result = TaskResult {
         task: task.name.to_owned(),
-        scores: score(&data, &vectors, &scoring).map_err(|error| EvalError::Task {
-            task: task.name.to_owned(),
-            folder: task.folder(&options.data).unwrap_or_default(),
-            error: error.into(),
-        })?,
+        scores,
         pooling,
         width: vectors.vectors.ncols(),
         sentences: vectors.vectors.nrows(),
@@ -230,7 +262,7 @@ fn evaluate_task(
             Ok(serde_json::to_writer_pretty(file, &result)?)
         })?;
     }
-    Ok(Some((result, false)))
+    Ok(Outcome::Done(result, false))
 }
 
 /// The vectors of a task's sentences: cached by encoder and sentences, so that tasks with the same

@@ -259,10 +259,15 @@ fn settings(page: &mut String, report: &Report) {
             ),
         );
     }
-    if !report.skipped.is_empty() {
-        page.push_str("\nSkipped:\n\n");
-        for skipped in &report.skipped {
-            push(page, format_args!("- {}: {}", skipped.task, skipped.reason));
+    for (title, tasks) in [("Failed", &report.failed), ("Skipped", &report.skipped)] {
+        if !tasks.is_empty() {
+            push(page, format_args!("\n{title}:\n"));
+        }
+        for unscored in tasks {
+            push(
+                page,
+                format_args!("- {}: {}", unscored.task, unscored.reason),
+            );
         }
     }
 }

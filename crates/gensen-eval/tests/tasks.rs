@@ -296,9 +296,12 @@ fn wrong_files_are_named_with_their_lines() {
             Some(text) => write(folder.path(), file, text),
             None => fs::remove_file(folder.path().join(file)).unwrap(),
         }
-        let error = run(folder.path(), &[task], &mut Hashed::new())
-            .unwrap_err()
-            .to_string();
+        let other = if task == "MR" { "TREC" } else { "MR" };
+        let report = run(folder.path(), &[task, other], &mut Hashed::new()).unwrap();
+        assert_eq!(report.failed.len(), 1, "{task}: {report:?}");
+        assert_eq!(report.failed[0].task, *select(&[task]).unwrap()[0].name);
+        assert_eq!(report.results.len(), 1, "the other task: {report:?}");
+        let error = &report.failed[0].reason;
         for part in expected {
             assert!(
                 error.contains(part),
@@ -361,8 +364,8 @@ fn folds_that_would_be_empty_are_refused() {
         let few = sentences("some", 9);
         write(folder.path(), &format!("downstream/MR/{file}"), &few);
     }
-    let error = run(folder.path(), &["MR"], &mut Hashed::new()).unwrap_err();
-    let message = error.to_string();
+    let report = run(folder.path(), &["MR"], &mut Hashed::new()).unwrap();
+    let message = &report.failed[0].reason;
     for part in ["MR (", "downstream/MR)", "10 folds", "has 9"] {
         assert!(message.contains(part), "{message:?} does not say {part:?}");
     }

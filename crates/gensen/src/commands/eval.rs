@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling, TASKS, Task};
-use gensen_eval::{EvalOptions, beaten_by_chance, evaluate, write_report};
+use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, write_report};
 use gensen_model::device;
 
 use super::Usage;
@@ -203,6 +203,14 @@ fn eval(arguments: &Arguments) -> Result<()> {
     if let Some(embedder) = embedders.first_mut() {
         Pictures::new(&arguments.pictures, map_task.unwrap_or(first))
             .make(&mut **embedder, &options)?;
+    }
+    let failed: Vec<&Unscored> = reports.iter().flat_map(|report| &report.failed).collect();
+    if let Some(first) = failed.first() {
+        let others = match failed.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more, named above)"),
+        };
+        anyhow::bail!("{} was not scored: {}{others}", first.task, first.reason);
     }
     Ok(())
 }

@@ -53,6 +53,13 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Where nobody reads notes, none are needed.
+    fn note(&self, line: &str) {
+        self.bars.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        });
+    }
+
     /// Clears the bars; an error if scores could not be printed.
     pub(super) fn finish(self) -> Result<()> {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,11 +92,10 @@ impl<'a> Progress<'a> {
                 self.bars.suspend(|| self.print(&line));
             }
             Event::Skipped(skipped) if self.names_skipped => {
-                let line = format!("skipped {}: {}", skipped.task, skipped.reason);
-                // Where nobody reads notes, none are needed.
-                self.bars.suspend(|| {
-                    let _ = writeln!(std::io::stderr(), "{line}");
-                });
+                self.note(&format!("skipped {}: {}", skipped.task, skipped.reason));
+            }
+            Event::Failed(failed) => {
+                self.note(&format!("failed {}: {}", failed.task, failed.reason));
             }
             _ => {}
         }
