@@ -131,8 +131,12 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Brings a file or the entries of a folder to the disk.
 fn sync(path: &Path) -> io::Result<()> {
-    if cfg!(unix) || !path.is_dir() {
-        File::open(path)?.sync_all()?;
+    if !path.is_dir() {
+        // Windows syncs what is open for writing alone, and has no such thing for folders.
+        File::options().write(true).open(path)?.sync_all()
+    } else if cfg!(unix) {
+        File::open(path)?.sync_all()
+    } else {
+        Ok(())
     }
-    Ok(())
 }
