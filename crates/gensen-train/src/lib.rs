@@ -1,6 +1,31 @@
 //! Multi-task training of the GenSen sentence encoder.
 //!
 //! One encoder is shared by all tasks; each step trains one of them. See `docs/training.md`.
+//!
+//! Three steps of the embedded sample's configuration; a second device would be another one in the
+//! list:
+//!
+//! ```
+//! use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
+//! use gensen_data::prepare::prepare;
+//! use gensen_model::device;
+//! use gensen_train::config::Config;
+//! use gensen_train::run::{Resume, train};
+//!
+//! # let scratch = tempfile::tempdir()?;
+//! # let folder = scratch.path().display();
+//! let set = ["training.steps=3", "model.hidden_size=32"];
+//! let mut set = set.map(String::from).to_vec();
+//! set.push(format!("run.folder={folder}"));
+//! let config = Config::load(None, &set)?;
+//! let shards = config.folder().join("shards");
+//! let data = prepare(&config.tasks, &config.data_options(0), &shards, &config.run.data, &|_| ())?;
+//! let devices = vec![device::by_name("cpu")?];
+//! let on = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+//! let done = train(&config, &data, &on, &Resume::Auto, &Interrupter::new(), &mut |_| ())?;
+//! assert_eq!(done.step, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod checkpoint;
 pub mod config;
