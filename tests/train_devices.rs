@@ -161,6 +161,24 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
 }
 
 #[test]
+fn gradients_of_shares_keep_the_loss_scale() {
+    let model = model();
+    let gradients = |count: usize, loss_scale: f32| {
+        let mut batch = step(skip_thought());
+        batch.autocast.loss_scale = loss_scale;
+        let devices = Devices::new(&cpus(count)).unwrap();
+        devices.gradients(&model, batch).unwrap().1
+    };
+    let expected = gradients(1, 1.0).norm();
+    for count in [1, 2, 3] {
+        let scaled = gradients(count, 1024.0);
+        assert_eq!(scaled.loss_scale, 1024.0, "{count} devices");
+        let off = (scaled.norm() - expected).abs() / expected;
+        assert!(off <= 1e-6, "{count} devices: {off}");
+    }
+}
+
+#[test]
 fn strategies_that_cannot_train_the_model_are_refused() {
     let refused = |strategy: ExecutionStrategy| Devices::new(&strategy).unwrap_err().to_string();
     let two = || vec![Device::flex(), Device::flex()];

@@ -108,12 +108,8 @@ impl Share {
     }
 }
 
-/// The devices of a strategy, the main one first.
-///
-/// # Errors
-///
-/// A strategy by which this model is not trained, and why.
-pub fn of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
+/// The devices of a strategy, the main one first; an error says why this model is not trained by it.
+fn devices_of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
     let (strategy, problem) = match strategy {
         ExecutionStrategy::SingleDevice(device) => return Ok(slice::from_ref(device)),
         ExecutionStrategy::MultiDevice(devices, MultiDeviceOptim::OptimMainDevice) => {
@@ -154,9 +150,9 @@ impl Devices {
     ///
     /// # Errors
     ///
-    /// Those of [`of`].
+    /// A strategy by which this model is not trained, and why.
     pub fn new(strategy: &ExecutionStrategy) -> Result<Self, TrainError> {
-        let all = of(strategy)?.to_vec();
+        let all = devices_of(strategy)?.to_vec();
         let workers = || {
             let on = all.iter().map(|device| device.clone().autodiff());
             MultiDevicesTrainStep::new(&on.collect::<Vec<_>>())
@@ -165,6 +161,11 @@ impl Devices {
             workers: (all.len() > 1).then(workers),
             all,
         })
+    }
+
+    /// The main one first.
+    pub fn all(&self) -> &[Device] {
+        &self.all
     }
 
     /// How many there are.
@@ -184,19 +185,13 @@ impl Devices {
         model: &MultitaskModel,
         mut batch: StepBatch,
     ) -> Result<(Vec<BatchLoss>, StepGradients), TrainError> {
-        let mut losses = Vec::new();
-        let mut sum = StepGradients::default();
         let Some(workers) = &self.workers else {
-            for share in batch.shares(1) {
-                let (loss, gradients) = share.gradients(model);
-                losses.push(loss);
-                sum = gradients;
-            }
-            return Ok((losses, sum));
+            let shares = batch.shares(1);
+            let answers = shares.iter().map(|share| share.gradients(model));
+            return Ok(self.sum(answers.collect()));
         };
-        let main = &self.all[0];
         let of_main = |error: ExecutionError| self.failed(0, error.to_string());
-        main.sync().map_err(of_main)?;
+        self.all[0].sync().map_err(of_main)?;
         let trainee = Trainee::new(model, &batch);
         // A part's decoders are counted from its own first.
         batch.first_decoder = 0;
@@ -204,27 +199,37 @@ impl Devices {
         let mut loaders: Vec<Box<dyn DataLoaderIterator<Share>>> = Vec::new();
         loaders.resize_with(self.count(), || Box::new(OneShare(shares.next())));
         let answers = workers.step(&mut loaders, &trainee);
-        let (answers, _) = answers.map_err(|error| self.step_failed(error))?;
+        let (answers, _) = answers.map_err(|error| self.step_failed(&error))?;
         let mut answers: Vec<Answer> = answers.into_iter().map(|a| a.output.item).collect();
         answers.sort_by_key(|answer| answer.place);
-        for answer in answers {
-            let problem = |error: ExecutionError| self.failed(answer.place, error.to_string());
-            answer.done.map_err(problem)?;
-            losses.push(answer.loss.to_device(main));
-            sum = sum.add(answer.gradients, main);
-        }
-        Ok((losses, sum.renamed(&trainee.model, model)))
+        let done = |answer: Answer| match answer.done {
+            Ok(()) => Ok((answer.loss, answer.gradients)),
+            Err(error) => Err(self.failed(answer.place, error.to_string())),
+        };
+        let answers = answers.into_iter().map(done).collect::<Result<_, _>>()?;
+        let (losses, gradients) = self.sum(answers);
+        Ok((losses, gradients.renamed(&trainee.model, model)))
     }
 
-    fn step_failed(&self, error: MultiDeviceStepError) -> TrainError {
-        match error {
-            MultiDeviceStepError::Workers(mut failures) if !failures.is_empty() => {
-                failures.sort_by_key(|failure| failure.device_id);
-                let first = failures.swap_remove(0);
-                self.failed(first.device_id, first.message)
-            }
-            other => self.failed(0, other.to_string()),
+    /// What the devices have computed, in their order: the losses on the main device, and there the
+    /// sum of the gradients.
+    fn sum(&self, answers: Vec<(BatchLoss, StepGradients)>) -> (Vec<BatchLoss>, StepGradients) {
+        let main = &self.all[0];
+        let (losses, gradients): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        let losses = losses.into_iter().map(|loss| loss.to_device(main));
+        let sum = gradients
+            .into_iter()
+            .reduce(|sum, more| sum.add(more, main));
+        (losses.collect(), sum.unwrap_or_default())
+    }
+
+    fn step_failed(&self, error: &MultiDeviceStepError) -> TrainError {
+        if let MultiDeviceStepError::Workers(failures) = error
+            && let Some(first) = failures.iter().min_by_key(|failure| failure.device_id)
+        {
+            return self.failed(first.device_id, first.message.clone());
         }
+        self.failed(0, error.to_string())
     }
 
     fn failed(&self, place: usize, problem: String) -> TrainError {

@@ -20,7 +20,7 @@ use gensen_model::MultitaskModel;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::Config;
-use crate::devices::{self, Devices, StepBatch};
+use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
 use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
         let devices = Devices::new(strategy)?;
         let device = strategy.main_device();
         let precision = config.training.precision;
-        precision::check(devices::of(strategy)?, precision)?;
+        precision::check(devices.all(), precision)?;
         let folder = config.folder();
         fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
         let lock = resume::lock(&folder)?;
