@@ -41,7 +41,7 @@ pub fn write_bar_chart(reports: &[Report], task: &str, path: &Path) -> Result<()
         path: path.to_owned(),
         problem: format!("could not draw the chart: {error}"),
     })?;
-    write_whole(path, |file| std::io::Write::write_all(file, svg.as_bytes()))
+    write_whole(path, |file| file.write_all(svg.as_bytes()))
 }
 
 fn draw(

@@ -1,10 +1,11 @@
 //! A whole evaluation: task by task, each result kept as soon as it is there.
 
 use std::fs;
-use std::io::BufWriter;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use gensen_data::scratch;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +97,7 @@ pub struct Report {
     pub results: Vec<TaskResult>,
     /// Tasks without data.
     pub skipped: Vec<Unscored>,
-    /// Tasks whose data are faulty or do not allow their protocol.
+    /// Tasks whose data are faulty, or, with the encoder's vectors, do not allow their protocol.
     #[serde(default)]
     pub failed: Vec<Unscored>,
 }
@@ -127,7 +128,7 @@ pub enum Event<'a> {
     },
     /// A task has no data.
     Skipped(&'a Unscored),
-    /// A task's data are faulty.
+    /// A task's data are faulty or do not allow its protocol.
     Failed(&'a Unscored),
 }
 
@@ -137,7 +138,7 @@ enum Outcome {
     Done(TaskResult, bool),
     /// It has no data.
     Absent,
-    /// Its data are faulty.
+    /// Its data are faulty or do not allow its protocol.
     Faulty(EvalError),
 }
 
@@ -289,7 +290,7 @@ pub(crate) fn vectors(
     let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
     if let Some(path) = cache {
         write_whole(path, |file| {
-            ndarray_npy::WriteNpyExt::write_npy(&found, &mut *file).map_err(std::io::Error::other)
+            ndarray_npy::WriteNpyExt::write_npy(&found, file).map_err(io::Error::other)
         })?;
     }
     Ok(Vectors::new(&sentences, found))
@@ -311,26 +312,10 @@ fn read_cached(path: &Path) -> Option<TaskResult> {
         .ok()
 }
 
-/// Writes a file under a scratch name and renames it, so that it is complete or absent.
+/// [`scratch::write_file`] with this crate's error.
 pub(crate) fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let scratch = path.with_file_name(name);
-    let attempt = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = BufWriter::new(fs::File::create(&scratch)?);
-        write(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        fs::rename(&scratch, path)
-    };
-    attempt().map_err(|error| {
-        // The error in hand says more than one about the scratch file would.
-        let _ = fs::remove_file(&scratch);
-        EvalError::io(path)(error)
-    })
+    scratch::write_file(path, fill).map_err(EvalError::io(path))
 }

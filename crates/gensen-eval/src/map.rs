@@ -137,7 +137,7 @@ pub fn write_map(points: ArrayView2<'_, f32>, labels: &[String], path: &Path) ->
         path: path.to_owned(),
         problem: format!("could not draw the map: {error}"),
     })?;
-    write_whole(path, |file| std::io::Write::write_all(file, svg.as_bytes()))
+    write_whole(path, |file| file.write_all(svg.as_bytes()))
 }
 
 fn draw(

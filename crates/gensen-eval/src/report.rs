@@ -59,7 +59,7 @@ pub fn write_report(reports: &[Report], json: &Path) -> Result<()> {
         push(&mut page, format_args!("![{task}]({folder}/{task}.svg)\n"));
     }
     write_whole(&json.with_extension("md"), |file| {
-        std::io::Write::write_all(file, page.as_bytes())
+        file.write_all(page.as_bytes())
     })?;
     write_json(reports, json)
 }

@@ -13,11 +13,10 @@
 //! use gensen_train::run::{Resume, train};
 //!
 //! # let scratch = tempfile::tempdir()?;
-//! # let folder = scratch.path().display();
-//! let set = ["training.steps=3", "model.hidden_size=32"];
-//! let mut set = set.map(String::from).to_vec();
-//! set.push(format!("run.folder={folder}"));
-//! let config = Config::load(None, &set)?;
+//! let set = ["training.steps=3", "model.hidden_size=32"].map(String::from);
+//! let mut config = Config::load(None, &set)?;
+//! config.run.folder = Some("runs/tiny".into());
+//! # config.run.folder = Some(scratch.path().into());
 //! let shards = config.folder().join("shards");
 //! let data = prepare(&config.tasks, &config.data_options(0), &shards, &config.run.data, &|_| ())?;
 //! let devices = vec![device::by_name("cpu")?];
