@@ -9,8 +9,8 @@ use std::fs;
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, MultiDeviceOptim};
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
-use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::{MultitaskModel, Pooling};
 use gensen_train::devices::{Devices, StepBatch};
 use gensen_train::loss::{BatchLoss, Losses};
 use gensen_train::precision::Autocast;
@@ -35,6 +35,10 @@ fn model() -> MultitaskModel {
         },
         decoders: vec![decoder.clone(), decoder],
         inference_hidden: Some(16),
+        contrasts: Vec::new(),
+        distillations: Vec::new(),
+        classifiers: Vec::new(),
+        pooling: Pooling::Last,
         dropout: 0.3,
     };
     let device = Device::flex().autodiff();
@@ -81,7 +85,7 @@ fn inference() -> Batch {
 fn step(batch: Batch) -> StepBatch {
     StepBatch {
         batch,
-        first_decoder: 0,
+        head: 0,
         seed: 5,
         step: 17,
         autocast: Autocast::default(),
@@ -114,12 +118,12 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
             targets: vec![batch.targets.remove(1)],
             ..batch
         }),
-        Batch::Nli(_) => panic!("another kind of batch"),
+        _ => panic!("another kind of batch"),
     };
-    for (batch, first_decoder) in [(skip_thought(), 0), (inference(), 0), (translation, 1)] {
+    for (batch, head) in [(skip_thought(), 0), (inference(), 0), (translation, 1)] {
         let gradients = |count: usize| {
             let batch = StepBatch {
-                first_decoder,
+                head,
                 ..step(batch.clone())
             };
             gradients(count, batch)

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
-use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
 use gensen_model::dropout::Dropout;
 use gensen_model::parameters::{self, NamedTensor};
+use gensen_model::{MultitaskModel, Pooling};
 use gensen_train::loss::{self, BatchLoss};
 use gensen_train::optimizer::{Adam, AdamConfig, StepGradients};
 use gensen_train::precision::Autocast;
@@ -213,6 +213,10 @@ fn config(init: &BTreeMap<String, NamedTensor>, order: &[usize]) -> MultitaskCon
             })
             .collect(),
         inference_hidden: init.get("nli_decoder.1.bias").map(|bias| bias.shape[0]),
+        contrasts: Vec::new(),
+        distillations: Vec::new(),
+        classifiers: Vec::new(),
+        pooling: Pooling::Last,
         dropout: 0.0,
     }
 }

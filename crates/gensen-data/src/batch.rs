@@ -125,21 +125,67 @@ pub struct NliBatch {
     pub labels: Vec<u8>,
 }
 
+/// Sentences that belong together, to be told from the rest of the batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PairsBatch {
+    /// First sentences.
+    pub first: Sentences,
+    /// Their partners.
+    pub second: Sentences,
+    /// For each pair a sentence that does not belong to the first one; without any word where the
+    /// pair has none.
+    pub negatives: Sentences,
+}
+
+/// Sentences and a teacher's vectors of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DistillationBatch {
+    /// What the encoder reads.
+    pub sentences: Sentences,
+    /// `[sentences, width]`, row after row.
+    pub vectors: Vec<f32>,
+}
+
+/// Sentences, or pairs of them, with labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClassificationBatch {
+    /// The sentences, or the first ones of pairs.
+    pub first: Sentences,
+    /// The second ones of pairs.
+    pub second: Option<Sentences>,
+    /// Numbers among the task's labels.
+    pub labels: Vec<u32>,
+}
+
 /// One step's examples of one task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Batch {
     /// A sequence-to-sequence task.
     Seq2Seq(Seq2SeqBatch),
     /// Natural language inference.
     Nli(NliBatch),
+    /// Pairs by contrast, and skip-thought by contrast.
+    Pairs(PairsBatch),
+    /// A teacher's vectors.
+    Distillation(DistillationBatch),
+    /// Sentences or pairs with labels.
+    Classification(ClassificationBatch),
 }
 
 impl Batch {
     /// The number of examples: source sentences, or pairs.
     pub fn len(&self) -> usize {
+        self.first_sentences().len()
+    }
+
+    /// The first sentence of each example: what is translated, a premise, a pair's first.
+    pub fn first_sentences(&self) -> &Sentences {
         match self {
-            Self::Seq2Seq(batch) => batch.source.len(),
-            Self::Nli(batch) => batch.labels.len(),
+            Self::Seq2Seq(batch) => &batch.source,
+            Self::Nli(batch) => &batch.premises,
+            Self::Pairs(batch) => &batch.first,
+            Self::Distillation(batch) => &batch.sentences,
+            Self::Classification(batch) => &batch.first,
         }
     }
 
@@ -171,6 +217,23 @@ impl Batch {
                 Self::Nli(batch) => Self::Nli(NliBatch {
                     premises: batch.premises.part(range.clone()),
                     hypotheses: batch.hypotheses.part(range.clone()),
+                    labels: batch.labels[range].to_vec(),
+                }),
+                Self::Pairs(batch) => Self::Pairs(PairsBatch {
+                    first: batch.first.part(range.clone()),
+                    second: batch.second.part(range.clone()),
+                    negatives: batch.negatives.part(range),
+                }),
+                Self::Distillation(batch) => {
+                    let width = batch.vectors.len() / len;
+                    Self::Distillation(DistillationBatch {
+                        sentences: batch.sentences.part(range.clone()),
+                        vectors: batch.vectors[range.start * width..range.end * width].to_vec(),
+                    })
+                }
+                Self::Classification(batch) => Self::Classification(ClassificationBatch {
+                    first: batch.first.part(range.clone()),
+                    second: batch.second.as_ref().map(|s| s.part(range.clone())),
                     labels: batch.labels[range].to_vec(),
                 }),
             }

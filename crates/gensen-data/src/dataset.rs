@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use crate::batch::{Batch, BatchSize, NliBatch, Sentences, Seq2SeqBatch};
+use crate::batch::{
+    Batch, BatchSize, ClassificationBatch, DistillationBatch, NliBatch, PairsBatch, Sentences,
+    Seq2SeqBatch,
+};
 use crate::error::DataError;
 use crate::spec::TaskKind;
+use crate::teacher::Teacher;
 use crate::vocabulary::Vocabulary;
 
 /// The examples of one split of one task, in file order, mapped from disk: a corpus may be larger
@@ -18,6 +22,8 @@ pub struct Dataset {
     maps: Arc<Maps>,
     /// Which of its kind's targets batches hold.
     targets: Arc<[usize]>,
+    /// A distillation task's vectors.
+    teacher: Option<Arc<Teacher>>,
 }
 
 #[derive(Debug)]
@@ -25,8 +31,9 @@ struct Maps {
     folder: String,
     kind: TaskKind,
     len: u64,
-    streams: [Stream; 2],
-    /// Labels of sentence pairs, or the middle sentences of triples.
+    /// As [`stream_names`] has them.
+    streams: Vec<Stream>,
+    /// Labels, the middle sentences of triples, or rows of vectors.
     extra: Option<Mmap>,
 }
 
@@ -38,20 +45,27 @@ struct Stream {
     ends: Mmap,
 }
 
-/// The names of a kind's two streams of sentences.
-pub(crate) fn stream_names(kind: TaskKind) -> [&'static str; 2] {
+/// The names of a kind's streams of sentences.
+pub(crate) fn stream_names(kind: TaskKind) -> &'static [&'static str] {
     match kind {
-        TaskKind::Nli => ["premises", "hypotheses"],
-        _ => ["source", "target"],
+        TaskKind::Nli => &["premises", "hypotheses"],
+        TaskKind::Pairs => &["first", "second", "negatives"],
+        TaskKind::Classification => &["first", "second"],
+        TaskKind::Distillation | TaskKind::NextSentence => &["source"],
+        TaskKind::Translation | TaskKind::Seq2seq | TaskKind::SkipThought | TaskKind::Parsing => {
+            &["source", "target"]
+        }
     }
 }
 
-/// The name of what a kind has beside sentences.
-pub(crate) fn extra_name(kind: TaskKind) -> Option<&'static str> {
+/// The name of what a kind has beside sentences, and an example's bytes in it.
+pub(crate) fn extra_of(kind: TaskKind) -> Option<(&'static str, u64)> {
     match kind {
-        TaskKind::Nli => Some("labels"),
-        TaskKind::SkipThought => Some("triples"),
-        _ => None,
+        TaskKind::Nli => Some(("labels", 1)),
+        TaskKind::Classification => Some(("labels", 4)),
+        TaskKind::SkipThought | TaskKind::NextSentence => Some(("triples", 8)),
+        TaskKind::Distillation => Some(("rows", 8)),
+        TaskKind::Translation | TaskKind::Seq2seq | TaskKind::Parsing | TaskKind::Pairs => None,
     }
 }
 
@@ -66,7 +80,6 @@ impl Dataset {
             // ends the process.
             unsafe { Mmap::map(&file) }.map_err(DataError::io(&path))
         };
-        let [first, second] = stream_names(kind);
         let stream = |name: &str| {
             Ok(Stream {
                 ids: map(&format!("{name}.ids"))?,
@@ -77,12 +90,16 @@ impl Dataset {
             folder: folder.display().to_string(),
             kind,
             len,
-            streams: [stream(first)?, stream(second)?],
-            extra: extra_name(kind).map(map).transpose()?,
+            streams: stream_names(kind)
+                .iter()
+                .map(|name| stream(name))
+                .collect::<Result<_, DataError>>()?,
+            extra: extra_of(kind).map(|(name, _)| map(name)).transpose()?,
         };
         let dataset = Self {
             maps: Arc::new(maps),
             targets: (0..kind.decoders().len()).collect(),
+            teacher: None,
         };
         dataset.check()?;
         Ok(dataset)
@@ -97,7 +114,7 @@ impl Dataset {
                 .checked_sub(1)
                 .and_then(|last| stream.end(last))
                 .unwrap_or_default();
-            let enough = maps.kind == TaskKind::SkipThought || sentences == maps.len;
+            let enough = maps.kind.is_running_text() || sentences == maps.len;
             if !enough || ids * 4 != stream.ids.len() as u64 {
                 let problem = format!(
                     "`{name}` has {sentences} sentences and {ids} ids in {} bytes",
@@ -106,11 +123,10 @@ impl Dataset {
                 return Err(self.damaged(problem));
             }
         }
-        let expected = match maps.kind {
-            TaskKind::Nli => maps.len,
-            TaskKind::SkipThought => maps.len * 8,
-            _ => return Ok(()),
+        let Some((_, size)) = extra_of(maps.kind) else {
+            return Ok(());
         };
+        let expected = maps.len * size;
         let found = maps.extra.as_ref().map_or(0, |extra| extra.len() as u64);
         if found != expected {
             return Err(self.damaged(format!(
@@ -148,17 +164,43 @@ impl Dataset {
         self
     }
 
+    /// The same examples with the vectors that a distillation task's rows are among.
+    #[must_use]
+    pub(crate) fn with_teacher(mut self, teacher: Teacher) -> Self {
+        self.teacher = Some(Arc::new(teacher));
+        self
+    }
+
+    /// The width of the teacher's vectors of a distillation task.
+    pub fn teacher_width(&self) -> Option<usize> {
+        self.teacher.as_ref().map(|teacher| teacher.width())
+    }
+
+    /// Whether the examples of a classification task are pairs of sentences.
+    pub fn has_pairs(&self) -> bool {
+        let second = self.maps.streams.get(1);
+        second.is_some_and(|second| !second.ids.is_empty())
+    }
+
     /// The words of an example as in a batch, those of all its sentences together and special
     /// words included; `None` if there is no such example.
     pub fn words(&self, index: u64) -> Option<u64> {
-        let [first, second] = &self.maps.streams;
+        let (first, others) = self.maps.streams.split_first()?;
         let source = self.source_sentence(index)?;
         let mut words = first.words(source)?;
-        if self.maps.kind == TaskKind::Nli {
-            words += second.words(source)?;
-        }
-        for &target in &*self.targets {
-            words += second.words(self.target_sentence(source, target)?)?;
+        match self.maps.kind {
+            TaskKind::NextSentence => words += first.words(source + 1)?,
+            TaskKind::Nli | TaskKind::Pairs | TaskKind::Classification => {
+                for other in others {
+                    words += other.words(source)?;
+                }
+            }
+            _ => {
+                for &target in &*self.targets {
+                    let sentence = self.target_sentence(source, target)?;
+                    words += others.first()?.words(sentence)?;
+                }
+            }
         }
         Some(words)
     }
@@ -182,34 +224,75 @@ impl Dataset {
                 len: self.len(),
             });
         }
-        let [first, second] = &self.maps.streams;
-        let collect = |stream: &Stream, place: &dyn Fn(u64) -> Option<u64>| {
+        let streams = &self.maps.streams;
+        let collect = |stream: usize, place: &dyn Fn(u64) -> Option<u64>| {
             let mut sentences = Sentences::default();
             for &index in indices {
                 self.source_sentence(index)
                     .and_then(place)
-                    .and_then(|sentence| stream.push_to(sentence, &mut sentences))
+                    .and_then(|sentence| streams.get(stream)?.push_to(sentence, &mut sentences))
                     .ok_or_else(|| self.damaged(format!("example {index} is cut short")))?;
             }
             Ok(sentences)
         };
-        if self.maps.kind == TaskKind::Nli {
-            let labels = self.maps.extra.as_deref().unwrap_or_default();
-            return Ok(Batch::Nli(NliBatch {
-                premises: collect(first, &Some)?,
-                hypotheses: collect(second, &Some)?,
+        let extra = self.maps.extra.as_deref().unwrap_or_default();
+        Ok(match self.maps.kind {
+            TaskKind::Nli => Batch::Nli(NliBatch {
+                premises: collect(0, &Some)?,
+                hypotheses: collect(1, &Some)?,
                 labels: indices
                     .iter()
-                    .filter_map(|&index| labels.get(index as usize).copied())
+                    .filter_map(|&index| extra.get(index as usize).copied())
                     .collect(),
-            }));
-        }
-        let target =
-            |&target: &usize| collect(second, &|source| self.target_sentence(source, target));
-        Ok(Batch::Seq2Seq(Seq2SeqBatch {
-            source: collect(first, &Some)?,
-            targets: self.targets.iter().map(target).collect::<Result<_, _>>()?,
-        }))
+            }),
+            TaskKind::Pairs => Batch::Pairs(PairsBatch {
+                first: collect(0, &Some)?,
+                second: collect(1, &Some)?,
+                negatives: collect(2, &Some)?,
+            }),
+            TaskKind::NextSentence => Batch::Pairs(PairsBatch {
+                first: collect(0, &Some)?,
+                second: collect(0, &|source| source.checked_add(1))?,
+                negatives: Sentences {
+                    ids: Vec::new(),
+                    lengths: vec![0; indices.len()],
+                },
+            }),
+            TaskKind::Classification => {
+                let second = collect(1, &Some)?;
+                let labels = indices.iter().filter_map(|&index| read_u32(extra, index));
+                Batch::Classification(ClassificationBatch {
+                    first: collect(0, &Some)?,
+                    second: self.has_pairs().then_some(second),
+                    labels: labels.collect(),
+                })
+            }
+            TaskKind::Distillation => {
+                let mut vectors = Vec::new();
+                for &index in indices {
+                    let row = read_u64(extra, index);
+                    let teacher = self.teacher.as_ref();
+                    row.zip(teacher)
+                        .and_then(|(row, teacher)| teacher.push_row(row, &mut vectors))
+                        .ok_or_else(|| self.damaged(format!("example {index} has no vector")))?;
+                }
+                Batch::Distillation(DistillationBatch {
+                    sentences: collect(0, &Some)?,
+                    vectors,
+                })
+            }
+            TaskKind::Translation
+            | TaskKind::Seq2seq
+            | TaskKind::SkipThought
+            | TaskKind::Parsing => {
+                let target =
+                    |&target: &usize| collect(1, &|source| self.target_sentence(source, target));
+                Batch::Seq2Seq(Seq2SeqBatch {
+                    source: collect(0, &Some)?,
+                    targets: self.targets.iter().map(target).collect::<Result<_, _>>()?,
+                })
+            }
+        })
     }
 
     /// All examples in file order; the last batch may be smaller.
@@ -244,7 +327,7 @@ impl Dataset {
     /// The place of an example's source sentence in its stream.
     fn source_sentence(&self, index: u64) -> Option<u64> {
         match self.maps.kind {
-            TaskKind::SkipThought => read_u64(self.maps.extra.as_deref()?, index),
+            kind if kind.is_running_text() => read_u64(self.maps.extra.as_deref()?, index),
             _ => (index < self.maps.len).then_some(index),
         }
     }
@@ -280,18 +363,22 @@ impl Stream {
         (start <= end).then_some((start, end))
     }
 
-    /// The words of a sentence, special words included.
+    /// The words of a sentence, special words included; none where a sentence is left out.
     fn words(&self, sentence: u64) -> Option<u64> {
         let (start, end) = self.range(sentence)?;
-        Some(end - start + 2)
+        Some(if start == end { 0 } else { end - start + 2 })
     }
 
-    /// Appends a sentence with its special words.
+    /// Appends a sentence with its special words, or nothing at all where one is left out.
     fn push_to(&self, sentence: u64, sentences: &mut Sentences) -> Option<()> {
         let (start, end) = self.range(sentence)?;
         let bytes = self
             .ids
             .get(usize::try_from(start * 4).ok()?..usize::try_from(end * 4).ok()?)?;
+        if start == end {
+            sentences.lengths.push(0);
+            return Some(());
+        }
         sentences.ids.push(Vocabulary::BOS);
         let (words, _) = bytes.as_chunks::<4>();
         sentences
@@ -301,6 +388,12 @@ impl Stream {
         sentences.lengths.push((end - start) as u32 + 2);
         Some(())
     }
+}
+
+fn read_u32(bytes: &[u8], index: u64) -> Option<u32> {
+    let start = usize::try_from(index).ok()?.checked_mul(4)?;
+    let word = bytes.get(start..start.checked_add(4)?)?;
+    Some(u32::from_le_bytes(word.try_into().ok()?))
 }
 
 fn read_u64(bytes: &[u8], index: u64) -> Option<u64> {

@@ -81,6 +81,14 @@ pub enum DataError {
         /// What was expected and what was found.
         problem: String,
     },
+    /// A teacher's vectors do not fit.
+    #[error("{path}: {problem}")]
+    Teacher {
+        /// The file.
+        path: String,
+        /// What was expected and what was found.
+        problem: String,
+    },
     /// An example was asked for that does not exist.
     #[error("there is no example {index}: the data set has {len}")]
     Index {
@@ -123,6 +131,20 @@ pub enum LineFault {
         /// Columns needed.
         expected: usize,
     },
+    /// A row with another number of columns than the task's other rows.
+    #[error("{found} tab-separated columns, and the task's first row has {expected}")]
+    OtherColumns {
+        /// Columns found.
+        found: usize,
+        /// Columns of the first row.
+        expected: usize,
+    },
+    /// A row without one of the sentences (or the label) that it is to have.
+    #[error("{0} is empty")]
+    Missing(&'static str),
+    /// A label of held-out data that no training example has.
+    #[error("label `{0}` does not occur in the training data")]
+    UnseenLabel(String),
     /// A label that is none of the three.
     #[error("label `{0}` is none of entailment, neutral, contradiction (or -, unlabelled)")]
     Label(String),

@@ -37,6 +37,7 @@ pub mod report;
 pub mod sample;
 pub mod scratch;
 pub mod spec;
+mod teacher;
 pub mod tokenizer;
 pub mod vocabulary;
 mod word_batches;

@@ -32,7 +32,7 @@ impl Default for OrderOptions {
 /// `bucket_batches * batch_size` examples; a window is sorted by source length (stably) and cut
 /// into batches, which are visited in random order. The last batch of an epoch's longest sentences
 /// may be smaller. Batches of inference pairs are not sorted: as in the reference, they are cut
-/// from the permutation as it is.
+/// from the permutation as it is, and so are those of classification.
 ///
 /// Batches of so many words hold examples of about as many words each: all examples, sorted by
 /// their words, are cut once, an epoch shuffles those of equal number among each other, and batches
@@ -108,7 +108,10 @@ impl BatchOrder {
 
     fn in_windows(&self, windows: &Windows, epoch: u64, batch: u64) -> Vec<u64> {
         let (size, bucket_batches) = (windows.batch_size, windows.bucket_batches);
-        if self.dataset.kind() == TaskKind::Nli {
+        if matches!(
+            self.dataset.kind(),
+            TaskKind::Nli | TaskKind::Classification
+        ) {
             return self.positions(epoch, batch * size, size);
         }
         let batches = self.batches_per_epoch();

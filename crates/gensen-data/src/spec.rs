@@ -20,6 +20,26 @@ pub enum TaskKind {
     Parsing,
     /// Natural language inference: pairs of sentences with one of three labels.
     Nli,
+    /// Sentences that belong together, told from the rest of the batch.
+    Pairs,
+    /// Sentences and a teacher's vectors of them.
+    Distillation,
+    /// Sentences, or pairs of them, with labels of any number.
+    Classification,
+    /// Running text: each sentence is told from the batch's by the one before it. A configuration
+    /// says [`Self::SkipThought`] with [`Objective::Contrast`]; see [`TaskSpec::form`].
+    NextSentence,
+}
+
+/// What a skip-thought task does with a sentence's neighbours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Decoders say them word by word.
+    #[default]
+    Decode,
+    /// The next sentence is told from the batch's other ones.
+    Contrast,
 }
 
 impl TaskKind {
@@ -30,8 +50,22 @@ impl TaskKind {
         match self {
             Self::Translation | Self::Seq2seq | Self::Parsing => &["target"],
             Self::SkipThought => &["next", "previous"],
-            Self::Nli => &[],
+            Self::Nli
+            | Self::Pairs
+            | Self::Distillation
+            | Self::Classification
+            | Self::NextSentence => &[],
         }
+    }
+
+    /// Whether examples are neighbours in running text.
+    pub(crate) fn is_running_text(self) -> bool {
+        matches!(self, Self::SkipThought | Self::NextSentence)
+    }
+
+    /// Whether an example's loss depends on the rest of its batch.
+    pub fn needs_whole_batch(self) -> bool {
+        matches!(self, Self::Pairs | Self::Distillation | Self::NextSentence)
     }
 }
 
@@ -80,6 +114,27 @@ pub struct TaskSpec {
     /// Which neighbours a skip-thought task's decoders say; both if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Vec<Neighbour>>,
+    /// What a skip-thought task does with neighbours; `decode` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Objective>,
+    /// What cosines are divided by before a softmax over the batch (pairs, distillation, skip-thought
+    /// by contrast).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Vectors are contrasted by so many of their first numbers too, the loss being the mean over
+    /// widths (pairs, skip-thought by contrast; Kusupati et al., 2022).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<Vec<usize>>,
+    /// The weight of 1 - cosine to the teacher's vector (distillation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosine_weight: Option<f64>,
+    /// The weight of the softmax over the batch's teacher's vectors (distillation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast_weight: Option<f64>,
+    /// The weight of the mean squared difference between the batch's matrix of cosines and the
+    /// teacher's (distillation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_weight: Option<f64>,
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
@@ -102,12 +157,117 @@ impl TaskSpec {
         self.source_language.as_deref().unwrap_or("en")
     }
 
+    /// What the task's examples are: its kind, and for skip-thought its objective.
+    pub fn form(&self) -> TaskKind {
+        match (self.kind, self.objective) {
+            (TaskKind::SkipThought, Some(Objective::Contrast)) => TaskKind::NextSentence,
+            (kind, _) => kind,
+        }
+    }
+
     /// The decoders to train, as places in [`TaskKind::decoders`].
     pub fn decoders(&self) -> Vec<usize> {
         match &self.neighbours {
             Some(neighbours) => neighbours.iter().map(|n| n.place()).collect(),
-            None => (0..self.kind.decoders().len()).collect(),
+            None => (0..self.form().decoders().len()).collect(),
         }
+    }
+
+    /// Checks that the task's settings fit its kind and are in range.
+    ///
+    /// # Errors
+    /// [`DataError::Specification`] with the key.
+    pub fn check(&self) -> Result<(), DataError> {
+        use TaskKind::{Distillation, NextSentence, Pairs, SkipThought};
+        let form = self.form();
+        if self.kind == NextSentence {
+            let problem =
+                "`next-sentence`: expected `skip-thought` with `objective = \"contrast\"`";
+            return Err(DataError::key("kind", problem));
+        }
+        let contrast = matches!(form, Pairs | NextSentence);
+        let distillation = form == Distillation;
+        let skip_thought = "a task of kind skip-thought";
+        let contrasts = "a task of kind pairs, or skip-thought with `objective = \"contrast\"`";
+        let distils = "a task of kind distillation";
+        let in_batch = "a task of kind pairs or distillation, or skip-thought with \
+                        `objective = \"contrast\"`";
+        let decoding = "a skip-thought task that decodes";
+        for (key, given, fits, what) in [
+            (
+                "objective",
+                self.objective.is_some(),
+                self.kind == SkipThought,
+                skip_thought,
+            ),
+            (
+                "neighbours",
+                self.neighbours.is_some(),
+                form == SkipThought,
+                decoding,
+            ),
+            ("widths", self.widths.is_some(), contrast, contrasts),
+            (
+                "temperature",
+                self.temperature.is_some(),
+                contrast || distillation,
+                in_batch,
+            ),
+            (
+                "cosine_weight",
+                self.cosine_weight.is_some(),
+                distillation,
+                distils,
+            ),
+            (
+                "contrast_weight",
+                self.contrast_weight.is_some(),
+                distillation,
+                distils,
+            ),
+            (
+                "matrix_weight",
+                self.matrix_weight.is_some(),
+                distillation,
+                distils,
+            ),
+        ] {
+            if given && !fits {
+                return Err(DataError::key(key, format!("is for {what} only")));
+            }
+        }
+        if let Some(neighbours) = &self.neighbours
+            && (neighbours.is_empty()
+                || neighbours.len() == 2 && neighbours[0] == neighbours[1]
+                || neighbours.len() > 2)
+        {
+            let problem = "a skip-thought task takes one or both of \"next\" and \"previous\"";
+            return Err(DataError::key("neighbours", problem));
+        }
+        let temperature = self.temperature.unwrap_or(1.0);
+        if !(temperature.is_finite() && temperature > 0.0) {
+            let problem = format!("{temperature}; expected a positive number");
+            return Err(DataError::key("temperature", problem));
+        }
+        for (key, weight) in [
+            ("cosine_weight", self.cosine_weight),
+            ("contrast_weight", self.contrast_weight),
+            ("matrix_weight", self.matrix_weight),
+        ] {
+            let weight = weight.unwrap_or(1.0);
+            if !(weight.is_finite() && weight >= 0.0) {
+                let problem = format!("{weight}; expected a number of at least 0");
+                return Err(DataError::key(key, problem));
+            }
+        }
+        if let Some(widths) = &self.widths
+            && (widths.first().is_none_or(|&width| width == 0)
+                || !widths.is_sorted_by(|a, b| a < b))
+        {
+            let problem = format!("{widths:?}; expected positive numbers in ascending order");
+            return Err(DataError::key("widths", problem));
+        }
+        Ok(())
     }
 
     /// The language of the target sentences.
@@ -153,6 +313,9 @@ impl Neighbour {
 /// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); SNLI's or MultiNLI's own TSV, told by its header line, or JSONL, told by `.jsonl` in its name |
 /// | skip-thought | a text, a folder of texts, or a `.tar`, `.tar.gz` or `.tgz` of texts |
 /// | parsing | bracketed trees; SNLI's or MultiNLI's own TSV or JSONL, for its parses |
+/// | pairs | rows `first TAB second`, or `first TAB second TAB hard negative` |
+/// | distillation | sentences, one a line, with [`InputTable::teacher`] beside them |
+/// | classification | rows `label TAB sentence` or `label TAB first TAB second`, all of one kind |
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Input {
@@ -182,6 +345,10 @@ pub struct InputTable {
     /// The sentences before those of `source`, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
+    /// The teacher's vectors (distillation): a `.npy` file of f16 or f32 numbers with one row for
+    /// each line of `path`, blank lines included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<String>,
     /// Of a folder or tar, only documents whose name matches one of these patterns: `*` is any
     /// run of characters, `?` any one character. A pattern without `/` is compared with the last
     /// part of the name, another with the whole name inside the folder or tar.
@@ -245,11 +412,7 @@ impl InputTable {
         let triple = [&self.source, &self.next, &self.previous];
         if self.next.is_some() || self.previous.is_some() {
             let whole = triple.iter().all(|file| file.is_some());
-            if kind != TaskKind::SkipThought
-                || !whole
-                || self.path.is_some()
-                || self.target.is_some()
-            {
+            if !kind.is_running_text() || !whole || self.path.is_some() || self.target.is_some() {
                 return Err(DataError::key(
                     "next",
                     "a skip-thought task takes `source`, `next` and `previous` together, and no other file",
@@ -291,7 +454,16 @@ impl InputTable {
     /// Checks that the settings fit each other and the kind of task.
     pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
         self.check_files(kind)?;
-        let skip_thought = kind == TaskKind::SkipThought;
+        if (kind == TaskKind::Distillation) != self.teacher.is_some() {
+            let problem = match self.teacher {
+                Some(_) => "is for a task of kind distillation only",
+                None => {
+                    "missing: expected the teacher's vectors, `{ path = ..., teacher = \"x.npy\" }`"
+                }
+            };
+            return Err(DataError::key("teacher", problem));
+        }
+        let skip_thought = kind.is_running_text();
         let running_text = skip_thought && self.path.is_some();
         let settings = [
             ("include", !self.include.is_empty(), running_text),

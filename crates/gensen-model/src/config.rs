@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Pooling;
 use crate::error::ModelError;
 
 /// The encoder's sizes.
@@ -67,6 +68,44 @@ pub struct DecoderConfig {
     pub hidden_size: usize,
 }
 
+/// How pairs are contrasted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastConfig {
+    /// What cosines are divided by.
+    pub temperature: f64,
+    /// Vectors are also contrasted by their beginnings of these widths.
+    pub widths: Vec<usize>,
+}
+
+/// What a distillation task's loss is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DistillationConfig {
+    /// Numbers in a teacher's vector.
+    pub width: usize,
+    /// What cosines are divided by in the contrast.
+    pub temperature: f64,
+    /// The weight of 1 - cosine.
+    pub cosine_weight: f64,
+    /// The weight of the contrast with the batch's teacher's vectors.
+    pub contrast_weight: f64,
+    /// The weight of the squared difference of matrices of cosines.
+    pub matrix_weight: f64,
+}
+
+/// A classifier's sizes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// Whether it sees two sentences at a time.
+    pub pairs: bool,
+    /// Its labels.
+    pub labels: usize,
+    /// Hidden units.
+    pub hidden: usize,
+}
+
 /// The multi-task model's sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +116,14 @@ pub struct MultitaskConfig {
     pub decoders: Vec<DecoderConfig>,
     /// Hidden units of the inference head; none without an inference task.
     pub inference_hidden: Option<usize>,
+    /// One for each task that contrasts pairs.
+    pub contrasts: Vec<ContrastConfig>,
+    /// One for each distillation task.
+    pub distillations: Vec<DistillationConfig>,
+    /// One for each classification task.
+    pub classifiers: Vec<ClassifierConfig>,
+    /// How states become the vectors that all but decoders see.
+    pub pooling: Pooling,
     /// Dropout on sentence vectors and between encoder layers.
     pub dropout: f64,
 }
@@ -90,6 +137,21 @@ impl MultitaskConfig {
                 key: "dropout",
                 value: self.dropout.to_string(),
                 expected: "expected at least 0 and less than 1",
+            });
+        }
+        if self.pooling == Pooling::MaxPadded {
+            return Err(ModelError::Config {
+                key: "pooling",
+                value: self.pooling.to_string(),
+                expected: "expected last, mean or max: nothing is padded in training",
+            });
+        }
+        let widths = self.contrasts.iter().flat_map(|contrast| &contrast.widths);
+        if let Some(width) = widths.max().filter(|&&w| w > self.encoder.hidden_size) {
+            return Err(ModelError::Config {
+                key: "widths",
+                value: width.to_string(),
+                expected: "expected at most model.hidden_size, the numbers of a sentence vector",
             });
         }
         for decoder in &self.decoders {

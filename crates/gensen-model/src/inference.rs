@@ -1,4 +1,4 @@
-//! The head for natural language inference.
+//! The head for natural language inference, and for any other labels.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
+use crate::config::ClassifierConfig;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
 use crate::layers::Dense;
@@ -14,43 +15,56 @@ use crate::ops::{Affine, linear, projection_cross_entropy};
 /// Dropout in front of the head.
 pub const INFERENCE_DROPOUT: f64 = 0.3;
 
-/// A classifier with one hidden layer over `[u, v, |u - v|, u * v]` of two sentence vectors.
+/// A classifier with one hidden layer over a sentence vector, or `[u, v, |u - v|, u * v]` of two.
 #[derive(Module, Debug)]
 pub struct InferenceHead {
     /// From the features to the hidden layer.
     pub hidden: Dense,
-    /// From the hidden layer to the three labels.
+    /// From the hidden layer to the labels.
     pub output: Dense,
 }
 
 impl InferenceHead {
-    /// For sentence vectors of `width` numbers.
+    /// For three labels of pairs of sentence vectors of `width` numbers.
     pub fn new(width: usize, hidden: usize, init: &Initializer) -> Self {
+        let labels = 3;
+        let config = ClassifierConfig {
+            pairs: true,
+            labels,
+            hidden,
+        };
+        Self::of(&config, width, init, "nli")
+    }
+
+    /// For sentence vectors of `width` numbers; `name` tells heads of one model apart.
+    pub fn of(config: &ClassifierConfig, width: usize, init: &Initializer, name: &str) -> Self {
+        let features = if config.pairs { 4 * width } else { width };
         let bound = |inputs: usize| 1.0 / (inputs as f32).sqrt();
-        let layer = |name: &str, outputs, inputs| {
+        let layer = |layer: &str, outputs, inputs| {
             Dense::new(
                 init,
-                &format!("nli.{name}"),
+                &format!("{name}.{layer}"),
                 [outputs, inputs],
                 bound(inputs),
             )
         };
         Self {
-            hidden: layer("hidden", hidden, 4 * width),
-            output: layer("output", 3, hidden),
+            hidden: layer("hidden", config.hidden, features),
+            output: layer("output", config.labels, config.hidden),
         }
     }
 
-    /// Mean cross-entropy `[1]`, in nats a pair, of labels (0 entailment, 1 neutral, 2 contradiction)
-    /// given the sentences' vectors `[pairs, width]`, and the logits `[pairs, 3]`, which are not tracked.
+    /// Mean cross-entropy `[1]`, in nats an example, of labels (for inference 0 entailment, 1 neutral,
+    /// 2 contradiction) given `[examples, width]`, the vectors of sentences or of the first and second
+    /// ones of pairs, and the logits `[examples, labels]`, which are not tracked.
     pub fn loss(
         &self,
-        premises: Tensor<2>,
-        hypotheses: Tensor<2>,
+        first: Tensor<2>,
+        second: Option<Tensor<2>>,
         labels: Arc<[u32]>,
         dropout: &mut Dropout,
     ) -> (Tensor<1>, Tensor<2>) {
-        let states = self.states(premises, hypotheses, dropout);
+        let states = self.states(first, second, dropout);
         let Affine { weight, bias } = self.output.values();
         let logits = linear(
             states.clone().inner(),
@@ -63,16 +77,21 @@ impl InferenceHead {
         )
     }
 
-    /// The hidden layer, `[pairs, hidden]`.
+    /// The hidden layer, `[examples, hidden]`.
     fn states(
         &self,
-        premises: Tensor<2>,
-        hypotheses: Tensor<2>,
+        first: Tensor<2>,
+        second: Option<Tensor<2>>,
         dropout: &mut Dropout,
     ) -> Tensor<2> {
-        let difference = (premises.clone() - hypotheses.clone()).abs();
-        let product = premises.clone() * hypotheses.clone();
-        let features = Tensor::cat(vec![premises, hypotheses, difference, product], 1);
+        let features = match second {
+            None => first,
+            Some(second) => {
+                let difference = (first.clone() - second.clone()).abs();
+                let product = first.clone() * second.clone();
+                Tensor::cat(vec![first, second, difference, product], 1)
+            }
+        };
         let features = dropout.apply(features, INFERENCE_DROPOUT);
         relu(self.hidden.forward(features))
     }

@@ -1,12 +1,17 @@
-//! The multi-task model: one encoder, a decoder for each thing to say, an inference head.
+//! The multi-task model: one encoder, a decoder for each thing to say, a head for whatever else is
+//! learnt.
 
 use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use gensen_data::batch::{NliBatch, Sentences, Seq2SeqBatch};
+use gensen_data::batch::{
+    ClassificationBatch, DistillationBatch, NliBatch, PairsBatch, Sentences, Seq2SeqBatch,
+};
 
-use crate::config::MultitaskConfig;
+use crate::Pooling;
+use crate::config::{ContrastConfig, MultitaskConfig};
+use crate::contrast::{Distillation, all_sentences, not_counted};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
 use crate::encoder::Encoder;
@@ -25,8 +30,31 @@ pub struct MultitaskModel {
     pub decoders: Vec<Decoder>,
     /// For natural language inference.
     pub inference: Option<InferenceHead>,
+    /// One for each distillation task.
+    pub distillations: Vec<Distillation>,
+    /// One for each classification task.
+    pub classifiers: Vec<InferenceHead>,
+    #[module(skip)]
+    contrasts: Vec<ContrastConfig>,
+    #[module(skip)]
+    pooling: Pooling,
     #[module(skip)]
     dropout: f64,
+}
+
+/// What a task uses of a model beside the encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// Decoders.
+    Decoders(Range<usize>),
+    /// The inference head.
+    Inference,
+    /// What pairs are contrasted by, which has no weights.
+    Contrast(usize),
+    /// A distillation task's head.
+    Distillation(usize),
+    /// A classification task's head.
+    Classifier(usize),
 }
 
 impl MultitaskModel {
@@ -37,45 +65,74 @@ impl MultitaskModel {
         let decoders = config.decoders.iter().enumerate().map(|(k, decoder)| {
             Decoder::new(decoder, &config.encoder, &init, &format!("decoder.{k}"))
         });
+        let width = config.encoder.hidden_size;
+        let distillations = config.distillations.iter().enumerate();
+        let distillations = distillations.map(|(k, config)| {
+            Distillation::new(config, width, &init, &format!("distillation.{k}"))
+        });
+        let classifiers = config.classifiers.iter().enumerate();
+        let classifiers = classifiers
+            .map(|(k, config)| InferenceHead::of(config, width, &init, &format!("classifier.{k}")));
         Ok(Self {
             encoder: Encoder::new(&config.encoder, &init),
             decoders: decoders.collect(),
             inference: config
                 .inference_hidden
-                .map(|hidden| InferenceHead::new(config.encoder.hidden_size, hidden, &init)),
+                .map(|hidden| InferenceHead::new(width, hidden, &init)),
+            distillations: distillations.collect(),
+            classifiers: classifiers.collect(),
+            contrasts: config.contrasts.clone(),
+            pooling: config.pooling,
             dropout: config.dropout,
         })
     }
 
-    /// The encoder with these of its decoders, and the inference head if asked for and there. The
-    /// weights are shared, not copied; decoders are counted anew, and named so.
+    /// The encoder with what a task uses beside it, as far as it is there. The weights are shared,
+    /// not copied; heads are counted anew, and named so.
     #[must_use]
-    pub fn part(&self, decoders: Range<usize>, inference: bool) -> Self {
-        let chosen = self.decoders.iter().skip(decoders.start);
+    pub fn part(&self, head: &Head) -> Self {
+        fn chosen<T: Clone>(all: &[T], range: Range<usize>) -> Vec<T> {
+            let some = all.iter().skip(range.start);
+            some.take(range.len()).cloned().collect()
+        }
+        let (mut decoders, mut distillation, mut classifier) = (0..0, 0..0, 0..0);
+        let (mut contrast, mut inference) = (0..0, false);
+        match *head {
+            Head::Decoders(ref range) => decoders = range.clone(),
+            Head::Inference => inference = true,
+            Head::Contrast(k) => contrast = k..k + 1,
+            Head::Distillation(k) => distillation = k..k + 1,
+            Head::Classifier(k) => classifier = k..k + 1,
+        }
         Self {
             encoder: self.encoder.clone(),
-            decoders: chosen.take(decoders.len()).cloned().collect(),
+            decoders: chosen(&self.decoders, decoders),
             inference: self.inference.clone().filter(|_| inference),
+            distillations: chosen(&self.distillations, distillation),
+            classifiers: chosen(&self.classifiers, classifier),
+            contrasts: chosen(&self.contrasts, contrast),
+            pooling: self.pooling,
             dropout: self.dropout,
         }
     }
 
-    /// Sentence vectors `last`, `[sentences, width]` in input order, with dropout.
+    /// Sentence vectors by the model's own pooling, `[sentences, width]` in input order, with dropout.
     pub fn encode(&self, sentences: &Sentences, dropout: &mut Dropout) -> Tensor<2> {
-        self.recorded_encode(sentences, dropout, &mut Lookups::off())
+        self.recorded_encode(sentences, self.pooling, dropout, &mut Lookups::off())
     }
 
     fn recorded_encode(
         &self,
         sentences: &Sentences,
+        pooling: Pooling,
         dropout: &mut Dropout,
         lookups: &mut Lookups,
     ) -> Tensor<2> {
         let packed = Packed::new(sentences);
         let encoder = &self.encoder;
         let states = encoder.recorded_states(&packed, dropout, self.dropout, lookups);
-        let last = self.encoder.last(&packed, states);
-        dropout.apply(last, self.dropout)
+        let vectors = self.encoder.pool(&packed, states, pooling);
+        dropout.apply(vectors, self.dropout)
     }
 
     /// The mean loss `[1]`, in nats a word, of each of the batch's targets. `first_decoder` is the
@@ -88,7 +145,8 @@ impl MultitaskModel {
         dropout: &mut Dropout,
         lookups: &mut Lookups,
     ) -> Vec<Tensor<1>> {
-        let context = self.recorded_encode(&batch.source, dropout, lookups);
+        let last = Pooling::Last;
+        let context = self.recorded_encode(&batch.source, last, dropout, lookups);
         let decoders = self.decoders.iter().skip(first_decoder);
         decoders
             .zip(&batch.targets)
@@ -106,9 +164,56 @@ impl MultitaskModel {
         lookups: &mut Lookups,
     ) -> Option<(Tensor<1>, Tensor<2>)> {
         let head = self.inference.as_ref()?;
-        let premises = self.recorded_encode(&batch.premises, dropout, lookups);
-        let hypotheses = self.recorded_encode(&batch.hypotheses, dropout, lookups);
+        let mut encode =
+            |sentences| self.recorded_encode(sentences, self.pooling, dropout, lookups);
+        let (premises, hypotheses) = (encode(&batch.premises), encode(&batch.hypotheses));
         let labels = batch.labels.iter().map(|&label| label.into()).collect();
-        Some(head.loss(premises, hypotheses, labels, dropout))
+        Some(head.loss(premises, Some(hypotheses), labels, dropout))
+    }
+
+    /// The mean loss `[1]`, in nats an example, and the logits `[examples, labels]`, which are not
+    /// tracked, of the classification task `head`; none if there is no such task.
+    pub fn classification_loss(
+        &self,
+        batch: &ClassificationBatch,
+        head: usize,
+        dropout: &mut Dropout,
+        lookups: &mut Lookups,
+    ) -> Option<(Tensor<1>, Tensor<2>)> {
+        let head = self.classifiers.get(head)?;
+        let mut encode =
+            |sentences| self.recorded_encode(sentences, self.pooling, dropout, lookups);
+        let first = encode(&batch.first);
+        let second = batch.second.as_ref().map(encode);
+        Some(head.loss(first, second, batch.labels.as_slice().into(), dropout))
+    }
+
+    /// The mean loss `[1]`, in nats a pair, and the logits `[pairs, candidates]`, which are not
+    /// tracked, of the contrast `head`; see [`ContrastConfig::loss`]. None if there is no such task.
+    pub fn contrast_loss(
+        &self,
+        batch: &PairsBatch,
+        head: usize,
+        dropout: &mut Dropout,
+        lookups: &mut Lookups,
+    ) -> Option<(Tensor<1>, Tensor<2>)> {
+        let head = self.contrasts.get(head)?;
+        let sentences = all_sentences(batch);
+        let vectors = self.recorded_encode(&sentences, self.pooling, dropout, lookups);
+        Some(head.loss(vectors, batch.first.len(), not_counted(batch)))
+    }
+
+    /// The losses `[1]` each of the distillation task `head`; see [`Distillation::losses`]. None
+    /// if there is no such task.
+    pub fn distillation_losses(
+        &self,
+        batch: &DistillationBatch,
+        head: usize,
+        dropout: &mut Dropout,
+        lookups: &mut Lookups,
+    ) -> Option<Vec<Tensor<1>>> {
+        let head = self.distillations.get(head)?;
+        let vectors = self.recorded_encode(&batch.sentences, self.pooling, dropout, lookups);
+        Some(head.losses(vectors, batch.vectors.clone()))
     }
 }

@@ -136,6 +136,12 @@ impl Packed {
         rows
     }
 
+    /// For each row, the place of its sentence in the input.
+    pub fn sentence_of_rows(&self) -> Arc<[u32]> {
+        let ranks = self.steps.ranks();
+        ranks.map(|rank| self.order[rank as usize] as u32).collect()
+    }
+
     /// For each sentence in input order, the row of its first word.
     pub fn first_rows(&self) -> Vec<usize> {
         let mut rows = vec![0; self.order.len()];
@@ -157,6 +163,7 @@ mod tests {
         assert_eq!(packed.ids, [3, 1, 6, 4, 2, 5]);
         assert_eq!(packed.last_rows(), [4, 5, 2]);
         assert_eq!(packed.first_rows(), [1, 0, 2]);
+        assert_eq!(packed.sentence_of_rows()[..], [1, 0, 2, 1, 0, 1]);
         let widths: Vec<_> = (0..=packed.steps.len())
             .map(|t| packed.steps.width(t))
             .collect();

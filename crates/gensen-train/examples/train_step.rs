@@ -17,13 +17,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::{Parser, ValueEnum};
 use gensen_data::batch::{Batch, Sentences, Seq2SeqBatch};
-use gensen_model::MultitaskModel;
 use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
 use gensen_model::device;
 use gensen_model::dropout::Dropout;
 use gensen_model::encoder::Encoder;
 use gensen_model::init::Initializer;
 use gensen_model::packed::Packed;
+use gensen_model::{MultitaskModel, Pooling};
 use gensen_train::config::Precision;
 use gensen_train::loss::{self, BatchLoss};
 use gensen_train::optimizer::{Adam, AdamConfig};
@@ -146,6 +146,10 @@ fn training(
         encoder,
         decoders: vec![decoder.clone(), decoder],
         inference_hidden: Some(512),
+        contrasts: Vec::new(),
+        distillations: Vec::new(),
+        classifiers: Vec::new(),
+        pooling: Pooling::Last,
         dropout: 0.0,
     };
     let model = MultitaskModel::new(&config, 1, &device.clone().autodiff())?;

@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
 use clap::{Parser, Subcommand};
-use gensen_data::prepare::{self, PreparedData};
+use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_model::device::{self, DeviceError};
 use gensen_train::TrainError;
 use gensen_train::config::Config;
+use gensen_train::devices;
 use gensen_train::export::{self, Choice};
 use gensen_train::precision;
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
+use gensen_train::word_vectors;
 
 #[cfg(feature = "tui")]
 use crate::dashboard::Dashboard;
@@ -150,6 +152,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
     precision::check(&devices, config.training.precision)?;
+    devices::check_tasks(&config.tasks, devices.len())?;
     let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let folder = config.folder();
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -192,7 +195,10 @@ fn train(arguments: &Train) -> Result<Ending> {
 }
 
 fn prepare(config: &Config, folder: &Path) -> Result<PreparedData> {
-    let options = config.data_options(0);
+    let options = DataOptions {
+        further_words: word_vectors::further_words(config)?.into(),
+        ..config.data_options(0)
+    };
     let bar = terminal::Spinner::new();
     let show = |progress: prepare::Progress<'_>| bar.show(&progress);
     let shards = folder.join("shards");

@@ -5,8 +5,12 @@ mod sections;
 use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
-use gensen_data::prepare::DataOptions;
+use gensen_data::prepare::{DataOptions, PreparedData};
 use gensen_data::spec::{TaskKind, TaskSpec};
+use gensen_model::config::{
+    ClassifierConfig, ContrastConfig, DecoderConfig, DistillationConfig, EncoderConfig,
+    MultitaskConfig,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -118,7 +122,7 @@ impl Config {
         self.run.folder.clone().unwrap_or_else(default)
     }
 
-    /// What the data crate needs to know.
+    /// What the data crate needs to know, but for [`further_words`](crate::word_vectors::further_words).
     pub fn data_options(&self, threads: usize) -> DataOptions {
         DataOptions {
             source_words: self.vocabulary.source_words,
@@ -132,6 +136,7 @@ impl Config {
             max_nli_words: self.training.max_nli_words,
             count_nli: self.vocabulary.count_nli,
             threads,
+            ..DataOptions::default()
         }
     }
 
@@ -198,6 +203,20 @@ impl Config {
                 return error(format!("{key} = {value}: expected a positive number"));
             }
         }
+        for (key, value) in [
+            (
+                "training.embedding_learning_rate",
+                training.embedding_learning_rate.unwrap_or(0.0),
+            ),
+            (
+                "vocabulary.word_vectors_deviation",
+                self.vocabulary.word_vectors_deviation,
+            ),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return error(format!("{key} = {value}: expected a number of at least 0"));
+            }
+        }
         if self.tasks.is_empty() {
             return error("there is no [[task]]: expected at least one".into());
         }
@@ -205,16 +224,14 @@ impl Config {
             if self.tasks[..k].iter().any(|other| other.name == task.name) {
                 return error(format!("two tasks are named `{}`", task.name));
             }
-            if let Some(neighbours) = &task.neighbours
-                && (task.kind != TaskKind::SkipThought
-                    || neighbours.is_empty()
-                    || neighbours.len() == 2 && neighbours[0] == neighbours[1]
-                    || neighbours.len() > 2)
-            {
+            if let Err(problem) = task.check() {
+                return error(format!("task `{}`: {problem}", task.name));
+            }
+            if training.batch_size == Some(1) && task.form().needs_whole_batch() {
                 let name = &task.name;
                 return error(format!(
-                    "neighbours of task `{name}`: a skip-thought task takes one or both of \
-                     \"next\" and \"previous\""
+                    "training.batch_size = 1, and task `{name}` compares the examples of a batch: \
+                     expected at least 2"
                 ));
             }
             let weight = task.weight.unwrap_or(1.0);
@@ -226,7 +243,12 @@ impl Config {
             }
         }
         // Sizes no model can have are told before any data is read.
-        self.model_config(8, &[8])
+        let sizes = DataSizes {
+            source_words: 8,
+            target_words: vec![8],
+            ..DataSizes::default()
+        };
+        self.model_config(&sizes)
             .check()
             .map_err(|e| TrainError::Config {
                 origin: origin.into(),
@@ -234,13 +256,8 @@ impl Config {
             })
     }
 
-    /// The model's sizes for vocabularies of these sizes, special words included.
-    pub fn model_config(
-        &self,
-        source_words: usize,
-        target_words: &[usize],
-    ) -> gensen_model::config::MultitaskConfig {
-        use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+    /// The model's sizes for data of these sizes.
+    pub fn model_config(&self, sizes: &DataSizes) -> MultitaskConfig {
         let model = &self.model;
         let decoder = |&target_words: &usize| DecoderConfig {
             target_words,
@@ -248,18 +265,101 @@ impl Config {
             hidden_size: model.decoder_hidden_size.unwrap_or(model.hidden_size),
         };
         let inference = self.tasks.iter().any(|task| task.kind == TaskKind::Nli);
+        let temperature = |task: &TaskSpec| task.temperature.unwrap_or(TEMPERATURE);
+        let contrasts = self.tasks.iter().filter(|task| {
+            let form = task.form();
+            matches!(form, TaskKind::Pairs | TaskKind::NextSentence)
+        });
+        let contrasts = contrasts.map(|task| ContrastConfig {
+            temperature: temperature(task),
+            widths: task.widths.clone().unwrap_or_default(),
+        });
+        let distillations = self.tasks.iter();
+        let distillations = distillations.filter(|task| task.kind == TaskKind::Distillation);
+        let distillations = distillations
+            .zip(&sizes.teacher_widths)
+            .map(|(task, &width)| {
+                let [cosine_weight, contrast_weight, matrix_weight] = distillation_weights(task);
+                DistillationConfig {
+                    width,
+                    temperature: temperature(task),
+                    cosine_weight,
+                    contrast_weight,
+                    matrix_weight,
+                }
+            });
+        let classifiers = sizes
+            .classes
+            .iter()
+            .map(|&(labels, pairs)| ClassifierConfig {
+                pairs,
+                labels,
+                hidden: model.inference_hidden_size,
+            });
         MultitaskConfig {
             encoder: EncoderConfig {
-                source_words,
+                source_words: sizes.source_words,
                 embedding_size: model.embedding_size,
                 hidden_size: model.hidden_size,
                 layers: model.layers,
                 bidirectional: model.bidirectional,
             },
-            decoders: target_words.iter().map(decoder).collect(),
+            decoders: sizes.target_words.iter().map(decoder).collect(),
             inference_hidden: inference.then_some(model.inference_hidden_size),
+            contrasts: contrasts.collect(),
+            distillations: distillations.collect(),
+            classifiers: classifiers.collect(),
+            pooling: model.pooling,
             dropout: model.dropout,
         }
+    }
+}
+
+/// What cosines are divided by where a task does not say.
+const TEMPERATURE: f64 = 0.05;
+
+/// The weights of the three losses of a distillation task: of the cosine, the contrast and the
+/// matrix.
+pub(crate) fn distillation_weights(task: &TaskSpec) -> [f64; 3] {
+    [
+        task.cosine_weight.unwrap_or(1.0),
+        task.contrast_weight.unwrap_or(0.2),
+        task.matrix_weight.unwrap_or(10.0),
+    ]
+}
+
+/// What a model's sizes depend on beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataSizes {
+    /// Words of the source vocabulary, special words included.
+    pub source_words: usize,
+    /// The same of each decoder's vocabulary.
+    pub target_words: Vec<usize>,
+    /// Numbers in the teacher's vectors of each distillation task.
+    pub teacher_widths: Vec<usize>,
+    /// The labels of each classification task, and whether its examples are pairs.
+    pub classes: Vec<(usize, bool)>,
+}
+
+impl DataSizes {
+    /// The sizes of the prepared data of these tasks.
+    pub fn of(tasks: &[TaskSpec], data: &PreparedData) -> Self {
+        let mut sizes = Self {
+            source_words: data.source_vocabulary.len(),
+            ..Self::default()
+        };
+        for (spec, task) in tasks.iter().zip(&data.tasks) {
+            let words = |k: usize| task.target_vocabularies[k].len();
+            sizes
+                .target_words
+                .extend(spec.decoders().into_iter().map(words));
+            sizes.teacher_widths.extend(task.train.teacher_width());
+            if task.kind == TaskKind::Classification {
+                let pairs = task.train.has_pairs();
+                sizes.classes.push((task.labels.len(), pairs));
+            }
+        }
+        sizes
     }
 }
 

@@ -21,7 +21,7 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones, one colour
-/// a task; below them inference accuracy and the effective rank of sentence vectors.
+/// a task; below them accuracy and the effective rank of sentence vectors.
 pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     let mut svg = String::new();
     {
@@ -46,16 +46,11 @@ fn picture(area: &DrawingArea<SVGBackend<'_>, Shift>, metrics: &[Metric]) -> Res
     area.fill(&WHITE).map_err(|e| e.to_string())?;
     let (losses, below) = area.split_vertically(500);
     let (accuracy, rank) = below.split_horizontally(480);
-    plot(
-        &losses,
-        "cross-entropy (nats)",
-        curves(metrics, |m| m.loss, true),
-        None,
-    )?;
+    plot(&losses, "loss", curves(metrics, |m| m.loss, true), None)?;
     let unit = Some((0.0, 1.0));
     plot(
         &accuracy,
-        "inference accuracy",
+        "accuracy",
         curves(metrics, |m| m.accuracy, true),
         unit,
     )?;

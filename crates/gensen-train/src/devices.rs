@@ -22,6 +22,7 @@ use burn::tensor::{Device, ExecutionError};
 use burn_train::train::{MultiDeviceStepError, MultiDevicesTrainStep};
 use burn_train::{ExecutionStrategy, MultiDeviceOptim};
 use gensen_data::batch::Batch;
+use gensen_data::spec::TaskSpec;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
 
@@ -36,8 +37,8 @@ use crate::precision::Autocast;
 pub struct StepBatch {
     /// The examples of all devices.
     pub batch: Batch,
-    /// The decoder of the first target.
-    pub first_decoder: usize,
+    /// The task's first head among those of its kind.
+    pub head: usize,
     /// The run's seed.
     pub seed: u64,
     /// Steps done before this one.
@@ -52,7 +53,7 @@ struct Share {
     /// The device's place.
     place: usize,
     batch: Batch,
-    first_decoder: usize,
+    head: usize,
     seed: u64,
     step: u64,
     autocast: Autocast,
@@ -76,7 +77,7 @@ impl StepBatch {
             Share {
                 place,
                 batch,
-                first_decoder: self.first_decoder,
+                head: self.head,
                 seed: self.seed,
                 step: self.step,
                 autocast: self.autocast,
@@ -98,7 +99,7 @@ impl Share {
         let mut loss = BatchLoss::of_share(
             model,
             &self.batch,
-            self.first_decoder,
+            self.head,
             &mut dropout,
             &self.counts,
             self.autocast,
@@ -129,6 +130,19 @@ fn devices_of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
         ),
     };
     Err(TrainError::Strategy { strategy, problem })
+}
+
+/// Refuses tasks that compare each example with its whole batch on several devices, each of which has
+/// a share of it.
+pub fn check_tasks(tasks: &[TaskSpec], devices: usize) -> Result<(), TrainError> {
+    let whole = tasks.iter().find(|task| task.form().needs_whole_batch());
+    match whole {
+        Some(task) if devices > 1 => Err(TrainError::WholeBatch {
+            task: task.name.clone(),
+            devices,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The devices of a run.
@@ -193,8 +207,8 @@ impl Devices {
         let of_main = |error: ExecutionError| self.failed(0, error.to_string());
         self.all[0].sync().map_err(of_main)?;
         let trainee = Trainee::new(model, &batch);
-        // A part's decoders are counted from its own first.
-        batch.first_decoder = 0;
+        // A part's heads are counted from its own first.
+        batch.head = 0;
         let mut shares = batch.shares(self.count()).into_iter();
         let mut loaders: Vec<Box<dyn DataLoaderIterator<Share>>> = Vec::new();
         loaders.resize_with(self.count(), || Box::new(OneShare(shares.next())));

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
+use gensen_expand::VectorsError;
 use gensen_model::ModelError;
 use gensen_model::model_folder::ModelFolderError;
 use gensen_model::weights::WeightsError;
@@ -21,6 +22,20 @@ pub enum TrainError {
     /// A corpus is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The word vectors that embeddings begin with cannot be read.
+    #[error(transparent)]
+    Vectors(#[from] VectorsError),
+    /// A task that compares each example with its whole batch, on several devices.
+    #[error(
+        "task `{task}` compares each example with its whole batch, which no device of {devices} \
+         has: train it on one"
+    )]
+    WholeBatch {
+        /// The task.
+        task: String,
+        /// How many devices there are.
+        devices: usize,
+    },
     /// The model cannot be made or its weights do not fit.
     #[error(transparent)]
     Model(#[from] ModelError),

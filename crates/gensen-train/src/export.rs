@@ -7,7 +7,7 @@ use std::str::FromStr;
 use gensen_data::spec::{Input, TaskSpec};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
-    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Pooling, Provenance, Score, Source,
+    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, Source,
 };
 use gensen_model::weights::{EncoderState, Precision, safetensors};
 
@@ -88,7 +88,7 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
     let card = ModelConfig {
         format_version: FORMAT_VERSION,
         architecture,
-        pooling: Pooling::Last,
+        pooling: config.model.pooling,
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
         provenance: provenance(&config, step, &metrics),
@@ -164,6 +164,7 @@ fn describe(input: &Input) -> String {
     let table = input.table();
     let paths = [
         table.path,
+        table.teacher,
         table.source,
         table.target,
         table.next,

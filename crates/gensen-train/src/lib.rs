@@ -47,5 +47,6 @@ mod tasks;
 mod tensors;
 pub mod validation;
 mod vocabularies;
+pub mod word_vectors;
 
 pub use error::TrainError;

@@ -9,25 +9,43 @@ use gensen_model::{Lookups, MultitaskModel};
 use crate::optimizer::StepGradients;
 use crate::precision::Autocast;
 
-/// What the losses of a batch are means over: the words of each target but its first, or pairs.
+/// What the losses of a batch are means over: the words of each target but its first, or examples.
 pub fn counts(batch: &Batch) -> Vec<usize> {
     match batch {
         Batch::Seq2Seq(batch) => {
             let words = |target: &Sentences| target.ids.len().saturating_sub(target.len());
             batch.targets.iter().map(words).collect()
         }
-        Batch::Nli(batch) => vec![batch.labels.len()],
+        // One for each part of the loss.
+        Batch::Distillation(batch) => vec![batch.sentences.len(); 3],
+        Batch::Nli(_) | Batch::Pairs(_) | Batch::Classification(_) => vec![batch.len()],
     }
+}
+
+/// A loss, if the model has a head for it, and how many of the largest logits are those of the right
+/// answers.
+fn answered(
+    loss: Option<(Tensor<1>, Tensor<2>)>,
+    answers: impl ExactSizeIterator<Item = usize>,
+) -> (Vec<Tensor<1>>, Option<Tensor<1>>) {
+    let Some((loss, logits)) = loss else {
+        return (Vec::new(), None);
+    };
+    let count = answers.len();
+    let answers: Tensor<2, Int> = indices(&logits, answers).reshape([count, 1]);
+    let correct = logits.argmax(1).equal(answers).int().sum().float();
+    (vec![loss], Some(correct))
 }
 
 /// The losses of one batch on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// The mean loss in nats of each target: a word of each decoder's target, or a pair.
+    /// The mean loss of each target: in nats a word of each decoder's target, a pair or a label; of
+    /// distillation the parts of the loss.
     pub losses: Vec<f64>,
-    /// Target words, or pairs.
+    /// Target words, or examples.
     pub counts: Vec<usize>,
-    /// Pairs whose label was guessed right; zero for other tasks.
+    /// Examples whose label was guessed right, or whose partner came first; zero for other tasks.
     pub correct: usize,
 }
 
@@ -61,10 +79,10 @@ impl Losses {
 /// [`Self::read`].
 #[derive(Debug)]
 pub struct BatchLoss {
-    /// Target words, or pairs.
+    /// Target words, or examples.
     counts: Vec<usize>,
-    /// `[1]` each: the mean loss of each target, then, for pairs, how many labels were guessed
-    /// right.
+    /// `[1]` each: the mean loss of each target, then, where there are right answers, how many were
+    /// given.
     values: Vec<Tensor<1>>,
     /// The sum of the losses, if there are any, and the embedding rows they depend on, until
     /// differentiated.
@@ -74,15 +92,10 @@ pub struct BatchLoss {
 }
 
 impl BatchLoss {
-    /// Runs the model on `batch`, a task whose first decoder is `first_decoder`, in f32.
-    pub fn new(
-        model: &MultitaskModel,
-        batch: &Batch,
-        first_decoder: usize,
-        dropout: &mut Dropout,
-    ) -> Self {
+    /// Runs the model on `batch`, a task whose first head among those of its kind is `head`, in f32.
+    pub fn new(model: &MultitaskModel, batch: &Batch, head: usize, dropout: &mut Dropout) -> Self {
         let (whole, autocast) = (counts(batch), Autocast::default());
-        Self::of_share(model, batch, first_decoder, dropout, &whole, autocast)
+        Self::of_share(model, batch, head, dropout, &whole, autocast)
     }
 
     /// Runs the model on `batch`, a share of a larger one that has `whole` target words (or pairs)
@@ -92,30 +105,44 @@ impl BatchLoss {
     pub fn of_share(
         model: &MultitaskModel,
         batch: &Batch,
-        first_decoder: usize,
+        head: usize,
         dropout: &mut Dropout,
         whole: &[usize],
         autocast: Autocast,
     ) -> Self {
         let mut lookups = Lookups::recorded().in_float_type(autocast.float_type);
-        let counts = counts(batch);
-        let mut loss = match batch {
+        let mut counts = counts(batch);
+        let recorded = &mut lookups;
+        let (losses, correct) = match batch {
             Batch::Seq2Seq(batch) => {
-                let losses = model.seq2seq_losses(batch, first_decoder, dropout, &mut lookups);
-                Self::sum(losses, counts, whole, None, lookups)
+                let losses = model.seq2seq_losses(batch, head, dropout, recorded);
+                (losses, None)
+            }
+            Batch::Distillation(batch) => {
+                let losses = model.distillation_losses(batch, head, dropout, recorded);
+                (losses.unwrap_or_default(), None)
             }
             Batch::Nli(batch) => {
-                let loss = model.inference_loss(batch, dropout, &mut lookups);
-                let Some((loss, logits)) = loss else {
-                    return Self::sum(Vec::new(), Vec::new(), &[], None, lookups);
-                };
-                let pairs = batch.labels.len();
                 let labels = batch.labels.iter().map(|&label| label as usize);
-                let labels: Tensor<2, Int> = indices(&logits, labels).reshape([pairs, 1]);
-                let correct = logits.argmax(1).equal(labels).int().sum().float();
-                Self::sum(vec![loss], counts, whole, Some(correct), lookups)
+                answered(model.inference_loss(batch, dropout, recorded), labels)
+            }
+            Batch::Classification(batch) => {
+                let labels = batch.labels.iter().map(|&label| label as usize);
+                answered(
+                    model.classification_loss(batch, head, dropout, recorded),
+                    labels,
+                )
+            }
+            Batch::Pairs(batch) => {
+                let partners = 0..batch.first.len();
+                answered(
+                    model.contrast_loss(batch, head, dropout, recorded),
+                    partners,
+                )
             }
         };
+        counts.truncate(losses.len());
+        let mut loss = Self::sum(losses, counts, whole, correct, lookups);
         loss.loss_scale = autocast.loss_scale;
         loss
     }

@@ -17,19 +17,20 @@ pub struct Metric {
     pub step: u64,
     /// Which data.
     pub split: Split,
-    /// The task, and after a slash the decoder where a task has two; `encoder` for properties of
-    /// the sentence vectors.
+    /// The task, and after a slash the decoder or the part of the loss where a task has several;
+    /// `encoder` for properties of the sentence vectors.
     pub task: String,
-    /// Mean cross-entropy in nats: a target word, or a pair of sentences.
+    /// Mean cross-entropy in nats: a target word, a pair of sentences, a label; of a distillation
+    /// task a part of its loss, times its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// `exp(loss)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perplexity: Option<f64>,
-    /// Share of pairs whose label was guessed right.
+    /// Share of examples whose label was guessed right, or whose partner came first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// Target words, or pairs, that the loss is a mean over.
+    /// Target words, or examples, that the loss is a mean over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Mean global gradient norm before clipping.
@@ -153,11 +154,10 @@ impl Window {
         trained
             .map(|(output, sums)| {
                 let loss = sums.loss / sums.steps as f64;
-                let accuracy = sums.correct as f64 / sums.count.max(1) as f64;
                 Metric {
                     loss: Some(loss),
-                    perplexity: (!output.inference).then(|| loss.exp()),
-                    accuracy: output.inference.then_some(accuracy),
+                    perplexity: output.perplexity(loss),
+                    accuracy: output.accuracy(sums.correct, sums.count),
                     count: Some(sums.count),
                     gradient_norm: Some(sums.gradient_norm / sums.steps as f64),
                     learning_rate: Some(learning_rate),
@@ -170,13 +170,37 @@ impl Window {
     }
 }
 
-/// Something with a loss of its own: a decoder or an inference task.
+/// Something with a loss of its own: a decoder, an inference task, a part of a distillation task's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The task's name, with the decoder's after a slash where there are two.
+    /// The task's name, with the decoder's or the part's after a slash where there are several.
     pub name: String,
-    /// Whether it is an inference task.
-    pub inference: bool,
+    /// What its loss is a mean over.
+    pub unit: Unit,
+}
+
+/// What a loss is a mean over, which says what else is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Target words: perplexity.
+    Words,
+    /// Labels or partners, each guessed right or wrong: accuracy.
+    Answers,
+    /// Vectors that are near or far: neither.
+    Vectors,
+}
+
+impl Output {
+    /// The perplexity at a loss, of words.
+    pub(crate) fn perplexity(&self, loss: f64) -> Option<f64> {
+        (self.unit == Unit::Words).then(|| loss.exp())
+    }
+
+    /// The share of right answers, where there are any.
+    pub(crate) fn accuracy(&self, correct: u64, count: u64) -> Option<f64> {
+        let share = correct as f64 / count.max(1) as f64;
+        (self.unit == Unit::Answers).then_some(share)
+    }
 }
 
 /// The metrics of the run in a folder; a torn last line is left out.

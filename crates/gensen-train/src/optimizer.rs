@@ -11,11 +11,17 @@ use gensen_model::ops::{
 };
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
+/// The parameter that source words are looked up in.
+const SOURCE_EMBEDDING: &str = "src_embedding.weight";
+
 /// Adam's constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamConfig {
     /// Step size.
     pub learning_rate: f64,
+    /// What the step size is times for the source words' embeddings; 0 leaves them alone, and
+    /// keeps no moments of them.
+    pub embedding_factor: f64,
     /// Decay of the running mean of gradients.
     pub beta1: f64,
     /// Decay of the running mean of squared gradients.
@@ -31,6 +37,7 @@ impl AdamConfig {
     pub fn new(learning_rate: f64, clip_norm: f64) -> Self {
         Self {
             learning_rate,
+            embedding_factor: 1.0,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -323,10 +330,14 @@ impl ParameterMapper for Update<'_> {
             }
         };
         let config = self.adam.config;
+        let rate = match name {
+            SOURCE_EMBEDDING => config.learning_rate * config.embedding_factor,
+            _ => config.learning_rate,
+        };
         // Exponents beyond i32 have long underflowed to zero.
         let exponent = i32::try_from(updates).unwrap_or(i32::MAX);
         let step = AdamStep {
-            step_size: (config.learning_rate / (1.0 - config.beta1.powi(exponent))) as f32,
+            step_size: (rate / (1.0 - config.beta1.powi(exponent))) as f32,
             beta1: config.beta1 as f32,
             beta2: config.beta2 as f32,
             variance_correction: (1.0 / (1.0 - config.beta2.powi(exponent)).sqrt()) as f32,

@@ -159,6 +159,7 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
         batch_words: before.training.batch_words,
         steps: before.training.steps,
         learning_rate: before.training.learning_rate,
+        embedding_learning_rate: before.training.embedding_learning_rate,
         clip_norm: before.training.clip_norm,
         precision: before.training.precision,
         ..config.training.clone()

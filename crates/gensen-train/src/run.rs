@@ -19,8 +19,8 @@ use gensen_data::spec::TaskKind;
 use gensen_model::MultitaskModel;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
-use crate::config::Config;
-use crate::devices::{Devices, StepBatch};
+use crate::config::{Config, DataSizes};
+use crate::devices::{self, Devices, StepBatch};
 use crate::error::TrainError;
 use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
@@ -30,6 +30,7 @@ use crate::resume::{self, Start};
 use crate::sampler::TaskSampler;
 use crate::tasks::{Task, tasks};
 use crate::vocabularies;
+use crate::word_vectors;
 
 pub use self::events::{Ending, Event, Outcome};
 pub use crate::resume::Resume;
@@ -37,19 +38,24 @@ pub use crate::resume::Resume;
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
 
-/// The model of a configuration for prepared data, with initial weights.
+/// The model of a configuration for prepared data, with initial weights and word vectors.
 pub fn initial_model(
     config: &Config,
     data: &PreparedData,
     device: &Device,
 ) -> Result<MultitaskModel, TrainError> {
-    let tasks = config.tasks.iter().zip(&data.tasks);
-    let targets = tasks.flat_map(|(spec, task)| {
-        let size = |k: usize| task.target_vocabularies[k].len();
-        spec.decoders().into_iter().map(size)
-    });
-    let targets: Vec<usize> = targets.collect();
-    let sizes = config.model_config(data.source_vocabulary.len(), &targets);
+    let model = drawn_model(config, data, device)?;
+    word_vectors::put(config, &data.source_vocabulary, model)
+}
+
+/// The same without word vectors.
+fn drawn_model(
+    config: &Config,
+    data: &PreparedData,
+    device: &Device,
+) -> Result<MultitaskModel, TrainError> {
+    let sizes = DataSizes::of(&config.tasks, data);
+    let sizes = config.model_config(&sizes);
     Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
 }
 
@@ -121,6 +127,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, TrainError> {
         let devices = Devices::new(strategy)?;
         let device = strategy.main_device();
+        devices::check_tasks(&config.tasks, devices.count())?;
         let precision = config.training.precision;
         precision::check(devices.all(), precision)?;
         let folder = config.folder();
@@ -141,8 +148,11 @@ impl<'a> Run<'a> {
                 .collect(),
             config.training.nli_every,
         );
-        let mut model = initial_model(config, data, &device.clone().autodiff())?;
-        let adam = AdamConfig::new(config.training.learning_rate, config.training.clip_norm);
+        let mut model = drawn_model(config, data, &device.clone().autodiff())?;
+        let adam = AdamConfig {
+            embedding_factor: config.training.embedding_factor(),
+            ..AdamConfig::new(config.training.learning_rate, config.training.clip_norm)
+        };
         let (state, adam) = match start {
             None => {
                 let state = RunState {
@@ -155,6 +165,7 @@ impl<'a> Run<'a> {
                     best: None,
                     loss_scale: LossScale::first(precision),
                 };
+                model = word_vectors::put(config, &data.source_vocabulary, model)?;
                 (state, Adam::new(adam))
             }
             Some(Start {
@@ -192,7 +203,11 @@ impl<'a> Run<'a> {
         resume::write_config(&folder, config)?;
         vocabularies::write(data, &folder)?;
         let log = MetricsLog::open(&folder, resumed.then_some(state.step))?;
-        let model = model.train();
+        let mut model = model.train();
+        if config.training.embedding_factor() == 0.0 {
+            let embedding = model.encoder.embedding;
+            model.encoder.embedding = embedding.set_require_grad(false);
+        }
         Ok(Self {
             config,
             checkpoints: Checkpoints::of(&folder),
@@ -288,7 +303,7 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let batch = StepBatch {
             batch: loaded.batch?,
-            first_decoder: self.tasks[loaded.task].decoder,
+            head: self.tasks[loaded.task].head,
             seed: self.config.run.seed,
             step: self.state.step,
             autocast: Autocast::new(self.config.training.precision, self.state.loss_scale),

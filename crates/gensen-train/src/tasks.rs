@@ -1,17 +1,18 @@
-//! A run's tasks, with their places among decoders and reports.
+//! A run's tasks, with their places among heads and reports.
 
 use gensen_data::dataset::Dataset;
 use gensen_data::prepare::PreparedTask;
 use gensen_data::spec::{TaskKind, TaskSpec};
 
-use crate::metrics::Output;
+use crate::config::distillation_weights;
+use crate::metrics::{Output, Unit};
 
-/// One task with its place among decoders and reports.
+/// One task with its place among heads and reports.
 pub(crate) struct Task {
     pub(crate) name: String,
     pub(crate) kind: TaskKind,
-    /// Its first decoder.
-    pub(crate) decoder: usize,
+    /// Its first head among those of its kind: decoders, contrasts, distillations or classifiers.
+    pub(crate) head: usize,
     /// Its first place in reports.
     pub(crate) first_output: usize,
     pub(crate) outputs: Vec<Output>,
@@ -20,38 +21,73 @@ pub(crate) struct Task {
     pub(crate) test: Option<Dataset>,
 }
 
-/// Gives each task its decoders, and its places in reports.
+/// Heads given to the tasks before.
+#[derive(Default)]
+struct Given {
+    decoders: usize,
+    contrasts: usize,
+    distillations: usize,
+    classifiers: usize,
+}
+
+/// The task's losses: what each is of beside the task's name, and what it is a mean over.
+fn losses(spec: &TaskSpec) -> (Vec<&'static str>, Unit) {
+    match spec.form() {
+        TaskKind::Nli | TaskKind::Classification => (vec!["label"], Unit::Answers),
+        TaskKind::Pairs | TaskKind::NextSentence => (vec!["partner"], Unit::Answers),
+        TaskKind::Distillation => {
+            let names = ["cosine", "contrast", "matrix"].into_iter();
+            let used = names.zip(distillation_weights(spec));
+            let used = used.filter(|(_, weight)| *weight > 0.0);
+            (used.map(|(name, _)| name).collect(), Unit::Vectors)
+        }
+        kind => {
+            let targets = spec.decoders().into_iter();
+            let names = targets.map(|target| kind.decoders()[target]);
+            (names.collect(), Unit::Words)
+        }
+    }
+}
+
+/// Gives each task its heads, and its places in reports.
 pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> {
-    let (mut decoder, mut first_output) = (0, 0);
+    let (mut given, mut first_output) = (Given::default(), 0);
     let mut tasks = Vec::new();
     for (spec, task) in specs.iter().zip(prepared) {
         let targets = spec.decoders();
-        let inference = task.kind == TaskKind::Nli;
-        let names: Vec<String> = match targets.len() {
-            0 | 1 => vec![task.name.clone()],
-            _ => {
-                let decoders = task.kind.decoders();
-                let name = |&target: &usize| format!("{}/{}", task.name, decoders[target]);
-                targets.iter().map(name).collect()
-            }
+        let (names, unit) = losses(spec);
+        let name = |of: &&str| match names.len() {
+            1 => task.name.clone(),
+            _ => format!("{}/{of}", task.name),
         };
-        let outputs: Vec<Output> = names
-            .into_iter()
-            .map(|name| Output { name, inference })
-            .collect();
-        let (decoders, count) = (targets.len(), outputs.len());
+        let outputs = names.iter().map(|of| Output {
+            name: name(of),
+            unit,
+        });
+        let outputs: Vec<Output> = outputs.collect();
+        let take = |kind: &mut usize, count: usize| std::mem::replace(kind, *kind + count);
+        let head = match task.kind {
+            TaskKind::Nli => 0,
+            TaskKind::Pairs | TaskKind::NextSentence => take(&mut given.contrasts, 1),
+            TaskKind::Distillation => take(&mut given.distillations, 1),
+            TaskKind::Classification => take(&mut given.classifiers, 1),
+            TaskKind::Translation
+            | TaskKind::Seq2seq
+            | TaskKind::SkipThought
+            | TaskKind::Parsing => take(&mut given.decoders, targets.len()),
+        };
+        let count = outputs.len();
         let keep = |data: &Dataset| data.clone().keep_targets(&targets);
         tasks.push(Task {
             name: task.name.clone(),
             kind: task.kind,
-            decoder,
+            head,
             first_output,
             outputs,
             train: keep(&task.train),
             validation: task.validation.as_ref().map(keep),
             test: task.test.as_ref().map(keep),
         });
-        decoder += decoders;
         first_output += count;
     }
     tasks

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use faer::{Mat, Side};
-use gensen_data::batch::{Batch, BatchSize, Sentences};
+use gensen_data::batch::{BatchSize, Sentences};
 use gensen_data::dataset::Dataset;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
@@ -25,8 +25,8 @@ pub struct HeldOut<'a> {
     pub split: Split,
     /// What is reported, one entry a target.
     pub outputs: &'a [Output],
-    /// The decoder of the first target.
-    pub decoder: usize,
+    /// The task's first head among those of its kind.
+    pub head: usize,
 }
 
 impl HeldOut<'_> {
@@ -43,7 +43,7 @@ impl HeldOut<'_> {
         let mut counts = vec![0_u64; self.outputs.len()];
         let mut correct = 0_u64;
         for batch in self.data.sequential(size) {
-            let loss = BatchLoss::new(model, &batch?, self.decoder, &mut Dropout::off()).read();
+            let loss = BatchLoss::new(model, &batch?, self.head, &mut Dropout::off()).read();
             for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
                 losses[k] += value * *count as f64;
                 counts[k] += *count as u64;
@@ -52,12 +52,11 @@ impl HeldOut<'_> {
         }
         let seconds = started.elapsed().as_secs_f64();
         let metric = |(k, output): (usize, &Output)| {
-            let count = counts[k].max(1) as f64;
-            let loss = losses[k] / count;
+            let loss = losses[k] / counts[k].max(1) as f64;
             Metric {
                 loss: Some(loss),
-                perplexity: (!output.inference).then(|| loss.exp()),
-                accuracy: output.inference.then(|| correct as f64 / count),
+                perplexity: output.perplexity(loss),
+                accuracy: output.accuracy(correct, counts[k]),
                 count: Some(counts[k]),
                 seconds: Some(seconds),
                 ..Metric::new(step, self.split, &output.name)
@@ -75,11 +74,8 @@ pub fn first_sentences(
 ) -> Result<Sentences, TrainError> {
     let mut sentences = Sentences::default();
     for batch in data.sequential(size) {
-        let source = match batch? {
-            Batch::Seq2Seq(batch) => batch.source,
-            Batch::Nli(batch) => batch.premises,
-        };
-        for sentence in source.iter().take(count - sentences.len()) {
+        let batch = batch?;
+        for sentence in batch.first_sentences().iter().take(count - sentences.len()) {
             sentences.push(sentence);
         }
         if sentences.len() == count {
@@ -89,7 +85,7 @@ pub fn first_sentences(
     Ok(sentences)
 }
 
-/// The effective rank of a data set's sentence vectors `last`.
+/// The effective rank of a data set's sentence vectors, by the model's own pooling.
 pub fn effective_rank(
     model: &MultitaskModel,
     data: &Dataset,

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gensen_data::prepare::PreparedData;
+use gensen_data::prepare::{PreparedData, PreparedTask};
+use gensen_data::scratch;
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::error::TrainError;
@@ -29,12 +30,26 @@ fn files(data: &PreparedData, run: &Path) -> Vec<(PathBuf, Arc<Vocabulary>)> {
     files
 }
 
-/// Writes the vocabularies of a run.
+/// Each classification task's labels, one a line in the order of their numbers, and their file.
+fn labels(data: &PreparedData, run: &Path) -> Vec<(PathBuf, String)> {
+    let tasks = data.tasks.iter().filter(|task| !task.labels.is_empty());
+    let file = |task: &PreparedTask| {
+        let path = run.join(FOLDER).join(format!("labels.{}.txt", task.name));
+        (path, task.labels.join("\n") + "\n")
+    };
+    tasks.map(file).collect()
+}
+
+/// Writes the vocabularies and labels of a run.
 pub(crate) fn write(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
     let folder = run.join(FOLDER);
     fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
     for (path, vocabulary) in files(data, run) {
         vocabulary.save(path)?;
+    }
+    for (path, text) in labels(data, run) {
+        scratch::write_file(&path, |file| file.write_all(text.as_bytes()))
+            .map_err(TrainError::io(&path))?;
     }
     Ok(())
 }
@@ -42,6 +57,17 @@ pub(crate) fn write(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
 /// Refuses data whose words are not those that a run was trained with. Files that are not there are
 /// not missed.
 pub(crate) fn check(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
+    for (path, now) in labels(data, run) {
+        if path.exists() && fs::read_to_string(&path).map_err(TrainError::io(&path))? != now {
+            return Err(TrainError::Resume {
+                folder: run.into(),
+                problem: format!(
+                    "the data is not what it was trained on: its labels are not those of {}",
+                    path.display()
+                ),
+            });
+        }
+    }
     for (path, now) in files(data, run) {
         if !path.exists() {
             continue;

@@ -178,19 +178,19 @@ impl Corpus {
             .iter()
             .any(|end| name.ends_with(end));
         let shape = match (kind, folder) {
-            (TaskKind::SkipThought, Some(folder)) => {
+            (kind, Some(folder)) if kind.is_running_text() => {
                 // Listed once: a file that comes later is not part of the corpus.
                 let found = documents::files(&folder, &filter)?;
                 return Ok(Shape::Documents(
                     found.into_iter().map(Origin::File).collect(),
                 ));
             }
-            (TaskKind::SkipThought, None) if tar => return Ok(Shape::Tar(origin, filter)),
+            (kind, None) if tar && kind.is_running_text() => return Ok(Shape::Tar(origin, filter)),
             (_, Some(folder)) => {
                 let problem = "a folder; only skip-thought reads folders, expected a file";
                 return Err(DataError::key(&folder.display().to_string(), problem));
             }
-            (TaskKind::SkipThought, None) => Shape::Documents(vec![origin]),
+            (kind, None) if kind.is_running_text() => Shape::Documents(vec![origin]),
             (TaskKind::Parsing, None) => Shape::Trees(origin),
             (_, None) => Shape::Rows(origin),
         };
@@ -208,6 +208,22 @@ impl Corpus {
             Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
             Shape::Aligned(origins) | Shape::Documents(origins) => origins.iter().collect(),
         }
+    }
+
+    /// The first line that is not blank; none for what is not rows.
+    pub(crate) fn first_row(&self) -> Result<Option<String>, DataError> {
+        let Shape::Rows(origin) = &self.shape else {
+            return Ok(None);
+        };
+        let mut lines = LineReader::new(origin.name(), origin.open_text()?);
+        while let Some((text, line)) = lines.next_lines(1)? {
+            let block = Block::new(lines.file(), line, text);
+            let row = block.text()?.trim_end_matches(['\n', '\r']);
+            if !row.trim().is_empty() {
+                return Ok(Some(row.to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads the corpus from start to end and hands out its blocks in order, until `emit` says

@@ -1,6 +1,6 @@
 //! The three passes over all tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub(super) fn build(
 
     // Second pass: which examples are kept and where they go, and how often each word occurs.
     let only_nli = tasks.iter().all(|task| task.kind == TaskKind::Nli);
+    let mut labels = Vec::new();
     let source_counter = match given {
         None => Some(counter(&work, "source")?),
         Some(_) => None,
@@ -58,41 +59,56 @@ pub(super) fn build(
             _ => None,
         };
         let counts_source = task.kind != TaskKind::Nli || options.count_nli || only_nli;
-        let counters = task.layout.streams.map(|stream| match stream.side {
+        let streams = task.layout.streams.iter();
+        let counters = streams.map(|stream| match stream.side {
             Side::Source => source_counter.as_ref().filter(|_| counts_source),
             Side::Target => target_counter.as_ref(),
         });
-        let entry = survey_task(task, splits, threads, counters, &mut report);
-        entries.push(entry.map_err(|error| error.in_task(&task.name))?);
+        let counters: Vec<Option<&WordCounter>> = counters.collect();
+        let entry = survey_task(task, splits, threads, &counters, &mut report);
+        let entry = entry.map_err(|error| error.in_task(&task.name))?;
+        labels.push(entry.labels.clone());
+        entries.push(entry);
         targets.push(match (given_target, target_counter) {
             (Some(vocabulary), _) => Some(Arc::clone(vocabulary)),
-            (None, Some(counter)) => Some(Arc::new(cut(counter, options.target_words, threads)?)),
+            (None, Some(counter)) => {
+                let words = counted(counter, options.target_words, threads)?;
+                Some(Arc::new(Vocabulary::from_counts(
+                    words,
+                    options.target_words,
+                )?))
+            }
             (None, None) => None,
         });
     }
     let source = match (given, source_counter) {
         (Some(given), _) => Arc::clone(&given.source),
-        (None, Some(counter)) => Arc::new(cut(counter, options.source_words, threads)?),
+        (None, Some(counter)) => {
+            let words = counted(counter, options.source_words, threads)?;
+            Arc::new(filled_up(words, options)?)
+        }
         (None, None) => return Err(DataError::key("source_words", "there is nothing to count")),
     };
     source.save(out.join(VOCABULARY))?;
 
     // Third pass: final ids at their final place.
-    for ((task, splits), target) in tasks.iter().zip(tokenised).zip(&targets) {
+    let tokenised = tokenised.into_iter().zip(labels);
+    for ((task, (splits, labels)), target) in tasks.iter().zip(tokenised).zip(&targets) {
         progress(Progress::Writing { task: &task.name });
         let folder = out.join(TASKS).join(&task.name);
         fs::create_dir_all(&folder).map_err(DataError::io(&folder))?;
         if let Some(target) = target {
             target.save(folder.join(VOCABULARY))?;
         }
-        let vocabularies = task
-            .layout
-            .streams
-            .map(|stream| match (stream.side, target) {
-                (Side::Target, Some(target)) => &**target,
-                _ => &*source,
-            });
-        write_task(task, splits, threads, vocabularies, &folder, &mut report)?;
+        let streams = task.layout.streams.iter();
+        let vocabularies = streams.map(|stream| match (stream.side, target) {
+            (Side::Target, Some(target)) => &**target,
+            _ => &*source,
+        });
+        let vocabularies: Vec<&Vocabulary> = vocabularies.collect();
+        let words = (&*vocabularies, &*labels);
+        let written = write_task(task, splits, threads, words, &folder, &mut report);
+        written.map_err(|error| error.in_task(&task.name))?;
     }
     let manifest = Manifest {
         format: cache::FORMAT,
@@ -130,7 +146,7 @@ fn tokenise_task(
             report.inputs.push(found);
             let flags = work.join(format!("{number}.flags"));
             let selection = Selection::new(task.kind, &corpus.table, &scratch, &places, flags)?;
-            parts.push(Part::new(scratch, places, selection, number));
+            parts.push(Part::new(scratch, places, selection, number, &corpus.name));
         }
         splits.push((*split, parts));
     }
@@ -142,22 +158,21 @@ fn survey_task(
     task: &Task,
     splits: &mut Splits,
     threads: usize,
-    counters: [Option<&WordCounter>; 2],
+    counters: &[Option<&WordCounter>],
     report: &mut Report,
 ) -> Result<TaskEntry, DataError> {
     let mut entry = TaskEntry {
         name: task.name.clone(),
         kind: task.kind,
         splits: BTreeMap::new(),
+        labels: Vec::new(),
     };
     for (split, parts) in splits {
-        let counters = if *split == "train" {
-            counters
-        } else {
-            [None, None]
-        };
+        let train = *split == "train";
+        let none = vec![None; counters.len()];
+        let counters = if train { counters } else { &none };
         let mut position = Extent::default();
-        for part in parts {
+        for part in parts.iter_mut() {
             let before = position.examples;
             part.survey(&task.layout, threads, counters, &mut position)?;
             let report = &mut report.inputs[part.report];
@@ -169,6 +184,18 @@ fn survey_task(
                 });
             }
         }
+        if train && task.kind.needs_whole_batch() && position.examples < 2 {
+            let problem = "one example alone; the examples of a batch are compared, expected more";
+            return Err(DataError::key("train", problem));
+        }
+        if train && task.kind == TaskKind::Classification {
+            let mut labels = BTreeSet::new();
+            for part in parts.iter() {
+                part.labels(&mut labels)?;
+            }
+            entry.labels = labels.into_iter().collect();
+            check_labels(&entry.labels)?;
+        }
         entry.splits.insert((*split).to_owned(), position.examples);
     }
     Ok(entry)
@@ -178,17 +205,20 @@ fn write_task(
     task: &Task,
     splits: Splits,
     threads: usize,
-    vocabularies: [&Vocabulary; 2],
+    (vocabularies, labels): (&[&Vocabulary], &[String]),
     folder: &Path,
     report: &mut Report,
 ) -> Result<(), DataError> {
     for (split, parts) in splits {
         let folder = folder.join(split);
         create_files(&folder, task.kind)?;
+        let mut first_row = 0;
         for part in parts {
             let report = &mut report.inputs[part.report];
+            let beside = (labels, first_row);
             [report.source, report.target] =
-                part.write(&task.layout, threads, vocabularies, &folder)?;
+                part.write(&task.layout, threads, vocabularies, beside, &folder)?;
+            first_row += report.read;
             part.scratch.remove()?;
         }
     }
@@ -201,8 +231,35 @@ fn counter(work: &Path, name: &str) -> Result<WordCounter, DataError> {
     Ok(WordCounter::new(folder, WordCounter::MEMORY))
 }
 
-fn cut(counter: WordCounter, size: usize, threads: usize) -> Result<Vocabulary, DataError> {
+/// The most frequent words, special ones left out, with their counts.
+fn counted(
+    counter: WordCounter,
+    size: usize,
+    threads: usize,
+) -> Result<Vec<(String, u64)>, DataError> {
     let wanted = |word: &str| !Vocabulary::SPECIAL.contains(&word);
-    let counts = counter.most_frequent(size, threads, wanted)?;
-    Vocabulary::from_counts(counts, size)
+    counter.most_frequent(size, threads, wanted)
+}
+
+/// The source vocabulary: the words counted, and where they are too few, further words.
+fn filled_up(counts: Vec<(String, u64)>, options: &DataOptions) -> Result<Vocabulary, DataError> {
+    let vocabulary = Vocabulary::from_counts(counts, options.source_words)?;
+    let missing = options.source_words + Vocabulary::SPECIAL.len() - vocabulary.len();
+    let further = options.further_words.iter().map(String::as_str);
+    let further = further.filter(|word| vocabulary.id(word).is_none());
+    Vocabulary::from_words(vocabulary.words().chain(further.take(missing)))
+}
+
+/// The most labels that a classification task may have.
+const MAX_LABELS: usize = 1 << 16;
+
+fn check_labels(labels: &[String]) -> Result<(), DataError> {
+    if (2..=MAX_LABELS).contains(&labels.len()) {
+        return Ok(());
+    }
+    let problem = format!(
+        "its examples have {} labels; expected 2 to {MAX_LABELS}",
+        labels.len()
+    );
+    Err(DataError::key("train", problem))
 }

@@ -40,6 +40,9 @@ pub(super) struct TaskEntry {
     pub(super) kind: TaskKind,
     /// Examples of each split that there is.
     pub(super) splits: BTreeMap<String, u64>,
+    /// A classification task's labels, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) labels: Vec<String>,
 }
 
 /// The SHA-256 of a stream, in hexadecimal.

@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::layout::FIELDS;
 use crate::error::DataError;
 use crate::words::WordTable;
 
@@ -23,11 +24,17 @@ pub(super) const BREAK: u32 = u32::MAX;
 /// The records of one block.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    pub(super) fields: [Field; 2],
+    pub(super) fields: [Field; FIELDS],
     /// The distinct words, in order of appearance.
-    pub(super) words: [WordTable; 2],
-    pub(super) labels: Vec<u8>,
+    pub(super) words: [WordTable; FIELDS],
+    /// Each record's label: its number, or in the dictionary [`LABELS`].
+    pub(super) labels: Vec<u32>,
+    /// Each record's line in its file, counted from 1.
+    pub(super) lines: Vec<u32>,
 }
+
+/// The dictionary of a classification task's labels.
+pub(super) const LABELS: usize = FIELDS - 1;
 
 impl Field {
     fn clear(&mut self) {
@@ -41,6 +48,7 @@ impl Chunk {
         self.fields.iter_mut().for_each(Field::clear);
         self.words.iter_mut().for_each(WordTable::clear);
         self.labels.clear();
+        self.lines.clear();
     }
 }
 
@@ -68,9 +76,10 @@ pub(super) struct ScratchReader {
 /// A chunk read back: like [`Chunk`], with the dictionaries as plain lists.
 #[derive(Debug, Default)]
 pub(super) struct StoredChunk {
-    pub(super) fields: [Field; 2],
-    pub(super) words: [WordList; 2],
-    pub(super) labels: Vec<u8>,
+    pub(super) fields: [Field; FIELDS],
+    pub(super) words: [WordList; FIELDS],
+    pub(super) labels: Vec<u32>,
+    pub(super) lines: Vec<u32>,
 }
 
 /// Words laid end to end.
@@ -111,7 +120,8 @@ impl Scratch {
         for field in &chunk.fields {
             put_u32s(bytes, &field.lengths);
         }
-        put_bytes(bytes, &chunk.labels);
+        put_u32s(bytes, &chunk.labels);
+        put_u32s(bytes, &chunk.lines);
         // A chunk seldom has more distinct words than two bytes can number.
         let narrow = chunk.words.iter().all(|words| words.len() <= 1 << 16);
         bytes.push(u8::from(narrow));
@@ -160,7 +170,8 @@ impl ScratchReader {
             for field in &mut chunk.fields {
                 take_u32s(&mut rest, &mut field.lengths)?;
             }
-            chunk.labels = take_bytes(&mut rest)?.to_vec();
+            take_u32s(&mut rest, &mut chunk.labels)?;
+            take_u32s(&mut rest, &mut chunk.lines)?;
             let narrow = *rest.split_off_first()? == 1;
             for field in &mut chunk.fields {
                 match narrow {

@@ -41,6 +41,10 @@ pub(super) fn of(
             add(&cache::hash_of(origin.open()?, &origin.name())?);
         }
     }
+    if !options.further_words.is_empty() {
+        add("further words");
+        options.further_words.iter().for_each(|word| add(word));
+    }
     for task in tasks {
         add(&format!(
             "{} {:?} {:?} {}",
@@ -52,6 +56,7 @@ pub(super) fn of(
                 // Where a file lies does not matter, but its name does: it tells the format.
                 let settings = InputTable {
                     path: None,
+                    teacher: None,
                     source: None,
                     target: None,
                     next: None,

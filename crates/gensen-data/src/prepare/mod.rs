@@ -33,6 +33,7 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::report::Report;
 use crate::spec::{TaskKind, TaskSpec};
+use crate::teacher::Teacher;
 use crate::vocabulary::Vocabulary;
 
 /// The name of vocabulary files in a cache folder.
@@ -110,6 +111,8 @@ pub struct PreparedTask {
     /// One vocabulary a decoder, in the order of [`TaskKind::decoders`]; skip-thought's two share
     /// one.
     pub target_vocabularies: Vec<Arc<Vocabulary>>,
+    /// A classification task's labels, sorted: those of its training examples.
+    pub labels: Vec<String>,
     /// Training examples.
     pub train: Dataset,
     /// Validation examples.
@@ -170,20 +173,47 @@ fn run(
             false,
         ),
     };
-    let data = open(found.0, found.1)?;
+    let data = open(found.0, found.1, &tasks, base, options.threads())?;
     progress(Progress::Ready { reused });
     Ok(data)
 }
 
 /// Opens a complete cache folder.
-fn open(folder: PathBuf, manifest: Manifest) -> Result<PreparedData, DataError> {
-    let tasks = manifest.tasks.into_iter().map(|task| {
+fn open(
+    folder: PathBuf,
+    manifest: Manifest,
+    inputs: &[task::Task],
+    base: &Path,
+    threads: usize,
+) -> Result<PreparedData, DataError> {
+    let report = &manifest.report;
+    let tasks = manifest.tasks.into_iter().zip(inputs).map(|(task, inputs)| {
         let of_task = folder.join(TASKS).join(&task.name);
         let split = |name: &str| {
-            let len = task.splits.get(name);
-            len.map(|len| Dataset::open(&of_task.join(name), task.kind, *len))
-                .transpose()
+            let Some(len) = task.splits.get(name) else {
+                return Ok(None);
+            };
+            let data = Dataset::open(&of_task.join(name), task.kind, *len)?;
+            if task.kind != TaskKind::Distillation {
+                return Ok(Some(data));
+            }
+            let files = inputs.teachers(name, report, base);
+            let teacher = Teacher::open(&files, threads);
+            let teacher = teacher.map_err(|error| error.in_task(&task.name))?;
+            Ok(Some(data.with_teacher(teacher)))
         };
+        let (train, validation, test) = (split("train")?, split("validation")?, split("test")?);
+        for (name, held_out) in [("validation", &validation), ("test", &test)] {
+            let width = |data: &Option<Dataset>| data.as_ref().and_then(Dataset::teacher_width);
+            if let (Some(found), Some(expected)) = (width(held_out), width(&train))
+                && found != expected
+            {
+                let problem = format!(
+                    "its teacher's vectors have {found} numbers, and those of `train` {expected}"
+                );
+                return Err(DataError::key(name, problem).in_task(&task.name));
+            }
+        }
         let decoders = task.kind.decoders().len();
         let target_vocabularies = match decoders {
             0 => Vec::new(),
@@ -193,13 +223,14 @@ fn open(folder: PathBuf, manifest: Manifest) -> Result<PreparedData, DataError> 
             }
         };
         Ok(PreparedTask {
-            train: split("train")?.ok_or_else(|| DataError::Damaged {
+            train: train.ok_or_else(|| DataError::Damaged {
                 path: of_task.display().to_string(),
                 problem: "it has no training examples".into(),
             })?,
-            validation: split("validation")?,
-            test: split("test")?,
+            validation,
+            test,
             target_vocabularies,
+            labels: task.labels,
             name: task.name,
             kind: task.kind,
         })

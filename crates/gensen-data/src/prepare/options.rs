@@ -1,6 +1,7 @@
 //! Settings of preparation.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,10 @@ pub struct DataOptions {
     /// Whether the text of inference tasks counts for the source vocabulary (the reference: no).
     /// Where there is no other task it always does.
     pub count_nli: bool,
+    /// Words that fill the source vocabulary up, in this order, where the corpora have fewer than
+    /// `source_words`: those that there are word vectors of. Each to occur once.
+    #[serde(skip)]
+    pub further_words: Arc<[String]>,
     /// Threads to work with; 0 stands for all cores. The result does not depend on it.
     #[serde(skip)]
     pub threads: usize,
@@ -53,6 +58,7 @@ impl Default for DataOptions {
             max_target_words: 88,
             max_nli_words: 256,
             count_nli: false,
+            further_words: Arc::default(),
             threads: 0,
         }
     }

@@ -57,7 +57,7 @@ impl Selection {
         places: &[Place],
         path: PathBuf,
     ) -> Result<Self, DataError> {
-        if kind != TaskKind::SkipThought {
+        if !kind.is_running_text() {
             let examples = places.iter().map(|place| place.entries).sum();
             let choice = Choice::new(table, examples);
             return Ok(Self::Pairs(choice));

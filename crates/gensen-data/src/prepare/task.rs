@@ -8,19 +8,42 @@ use super::layout::Layout;
 use super::tokenise::Wording;
 use crate::corpus::Corpus;
 use crate::error::DataError;
+use crate::report::Report;
 use crate::spec::{TaskKind, TaskSpec};
+use crate::teacher::VectorsOf;
 use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
 
 /// A task whose inputs have been found.
 pub(super) struct Task {
     pub(super) name: String,
     pub(super) kind: TaskKind,
+    /// Columns of a classification task's first row.
+    pub(super) columns: usize,
     pub(super) languages: [String; 2],
     pub(super) tokenizer: String,
     pub(super) wording: Wording,
     pub(super) layout: Layout,
     /// The splits that there are, with their inputs.
     pub(super) splits: Vec<(&'static str, Vec<Corpus>)>,
+}
+
+impl Task {
+    /// The files of a teacher's vectors of a split, each with the sentences' file and its lines.
+    pub(super) fn teachers(&self, split: &str, report: &Report, base: &Path) -> Vec<VectorsOf> {
+        let inputs = report.inputs.iter();
+        let mut inputs = inputs.filter(|input| input.task == self.name && input.split == split);
+        let corpora = self.splits.iter().filter(|(name, _)| *name == split);
+        corpora
+            .flat_map(|(_, corpora)| corpora)
+            .filter_map(|corpus| {
+                Some(VectorsOf {
+                    path: base.join(corpus.table.teacher.as_ref()?),
+                    sentences: corpus.name.clone(),
+                    lines: inputs.next()?.read,
+                })
+            })
+            .collect()
+    }
 }
 
 /// Finds the inputs of all tasks and checks what can be checked before any work starts.
@@ -35,6 +58,8 @@ pub(super) fn resolve(
     let resources = options.resources(base);
     let mut names = BTreeSet::new();
     let resolve = |task: &TaskSpec| {
+        task.check()?;
+        let kind = task.form();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
         if task.name.is_empty() || task.name.starts_with('.') || !task.name.chars().all(plain) {
             let problem = format!(
@@ -56,21 +81,31 @@ pub(super) fn resolve(
             ("test", &task.test),
         ];
         let splits = splits.into_iter().filter(|(_, inputs)| !inputs.is_empty());
+        let mut columns = None;
+        let splits = splits
+            .map(|(split, inputs)| {
+                let corpora = inputs
+                    .iter()
+                    .map(|input| Corpus::new(input.table(), kind, base));
+                Ok((split, corpora.collect::<Result<Vec<_>, _>>()?))
+            })
+            .collect::<Result<Vec<_>, DataError>>()?;
+        if kind == TaskKind::Classification {
+            for (_, corpora) in &splits {
+                for corpus in corpora {
+                    columns = columns.or(corpus.first_row()?.map(|row| row.split('\t').count()));
+                }
+            }
+        }
         Ok(Task {
             name: task.name.clone(),
-            kind: task.kind,
+            kind,
+            columns: columns.unwrap_or(0),
             wording: wording(task, &languages, options, &resources)?,
             tokenizer: tokenizer_name(task, options).to_owned(),
             languages,
-            layout: Layout::new(task.kind, options),
-            splits: splits
-                .map(|(split, inputs)| {
-                    let corpora = inputs
-                        .iter()
-                        .map(|input| Corpus::new(input.table(), task.kind, base));
-                    Ok((split, corpora.collect::<Result<_, _>>()?))
-                })
-                .collect::<Result<_, DataError>>()?,
+            layout: Layout::new(kind, options),
+            splits,
         })
     };
     tasks
@@ -100,17 +135,21 @@ fn wording(
 ) -> Result<Wording, DataError> {
     let lower = options.lowercase;
     let name = tokenizer_name(task, options);
-    Ok(match task.kind {
+    Ok(match task.form() {
         TaskKind::Parsing => Wording {
             tokenizers: [Box::new(Whitespace), Box::new(Whitespace)],
             lowercase: [lower, false],
         },
-        _ => {
-            // The two sentences of an inference pair are of one language.
-            let second = if task.kind == TaskKind::Nli {
-                &languages[0]
-            } else {
-                &languages[1]
+        kind => {
+            // Sentences that one encoder reads are of one language unless the task says otherwise.
+            let one = !matches!(
+                kind,
+                TaskKind::Translation | TaskKind::Seq2seq | TaskKind::SkipThought
+            );
+            let second = match &task.target_language {
+                Some(language) if kind == TaskKind::Pairs => language,
+                _ if one => &languages[0],
+                _ => &languages[1],
             };
             Wording {
                 tokenizers: [

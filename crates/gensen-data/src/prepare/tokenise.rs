@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::chunk::{BREAK, Chunk, Place, Scratch};
-use super::layout::Layout;
+use super::chunk::{BREAK, Chunk, LABELS, Place, Scratch};
+use super::layout::{FIELDS, Layout};
 use super::task::Task;
 use super::{DataOptions, Progress};
 use crate::corpus::{
@@ -46,7 +46,7 @@ pub(super) fn tokenise(
                 send(block)
             })
         },
-        || Ok((Worker::new(corpus, &task.wording, &task.layout), Vec::new())),
+        || Ok((Worker::new(corpus, task), Vec::new())),
         |(worker, bytes), number, block| {
             worker.chunk.clear();
             worker.tally = Tally::default();
@@ -92,18 +92,21 @@ struct Worker<'a> {
     corpus: &'a Corpus,
     wording: &'a Wording,
     layout: &'a Layout,
+    /// Columns of a classification task's rows.
+    columns: usize,
     chunk: Chunk,
     tally: Tally,
-    tokens: [Tokens; 2],
+    tokens: [Tokens; FIELDS],
     lower: String,
 }
 
 impl<'a> Worker<'a> {
-    fn new(corpus: &'a Corpus, wording: &'a Wording, layout: &'a Layout) -> Self {
+    fn new(corpus: &'a Corpus, task: &'a Task) -> Self {
         Self {
             corpus,
-            wording,
-            layout,
+            wording: &task.wording,
+            layout: &task.layout,
+            columns: task.columns,
             chunk: Chunk::default(),
             tally: Tally::default(),
             tokens: Default::default(),
@@ -120,7 +123,10 @@ impl<'a> Worker<'a> {
             TaskKind::Translation | TaskKind::Seq2seq => self.take_pairs(block, text),
             TaskKind::Nli => self.take_labelled_pairs(block, text),
             TaskKind::Parsing => self.take_trees(block, text),
-            TaskKind::SkipThought => match block.aligned_texts()?[..] {
+            TaskKind::Pairs => self.take_contrasted_pairs(block, text),
+            TaskKind::Distillation => self.take_sentences(block, text),
+            TaskKind::Classification => self.take_classified(block, text),
+            TaskKind::SkipThought | TaskKind::NextSentence => match block.aligned_texts()?[..] {
                 [next, previous] => {
                     self.take_triples(text, next, previous);
                     Ok(())
@@ -173,11 +179,105 @@ impl<'a> Worker<'a> {
                 None => self.tally.unlabelled += 1,
                 Some(label) => {
                     if self.add_pair(&row.sentences[0], &row.sentences[1]) {
-                        self.chunk.labels.push(label);
+                        self.chunk.labels.push(label.into());
                     }
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Takes two sentences that belong together and, from a third column that is not blank, one that
+    /// does not belong to the first.
+    fn take_contrasted_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
+        for (line, row) in numbered_lines(text, block.first_line) {
+            self.tally.read += 1;
+            if is_blank(row) {
+                self.tally.blank += 1;
+                continue;
+            }
+            let fault = |fault| DataError::line(&block.file, line, fault);
+            let mut columns = row.split('\t');
+            let (Some(first), Some(second)) = (columns.next(), columns.next()) else {
+                let (found, expected) = (1, 2);
+                return Err(fault(LineFault::Columns { found, expected }));
+            };
+            self.tokenize(0, first);
+            self.tokenize(1, second);
+            self.tokenize(2, columns.next().unwrap_or_default());
+            for (field, name) in [
+                (0, "the pair's first sentence"),
+                (1, "the pair's second sentence"),
+            ] {
+                if self.tokens[field].is_empty() {
+                    return Err(fault(LineFault::Missing(name)));
+                }
+            }
+            (0..FIELDS).for_each(|field| self.push(field));
+        }
+        Ok(())
+    }
+
+    /// Takes a sentence a line and remembers which line.
+    fn take_sentences(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
+        for (line, sentence) in numbered_lines(text, block.first_line) {
+            self.tally.read += 1;
+            self.tokenize(0, sentence);
+            if self.tokens[0].is_empty() {
+                self.tally.blank += 1;
+                continue;
+            }
+            self.push(0);
+            self.push_line(block, line)?;
+        }
+        Ok(())
+    }
+
+    fn take_classified(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
+        for (line, row) in numbered_lines(text, block.first_line) {
+            self.tally.read += 1;
+            if is_blank(row) {
+                self.tally.blank += 1;
+                continue;
+            }
+            let fault = |fault| DataError::line(&block.file, line, fault);
+            let (found, expected) = (row.split('\t').count(), self.columns);
+            if !(2..=3).contains(&found) {
+                return Err(fault(match found {
+                    1 => LineFault::Columns { found, expected: 2 },
+                    _ => LineFault::OtherColumns { found, expected: 3 },
+                }));
+            }
+            if found != expected {
+                return Err(fault(LineFault::OtherColumns { found, expected }));
+            }
+            let mut columns = row.split('\t');
+            let label = columns.next().unwrap_or_default().trim();
+            if label.is_empty() {
+                return Err(fault(LineFault::Missing("the label")));
+            }
+            self.tokens[1].clear();
+            for (field, sentence) in columns.enumerate() {
+                self.tokenize(field, sentence);
+                if self.tokens[field].is_empty() {
+                    return Err(fault(LineFault::Missing("a sentence")));
+                }
+            }
+            self.push(0);
+            self.push(1);
+            let label = self.chunk.words[LABELS].intern(label);
+            self.chunk.labels.push(label);
+            self.push_line(block, line)?;
+        }
+        Ok(())
+    }
+
+    fn push_line(&mut self, block: &Block, line: u64) -> Result<(), DataError> {
+        let Ok(number) = u32::try_from(line) else {
+            let problem = format!("more than {} lines in {}", u32::MAX, block.file);
+            return Err(DataError::key("path", problem));
+        };
+        self.chunk.lines.push(number);
         Ok(())
     }
 
@@ -254,7 +354,7 @@ impl<'a> Worker<'a> {
     }
 
     fn add_sentence(&mut self, sentence: &str) {
-        self.wording.tokenizers[0].tokenize(sentence, &mut self.tokens[0]);
+        self.tokenize(0, sentence);
         if self.tokens[0].is_empty() {
             self.tally.blank += 1;
             self.chunk.fields[0].lengths.push(BREAK);
@@ -267,15 +367,20 @@ impl<'a> Worker<'a> {
     /// Adds a pair unless one side is blank; whether it did.
     fn add_pair(&mut self, first: &str, second: &str) -> bool {
         for (field, text) in [first, second].into_iter().enumerate() {
-            self.wording.tokenizers[field].tokenize(text, &mut self.tokens[field]);
+            self.tokenize(field, text);
         }
-        if self.tokens.iter().any(Tokens::is_empty) {
+        if self.tokens[..2].iter().any(Tokens::is_empty) {
             self.tally.blank += 1;
             return false;
         }
         self.push(0);
         self.push(1);
         true
+    }
+
+    /// Splits a field's text into words; fields after the second are of the second's language.
+    fn tokenize(&mut self, field: usize, text: &str) {
+        self.wording.tokenizers[field.min(1)].tokenize(text, &mut self.tokens[field]);
     }
 
     fn push(&mut self, field: usize) {
@@ -286,7 +391,7 @@ impl<'a> Worker<'a> {
             .push((tokens.len() as u32).min(BREAK - 1));
         let words = &mut chunk.words[self.layout.dictionary(field)];
         let kept = tokens.iter().take(self.layout.kept_words(field) as usize);
-        if self.wording.lowercase[field] {
+        if self.wording.lowercase[field.min(1)] {
             let lower = &mut self.lower;
             chunk.fields[field]
                 .ids

@@ -1,15 +1,16 @@
 //! Second and third pass: counting the words that are kept, then writing the data set.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::chunk::{Place, Scratch, ScratchReader, SharedFile, StoredChunk, extend_u32s};
-use super::layout::{Layout, SOURCE, Side};
+use super::chunk::{LABELS, Place, Scratch, ScratchReader, SharedFile, StoredChunk, extend_u32s};
+use super::layout::{FIELDS, Layout, SOURCE, Side};
 use super::select::{Selection, SelectionReader};
 use crate::count::WordCounter;
-use crate::dataset::{extra_name, stream_names};
-use crate::error::DataError;
+use crate::dataset::{extra_of, stream_names};
+use crate::error::{DataError, LineFault};
 use crate::parallel;
 use crate::report::WordReport;
 use crate::spec::TaskKind;
@@ -24,6 +25,8 @@ pub(super) struct Part {
     starts: Vec<Extent>,
     /// The place of this input's report.
     pub(super) report: usize,
+    /// The name that messages use.
+    input: String,
 }
 
 /// How much of a data set lies before a chunk.
@@ -31,15 +34,15 @@ pub(super) struct Part {
 pub(super) struct Extent {
     pub(super) examples: u64,
     sentences: u64,
-    ids: [u64; 2],
+    ids: [u64; FIELDS],
 }
 
 impl Extent {
     fn add(&mut self, other: &Self) {
         self.examples += other.examples;
         self.sentences += other.sentences;
-        self.ids[0] += other.ids[0];
-        self.ids[1] += other.ids[1];
+        let ids = self.ids.iter_mut().zip(other.ids);
+        ids.for_each(|(sum, ids)| *sum += ids);
     }
 }
 
@@ -117,8 +120,10 @@ impl Part {
         places: Vec<Place>,
         selection: Selection,
         report: usize,
+        input: &str,
     ) -> Self {
         Self {
+            input: input.to_owned(),
             scratch,
             places,
             selection,
@@ -133,7 +138,7 @@ impl Part {
         &mut self,
         layout: &Layout,
         threads: usize,
-        counters: [Option<&WordCounter>; 2],
+        counters: &[Option<&WordCounter>],
         position: &mut Extent,
     ) -> Result<(), DataError> {
         let part = &*self;
@@ -152,7 +157,7 @@ impl Part {
                 let mut extent = Extent {
                     examples: flags.iter().filter(|flags| **flags & SOURCE != 0).count() as u64,
                     sentences: flags.iter().filter(|flags| **flags != 0).count() as u64,
-                    ids: [0; 2],
+                    ids: [0; FIELDS],
                 };
                 for (stream, counter) in counters.iter().enumerate() {
                     let dictionary = &chunk.words[layout.dictionary(layout.streams[stream].field)];
@@ -185,12 +190,89 @@ impl Part {
         Ok(())
     }
 
+    /// Adds the labels of the examples kept.
+    pub(super) fn labels(&self, labels: &mut BTreeSet<String>) -> Result<(), DataError> {
+        let mut worker = Worker::new(self)?;
+        for (place, first) in self.places.iter().zip(first_entries(&self.places)) {
+            worker.read(*place, first)?;
+            let words: Vec<&str> = worker.chunk.words[LABELS].iter().collect();
+            let kept = worker.chunk.labels.iter().zip(&worker.flags);
+            for (label, _) in kept.filter(|(_, flags)| **flags != 0) {
+                if let Some(word) = words.get(*label as usize)
+                    && !labels.contains(*word)
+                {
+                    labels.insert((*word).to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each example has beside its sentences, as bytes. `first_row` is the row of the first
+    /// line in the files of vectors taken together.
+    fn extra(
+        &self,
+        layout: &Layout,
+        (chunk, flags): (&StoredChunk, &[u8]),
+        labels: &[String],
+        (sentences, first_row): (u64, u64),
+    ) -> Result<Vec<u8>, DataError> {
+        let kept = || flags.iter().enumerate().filter(|(_, flags)| **flags != 0);
+        let damaged = || DataError::Damaged {
+            path: self.input.clone(),
+            problem: "a record of it has lost its label or line".into(),
+        };
+        match layout.kind {
+            TaskKind::Nli => {
+                let label = |(k, _): (usize, _)| Some(*chunk.labels.get(k)? as u8);
+                let labels = kept().map(label).collect::<Option<_>>();
+                labels.ok_or_else(damaged)
+            }
+            TaskKind::Classification => {
+                let words: Vec<&str> = chunk.words[LABELS].iter().collect();
+                let mut bytes = Vec::new();
+                for (k, _) in kept() {
+                    let word = chunk.labels.get(k).and_then(|&k| words.get(k as usize));
+                    let word = *word.ok_or_else(damaged)?;
+                    let number = labels.binary_search_by(|label| label.as_str().cmp(word));
+                    let Ok(number) = number else {
+                        let line = *chunk.lines.get(k).ok_or_else(damaged)?;
+                        let fault = LineFault::UnseenLabel(word.to_owned());
+                        return Err(DataError::line(&self.input, line.into(), fault));
+                    };
+                    bytes.extend((number as u32).to_le_bytes());
+                }
+                Ok(bytes)
+            }
+            TaskKind::Distillation => {
+                let row = |(k, _): (usize, _)| {
+                    Some((first_row + u64::from(*chunk.lines.get(k)?) - 1).to_le_bytes())
+                };
+                let rows = kept().map(row).collect::<Option<Vec<_>>>();
+                Ok(rows.ok_or_else(damaged)?.concat())
+            }
+            TaskKind::SkipThought | TaskKind::NextSentence => {
+                let middles = (sentences..).zip(kept().map(|(_, flags)| flags));
+                let middles = middles.filter(|(_, flags)| **flags & SOURCE != 0);
+                Ok(middles
+                    .flat_map(|(sentence, _)| sentence.to_le_bytes())
+                    .collect())
+            }
+            TaskKind::Translation | TaskKind::Seq2seq | TaskKind::Parsing | TaskKind::Pairs => {
+                Ok(Vec::new())
+            }
+        }
+    }
+
     /// Writes an input into the files of its data set; returns what became of its words, by side.
+    /// `labels` are the task's, sorted; `first_row` is where the input's lines begin among the rows of
+    /// the split's vectors.
     pub(super) fn write(
         &self,
         layout: &Layout,
         threads: usize,
-        vocabularies: [&Vocabulary; 2],
+        vocabularies: &[&Vocabulary],
+        (labels, first_row): (&[String], u64),
         folder: &Path,
     ) -> Result<[WordReport; 2], DataError> {
         let firsts = first_entries(&self.places);
@@ -214,7 +296,7 @@ impl Part {
                 worker.read(self.places[number], firsts[number])?;
                 let (chunk, flags) = (&worker.chunk, &worker.flags);
                 let mut words_of: [WordReport; 2] = Default::default();
-                for (stream, vocabulary) in vocabularies.into_iter().enumerate() {
+                for (stream, vocabulary) in vocabularies.iter().enumerate() {
                     let stream_layout = layout.streams[stream];
                     let dictionary = &chunk.words[layout.dictionary(stream_layout.field)];
                     map.clear();
@@ -240,26 +322,10 @@ impl Part {
                     files[stream * 2].write_at(start.ids[stream] * 4, bytes)?;
                     files[stream * 2 + 1].write_at(start.sentences * 8, &ends)?;
                 }
-                match layout.kind {
-                    TaskKind::Nli => {
-                        let labels = chunk
-                            .labels
-                            .iter()
-                            .zip(flags)
-                            .filter(|(_, flags)| **flags != 0);
-                        let labels: Vec<u8> = labels.map(|(label, _)| *label).collect();
-                        files[4].write_at(start.examples, &labels)?;
-                    }
-                    TaskKind::SkipThought => {
-                        let middles =
-                            (start.sentences..).zip(flags.iter().filter(|flags| **flags != 0));
-                        let middles = middles.filter(|(_, flags)| **flags & SOURCE != 0);
-                        let triples: Vec<u8> = middles
-                            .flat_map(|(sentence, _)| sentence.to_le_bytes())
-                            .collect();
-                        files[4].write_at(start.examples * 8, &triples)?;
-                    }
-                    _ => {}
+                let position = (start.sentences, first_row);
+                let extra = self.extra(layout, (chunk, flags), labels, position)?;
+                if let Some(size) = extra_of(layout.kind).map(|(_, size)| size) {
+                    files[vocabularies.len() * 2].write_at(start.examples * size, &extra)?;
                 }
                 let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
                 report
@@ -275,11 +341,11 @@ impl Part {
 
 /// The names of a data set's files.
 fn file_names(kind: TaskKind) -> Vec<String> {
-    let streams = stream_names(kind).into_iter();
+    let streams = stream_names(kind).iter();
     let mut names: Vec<String> = streams
         .flat_map(|name| [format!("{name}.ids"), format!("{name}.ends")])
         .collect();
-    names.extend(extra_name(kind).map(str::to_owned));
+    names.extend(extra_of(kind).map(|(name, _)| name.to_owned()));
     names
 }
 

@@ -76,7 +76,7 @@ impl<'a> Collector<'a> {
                     line,
                 });
             }
-        } else {
+        } else if self.selection.has_room(self.words.len()) {
             self.index.insert(word.to_owned(), self.words.len());
             self.words.push(word.to_owned());
             self.values.extend_from_slice(row);

@@ -9,6 +9,10 @@ use rustc_hash::FxHashSet;
 pub struct WordSelection {
     wanted: Option<FxHashSet<String>>,
     lowercased: FxHashSet<String>,
+    /// Keep so many words at most, the first ones.
+    limit: Option<usize>,
+    /// Keep no word with a capital.
+    lowercase: bool,
 }
 
 impl WordSelection {
@@ -32,15 +36,32 @@ impl WordSelection {
         Self {
             wanted: Some(wanted),
             lowercased,
+            ..Self::default()
         }
+    }
+
+    /// The first `count` words of the file, most files having the most frequent words first; with
+    /// `lowercase` those of them that have no capital.
+    #[must_use]
+    pub fn first(count: usize, lowercase: bool) -> Self {
+        Self {
+            limit: Some(count),
+            lowercase,
+            ..Self::default()
+        }
+    }
+
+    /// Whether another word is kept beside so many.
+    pub(super) fn has_room(&self, kept: usize) -> bool {
+        self.limit.is_none_or(|limit| kept < limit)
     }
 
     /// Whether the vector of `word` is kept.
     #[must_use]
     pub fn contains(&self, word: &str) -> bool {
-        self.wanted
-            .as_ref()
-            .is_none_or(|wanted| wanted.contains(word))
+        let wanted = self.wanted.as_ref();
+        wanted.is_none_or(|wanted| wanted.contains(word))
+            && !(self.lowercase && word.chars().any(char::is_uppercase))
     }
 
     /// The lower-cased form of a word that is not kept, if a wanted word has the same one.

@@ -78,6 +78,20 @@ pub trait SequenceBackend: Backend {
     /// See [`super::gather_rows`].
     fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self>;
 
+    /// See [`super::group_sums`].
+    fn group_sums(
+        values: FloatTensor<Self>,
+        group_of: Arc<[u32]>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
+    /// See [`super::group_maxima`].
+    fn group_maxima(
+        values: FloatTensor<Self>,
+        group_of: Arc<[u32]>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
     /// See [`super::indices`].
     fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self>;
 
@@ -170,6 +184,22 @@ macro_rules! concrete_backend {
 
             fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self> {
                 rows::gather::<Self>(x, &places)
+            }
+
+            fn group_sums(
+                values: FloatTensor<Self>,
+                group_of: Arc<[u32]>,
+                groups: usize,
+            ) -> FloatTensor<Self> {
+                <Self as RowKernels>::sum_rows(values, &group_of, groups)
+            }
+
+            fn group_maxima(
+                values: FloatTensor<Self>,
+                group_of: Arc<[u32]>,
+                groups: usize,
+            ) -> FloatTensor<Self> {
+                <Self as RowKernels>::max_rows(values, &group_of, groups)
             }
 
             fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self> {
@@ -283,6 +313,22 @@ where
 
     fn gather_rows(x: FloatTensor<Self>, places: Arc<[u32]>) -> FloatTensor<Self> {
         rows::differentiable::<B, C>(x, places)
+    }
+
+    fn group_sums(
+        values: FloatTensor<Self>,
+        group_of: Arc<[u32]>,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        rows::differentiable_sums::<B, C>(values, group_of, groups)
+    }
+
+    fn group_maxima(
+        values: FloatTensor<Self>,
+        group_of: Arc<[u32]>,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        rows::differentiable_maxima::<B, C>(values, group_of, groups)
     }
 
     fn upload_indices(beside: FloatTensor<Self>, numbers: Arc<[u32]>) -> IntTensor<Self> {

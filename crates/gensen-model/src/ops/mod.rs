@@ -100,6 +100,27 @@ pub fn sum_rows(values: Tensor<2>, places: Arc<[u32]>, rows: usize) -> Tensor<2>
     ))
 }
 
+/// `[groups, width]`: row `k` is the sum of those rows of `values` `[rows, width]` whose entry in
+/// `group_of` is `k`.
+pub fn group_sums(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::group_sums(
+        values.into_dispatch(),
+        group_of,
+        groups,
+    ))
+}
+
+/// `[groups, width]`: row `k` is the largest of each number among those rows of `values`
+/// `[rows, width]` whose entry in `group_of` is `k`; every group has a row. Rows that are equally
+/// large share the gradient.
+pub fn group_maxima(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as SequenceBackend>::group_maxima(
+        values.into_dispatch(),
+        group_of,
+        groups,
+    ))
+}
+
 /// One direction's weights on the way into a scan.
 #[derive(Clone, Debug)]
 pub struct GruDirection {

@@ -1,4 +1,4 @@
-//! Rows of a matrix by their numbers: gathered, and summed up again.
+//! Rows of a matrix by their numbers: gathered, and summed up again; sums and maxima of groups of rows.
 
 use std::sync::Arc;
 
@@ -12,6 +12,10 @@ use burn::backend::{
     tensor::{Device, FloatTensor, IntTensor},
 };
 use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
+use burn_flex::FlexTensor;
+
+use super::flex::{single, slice, tensor};
+use super::memory;
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
 pub trait RowKernels: Backend {
@@ -41,9 +45,65 @@ pub trait RowKernels: Backend {
         let zeros = Self::float_zeros(shape, &device, values.dtype().into());
         Self::float_select_assign(zeros, 0, places, values, IndexingUpdateOp::Add)
     }
+
+    /// `[groups, width]`: row `k` is the largest of each number among those rows of `values`
+    /// `[rows, width]` whose group is `k`. Every group has a row.
+    fn max_rows(values: FloatTensor<Self>, group_of: &[u32], groups: usize) -> FloatTensor<Self> {
+        generic_max::<Self>(values, group_of, groups)
+    }
 }
 
-impl RowKernels for Flex {}
+impl RowKernels for Flex {
+    fn max_rows(values: FlexTensor, group_of: &[u32], groups: usize) -> FlexTensor {
+        if !single(&values) {
+            return generic_max::<Self>(values, group_of, groups);
+        }
+        let width = values.shape()[1];
+        let values = slice(values);
+        let mut maxima = memory::take(groups * width);
+        maxima.fill(f32::NEG_INFINITY);
+        for (row, &group) in values.chunks_exact(width.max(1)).zip(group_of) {
+            let maxima = &mut maxima[group as usize * width..][..width];
+            for (max, x) in maxima.iter_mut().zip(row) {
+                *max = if *x > *max { *x } else { *max };
+            }
+        }
+        tensor(maxima, [groups, width])
+    }
+}
+
+/// Maxima by doubling: every row takes in the next row of its group, then the one after the next two,
+/// and so on, until the first row of each group has seen all.
+pub(super) fn generic_max<B: RowKernels>(
+    mut values: FloatTensor<B>,
+    group_of: &[u32],
+    groups: usize,
+) -> FloatTensor<B> {
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); groups];
+    for (row, &group) in group_of.iter().enumerate() {
+        members[group as usize].push(row as u32);
+    }
+    let longest = members.iter().map(Vec::len).max().unwrap_or(0);
+    let mut stride = 1;
+    while stride < longest {
+        let mut partners: Vec<u32> = (0..group_of.len() as u32).collect();
+        for rows in &members {
+            for (row, partner) in rows.iter().zip(rows.iter().skip(stride)) {
+                partners[*row as usize] = *partner;
+            }
+        }
+        let others = gather::<B>(values.clone(), &partners);
+        let bools = values.device().defaults().bool_dtype;
+        let less = B::float_lower(values.clone(), others.clone(), bools);
+        values = B::float_mask_where(values, less, others);
+        stride *= 2;
+    }
+    let firsts: Vec<u32> = members
+        .iter()
+        .filter_map(|rows| rows.first().copied())
+        .collect();
+    gather::<B>(values, &firsts)
+}
 
 /// Rows of `x` `[rows, width]`: `[places, width]`.
 pub(super) fn gather<B: RowKernels>(x: FloatTensor<B>, places: &[u32]) -> FloatTensor<B> {
@@ -85,5 +145,88 @@ pub(super) fn differentiable<B: RowKernels, C: CheckpointStrategy>(
     match GatherRows.prepare::<C>(node).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish((places, rows), gathered),
         OpsKind::UnTracked(prepared) => prepared.finish(gathered),
+    }
+}
+
+/// Parent: values.
+#[derive(Debug)]
+struct GroupSums;
+
+impl<B: RowKernels> Backward<B, 1> for GroupSums {
+    /// Each row's group.
+    type State = Arc<[u32]>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let [parent] = ops.parents;
+        if let Some(node) = parent {
+            gradients.register::<B>(node.id, gather::<B>(gradient, &ops.state));
+        }
+    }
+}
+
+/// [`super::SequenceBackend::group_sums`] with gradients.
+pub(super) fn differentiable_sums<B: RowKernels, C: CheckpointStrategy>(
+    values: FloatTensor<Autodiff<B, C>>,
+    group_of: Arc<[u32]>,
+    groups: usize,
+) -> FloatTensor<Autodiff<B, C>> {
+    let node = [values.node()];
+    let sums = B::sum_rows(values.into_primitive(), &group_of, groups);
+    match GroupSums.prepare::<C>(node).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(group_of, sums),
+        OpsKind::UnTracked(prepared) => prepared.finish(sums),
+    }
+}
+
+/// Parent: values.
+#[derive(Debug)]
+struct GroupMaxima;
+
+impl<B: RowKernels> Backward<B, 1> for GroupMaxima {
+    /// The values, the maxima, and each row's group.
+    type State = (FloatTensor<B>, FloatTensor<B>, Arc<[u32]>);
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        gradients: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (values, maxima, group_of) = ops.state;
+        let [parent] = ops.parents;
+        if let Some(node) = parent {
+            // Rows that are equally large share the gradient, as PyTorch's `amax` has it.
+            let groups = maxima.shape()[0];
+            let defaults = values.device().defaults();
+            let dtype = values.dtype().into();
+            let largest = gather::<B>(maxima, &group_of);
+            let largest = B::float_equal(values, largest, defaults.bool_dtype);
+            let largest = B::bool_into_float(largest, dtype);
+            let ties = B::sum_rows(largest.clone(), &group_of, groups);
+            let shares = gather::<B>(B::float_div(gradient, ties), &group_of);
+            gradients.register::<B>(node.id, B::float_mul(largest, shares));
+        }
+    }
+}
+
+/// [`super::SequenceBackend::group_maxima`] with gradients.
+pub(super) fn differentiable_maxima<B: RowKernels, C: CheckpointStrategy>(
+    values: FloatTensor<Autodiff<B, C>>,
+    group_of: Arc<[u32]>,
+    groups: usize,
+) -> FloatTensor<Autodiff<B, C>> {
+    let node = [values.node()];
+    let values = values.into_primitive();
+    let maxima = B::max_rows(values.clone(), &group_of, groups);
+    match GroupMaxima.prepare::<C>(node).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish((values, maxima.clone(), group_of), maxima),
+        OpsKind::UnTracked(prepared) => prepared.finish(maxima),
     }
 }

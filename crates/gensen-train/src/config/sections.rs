@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use gensen_data::batch::BatchSize;
+use gensen_model::Pooling;
 use serde::{Deserialize, Serialize};
 
 /// Where the run lives.
@@ -55,8 +56,11 @@ pub struct ModelConfig {
     pub decoder_hidden_size: Option<usize>,
     /// Numbers in a target word's embedding.
     pub target_embedding_size: usize,
-    /// Hidden units of the inference head.
+    /// Hidden units of the inference head, and of each classification task's.
     pub inference_hidden_size: usize,
+    /// How states become sentence vectors for all tasks without decoders, and in the exported model:
+    /// "last", "mean" or "max".
+    pub pooling: Pooling,
 }
 
 impl Default for ModelConfig {
@@ -70,6 +74,7 @@ impl Default for ModelConfig {
             decoder_hidden_size: None,
             target_embedding_size: 512,
             inference_hidden_size: 512,
+            pooling: Pooling::Last,
         }
     }
 }
@@ -94,6 +99,13 @@ pub struct VocabularyConfig {
     pub lowercase: bool,
     /// Whether the words of inference tasks count for the source vocabulary.
     pub count_nli: bool,
+    /// Word vectors that source words begin with, of `model.embedding_size` numbers: any file that
+    /// `gensen expand` reads. Where the corpora have fewer than `source_words` words, the file's fill up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word_vectors: Option<PathBuf>,
+    /// The standard deviation to which the word vectors are scaled, all by one factor. That of words
+    /// without a vector, which are drawn evenly from -0.1 to 0.1, if left out.
+    pub word_vectors_deviation: f64,
 }
 
 impl Default for VocabularyConfig {
@@ -106,6 +118,8 @@ impl Default for VocabularyConfig {
             punkt: None,
             lowercase: true,
             count_nli: true,
+            word_vectors: None,
+            word_vectors_deviation: 0.057_735,
         }
     }
 }
@@ -123,6 +137,10 @@ pub struct TrainingConfig {
     pub batch_words: Option<usize>,
     /// Adam's step size.
     pub learning_rate: f64,
+    /// Adam's step size for the source words' embeddings where `learning_rate` is as configured; it
+    /// rises and falls with it. `learning_rate` if left out; 0 leaves them as they began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_learning_rate: Option<f64>,
     /// Gradients are scaled down to this global norm.
     pub clip_norm: f64,
     /// Optimiser steps of the whole run.
@@ -148,6 +166,7 @@ impl Default for TrainingConfig {
             batch_size: None,
             batch_words: None,
             learning_rate: 1e-4,
+            embedding_learning_rate: None,
             clip_norm: 1.0,
             steps: 100_000,
             nli_every: 10,
@@ -161,6 +180,12 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// What the learning rate is times for source words' embeddings.
+    pub fn embedding_factor(&self) -> f64 {
+        let own = self.embedding_learning_rate;
+        own.map_or(1.0, |own| own / self.learning_rate)
+    }
+
     /// How much each device takes a step.
     pub fn batch(&self) -> BatchSize {
         match (self.batch_size, self.batch_words) {

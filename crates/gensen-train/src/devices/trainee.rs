@@ -7,7 +7,7 @@ use burn::tensor::{Device, ExecutionError};
 use burn_optim::GradientsParams;
 use burn_train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use gensen_data::batch::Batch;
-use gensen_model::MultitaskModel;
+use gensen_model::{Head, MultitaskModel};
 
 use super::{Share, StepBatch};
 use crate::loss::BatchLoss;
@@ -23,13 +23,16 @@ impl Trainee {
     /// What a batch's task uses of a model, whose weights it shares: the rest need not go to other
     /// devices.
     pub(super) fn new(model: &MultitaskModel, batch: &StepBatch) -> Self {
-        let first = batch.first_decoder;
-        let (decoders, inference) = match &batch.batch {
-            Batch::Seq2Seq(batch) => (first..first + batch.targets.len(), false),
-            Batch::Nli(_) => (0..0, true),
+        let first = batch.head;
+        let head = match &batch.batch {
+            Batch::Seq2Seq(batch) => Head::Decoders(first..first + batch.targets.len()),
+            Batch::Nli(_) => Head::Inference,
+            Batch::Pairs(_) => Head::Contrast(first),
+            Batch::Distillation(_) => Head::Distillation(first),
+            Batch::Classification(_) => Head::Classifier(first),
         };
         Self {
-            model: model.part(decoders, inference),
+            model: model.part(&head),
         }
     }
 }

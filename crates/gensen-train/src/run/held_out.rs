@@ -82,7 +82,7 @@ impl Run<'_> {
                 data,
                 split,
                 outputs: &task.outputs,
-                decoder: task.decoder,
+                head: task.head,
             };
             metrics.extend(held_out.measure(model, step, size)?);
             if !ranked {

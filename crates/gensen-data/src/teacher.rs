@@ -1,0 +1,267 @@
+//! A teacher's vectors: NumPy's `.npy` files of two dimensions, mapped from disk.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use half::f16;
+use memmap2::Mmap;
+
+use crate::error::DataError;
+use crate::parallel;
+
+/// The longest header that is read, in bytes.
+const MAX_HEADER_BYTES: usize = 1 << 16;
+
+/// A teacher's vectors have at most so many numbers.
+const MAX_WIDTH: usize = 1 << 16;
+
+/// A file of vectors and the sentences that they are of.
+#[derive(Clone, Debug)]
+pub(crate) struct VectorsOf {
+    /// The `.npy` file.
+    pub(crate) path: PathBuf,
+    /// The name of the file of sentences.
+    pub(crate) sentences: String,
+    /// Its number of lines.
+    pub(crate) lines: u64,
+}
+
+/// The vectors of one split, of one file or several, counted through.
+#[derive(Debug)]
+pub(crate) struct Teacher {
+    files: Vec<Vectors>,
+    width: usize,
+}
+
+/// One `.npy` file.
+#[derive(Debug)]
+struct Vectors {
+    name: String,
+    map: Mmap,
+    /// Where numbers begin.
+    start: usize,
+    numbers: Numbers,
+    rows: u64,
+    width: usize,
+}
+
+/// The type of a file's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    F16,
+    F32,
+}
+
+impl Numbers {
+    fn size(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+}
+
+impl Teacher {
+    /// Maps the files and checks that they have the rows they must have, one width, and finite
+    /// numbers only.
+    pub(crate) fn open(files: &[VectorsOf], threads: usize) -> Result<Self, DataError> {
+        let mut opened: Vec<Vectors> = Vec::new();
+        for file in files {
+            let vectors = Vectors::open(&file.path)?;
+            if vectors.rows != file.lines {
+                return Err(vectors.fault(format!(
+                    "{} rows, and {} has {} lines; expected a row for each line",
+                    vectors.rows, file.sentences, file.lines
+                )));
+            }
+            if let Some(first) = opened.first()
+                && first.width != vectors.width
+            {
+                return Err(vectors.fault(format!(
+                    "vectors of {} numbers, and {} has vectors of {}",
+                    vectors.width, first.name, first.width
+                )));
+            }
+            vectors.check(threads)?;
+            opened.push(vectors);
+        }
+        let width = opened.first().map_or(0, |vectors| vectors.width);
+        Ok(Self {
+            files: opened,
+            width,
+        })
+    }
+
+    /// Numbers of a vector.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Appends a row, counted from 0 through all files.
+    pub(crate) fn push_row(&self, mut row: u64, numbers: &mut Vec<f32>) -> Option<()> {
+        for file in &self.files {
+            if row < file.rows {
+                return file.push_row(row, numbers);
+            }
+            row -= file.rows;
+        }
+        None
+    }
+}
+
+impl Vectors {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        let name = path.display().to_string();
+        let fault = |problem: String| DataError::Teacher {
+            path: name.clone(),
+            problem,
+        };
+        let file = File::open(path).map_err(DataError::io(path))?;
+        // SAFETY: the file is only read, byte by byte; as with any map, a person who cuts it short
+        // while it is in use ends the process.
+        let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
+        let (header, start) = header(&map).map_err(&fault)?;
+        let numbers = match field(header, "descr") {
+            Some("'<f2'") => Numbers::F16,
+            Some("'<f4'") => Numbers::F32,
+            found => {
+                let found = found.unwrap_or("nothing");
+                return Err(fault(format!(
+                    "numbers of type {found}; expected '<f2' or '<f4' (numpy.float16 or float32)"
+                )));
+            }
+        };
+        if field(header, "fortran_order") != Some("False") {
+            return Err(fault("numbers in Fortran's order; expected C's".into()));
+        }
+        let shape = field(header, "shape").unwrap_or("nothing");
+        let extents = shape.trim_matches(['(', ')']).split(',').map(str::trim);
+        let extents = extents.filter(|extent| !extent.is_empty());
+        let extents: Option<Vec<u64>> = extents.map(|extent| extent.parse().ok()).collect();
+        let (rows, width) = match extents.as_deref() {
+            Some([rows, width]) if (1..=MAX_WIDTH as u64).contains(width) => {
+                (*rows, *width as usize)
+            }
+            _ => {
+                return Err(fault(format!(
+                    "an array of shape {shape}; expected (sentences, width), the width 1 to \
+                     {MAX_WIDTH}"
+                )));
+            }
+        };
+        let vectors = Self {
+            name: name.clone(),
+            start,
+            numbers,
+            rows,
+            width,
+            map,
+        };
+        let bytes = rows.checked_mul((width * numbers.size()) as u64);
+        let found = (vectors.map.len() - start) as u64;
+        if bytes != Some(found) {
+            return Err(vectors.fault(format!(
+                "{found} bytes of numbers, and its header says {rows} rows of {width} numbers of \
+                 {} bytes",
+                numbers.size()
+            )));
+        }
+        Ok(vectors)
+    }
+
+    fn fault(&self, problem: String) -> DataError {
+        DataError::Teacher {
+            path: self.name.clone(),
+            problem,
+        }
+    }
+
+    fn row(&self, row: u64) -> Option<&[u8]> {
+        let bytes = self.width * self.numbers.size();
+        let start = self.start + usize::try_from(row).ok()?.checked_mul(bytes)?;
+        self.map.get(start..start.checked_add(bytes)?)
+    }
+
+    fn push_row(&self, row: u64, numbers: &mut Vec<f32>) -> Option<()> {
+        let bytes = self.row(row)?;
+        match self.numbers {
+            Numbers::F16 => {
+                let (words, _) = bytes.as_chunks::<2>();
+                numbers.extend(words.iter().map(|word| f16::from_le_bytes(*word).to_f32()));
+            }
+            Numbers::F32 => {
+                let (words, _) = bytes.as_chunks::<4>();
+                numbers.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
+            }
+        }
+        Some(())
+    }
+
+    /// Refuses numbers that are not finite and rows of zeros, which have no cosine.
+    fn check(&self, threads: usize) -> Result<(), DataError> {
+        const ROWS: u64 = 4096;
+        parallel::for_each(
+            threads,
+            |send| {
+                (0..self.rows.div_ceil(ROWS)).all(send);
+                Ok(())
+            },
+            || Ok(Vec::new()),
+            |numbers: &mut Vec<f32>, _, block| {
+                for row in block * ROWS..self.rows.min((block + 1) * ROWS) {
+                    numbers.clear();
+                    let _ = self.push_row(row, numbers);
+                    if let Some(place) = numbers.iter().position(|number| !number.is_finite()) {
+                        let number = numbers[place];
+                        return Err(self.fault(format!(
+                            "row {row}, column {place} (counted from 0) is {number}; expected \
+                             finite numbers"
+                        )));
+                    }
+                    if numbers.iter().all(|number| *number == 0.0) {
+                        return Err(self.fault(format!(
+                            "row {row} (counted from 0) is all zeros, a vector without direction"
+                        )));
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+}
+
+/// The header's dictionary, and where numbers begin.
+fn header(bytes: &[u8]) -> Result<(&str, usize), String> {
+    let not_one = || "not a .npy file of NumPy's".to_owned();
+    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(not_one)?;
+    let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(not_one)?;
+    let (length, rest, before) = match version[0] {
+        1 => {
+            let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(not_one)?;
+            (u16::from_le_bytes(*length) as usize, rest, 10)
+        }
+        2 | 3 => {
+            let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(not_one)?;
+            (u32::from_le_bytes(*length) as usize, rest, 12)
+        }
+        other => return Err(format!("version {other} of the format; expected 1, 2 or 3")),
+    };
+    if length > MAX_HEADER_BYTES {
+        return Err(format!(
+            "a header of {length} bytes; expected at most {MAX_HEADER_BYTES}"
+        ));
+    }
+    let header = rest.get(..length).and_then(|h| std::str::from_utf8(h).ok());
+    Ok((header.ok_or_else(not_one)?, before + length))
+}
+
+/// The value of a key of the header's dictionary, as it is written.
+fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
+    let key = format!("'{key}':");
+    let rest = header[header.find(&key)? + key.len()..].trim_start();
+    let end = match rest.strip_prefix('(') {
+        Some(shape) => shape.find(')')? + 2,
+        None => rest.find([',', '}'])?,
+    };
+    Some(rest[..end].trim_end())
+}
