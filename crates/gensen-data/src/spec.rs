@@ -260,6 +260,11 @@ impl TaskSpec {
                 return Err(DataError::key(key, problem));
             }
         }
+        let weights = [self.cosine_weight, self.contrast_weight, self.matrix_weight];
+        if weights == [Some(0.0); 3] {
+            let problem = "0, as the other two weights are; expected one that is not";
+            return Err(DataError::key("cosine_weight", problem));
+        }
         if let Some(widths) = &self.widths
             && (widths.first().is_none_or(|&width| width == 0)
                 || !widths.is_sorted_by(|a, b| a < b))

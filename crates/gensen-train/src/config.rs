@@ -198,24 +198,20 @@ impl Config {
         for (key, value) in [
             ("training.learning_rate", training.learning_rate),
             ("training.clip_norm", training.clip_norm),
-        ] {
-            if !(value.is_finite() && value > 0.0) {
-                return error(format!("{key} = {value}: expected a positive number"));
-            }
-        }
-        for (key, value) in [
-            (
-                "training.embedding_learning_rate",
-                training.embedding_learning_rate.unwrap_or(0.0),
-            ),
             (
                 "vocabulary.word_vectors_deviation",
                 self.vocabulary.word_vectors_deviation,
             ),
         ] {
-            if !(value.is_finite() && value >= 0.0) {
-                return error(format!("{key} = {value}: expected a number of at least 0"));
+            if !(value.is_finite() && value > 0.0) {
+                return error(format!("{key} = {value}: expected a positive number"));
             }
+        }
+        let rate = training.embedding_learning_rate.unwrap_or(0.0);
+        if !(rate.is_finite() && rate >= 0.0) {
+            return error(format!(
+                "training.embedding_learning_rate = {rate}: expected a number of at least 0"
+            ));
         }
         if self.tasks.is_empty() {
             return error("there is no [[task]]: expected at least one".into());

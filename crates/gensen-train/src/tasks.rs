@@ -30,9 +30,9 @@ struct Given {
     classifiers: usize,
 }
 
-/// The task's losses: what each is of beside the task's name, and what it is a mean over.
-fn losses(spec: &TaskSpec) -> (Vec<&'static str>, Unit) {
-    match spec.form() {
+/// What a task has losses of.
+pub(crate) fn outputs(spec: &TaskSpec) -> Vec<Output> {
+    let (names, unit): (Vec<&str>, Unit) = match spec.form() {
         TaskKind::Nli | TaskKind::Classification => (vec!["label"], Unit::Answers),
         TaskKind::Pairs | TaskKind::NextSentence => (vec!["partner"], Unit::Answers),
         TaskKind::Distillation => {
@@ -46,7 +46,16 @@ fn losses(spec: &TaskSpec) -> (Vec<&'static str>, Unit) {
             let names = targets.map(|target| kind.decoders()[target]);
             (names.collect(), Unit::Words)
         }
-    }
+    };
+    let name = |of: &&str| match names.len() {
+        1 => spec.name.clone(),
+        _ => format!("{}/{of}", spec.name),
+    };
+    let output = |of| Output {
+        name: name(of),
+        unit,
+    };
+    names.iter().map(output).collect()
 }
 
 /// Gives each task its heads, and its places in reports.
@@ -55,16 +64,7 @@ pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> 
     let mut tasks = Vec::new();
     for (spec, task) in specs.iter().zip(prepared) {
         let targets = spec.decoders();
-        let (names, unit) = losses(spec);
-        let name = |of: &&str| match names.len() {
-            1 => task.name.clone(),
-            _ => format!("{}/{of}", task.name),
-        };
-        let outputs = names.iter().map(|of| Output {
-            name: name(of),
-            unit,
-        });
-        let outputs: Vec<Output> = outputs.collect();
+        let outputs = outputs(spec);
         let take = |kind: &mut usize, count: usize| std::mem::replace(kind, *kind + count);
         let head = match task.kind {
             TaskKind::Nli => 0,

@@ -9,6 +9,7 @@ use super::cross_entropy::{self, CrossEntropyKernels};
 use super::flex::{slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
 use super::linear::{self, LinearKernels};
+use super::rows::{self, RowKernels};
 use crate::packed::Steps;
 
 pub(super) type Numbers = FloatTensor<Flex>;
@@ -195,4 +196,24 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
     assert_near("parameter", found.parameter, expected.parameter, 1e-6);
     assert_near("mean", found.mean, expected.mean, 1e-6);
     assert_near("variance", found.variance, expected.variance, 1e-6);
+}
+
+#[test]
+fn maxima_of_groups_agree_with_those_by_doubling() {
+    // Groups of one row to seven, their rows here and there.
+    let group_of = [2, 0, 2, 1, 2, 3, 1, 2, 2, 3, 2, 2];
+    let values = numbers([group_of.len(), 5], 1);
+    let found = Flex::max_rows(values.clone(), &group_of, 4);
+    let expected = rows::generic_max::<Flex>(values.clone(), &group_of, 4);
+    assert_near("maxima", found.clone(), expected, 0.0);
+    let (values, found) = (slice(values), slice(found));
+    for (place, max) in found.iter().enumerate() {
+        let (group, column) = (place / 5, place % 5);
+        let of_group = group_of
+            .iter()
+            .enumerate()
+            .filter(|(_, g)| **g as usize == group);
+        let largest = of_group.map(|(row, _)| values[row * 5 + column]);
+        assert_eq!(*max, largest.fold(f32::NEG_INFINITY, f32::max));
+    }
 }

@@ -178,6 +178,17 @@ fn sums_of_rows_agree<B: Kernels>(device: &B::Device) {
     }
 }
 
+fn maxima_of_rows_agree<B: Kernels>(device: &B::Device) {
+    let (group_of, groups) = ([1, 0, 3, 3, 2, 1, 3, 3, 3], 4);
+    for width in [5, 300] {
+        let values = numbers([group_of.len(), width], 1);
+        let found = B::max_rows(on::<B>(device, &values), &group_of, groups);
+        assert_eq!(found.shape().dims(), [groups, width]);
+        let expected = Flex::max_rows(values, &group_of, groups);
+        assert_near("maxima", back::<B>(found), expected, 0.0);
+    }
+}
+
 fn cross_entropies_agree<B: Kernels>(device: &B::Device) {
     // Fewer and more words than a cube has units.
     cross_entropy_agrees::<B>(device, 21, 37, 8);
@@ -291,6 +302,7 @@ mod cube {
             adam_steps_agree,
             adam_by_rows_has_the_bits_of_adam,
             sums_of_rows_agree,
+            maxima_of_rows_agree,
             squared_norms_agree,
             clip_factors_agree
         ]
@@ -342,6 +354,7 @@ mod tch {
             adam_steps_agree,
             adam_by_rows_has_the_bits_of_adam,
             sums_of_rows_agree,
+            maxima_of_rows_agree,
             squared_norms_agree,
             clip_factors_agree
         ]
