@@ -148,6 +148,14 @@ impl Batch {
         self.len() == 0
     }
 
+    /// The sentences that the encoder reads.
+    pub fn sources_mut(&mut self) -> Vec<&mut Sentences> {
+        match self {
+            Self::Seq2Seq(batch) => vec![&mut batch.source],
+            Self::Nli(batch) => vec![&mut batch.premises, &mut batch.hypotheses],
+        }
+    }
+
     /// Cuts the batch into at most `parts` parts that follow each other and whose sizes differ by
     /// at most one example; none is empty.
     pub fn split(self, parts: usize) -> Vec<Self> {

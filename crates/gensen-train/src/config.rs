@@ -131,6 +131,8 @@ impl Config {
             max_target_words: self.training.max_target_words,
             max_nli_words: self.training.max_nli_words,
             count_nli: self.vocabulary.count_nli,
+            first_words: Default::default(),
+            exclude_sentences: Vec::new(),
             threads,
         }
     }

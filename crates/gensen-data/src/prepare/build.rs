@@ -1,6 +1,6 @@
 //! The three passes over all tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::write::{Extent, Part, create_files};
 use super::{DataOptions, Progress, TASKS, VOCABULARY, Vocabularies};
 use crate::count::WordCounter;
 use crate::error::DataError;
+use crate::exclusion::Excluded;
 use crate::report::{InputReport, Report};
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
@@ -25,6 +26,7 @@ pub(super) fn build(
     tasks: &[Task],
     options: &DataOptions,
     given: Option<&Vocabularies>,
+    excluded: &Excluded,
     (key, stamps): (String, Stamps),
     cache: &Path,
     progress: &dyn Fn(Progress<'_>),
@@ -37,7 +39,7 @@ pub(super) fn build(
     // First pass, for all tasks: the source vocabulary needs them all.
     let mut tokenised = Vec::new();
     for task in tasks {
-        let splits = tokenise_task(task, options, &work, &mut report, progress);
+        let splits = tokenise_task(task, options, excluded, &work, &mut report, progress);
         tokenised.push(splits.map_err(|error| error.in_task(&task.name))?);
     }
     stamps.check()?;
@@ -72,7 +74,10 @@ pub(super) fn build(
     }
     let source = match (given, source_counter) {
         (Some(given), _) => Arc::clone(&given.source),
-        (None, Some(counter)) => Arc::new(cut(counter, options.source_words, threads)?),
+        (None, Some(counter)) => {
+            let first = &options.first_words;
+            Arc::new(cut_after(first, counter, options.source_words, threads)?)
+        }
         (None, None) => return Err(DataError::key("source_words", "there is nothing to count")),
     };
     source.save(out.join(VOCABULARY))?;
@@ -110,6 +115,7 @@ type Splits = Vec<(&'static str, Vec<Part>)>;
 fn tokenise_task(
     task: &Task,
     options: &DataOptions,
+    excluded: &Excluded,
     work: &Path,
     report: &mut Report,
     progress: &dyn Fn(Progress<'_>),
@@ -126,7 +132,9 @@ fn tokenise_task(
                 ..InputReport::default()
             };
             let scratch = Scratch::create(work.join(format!("{number}.chunks")))?;
-            let places = tokenise(corpus, task, options, &scratch, &mut found, progress)?;
+            let places = tokenise(
+                corpus, task, options, excluded, &scratch, &mut found, progress,
+            )?;
             report.inputs.push(found);
             let flags = work.join(format!("{number}.flags"));
             let selection = Selection::new(task.kind, &corpus.table, &scratch, &places, flags)?;
@@ -202,7 +210,25 @@ fn counter(work: &Path, name: &str) -> Result<WordCounter, DataError> {
 }
 
 fn cut(counter: WordCounter, size: usize, threads: usize) -> Result<Vocabulary, DataError> {
-    let wanted = |word: &str| !Vocabulary::SPECIAL.contains(&word);
-    let counts = counter.most_frequent(size, threads, wanted)?;
-    Vocabulary::from_counts(counts, size)
+    cut_after(&[], counter, size, threads)
+}
+
+/// A vocabulary of `size` words, special words not counted: the `first` ones, then the most frequent
+/// others.
+fn cut_after(
+    first: &[String],
+    counter: WordCounter,
+    size: usize,
+    threads: usize,
+) -> Result<Vocabulary, DataError> {
+    let special = Vocabulary::SPECIAL;
+    let known: HashSet<&str> = first.iter().map(String::as_str).chain(special).collect();
+    let size = size.saturating_sub(known.len() - special.len());
+    let counts = counter.most_frequent(size, threads, |word| !known.contains(word))?;
+    let counted = Vocabulary::from_counts(counts, size)?;
+    if first.is_empty() {
+        return Ok(counted);
+    }
+    let new = counted.words().skip(special.len());
+    Vocabulary::from_words(first.iter().map(String::as_str).chain(new))
 }

@@ -1,6 +1,7 @@
 //! Settings of preparation.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,14 @@ pub struct DataOptions {
     /// Whether the text of inference tasks counts for the source vocabulary (the reference: no).
     /// Where there is no other task it always does.
     pub count_nli: bool,
+    /// Words that the source vocabulary begins with, special words included: a model's own, which keep
+    /// their ids. The most frequent other words follow until there are `source_words`.
+    #[serde(skip)]
+    pub first_words: Arc<[String]>,
+    /// Files, and folders of files, whose sentences are not to be trained on; see
+    /// [`normalise`](crate::exclusion::normalise). Relative to the base folder.
+    #[serde(skip)]
+    pub exclude_sentences: Vec<PathBuf>,
     /// Threads to work with; 0 stands for all cores. The result does not depend on it.
     #[serde(skip)]
     pub threads: usize,
@@ -53,6 +62,8 @@ impl Default for DataOptions {
             max_target_words: 88,
             max_nli_words: 256,
             count_nli: false,
+            first_words: Arc::default(),
+            exclude_sentences: Vec::new(),
             threads: 0,
         }
     }
@@ -66,7 +77,8 @@ impl DataOptions {
         }
     }
 
-    pub(super) fn resources(&self, base: &Path) -> Resources {
+    /// The files that tokenisers read, their paths relative to `base`.
+    pub fn resources(&self, base: &Path) -> Resources {
         let at_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
         Resources {
             nonbreaking_prefixes: at_base(&self.nonbreaking_prefixes),

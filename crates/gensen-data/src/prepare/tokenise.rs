@@ -11,6 +11,7 @@ use crate::corpus::{
     Block, Columns, Corpus, Sentence, Tree, each_tree, numbered_lines, parse_label, split_paragraph,
 };
 use crate::error::{DataError, LineFault};
+use crate::exclusion::Excluded;
 use crate::parallel;
 use crate::report::InputReport;
 use crate::spec::{SentenceLayout, TaskKind};
@@ -22,17 +23,19 @@ pub(super) struct Wording {
     pub(super) lowercase: [bool; 2],
 }
 
-/// Tokenises a corpus into `scratch`; returns the places of its chunks in order.
+/// Tokenises a corpus into `scratch`, but for what is excluded from training; returns the places of its chunks in order.
 pub(super) fn tokenise(
     corpus: &Corpus,
     task: &Task,
     options: &DataOptions,
+    excluded: &Excluded,
     scratch: &Scratch,
     report: &mut InputReport,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Place>, DataError> {
     let done: Mutex<(Vec<(usize, Place)>, Tally)> = Mutex::default();
     let (name, split, input) = (&*task.name, &*report.split, &*report.input);
+    let excluded = (split == "train").then_some(excluded);
     parallel::for_each(
         options.threads(),
         |send| {
@@ -46,7 +49,10 @@ pub(super) fn tokenise(
                 send(block)
             })
         },
-        || Ok((Worker::new(corpus, &task.wording, &task.layout), Vec::new())),
+        || {
+            let worker = Worker::new(corpus, &task.wording, &task.layout, excluded);
+            Ok((worker, Vec::new()))
+        },
         |(worker, bytes), number, block| {
             worker.chunk.clear();
             worker.tally = Tally::default();
@@ -65,6 +71,7 @@ pub(super) fn tokenise(
     report.blank = tally.blank;
     report.unlabelled = tally.unlabelled;
     report.headings = tally.headings;
+    report.excluded = tally.excluded;
     Ok(places.into_iter().map(|(_, place)| place).collect())
 }
 
@@ -75,6 +82,7 @@ struct Tally {
     blank: u64,
     unlabelled: u64,
     headings: u64,
+    excluded: u64,
 }
 
 impl Tally {
@@ -84,6 +92,7 @@ impl Tally {
         self.blank += other.blank;
         self.unlabelled += other.unlabelled;
         self.headings += other.headings;
+        self.excluded += other.excluded;
     }
 }
 
@@ -92,6 +101,7 @@ struct Worker<'a> {
     corpus: &'a Corpus,
     wording: &'a Wording,
     layout: &'a Layout,
+    excluded: Option<&'a Excluded>,
     chunk: Chunk,
     tally: Tally,
     tokens: [Tokens; 2],
@@ -99,11 +109,17 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(corpus: &'a Corpus, wording: &'a Wording, layout: &'a Layout) -> Self {
+    fn new(
+        corpus: &'a Corpus,
+        wording: &'a Wording,
+        layout: &'a Layout,
+        excluded: Option<&'a Excluded>,
+    ) -> Self {
         Self {
             corpus,
             wording,
             layout,
+            excluded,
             chunk: Chunk::default(),
             tally: Tally::default(),
             tokens: Default::default(),
@@ -247,6 +263,9 @@ impl<'a> Worker<'a> {
                 self.tally.blank += 1;
                 continue;
             }
+            if self.excludes(&triple) {
+                continue;
+            }
             self.chunk.fields[0].lengths.push(BREAK);
             triple.into_iter().for_each(|line| self.add_sentence(line));
         }
@@ -258,13 +277,15 @@ impl<'a> Worker<'a> {
         if self.tokens[0].is_empty() {
             self.tally.blank += 1;
             self.chunk.fields[0].lengths.push(BREAK);
+        } else if self.excludes(&[sentence]) {
+            self.chunk.fields[0].lengths.push(BREAK);
         } else {
             self.tally.sentences += 1;
             self.push(0);
         }
     }
 
-    /// Adds a pair unless one side is blank; whether it did.
+    /// Adds a pair unless one side is blank or excluded; whether it did.
     fn add_pair(&mut self, first: &str, second: &str) -> bool {
         for (field, text) in [first, second].into_iter().enumerate() {
             self.wording.tokenizers[field].tokenize(text, &mut self.tokens[field]);
@@ -273,9 +294,20 @@ impl<'a> Worker<'a> {
             self.tally.blank += 1;
             return false;
         }
+        if self.excludes(&[first, second]) {
+            return false;
+        }
         self.push(0);
         self.push(1);
         true
+    }
+
+    /// Counts an example if one of its sentences is excluded; whether it did.
+    fn excludes(&mut self, sentences: &[&str]) -> bool {
+        let excluded = self.excluded;
+        let excluded = excluded.is_some_and(|e| sentences.iter().any(|text| e.contains(text)));
+        self.tally.excluded += u64::from(excluded);
+        excluded
     }
 
     fn push(&mut self, field: usize) {
