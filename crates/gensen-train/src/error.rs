@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
+use gensen_expand::{ExpandError, VectorsError};
 use gensen_model::ModelError;
 use gensen_model::model_folder::ModelFolderError;
 use gensen_model::weights::WeightsError;
@@ -30,6 +31,12 @@ pub enum TrainError {
     /// The model folder cannot be written.
     #[error(transparent)]
     ModelFolder(#[from] ModelFolderError),
+    /// The word vectors cannot be read.
+    #[error(transparent)]
+    Vectors(#[from] VectorsError),
+    /// The model's vocabulary cannot be extended by the word vectors.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     Io {

@@ -26,6 +26,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod average;
+mod best;
+pub mod check;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
@@ -43,9 +46,13 @@ pub mod report;
 mod resume;
 pub mod run;
 pub mod sampler;
+pub mod schedule;
+pub mod similarity;
+pub mod start_from;
 mod tasks;
 mod tensors;
 pub mod validation;
 mod vocabularies;
+pub mod word_dropout;
 
 pub use error::TrainError;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use gensen_data::batch::BatchSize;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::ScheduleKind;
+
 /// Where the run lives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,6 +19,9 @@ pub struct RunConfig {
     /// The run's own folder; `runs/NAME` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
+    /// The model folder whose encoder and vocabulary the run starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// The folder relative inputs are found in.
     pub data: PathBuf,
     /// What the data's licences ask of those who use the model; written on its card.
@@ -30,6 +35,7 @@ impl Default for RunConfig {
             name: String::new(),
             seed: 1,
             folder: None,
+            start_from: None,
             data: PathBuf::from("."),
             data_licence: None,
         }
@@ -90,6 +96,9 @@ pub struct VocabularyConfig {
     /// NLTK's `punkt_tab` folder, with which `nltk` splits sentences first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub punkt: Option<PathBuf>,
+    /// Word vectors in any format that `gensen-expand` reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub word_vectors: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
     /// Whether the words of inference tasks count for the source vocabulary.
@@ -104,6 +113,7 @@ impl Default for VocabularyConfig {
             tokenizer: "whitespace".into(),
             nonbreaking_prefixes: None,
             punkt: None,
+            word_vectors: None,
             lowercase: true,
             count_nli: true,
         }
@@ -123,12 +133,27 @@ pub struct TrainingConfig {
     pub batch_words: Option<usize>,
     /// Adam's step size.
     pub learning_rate: f64,
+    /// The learning rate rises along a line over so many steps.
+    pub warmup_steps: u64,
+    /// How the learning rate goes on from there.
+    pub schedule: ScheduleKind,
+    /// Steps, the warm-up included, after which a linear or cosine schedule has come to its end;
+    /// `steps` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_steps: Option<u64>,
+    /// The least learning rate that the schedule comes to; 0 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_learning_rate: Option<f64>,
     /// Gradients are scaled down to this global norm.
     pub clip_norm: f64,
     /// Optimiser steps of the whole run.
     pub steps: u64,
     /// One step in so many trains natural language inference.
     pub nli_every: u64,
+    /// Files, and folders of files, with sentences that are not to be trained on: examples that hold one
+    /// of them are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude_sentences: Vec<PathBuf>,
     /// Longer source sentences are cut, special words not counted.
     pub max_source_words: usize,
     /// Longer target sentences are cut, special words not counted.
@@ -137,6 +162,12 @@ pub struct TrainingConfig {
     pub max_nli_words: usize,
     /// So many batches of `batch_size` are sorted by length together.
     pub bucket_batches: u64,
+    /// After so many steps the mean of the weights since is validated, chosen and exported in their
+    /// place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_from: Option<u64>,
+    /// The share of source words that are replaced by `<unk>` in each step.
+    pub word_dropout: f64,
     /// Numbers the model computes in: "f32", or mixed precision in "bf16" or "f16" where the device
     /// has them.
     pub precision: Precision,
@@ -148,13 +179,20 @@ impl Default for TrainingConfig {
             batch_size: None,
             batch_words: None,
             learning_rate: 1e-4,
+            warmup_steps: 0,
+            schedule: ScheduleKind::Constant,
+            schedule_steps: None,
+            final_learning_rate: None,
             clip_norm: 1.0,
             steps: 100_000,
             nli_every: 10,
+            exclude_sentences: Vec::new(),
             max_source_words: 88,
             max_target_words: 88,
             max_nli_words: 256,
             bucket_batches: 100,
+            average_from: None,
+            word_dropout: 0.0,
             precision: Precision::F32,
         }
     }
@@ -205,6 +243,10 @@ pub struct ManagementConfig {
     pub checkpoint_every: u64,
     /// How many of the newest checkpoints are kept, besides the best one.
     pub keep_checkpoints: usize,
+    /// What chooses the best checkpoint: `NAME/MEASURE` of a task's held-out data or of a
+    /// `[[validation]]` entry; the mean of all held-out losses if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_by: Option<String>,
     /// Training ends when so many steps brought no better validation; never when 0.
     pub early_stopping_patience: u64,
 }
@@ -216,6 +258,7 @@ impl Default for ManagementConfig {
             validate_every: 5_000,
             checkpoint_every: 5_000,
             keep_checkpoints: 2,
+            best_by: None,
             early_stopping_patience: 0,
         }
     }
