@@ -283,6 +283,41 @@ fn several_devices_train_as_one_with_larger_batches() {
 }
 
 #[test]
+fn several_devices_train_as_one_with_tasks_of_their_own_sizes() {
+    let choices = "nli_every = 4\nword_dropout = 0.2\nschedule = \"linear\"";
+    let config = short_epochs()
+        .replace("nli_every = 4", choices)
+        .replace(
+            "name = \"fr-en\"",
+            "name = \"fr-en\"\nfrom_step = 5\nbatch_size = 12",
+        )
+        .replace(
+            "name = \"parsing\"",
+            "name = \"parsing\"\nloss_weight = 0.3",
+        );
+    let one = Run::new(&config);
+    one.succeed(&["--device", "cpu"]);
+    let several = Run::new(&config.replace("batch_size = 12", "batch_size = 6"));
+    let size = "training.batch_size=8";
+    several.succeed(&["--device", "cpu,cpu", "--set", size]);
+    assert_near(&several, &one, 24, "two devices");
+    // A task's own size is missed when the run goes on with another number of devices.
+    let rest = [
+        "--device",
+        "cpu",
+        "--set",
+        "training.steps=30",
+        "--set",
+        "training.batch_size=16",
+    ];
+    let output = several.train(&rest);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    let expected = "takes 6 sentences of task `fr-en`, and took 12 sentences: set batch_size";
+    assert!(log.contains(expected), "{log}");
+}
+
+#[test]
 fn a_run_goes_on_with_another_number_of_devices() {
     let config = short_epochs();
     let whole = Run::new(&config);

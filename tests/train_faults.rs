@@ -143,6 +143,64 @@ fn configurations_are_checked_key_by_key() {
 }
 
 #[test]
+fn choices_are_checked_before_any_work() {
+    let task = format!("{TRANSLATION}train = \"a.tsv\"\n");
+    let with = |text: &str| format!("{text}\n{task}");
+    let of_task = |text: &str| format!("{task}{text}\n");
+    let pairs = "[[validation]]\nname = \"sts\"\nkind = \"similarity\"\npath = \"sts.tsv\"";
+    let best_by = "[management]\nbest_by = \"sts/loss\"";
+    let files: &[(&str, &[u8])] = &[("a.tsv", b"a\tb\n"), ("sts.tsv", b"1\ta\tb\n2\tc\n")];
+    for (config, expected) in [
+        (
+            with("[training]\nschedule = \"step\""),
+            &["step", "line 2"][..],
+        ),
+        (
+            with("[training]\nfinal_learning_rate = 1e-5"),
+            &["training.final_learning_rate", "training.schedule"],
+        ),
+        (with("[training]\nword_dropout = 1"), &["word_dropout = 1"]),
+        (
+            with("[training]\nexclude_sentences = [\"absent.tsv\"]"),
+            &["absent.tsv"],
+        ),
+        (
+            of_task("until_step = 9"),
+            &["after 9 of 100000 steps", "until_step"],
+        ),
+        (
+            of_task("loss_weight = -1"),
+            &["loss_weight = -1", "`fr-en`"],
+        ),
+        (with(pairs), &["sts.tsv, line 2", "2 tab-separated"]),
+        (
+            with(&pairs.replace("sts.tsv", "absent.tsv")),
+            &["absent.tsv"],
+        ),
+        (
+            with(&pairs.replace("\"sts\"", "\"fr-en\"")),
+            &["[[validation]]", "fr-en", "taken"],
+        ),
+        (
+            with(&format!("{pairs}\ntokenizer = \"spacy\"")),
+            &["`sts`", "spacy"],
+        ),
+        (
+            with(&format!("{best_by}\n{pairs}")),
+            &["sts/loss", "sts/pearson, sts/spearman"],
+        ),
+        (with(best_by), &["sts/loss", "there are none"]),
+        (with("[run]\nstart_from = \"absent\""), &["absent"]),
+        (
+            with("[vocabulary]\nword_vectors = \"glove.txt\""),
+            &["vocabulary.word_vectors", "run.start_from"],
+        ),
+    ] {
+        refused(&config, files, &[], expected);
+    }
+}
+
+#[test]
 fn left_out_lines_are_counted_and_long_ones_cut() {
     let config = format!(
         "[model]\nembedding_size = 8\nhidden_size = 8\ntarget_embedding_size = 8\n\

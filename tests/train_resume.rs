@@ -12,33 +12,58 @@ use support::{Run, TINY, copy};
 #[test]
 fn a_run_cut_anywhere_ends_in_the_same_bytes() {
     for threads in ["1", "2"] {
-        let whole = Run::new(TINY);
-        whole.succeed(&["--threads", threads]);
-        for cut in ["1", "7", "19", "20", "33"] {
-            let run = Run::new(TINY);
-            run.succeed(&[
-                "--threads",
-                threads,
-                "--set",
-                &format!("training.steps={cut}"),
-            ]);
-            // A shorter run validates and tests where it ends, which the longer one does not.
-            let text = fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
-            let last: u64 = cut.parse().unwrap();
-            let kept: String = text
-                .lines()
-                .filter(|line| {
-                    let metric: serde_json::Value = serde_json::from_str(line).unwrap();
-                    let ending = metric["step"] == last && metric["split"] != "train";
-                    !ending || last.is_multiple_of(20) && metric["split"] == "validation"
-                })
-                .map(|line| format!("{line}\n"))
-                .collect();
-            fs::write(run.folder().join("metrics.jsonl"), kept).unwrap();
-            run.succeed(&["--threads", threads]);
-            run.assert_same(&whole, 40, &format!("cut at {cut}, {threads} threads"));
-        }
+        cut_anywhere(TINY, threads);
     }
+}
+
+#[test]
+fn a_run_with_every_choice_cut_anywhere_ends_in_the_same_bytes() {
+    let choices = "warmup_steps = 5\nschedule = \"cosine\"\nschedule_steps = 40\n\
+                   final_learning_rate = 1e-4\nword_dropout = 0.2\naverage_from = 15";
+    let config = TINY
+        .replace("nli_every = 4", &format!("nli_every = 4\n{choices}"))
+        .replace(
+            "name = \"fr-en\"",
+            "name = \"fr-en\"\nfrom_step = 7\nbatch_size = 5",
+        )
+        .replace(
+            "name = \"parsing\"",
+            "name = \"parsing\"\nuntil_step = 30\nloss_weight = 0.3",
+        )
+        .replace("name = \"nli\"", "name = \"nli\"\nbatch_words = 90");
+    let whole = cut_anywhere(&config, "2");
+    assert!(whole.checkpoint(40).join("average.safetensors").exists());
+}
+
+/// Trains at once, and in two parts; both must end in the same bytes.
+fn cut_anywhere(config: &str, threads: &str) -> Run {
+    let whole = Run::new(config);
+    whole.succeed(&["--threads", threads]);
+    for cut in ["1", "7", "19", "20", "33"] {
+        let run = Run::new(config);
+        run.succeed(&[
+            "--threads",
+            threads,
+            "--set",
+            &format!("training.steps={cut}"),
+        ]);
+        // A shorter run validates and tests where it ends, which the longer one does not.
+        let text = fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
+        let last: u64 = cut.parse().unwrap();
+        let kept: String = text
+            .lines()
+            .filter(|line| {
+                let metric: serde_json::Value = serde_json::from_str(line).unwrap();
+                let ending = metric["step"] == last && metric["split"] != "train";
+                !ending || last.is_multiple_of(20) && metric["split"] == "validation"
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        fs::write(run.folder().join("metrics.jsonl"), kept).unwrap();
+        run.succeed(&["--threads", threads]);
+        run.assert_same(&whole, 40, &format!("cut at {cut}, {threads} threads"));
+    }
+    whole
 }
 
 /// `GENSEN_KILLS` says how often; four times if it is not set.

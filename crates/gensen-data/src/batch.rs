@@ -194,6 +194,22 @@ impl Batch {
         self.len() == 0
     }
 
+    /// The sentences that the encoder reads.
+    pub fn sources_mut(&mut self) -> Vec<&mut Sentences> {
+        match self {
+            Self::Seq2Seq(batch) => vec![&mut batch.source],
+            Self::Nli(batch) => vec![&mut batch.premises, &mut batch.hypotheses],
+            Self::Pairs(batch) => {
+                vec![&mut batch.first, &mut batch.second, &mut batch.negatives]
+            }
+            Self::Distillation(batch) => vec![&mut batch.sentences],
+            Self::Classification(batch) => [&mut batch.first]
+                .into_iter()
+                .chain(&mut batch.second)
+                .collect(),
+        }
+    }
+
     /// Cuts the batch into at most `parts` parts that follow each other and whose sizes differ by
     /// at most one example; none is empty.
     pub fn split(self, parts: usize) -> Vec<Self> {

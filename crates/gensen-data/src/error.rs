@@ -151,6 +151,12 @@ pub enum LineFault {
     /// A row that is not the JSON object expected.
     #[error("not an SNLI/MultiNLI JSON row: {0}")]
     Json(String),
+    /// A score that is not a finite number.
+    #[error("score `{0}` is not a finite number")]
+    Score(String),
+    /// A sentence without words.
+    #[error("a blank sentence")]
+    BlankSentence,
     /// Brackets that do not form a tree.
     #[error("{0}")]
     Tree(&'static str),

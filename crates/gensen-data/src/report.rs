@@ -30,6 +30,9 @@ pub struct InputReport {
     pub blank: u64,
     /// Pairs left out since they carry no label (`-`).
     pub unlabelled: u64,
+    /// Pairs and sentences left out since they stand in files that are not to be trained on.
+    #[serde(default)]
+    pub excluded: u64,
     /// Lines of running text left out since they do not end in punctuation.
     pub headings: u64,
     /// What became of the source sentences (NLI: premises and hypotheses).
@@ -89,6 +92,7 @@ impl fmt::Display for InputReport {
             (self.blank, "blank"),
             (self.unlabelled, "unlabelled"),
             (self.headings, "headings"),
+            (self.excluded, "excluded"),
         ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;

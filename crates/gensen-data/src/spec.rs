@@ -1,9 +1,12 @@
 //! Tasks as a configuration describes them.
 
+use std::ops::Range;
+
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::batch::BatchSize;
 use crate::error::DataError;
 
 /// What a task learns from.
@@ -138,6 +141,21 @@ pub struct TaskSpec {
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
+    /// The task takes part after so many steps; from the first on if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_step: Option<u64>,
+    /// The task takes no part after so many steps; it does to the end if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_step: Option<u64>,
+    /// The task's own number of sentences (or pairs) a step and device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// The task's own number of words a step and device, instead of `batch_size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_words: Option<usize>,
+    /// What the task's gradients are multiplied by; 1 if left out. Losses are reported without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_weight: Option<f64>,
     /// The task's own tokeniser; that of all tasks if left out. Corpora that are tokenised already
     /// say `whitespace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -273,6 +291,20 @@ impl TaskSpec {
             return Err(DataError::key("widths", problem));
         }
         Ok(())
+    }
+
+    /// The steps that the task takes part in, by how many were done before.
+    pub fn steps(&self) -> Range<u64> {
+        self.from_step.unwrap_or(0)..self.until_step.unwrap_or(u64::MAX)
+    }
+
+    /// How much of the task each device takes in a step: the task's own size, or that of all tasks.
+    pub fn batch(&self, of_all: BatchSize) -> BatchSize {
+        match (self.batch_size, self.batch_words) {
+            (Some(sentences), _) => BatchSize::from(sentences),
+            (None, Some(words)) => BatchSize::Words(words as u64),
+            (None, None) => of_all,
+        }
     }
 
     /// The language of the target sentences.

@@ -24,6 +24,8 @@ use crate::precision::LossScale;
 use crate::tensors::{self, Announced, Mapped};
 
 const MODEL: &str = "model.safetensors";
+/// The mean of the weights, where there is one.
+const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
@@ -41,6 +43,9 @@ pub struct RunState {
     /// How much a step of all devices together takes; none in checkpoints of earlier versions.
     #[serde(default)]
     pub batch: Option<BatchSize>,
+    /// The same for each task; empty in checkpoints of earlier versions.
+    #[serde(default)]
+    pub task_batches: Vec<BatchSize>,
     /// Batches each task has been given; checked when the run goes on.
     pub sampler_positions: Vec<u64>,
     /// Updates of each parameter so far, by name.
@@ -55,13 +60,17 @@ pub struct RunState {
 }
 
 /// The best validation of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
     /// When.
     pub step: u64,
-    /// The mean of the tasks' validation losses.
-    pub loss: f64,
+    /// What chose it: the mean of the held-out losses, or the measure named.
+    #[serde(alias = "loss")]
+    pub value: f64,
+    /// The measure's name as configured; none for the mean of the losses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,6 +140,7 @@ impl Checkpoints {
     pub fn save(
         &self,
         model: &MultitaskModel,
+        average: Option<&MultitaskModel>,
         adam: &Adam,
         state: &RunState,
         keep: usize,
@@ -140,7 +150,7 @@ impl Checkpoints {
         let target = self.path(state.step);
         if verify(&target).is_err() {
             let scratch = self.folder.join(format!(".scratch-{:08}", state.step));
-            let written = write(&scratch, model, adam, state).and_then(|()| {
+            let written = write(&scratch, model, average, adam, state).and_then(|()| {
                 verify(&scratch)?;
                 if target.exists() {
                     fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
@@ -155,7 +165,7 @@ impl Checkpoints {
         }
         self.point("latest", state.step)?;
         // Also where a crash came between a checkpoint and this pointer to it.
-        if let Some(best) = state.best
+        if let Some(best) = &state.best
             && self.named("best") != Some(best.step)
             && self.path(best.step).exists()
         {
@@ -231,6 +241,7 @@ impl Checkpoints {
 fn write(
     folder: &Path,
     model: &MultitaskModel,
+    average: Option<&MultitaskModel>,
     adam: &Adam,
     state: &RunState,
 ) -> Result<(), TrainError> {
@@ -242,6 +253,9 @@ fn write(
         Ok::<(), TrainError>(())
     };
     enter(MODEL, write_model(&folder.join(MODEL), model))?;
+    if let Some(average) = average {
+        enter(AVERAGE, write_model(&folder.join(AVERAGE), average))?;
+    }
     enter(OPTIMIZER, write_moments(&folder.join(OPTIMIZER), adam))?;
     enter(STATE, write_json(&folder.join(STATE), state))?;
     let manifest = Manifest {
@@ -351,8 +365,11 @@ fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
         )));
     }
     for name in [MODEL, OPTIMIZER, STATE] {
-        let entry = manifest.files.get(name);
-        let entry = entry.ok_or_else(|| error(format!("{MANIFEST} does not list {name}")))?;
+        if !manifest.files.contains_key(name) {
+            return Err(error(format!("{MANIFEST} does not list {name}")));
+        }
+    }
+    for (name, entry) in &manifest.files {
         let (sha256, bytes) = files::hash_file(&folder.join(name))
             .map_err(|e| error(format!("{name} cannot be read ({e})")))?;
         if bytes != entry.bytes {
@@ -372,8 +389,42 @@ fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
 
 /// Loads a verified checkpoint's weights into a model of the same sizes.
 pub fn load_model(folder: &Path, model: MultitaskModel) -> Result<MultitaskModel, TrainError> {
-    let path = folder.join(MODEL);
-    let mapped = Mapped::open(&path).map_err(TrainError::io(&path))?;
+    load_weights(&folder.join(MODEL), model)
+}
+
+/// Loads the weights of a verified checkpoint that are validated and exported into a model of the same
+/// sizes: the mean, where it has begun.
+pub fn load_judged(folder: &Path, model: MultitaskModel) -> Result<MultitaskModel, TrainError> {
+    load_weights(&judged(folder), model)
+}
+
+/// Loads the mean of the weights that a verified checkpoint holds.
+pub(crate) fn load_average(
+    folder: &Path,
+    model: MultitaskModel,
+) -> Result<MultitaskModel, TrainError> {
+    let path = folder.join(AVERAGE);
+    if !path.exists() {
+        return Err(TrainError::Checkpoint {
+            path: folder.into(),
+            problem: "it holds no mean of the weights, which training.average_from asks for".into(),
+        });
+    }
+    load_weights(&path, model)
+}
+
+/// The file of a verified checkpoint's weights that are validated and exported.
+pub(crate) fn judged(folder: &Path) -> PathBuf {
+    let average = folder.join(AVERAGE);
+    if average.exists() {
+        average
+    } else {
+        folder.join(MODEL)
+    }
+}
+
+fn load_weights(path: &Path, model: MultitaskModel) -> Result<MultitaskModel, TrainError> {
+    let mapped = Mapped::open(path).map_err(TrainError::io(path))?;
     Ok(parameters::load(model, |name| mapped.tensor(name))?)
 }
 

@@ -12,12 +12,15 @@ use clap::{Parser, Subcommand};
 use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_model::device::{self, DeviceError};
 use gensen_train::TrainError;
+use gensen_train::check;
 use gensen_train::config::Config;
 use gensen_train::devices;
 use gensen_train::export::{self, Choice};
 use gensen_train::precision;
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
+use gensen_train::similarity;
+use gensen_train::start_from::StartModel;
 use gensen_train::word_vectors;
 
 #[cfg(feature = "tui")]
@@ -83,6 +86,22 @@ enum Command {
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
     },
+    /// Read a run's data and time a few steps, to say what it would take. Nothing is written.
+    #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
+    Check {
+        /// The run's configuration: TOML, or the reference's JSON.
+        #[arg(value_name = "CONFIG")]
+        config: PathBuf,
+        /// Where to compute, as for training.
+        #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
+        device: String,
+        /// Change one key of the configuration.
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// Threads to compute with. [default: all]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+        threads: Option<u32>,
+    },
     /// Serve a device of this machine to trainers and encoders on other machines.
     #[cfg(feature = "remote")]
     #[command(
@@ -119,6 +138,18 @@ pub(crate) fn run() -> Result<ExitCode> {
             terminal::log_to(None)?;
             export::export(&run, &output, checkpoint)?;
             terminal::print(&output.display().to_string())
+        }
+        Some(Command::Check {
+            config,
+            device,
+            set,
+            threads,
+        }) => {
+            terminal::log_to(None)?;
+            if let Some(threads) = threads {
+                use_threads(threads as usize)?;
+            }
+            device::guard(&device, || check(&config, &set, &device))
         }
         #[cfg(feature = "remote")]
         Some(Command::ServeDevice(arguments)) => {
@@ -169,9 +200,14 @@ fn train(arguments: &Train) -> Result<Ending> {
         path => Resume::Path(path.into()),
     };
     resume.check(&folder)?;
+    similarity::check_files(&config)?;
+    let start = StartModel::open(&config)?;
     let interrupter = Interrupter::new();
     let training = stop_on_signals(&interrupter)?;
-    let data = prepare(&config, &folder)?;
+    let data = prepare(&config, start.as_ref(), &folder.join("shards"))?;
+    for line in data.report.to_string().lines() {
+        tracing::info!("{line}");
+    }
     training.store(true, Ordering::Relaxed);
     tracing::info!("run {} in {}", config.run.name, folder.display());
     #[cfg(feature = "tui")]
@@ -194,21 +230,42 @@ fn train(arguments: &Train) -> Result<Ending> {
     Ok(outcome.ending)
 }
 
-fn prepare(config: &Config, folder: &Path) -> Result<PreparedData> {
-    let options = DataOptions {
-        further_words: word_vectors::further_words(config)?.into(),
-        ..config.data_options(0)
+/// Says what a run would read and take.
+fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
+    let config = Config::load(Some(config), overrides)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let devices = device::all_by_name(device)?;
+    precision::check(&devices, config.training.precision)?;
+    similarity::check_files(&config)?;
+    let start = StartModel::open(&config)?;
+    // Gone when this ends.
+    let shards = tempfile::tempdir().context("a temporary folder for prepared data")?;
+    let data = prepare(&config, start.as_ref(), shards.path())?;
+    let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+    let estimate = check::estimate(&config, &data, &strategy)?;
+    let words = data.source_vocabulary.len();
+    terminal::print(&format!(
+        "{}\nsource vocabulary: {words} words\n{estimate}",
+        data.report
+    ))
+}
+
+fn prepare(config: &Config, start: Option<&StartModel>, shards: &Path) -> Result<PreparedData> {
+    let options = config.data_options(0);
+    let options = match start {
+        Some(start) => start.data_options(options),
+        None => DataOptions {
+            further_words: word_vectors::further_words(config)?.into(),
+            ..options
+        },
     };
     let bar = terminal::Spinner::new();
     let show = |progress: prepare::Progress<'_>| bar.show(&progress);
-    let shards = folder.join("shards");
-    let data = prepare::prepare(&config.tasks, &options, &shards, &config.run.data, &show);
+    let data = prepare::prepare(&config.tasks, &options, shards, &config.run.data, &show);
     bar.finish();
-    let data = data.map_err(TrainError::from)?;
-    for line in data.report.to_string().lines() {
-        tracing::info!("{line}");
-    }
-    Ok(data)
+    Ok(data.map_err(TrainError::from)?)
 }
 
 fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome) -> Result<()> {

@@ -1,8 +1,10 @@
 //! What a run is: the TOML configuration, checked before any work starts.
 
+mod per_task;
 mod sections;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gensen_data::batch::BatchSize;
 use gensen_data::prepare::{DataOptions, PreparedData};
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 use crate::legacy;
+use crate::similarity::{self, ValidationSpec};
+use crate::{best, schedule};
 
 pub use sections::{
     ManagementConfig, ModelConfig, Precision, RunConfig, TrainingConfig, VocabularyConfig,
@@ -42,6 +46,9 @@ pub struct Config {
     /// How often to report, validate and save.
     #[serde(default)]
     pub management: ManagementConfig,
+    /// What to judge the sentence vectors by, beside the tasks' held-out data.
+    #[serde(default, rename = "validation", skip_serializing_if = "Vec::is_empty")]
+    pub validations: Vec<ValidationSpec>,
     /// What to learn, in the order of the decoders.
     #[serde(rename = "task")]
     pub tasks: Vec<TaskSpec>,
@@ -74,6 +81,12 @@ impl Config {
             config.run.name = stem.map_or_else(|| "sample".into(), Into::into);
         }
         config.check(&origin)?;
+        let steps = config.training.steps;
+        if let Some(from) = config.training.average_from.filter(|&from| from >= steps) {
+            let warning =
+                format!("training.average_from = {from} has no effect: the run has {steps} steps");
+            config.warnings.push(warning);
+        }
         if let BatchSize::Sentences(sentences) = config.training.batch() {
             config.training.batch_size = Some(sentences as usize);
         }
@@ -135,6 +148,8 @@ impl Config {
             max_target_words: self.training.max_target_words,
             max_nli_words: self.training.max_nli_words,
             count_nli: self.vocabulary.count_nli,
+            first_words: Arc::default(),
+            exclude_sentences: self.training.exclude_sentences.clone(),
             threads,
             ..DataOptions::default()
         }
@@ -230,13 +245,9 @@ impl Config {
                      expected at least 2"
                 ));
             }
-            let weight = task.weight.unwrap_or(1.0);
-            if !(weight.is_finite() && weight > 0.0) {
-                let name = &task.name;
-                return error(format!(
-                    "weight = {weight} of task `{name}`: expected a positive number"
-                ));
-            }
+        }
+        if let Err(problem) = self.check_training() {
+            return error(problem);
         }
         // Sizes no model can have are told before any data is read.
         let sizes = DataSizes {
@@ -250,6 +261,20 @@ impl Config {
                 origin: origin.into(),
                 problem: e.to_string(),
             })
+    }
+
+    /// What is wrong with how the tasks are trained and judged.
+    fn check_training(&self) -> Result<(), String> {
+        per_task::check(&self.tasks, self.training.steps)?;
+        schedule::check(&self.training)?;
+        let rate = self.training.word_dropout;
+        if !(0.0..1.0).contains(&rate) {
+            return Err(format!(
+                "training.word_dropout = {rate}: expected 0 or more, and less than 1"
+            ));
+        }
+        similarity::check(self)?;
+        best::check(self)
     }
 
     /// The model's sizes for data of these sizes.

@@ -21,7 +21,8 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones, one colour
-/// a task; below them accuracy and the effective rank of sentence vectors.
+/// a task; below them accuracy and the correlation of similarities, and the effective rank of sentence
+/// vectors.
 pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     let mut svg = String::new();
     {
@@ -50,8 +51,8 @@ fn picture(area: &DrawingArea<SVGBackend<'_>, Shift>, metrics: &[Metric]) -> Res
     let unit = Some((0.0, 1.0));
     plot(
         &accuracy,
-        "accuracy",
-        curves(metrics, |m| m.accuracy, true),
+        "accuracy, similarity (Pearson)",
+        curves(metrics, |m| m.accuracy.or(m.pearson), true),
         unit,
     )?;
     let ranks = curves(metrics, |m| m.effective_rank, false);

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
-use gensen_expand::VectorsError;
+use gensen_expand::{ExpandError, VectorsError};
 use gensen_model::ModelError;
 use gensen_model::model_folder::ModelFolderError;
 use gensen_model::weights::WeightsError;
@@ -22,7 +22,7 @@ pub enum TrainError {
     /// A corpus is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The word vectors that embeddings begin with cannot be read.
+    /// The word vectors cannot be read.
     #[error(transparent)]
     Vectors(#[from] VectorsError),
     /// A task that compares each example with its whole batch, on several devices.
@@ -45,6 +45,9 @@ pub enum TrainError {
     /// The model folder cannot be written.
     #[error(transparent)]
     ModelFolder(#[from] ModelFolderError),
+    /// The model's vocabulary cannot be extended by the word vectors.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     Io {

@@ -72,7 +72,7 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
     })?;
     let folder = checkpoints.path(step);
     checkpoint::verify(&folder)?;
-    let weights = folder.join("model.safetensors");
+    let weights = checkpoint::judged(&folder);
     let tensors = safetensors::open(&weights)?;
     let names = tensors.keys().map(String::as_str);
     let (state, _decoders) = EncoderState::cut_out(names, |name| Ok(tensors[name].clone()))?;
@@ -195,9 +195,10 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
         .iter()
         .filter(|m| m.step == step && m.split != Split::Train);
     let scores = scores.filter_map(|m| {
-        let (metric, value) = match (m.accuracy, m.perplexity) {
-            (Some(accuracy), _) => ("accuracy, %", 100.0 * accuracy),
-            (None, Some(perplexity)) => ("perplexity a word", perplexity),
+        let (metric, value) = match (m.accuracy, m.perplexity, m.pearson) {
+            (Some(accuracy), ..) => ("accuracy, %", 100.0 * accuracy),
+            (None, Some(perplexity), _) => ("perplexity a word", perplexity),
+            (None, None, Some(pearson)) => ("Pearson of cosines, x 100", 100.0 * pearson),
             _ => return None,
         };
         let split = if m.split == Split::Test {

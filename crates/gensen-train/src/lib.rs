@@ -26,6 +26,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod average;
+mod best;
+pub mod check;
 pub mod checkpoint;
 pub mod config;
 pub mod curves;
@@ -43,10 +46,14 @@ pub mod report;
 mod resume;
 pub mod run;
 pub mod sampler;
+pub mod schedule;
+pub mod similarity;
+pub mod start_from;
 mod tasks;
 mod tensors;
 pub mod validation;
 mod vocabularies;
+pub mod word_dropout;
 pub mod word_vectors;
 
 pub use error::TrainError;

@@ -30,13 +30,19 @@ pub struct Metric {
     /// Share of examples whose label was guessed right, or whose partner came first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
+    /// Pearson's correlation of cosines with people's scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pearson: Option<f64>,
+    /// Spearman's rank correlation of the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spearman: Option<f64>,
     /// Target words, or examples, that the loss is a mean over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Mean global gradient norm before clipping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_norm: Option<f64>,
-    /// Adam's step size.
+    /// Adam's step size in this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// `exp` of the entropy of the variance spectrum of sentence vectors: how many directions
@@ -73,6 +79,8 @@ impl Metric {
             loss: None,
             perplexity: None,
             accuracy: None,
+            pearson: None,
+            spearman: None,
             count: None,
             gradient_norm: None,
             learning_rate: None,

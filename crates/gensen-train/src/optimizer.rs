@@ -142,8 +142,8 @@ impl Gradient {
 pub struct StepGradients {
     /// By parameter name. Parameters the step's loss does not depend on are absent.
     pub by_name: BTreeMap<String, Gradient>,
-    /// The loss scale, which all of them still have in them. Norms are told without it, and updates
-    /// made without it.
+    /// The loss scale, which all of them still have in them, over the weight of the loss, which they
+    /// do not have in them yet. Norms are told and updates made as if both had been applied.
     pub loss_scale: f32,
 }
 
@@ -233,6 +233,13 @@ impl StepGradients {
         }
     }
 
+    /// The gradients of the loss times `weight`.
+    #[must_use]
+    pub fn weighted(mut self, weight: f64) -> Self {
+        self.loss_scale = (f64::from(self.loss_scale) / weight) as f32;
+        self
+    }
+
     /// The squared norm of each gradient, `[gradients]`, on the device; none without gradients.
     pub fn squared_norms(&self) -> Option<Tensor<1>> {
         let gradients = self.by_name.values();
@@ -264,21 +271,29 @@ pub fn norm(squares: &[f64]) -> f64 {
 #[derive(Debug)]
 pub struct Adam {
     config: AdamConfig,
+    /// What the step size is multiplied by.
+    factor: f64,
     moments: BTreeMap<String, Moments>,
 }
 
 impl Adam {
     /// No parameter has been updated yet.
     pub fn new(config: AdamConfig) -> Self {
-        Self {
-            config,
-            moments: BTreeMap::new(),
-        }
+        Self::resume(config, BTreeMap::new())
     }
 
     /// Goes on from saved moments.
     pub fn resume(config: AdamConfig, moments: BTreeMap<String, Moments>) -> Self {
-        Self { config, moments }
+        Self {
+            config,
+            factor: 1.0,
+            moments,
+        }
+    }
+
+    /// Multiplies the step size by `factor` from now on: a schedule says by what in each step.
+    pub fn set_factor(&mut self, factor: f64) {
+        self.factor = factor;
     }
 
     /// The moments by parameter name.
@@ -330,10 +345,10 @@ impl ParameterMapper for Update<'_> {
             }
         };
         let config = self.adam.config;
-        let rate = match name {
-            SOURCE_EMBEDDING => config.learning_rate * config.embedding_factor,
-            _ => config.learning_rate,
-        };
+        let mut rate = config.learning_rate * self.adam.factor;
+        if name == SOURCE_EMBEDDING {
+            rate *= config.embedding_factor;
+        }
         // Exponents beyond i32 have long underflowed to zero.
         let exponent = i32::try_from(updates).unwrap_or(i32::MAX);
         let step = AdamStep {

@@ -22,7 +22,9 @@ const NEIGHBOURS: usize = 3;
 /// then those of tests.
 pub fn table(metrics: &[Metric], exported: u64) -> String {
     let validated = metrics.iter().filter(|m| m.split == Split::Validation);
-    let validated: Vec<&Metric> = validated.filter(|m| m.loss.is_some()).collect();
+    let validated: Vec<&Metric> = validated
+        .filter(|m| m.loss.or(m.pearson).is_some())
+        .collect();
     let mut tasks: Vec<&str> = Vec::new();
     for metric in &validated {
         if !tasks.contains(&metric.task.as_str()) {
@@ -77,7 +79,8 @@ fn result(metric: &Metric) -> String {
         _ => String::new(),
     };
     let loss = metric.loss.map(|x| format!("loss {x:.4}"));
-    loss.unwrap_or_default() + &quality
+    let pearson = metric.pearson.map(|x| format!("Pearson {:.1}", 100.0 * x));
+    loss.or(pearson).unwrap_or_default() + &quality
 }
 
 /// A few held-out sentences, each with the sentences whose vectors point most nearly its way.

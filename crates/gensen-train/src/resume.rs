@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
 use gensen_data::scratch;
+use gensen_data::spec::TaskSpec;
 
 use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, RunConfig, TrainingConfig};
@@ -20,6 +21,50 @@ pub enum Resume {
     Never,
     /// At this checkpoint.
     Path(PathBuf),
+}
+
+/// How much a step of all devices together takes.
+pub(crate) struct StepSizes {
+    /// Of tasks without a size of their own.
+    pub(crate) all: BatchSize,
+    /// Of each task.
+    pub(crate) tasks: Vec<BatchSize>,
+}
+
+impl StepSizes {
+    pub(crate) fn new(config: &Config, devices: usize) -> Self {
+        let all = config.training.batch();
+        let of_task = |task: &TaskSpec| task.batch(all).times(devices);
+        Self {
+            all: all.times(devices),
+            tasks: config.tasks.iter().map(of_task).collect(),
+        }
+    }
+
+    /// What takes another size than it did before.
+    fn difference(&self, config: &Config, before: &Self) -> Option<String> {
+        let difference = |of: &str, now: BatchSize, before: BatchSize, key: &str| {
+            (now != before).then(|| {
+                format!(
+                    "a step of all devices takes {now}{of}, and took {before}: set \
+                     {key}batch_size or {key}batch_words so that it is the same again \
+                     with this number of devices"
+                )
+            })
+        };
+        // Checkpoints of earlier versions do not know of tasks.
+        if before.tasks.is_empty() {
+            return difference("", self.all, before.all, "training.");
+        }
+        let sizes = self.tasks.iter().zip(&before.tasks);
+        let mut sizes = sizes.zip(&config.tasks);
+        sizes.find_map(
+            |((now, before), task)| match task.batch_size.or(task.batch_words) {
+                None => difference("", *now, *before, "training."),
+                Some(_) => difference(&format!(" of task `{}`", task.name), *now, *before, ""),
+            },
+        )
+    }
 }
 
 /// A checkpoint that a run goes on from.
@@ -47,13 +92,12 @@ impl Resume {
         }
     }
 
-    /// The checkpoint in the run's folder to go on from, if any; `batch` is what a step of all
-    /// devices takes.
+    /// The checkpoint in the run's folder to go on from, if any.
     pub(crate) fn start(
         &self,
         folder: &Path,
         config: &Config,
-        batch: BatchSize,
+        takes: &StepSizes,
     ) -> Result<Option<Start>, TrainError> {
         self.check(folder)?;
         let checkpoints = Checkpoints::of(folder);
@@ -88,13 +132,12 @@ impl Resume {
             let problem = format!("run.seed is {now}, and was {before} before");
             return Err(refused(folder, problem));
         }
-        let before = state.batch.or(before.map(|config| config.training.batch()));
-        if let Some(before) = before.filter(|&before| before != batch) {
-            let problem = format!(
-                "a step of all devices takes {batch}, and took {before}: set \
-                 training.batch_size or training.batch_words so that it is the same again \
-                 with this number of devices"
-            );
+        let all = state.batch.or(before.map(|config| config.training.batch()));
+        let before = all.map(|all| StepSizes {
+            all,
+            tasks: state.task_batches.clone(),
+        });
+        if let Some(problem) = before.and_then(|before| takes.difference(config, &before)) {
             return Err(refused(folder, problem));
         }
         Ok(Some(Start { checkpoint, state }))
@@ -151,19 +194,28 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
     let mut now = config.clone();
     now.run = RunConfig {
         seed: config.run.seed,
+        start_from: config.run.start_from.clone(),
         ..before.run.clone()
     };
     now.management = before.management.clone();
+    now.validations = before.validations.clone();
     now.training = TrainingConfig {
         batch_size: before.training.batch_size,
         batch_words: before.training.batch_words,
         steps: before.training.steps,
         learning_rate: before.training.learning_rate,
         embedding_learning_rate: before.training.embedding_learning_rate,
+        warmup_steps: before.training.warmup_steps,
+        schedule: before.training.schedule,
+        schedule_steps: before.training.schedule_steps,
+        final_learning_rate: before.training.final_learning_rate,
         clip_norm: before.training.clip_norm,
         precision: before.training.precision,
         ..config.training.clone()
     };
+    for (now, before) in now.tasks.iter_mut().zip(&before.tasks) {
+        (now.batch_size, now.batch_words) = (before.batch_size, before.batch_words);
+    }
     let value = |config: &Config| toml::Value::try_from(config).ok();
     let differs = difference("", value(&before).as_ref(), value(&now).as_ref());
     let Some(differs) = differs else {

@@ -11,13 +11,15 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use burn_train::{ExecutionStrategy, Interrupter};
-use gensen_data::batch::BatchSize;
+use gensen_data::batch::Batch;
 use gensen_data::loader::{LoadedBatch, Loader};
 use gensen_data::order::{BatchOrder, OrderOptions};
 use gensen_data::prepare::PreparedData;
-use gensen_data::spec::TaskKind;
+use gensen_data::spec::{TaskKind, TaskSpec};
 use gensen_model::MultitaskModel;
 
+use crate::average::Average;
+use crate::best::BestBy;
 use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, DataSizes};
 use crate::devices::{self, Devices, StepBatch};
@@ -26,11 +28,13 @@ use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
 use crate::precision::{self, Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
-use crate::resume::{self, Start};
+use crate::resume::{self, Start, StepSizes};
 use crate::sampler::TaskSampler;
+use crate::schedule::Schedule;
+use crate::similarity::{self, Similarity};
+use crate::start_from::StartModel;
 use crate::tasks::{Task, tasks};
-use crate::vocabularies;
-use crate::word_vectors;
+use crate::{vocabularies, word_dropout, word_vectors};
 
 pub use self::events::{Ending, Event, Outcome};
 pub use crate::resume::Resume;
@@ -38,17 +42,25 @@ pub use crate::resume::Resume;
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
 
-/// The model of a configuration for prepared data, with initial weights and word vectors.
+/// The model that a run begins with: `run.start_from`'s encoder, or initial weights and word vectors.
+///
+/// # Errors
+///
+/// Sizes that no model can have; a model to start from, or word vectors, that cannot be read or do not
+/// fit.
 pub fn initial_model(
     config: &Config,
     data: &PreparedData,
     device: &Device,
 ) -> Result<MultitaskModel, TrainError> {
     let model = drawn_model(config, data, device)?;
-    word_vectors::put(config, &data.source_vocabulary, model)
+    match StartModel::open(config)? {
+        Some(start) => start.give(model, config, data),
+        None => word_vectors::put(config, &data.source_vocabulary, model),
+    }
 }
 
-/// The same without word vectors.
+/// A model of the configuration's sizes whose weights are drawn from its seed.
 fn drawn_model(
     config: &Config,
     data: &PreparedData,
@@ -59,6 +71,47 @@ fn drawn_model(
     Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
 }
 
+/// Which task each step trains.
+pub(crate) fn sampler(config: &Config, tasks: &[Task]) -> TaskSampler {
+    let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
+    let inference = tasks.iter().map(|task| task.kind == TaskKind::Nli);
+    TaskSampler::new(
+        config.run.seed,
+        weights.collect(),
+        inference.collect(),
+        config.training.nli_every,
+    )
+    .within(config.tasks.iter().map(TaskSpec::steps).collect())
+}
+
+/// Which examples of a task make its batches.
+pub(crate) fn order(config: &Config, task: &Task, devices: usize) -> BatchOrder {
+    let options = OrderOptions {
+        bucket_batches: config.training.bucket_batches,
+    };
+    let size = task.batch.times(devices);
+    BatchOrder::new(&task.train, size, config.run.seed, &task.name, options)
+}
+
+/// What the step of a task gets, before which `done` were done.
+pub(crate) fn step_batch(
+    config: &Config,
+    task: &Task,
+    mut batch: Batch,
+    done: u64,
+    scale: Option<LossScale>,
+) -> StepBatch {
+    let seed = config.run.seed;
+    word_dropout::apply(&mut batch, config.training.word_dropout, seed, done);
+    StepBatch {
+        batch,
+        head: task.head,
+        seed,
+        step: done,
+        autocast: Autocast::new(config.training.precision, scale),
+    }
+}
+
 /// A run in progress.
 struct Run<'a> {
     config: &'a Config,
@@ -67,11 +120,15 @@ struct Run<'a> {
     _lock: File,
     tasks: Vec<Task>,
     outputs: Vec<Output>,
+    similarities: Vec<Similarity>,
+    best_by: BestBy,
+    schedule: Schedule,
     checkpoints: Checkpoints,
     log: MetricsLog,
     devices: Devices,
     /// On the main device.
     model: MultitaskModel,
+    average: Option<Average<MultitaskModel>>,
     adam: Adam,
     /// Its sums are without the steps that `readback` still has.
     state: RunState,
@@ -101,7 +158,7 @@ pub fn train(
     let run = Run::open(config, data, strategy, resume, watch)?;
     let (mut run, ending) = run.steps(interrupter)?;
     let (model_step, model) = if ending == Ending::Interrupted {
-        (run.state.step, run.model.valid())
+        (run.state.step, run.judged())
     } else {
         let (step, model) = run.best_model()?;
         run.test(&model, step)?;
@@ -110,7 +167,7 @@ pub fn train(
     Ok(Outcome {
         ending,
         step: run.state.step,
-        best: run.state.best,
+        best: run.state.best.clone(),
         metrics: run.log.metrics().to_vec(),
         model_step,
         model,
@@ -133,40 +190,37 @@ impl<'a> Run<'a> {
         let folder = config.folder();
         fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
         let lock = resume::lock(&folder)?;
-        let batch = config.training.batch().times(devices.count());
-        let start = resume.start(&folder, config, batch)?;
+        let batch = config.training.batch();
+        let tasks = tasks(&config.tasks, &data.tasks, batch);
+        let similarities = similarity::load(config, &data.source_vocabulary)?;
+        let takes = StepSizes::new(config, devices.count());
+        let start = resume.start(&folder, config, &takes)?;
         let resumed = start.is_some();
-        let tasks = tasks(&config.tasks, &data.tasks);
+        let best_by = BestBy::new(config);
         let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
-        let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
-        let sampler = TaskSampler::new(
-            config.run.seed,
-            weights.collect(),
-            tasks
-                .iter()
-                .map(|task| task.kind == TaskKind::Nli)
-                .collect(),
-            config.training.nli_every,
-        );
-        let mut model = drawn_model(config, data, &device.clone().autodiff())?;
+        let sampler = sampler(config, &tasks);
+        let autodiff = device.clone().autodiff();
         let adam = AdamConfig {
             embedding_factor: config.training.embedding_factor(),
             ..AdamConfig::new(config.training.learning_rate, config.training.clip_norm)
         };
-        let (state, adam) = match start {
+        let mut mean = None;
+        let average_from = config.training.average_from;
+        let (model, state, adam) = match start {
             None => {
                 let state = RunState {
                     step: 0,
                     seed: config.run.seed,
-                    batch: Some(batch),
+                    batch: Some(takes.all),
+                    task_batches: takes.tasks,
                     sampler_positions: sampler.positions(0),
                     updates: Default::default(),
                     window: Window::new(outputs.len()),
                     best: None,
                     loss_scale: LossScale::first(precision),
                 };
-                model = word_vectors::put(config, &data.source_vocabulary, model)?;
-                (state, Adam::new(adam))
+                let model = initial_model(config, data, &autodiff)?;
+                (model, state, Adam::new(adam))
             }
             Some(Start {
                 checkpoint,
@@ -185,19 +239,30 @@ impl<'a> Run<'a> {
                         problem: format!("{path} was written by other tasks or weights"),
                     });
                 }
-                state.batch = Some(batch);
+                (state.batch, state.task_batches) = (Some(takes.all), takes.tasks);
+                state.best = state.best.filter(|best| {
+                    let chosen = best_by.chose(best);
+                    if !chosen {
+                        tracing::info!("management.best_by has changed: the best is chosen anew");
+                    }
+                    chosen
+                });
                 // The precision may have changed.
                 state.loss_scale = LossScale::first(precision).map(|first| {
                     let before = state.loss_scale;
                     before.unwrap_or(first)
                 });
-                model = checkpoint::load_model(&checkpoint, model)?;
+                let model = drawn_model(config, data, &autodiff)?;
+                let model = checkpoint::load_model(&checkpoint, model)?;
+                if average_from.is_some_and(|from| state.step > from) {
+                    mean = Some(checkpoint::load_average(&checkpoint, model.valid())?);
+                }
                 let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, device)?;
                 watch(Event::Resumed {
                     from: &checkpoint,
                     step: state.step,
                 });
-                (state, adam)
+                (model, state, adam)
             }
         };
         resume::write_config(&folder, config)?;
@@ -215,9 +280,13 @@ impl<'a> Run<'a> {
             _lock: lock,
             tasks,
             outputs,
+            similarities,
+            best_by,
+            schedule: Schedule::new(&config.training),
             log,
             devices,
             model,
+            average: average_from.map(|from| Average::new(from, mean)),
             adam,
             state,
             readback: Readback::new(),
@@ -226,24 +295,13 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// How much a step of all devices takes.
-    fn batch_size(&self) -> BatchSize {
-        self.config.training.batch().times(self.devices.count())
-    }
-
     fn loader(&self) -> Loader {
-        let training = &self.config.training;
-        let order = |task: &Task| {
-            let options = OrderOptions {
-                bucket_batches: training.bucket_batches,
-            };
-            let seed = self.config.run.seed;
-            let size = self.batch_size();
-            let order = BatchOrder::new(&task.train, size, seed, &task.name, options);
+        let of_task = |task: &Task| {
+            let order = order(self.config, task, self.devices.count());
             (task.train.clone(), order)
         };
         let sampler = Arc::clone(&self.sampler);
-        let tasks = self.tasks.iter().map(order).collect();
+        let tasks = self.tasks.iter().map(of_task).collect();
         Loader::new(
             tasks,
             move |step| sampler.at(step),
@@ -271,7 +329,7 @@ impl<'a> Run<'a> {
             let step = self.state.step;
             if step.is_multiple_of(management.monitor_every) {
                 self.take_in_steps()?;
-                let rate = self.config.training.learning_rate;
+                let rate = self.config.training.learning_rate * self.schedule.factor(step - 1);
                 let metrics = self.state.window.report(step, &self.outputs, rate);
                 self.report(metrics)?;
             }
@@ -301,18 +359,19 @@ impl<'a> Run<'a> {
     /// compute meanwhile.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
-        let batch = StepBatch {
-            batch: loaded.batch?,
-            head: self.tasks[loaded.task].head,
-            seed: self.config.run.seed,
-            step: self.state.step,
-            autocast: Autocast::new(self.config.training.precision, self.state.loss_scale),
-        };
+        let (task, done) = (&self.tasks[loaded.task], self.state.step);
+        let scale = self.state.loss_scale;
+        let batch = step_batch(self.config, task, loaded.batch?, done, scale);
         let (losses, gradients) = self.devices.gradients(&self.model, batch)?;
+        let gradients = gradients.weighted(task.loss_weight);
+        self.adam.set_factor(self.schedule.factor(done));
         self.state.step += 1;
         let squared_norms = self.acceptable(&gradients, loaded.task)?;
         if squared_norms.is_some() {
             self.model = self.adam.step(self.model, gradients, squared_norms.clone());
+        }
+        if let Some(average) = &mut self.average {
+            average.add(&self.model, self.state.step);
         }
         self.readback.start(QueuedStep {
             step: self.state.step,
@@ -401,8 +460,9 @@ impl<'a> Run<'a> {
         self.state.updates = moments.map(|(name, m)| (name.clone(), m.updates)).collect();
         self.state.sampler_positions = self.sampler.positions(self.state.step);
         let keep = self.config.management.keep_checkpoints;
+        let average = self.average.as_ref().and_then(Average::mean);
         self.checkpoints
-            .save(&self.model, &self.adam, &self.state, keep)?;
+            .save(&self.model, average, &self.adam, &self.state, keep)?;
         let path = self.checkpoints.path(self.state.step);
         (self.watch)(Event::Checkpoint { path: &path });
         Ok(())

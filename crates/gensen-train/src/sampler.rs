@@ -1,6 +1,7 @@
 //! Which task a step trains, and which of the task's batches it takes.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rand::{RngExt, SeedableRng};
@@ -13,13 +14,15 @@ const REMEMBERED: usize = 4096;
 ///
 /// One step in `nli_every` (the first, and every `nli_every`-th after it) trains an inference
 /// task; the others draw a task by weight. With no inference task, or nothing but inference tasks,
-/// every step draws.
+/// among those that take part in the step, every step draws.
 #[derive(Debug)]
 pub struct TaskSampler {
     seed: u64,
     weights: Vec<f64>,
     inference: Vec<bool>,
     nli_every: u64,
+    /// The steps that each task takes part in.
+    spans: Vec<Range<u64>>,
     positions: Mutex<Positions>,
 }
 
@@ -42,6 +45,7 @@ impl TaskSampler {
             weights,
             inference,
             nli_every,
+            spans: vec![0..u64::MAX; given.len()],
             positions: Mutex::new(Positions {
                 next: 0,
                 given,
@@ -50,11 +54,23 @@ impl TaskSampler {
         }
     }
 
+    /// Each task takes part in these steps alone, counted from 0. Every step that is asked for is to
+    /// have one.
+    #[must_use]
+    pub fn within(mut self, spans: Vec<Range<u64>>) -> Self {
+        self.spans = spans;
+        self
+    }
+
     /// The task of a step counted from 0.
     pub fn task(&self, step: u64) -> usize {
-        let mixed = self.inference.contains(&true) && self.inference.contains(&false);
+        let takes_part = |task: usize| self.spans[task].contains(&step);
+        let tasks = (0..self.weights.len()).filter(|&task| takes_part(task));
+        let has = |inference: bool| tasks.clone().any(|task| self.inference[task] == inference);
+        let mixed = has(true) && has(false);
         let wanted = mixed.then(|| step.is_multiple_of(self.nli_every.max(1)));
-        let candidates = (0..self.weights.len())
+        let candidates = tasks
+            .clone()
             .filter(|&task| wanted.is_none_or(|inference| self.inference[task] == inference));
         let total: f64 = candidates.clone().map(|task| self.weights[task]).sum();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -144,6 +160,22 @@ mod tests {
         }
         let (task, batch) = expected[8_999];
         assert_eq!(sampler().positions(8_999)[task], batch);
+    }
+
+    #[test]
+    fn tasks_take_part_in_their_steps_alone() {
+        let spans = vec![0..300, 100..u64::MAX, 200..400, 150..250];
+        let within = sampler().within(spans.clone());
+        for step in 0..2_000 {
+            assert!(spans[within.task(step)].contains(&step), "step {step}");
+        }
+        // Every tenth step is inference where that takes part beside others.
+        let inference = |step: &u64| within.task(*step) == 3;
+        assert!((0..2_000).filter(inference).eq((150..250).step_by(10)));
+        // Elsewhere tasks are drawn as if nobody else were there.
+        assert!((0..100).all(|step| within.task(step) == 0));
+        let all = sampler().within(vec![0..u64::MAX; 4]);
+        assert!((0..2_000).all(|step| all.task(step) == sampler().task(step)));
     }
 
     #[test]

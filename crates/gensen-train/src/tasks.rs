@@ -1,5 +1,6 @@
 //! A run's tasks, with their places among heads and reports.
 
+use gensen_data::batch::BatchSize;
 use gensen_data::dataset::Dataset;
 use gensen_data::prepare::PreparedTask;
 use gensen_data::spec::{TaskKind, TaskSpec};
@@ -16,6 +17,10 @@ pub(crate) struct Task {
     /// Its first place in reports.
     pub(crate) first_output: usize,
     pub(crate) outputs: Vec<Output>,
+    /// What its gradients are multiplied by.
+    pub(crate) loss_weight: f64,
+    /// How much each device takes in a step.
+    pub(crate) batch: BatchSize,
     pub(crate) train: Dataset,
     pub(crate) validation: Option<Dataset>,
     pub(crate) test: Option<Dataset>,
@@ -58,8 +63,9 @@ pub(crate) fn outputs(spec: &TaskSpec) -> Vec<Output> {
     names.iter().map(output).collect()
 }
 
-/// Gives each task its heads, and its places in reports.
-pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> {
+/// Gives each task its heads, and its places in reports; `batch` is the size of those without one of
+/// their own.
+pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask], batch: BatchSize) -> Vec<Task> {
     let (mut given, mut first_output) = (Given::default(), 0);
     let mut tasks = Vec::new();
     for (spec, task) in specs.iter().zip(prepared) {
@@ -84,6 +90,8 @@ pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask]) -> Vec<Task> 
             head,
             first_output,
             outputs,
+            loss_weight: spec.loss_weight.unwrap_or(1.0),
+            batch: spec.batch(batch),
             train: keep(&task.train),
             validation: task.validation.as_ref().map(keep),
             test: task.test.as_ref().map(keep),

@@ -151,6 +151,8 @@ fn log(metric: &Metric) {
         ("loss", metric.loss),
         ("perplexity", metric.perplexity),
         ("accuracy", metric.accuracy),
+        ("Pearson", metric.pearson),
+        ("Spearman", metric.spearman),
         ("gradient norm", metric.gradient_norm),
         ("effective rank", metric.effective_rank),
     ];

@@ -26,7 +26,7 @@ mod sentences;
 mod tree;
 
 pub use blocks::MAX_LINE_BYTES;
-pub(crate) use blocks::{Block, numbered_lines};
+pub(crate) use blocks::{Block, LineReader, numbered_lines};
 pub(crate) use inference::{Columns, parse_label};
 pub(crate) use origin::{Corpus, Origin};
 pub(crate) use sentences::{Sentence, split_paragraph};

@@ -1,6 +1,6 @@
 //! The three passes over all tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::write::{Extent, Part, create_files};
 use super::{DataOptions, Progress, TASKS, VOCABULARY, Vocabularies};
 use crate::count::WordCounter;
 use crate::error::DataError;
+use crate::exclusion::Excluded;
 use crate::report::{InputReport, Report};
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
@@ -25,6 +26,7 @@ pub(super) fn build(
     tasks: &[Task],
     options: &DataOptions,
     given: Option<&Vocabularies>,
+    excluded: &Excluded,
     (key, stamps): (String, Stamps),
     cache: &Path,
     progress: &dyn Fn(Progress<'_>),
@@ -37,7 +39,7 @@ pub(super) fn build(
     // First pass, for all tasks: the source vocabulary needs them all.
     let mut tokenised = Vec::new();
     for task in tasks {
-        let splits = tokenise_task(task, options, &work, &mut report, progress);
+        let splits = tokenise_task(task, options, excluded, &work, &mut report, progress);
         tokenised.push(splits.map_err(|error| error.in_task(&task.name))?);
     }
     stamps.check()?;
@@ -71,21 +73,15 @@ pub(super) fn build(
         entries.push(entry);
         targets.push(match (given_target, target_counter) {
             (Some(vocabulary), _) => Some(Arc::clone(vocabulary)),
-            (None, Some(counter)) => {
-                let words = counted(counter, options.target_words, threads)?;
-                Some(Arc::new(Vocabulary::from_counts(
-                    words,
-                    options.target_words,
-                )?))
-            }
+            (None, Some(counter)) => Some(Arc::new(cut(counter, options.target_words, threads)?)),
             (None, None) => None,
         });
     }
     let source = match (given, source_counter) {
         (Some(given), _) => Arc::clone(&given.source),
         (None, Some(counter)) => {
-            let words = counted(counter, options.source_words, threads)?;
-            Arc::new(filled_up(words, options)?)
+            let words = source_vocabulary(counter, options, threads)?;
+            Arc::new(words)
         }
         (None, None) => return Err(DataError::key("source_words", "there is nothing to count")),
     };
@@ -126,6 +122,7 @@ type Splits = Vec<(&'static str, Vec<Part>)>;
 fn tokenise_task(
     task: &Task,
     options: &DataOptions,
+    excluded: &Excluded,
     work: &Path,
     report: &mut Report,
     progress: &dyn Fn(Progress<'_>),
@@ -142,7 +139,9 @@ fn tokenise_task(
                 ..InputReport::default()
             };
             let scratch = Scratch::create(work.join(format!("{number}.chunks")))?;
-            let places = tokenise(corpus, task, options, &scratch, &mut found, progress)?;
+            let places = tokenise(
+                corpus, task, options, excluded, &scratch, &mut found, progress,
+            )?;
             report.inputs.push(found);
             let flags = work.join(format!("{number}.flags"));
             let selection = Selection::new(task.kind, &corpus.table, &scratch, &places, flags)?;
@@ -231,23 +230,19 @@ fn counter(work: &Path, name: &str) -> Result<WordCounter, DataError> {
     Ok(WordCounter::new(folder, WordCounter::MEMORY))
 }
 
-/// The most frequent words, special ones left out, with their counts.
-fn counted(
+/// The source vocabulary: the first words of the options, the most frequent words counted, and where
+/// they are too few, the further words.
+fn source_vocabulary(
     counter: WordCounter,
-    size: usize,
+    options: &DataOptions,
     threads: usize,
-) -> Result<Vec<(String, u64)>, DataError> {
-    let wanted = |word: &str| !Vocabulary::SPECIAL.contains(&word);
-    counter.most_frequent(size, threads, wanted)
-}
-
-/// The source vocabulary: the words counted, and where they are too few, further words.
-fn filled_up(counts: Vec<(String, u64)>, options: &DataOptions) -> Result<Vocabulary, DataError> {
-    let vocabulary = Vocabulary::from_counts(counts, options.source_words)?;
-    let missing = options.source_words + Vocabulary::SPECIAL.len() - vocabulary.len();
+) -> Result<Vocabulary, DataError> {
+    let words = cut_after(&options.first_words, counter, options.source_words, threads)?;
+    let size = options.source_words + Vocabulary::SPECIAL.len();
+    let missing = size.saturating_sub(words.len());
     let further = options.further_words.iter().map(String::as_str);
-    let further = further.filter(|word| vocabulary.id(word).is_none());
-    Vocabulary::from_words(vocabulary.words().chain(further.take(missing)))
+    let further = further.filter(|word| words.id(word).is_none());
+    Vocabulary::from_words(words.words().chain(further.take(missing)))
 }
 
 /// The most labels that a classification task may have.
@@ -262,4 +257,28 @@ fn check_labels(labels: &[String]) -> Result<(), DataError> {
         labels.len()
     );
     Err(DataError::key("train", problem))
+}
+
+fn cut(counter: WordCounter, size: usize, threads: usize) -> Result<Vocabulary, DataError> {
+    cut_after(&[], counter, size, threads)
+}
+
+/// A vocabulary of `size` words, special words not counted: the `first` ones, then the most frequent
+/// others.
+fn cut_after(
+    first: &[String],
+    counter: WordCounter,
+    size: usize,
+    threads: usize,
+) -> Result<Vocabulary, DataError> {
+    let special = Vocabulary::SPECIAL;
+    let known: HashSet<&str> = first.iter().map(String::as_str).chain(special).collect();
+    let size = size.saturating_sub(known.len() - special.len());
+    let counts = counter.most_frequent(size, threads, |word| !known.contains(word))?;
+    let counted = Vocabulary::from_counts(counts, size)?;
+    if first.is_empty() {
+        return Ok(counted);
+    }
+    let new = counted.words().skip(special.len());
+    Vocabulary::from_words(first.iter().map(String::as_str).chain(new))
 }

@@ -11,6 +11,7 @@ use super::task::Task;
 use super::{DataOptions, Progress, Vocabularies, cache};
 use crate::corpus::Origin;
 use crate::error::DataError;
+use crate::exclusion;
 use crate::parallel;
 use crate::spec::InputTable;
 
@@ -44,6 +45,10 @@ pub(super) fn of(
     if !options.further_words.is_empty() {
         add("further words");
         options.further_words.iter().for_each(|word| add(word));
+    }
+    options.first_words.iter().for_each(|word| add(word));
+    for origin in exclusion::origins(&options.exclude_sentences, base)? {
+        add(&cache::hash_of(origin.open()?, &origin.name())?);
     }
     for task in tasks {
         add(&format!(

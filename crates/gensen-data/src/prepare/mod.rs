@@ -31,6 +31,7 @@ use self::cache::Manifest;
 pub use self::options::DataOptions;
 use crate::dataset::Dataset;
 use crate::error::DataError;
+use crate::exclusion::Excluded;
 use crate::report::Report;
 use crate::spec::{TaskKind, TaskSpec};
 use crate::teacher::Teacher;
@@ -166,10 +167,19 @@ fn run(
     options.check()?;
     let tasks = task::resolve(tasks, options, base)?;
     let (key, stamps) = key::of(&tasks, options, given, base, progress)?;
+    let excluded = Excluded::read(&options.exclude_sentences, base)?;
     let (found, reused) = match cache::find(cache, &key) {
         Some(found) => (found, true),
         None => (
-            build::build(&tasks, options, given, (key, stamps), cache, progress)?,
+            build::build(
+                &tasks,
+                options,
+                given,
+                &excluded,
+                (key, stamps),
+                cache,
+                progress,
+            )?,
             false,
         ),
     };

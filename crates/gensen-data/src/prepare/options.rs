@@ -40,6 +40,14 @@ pub struct DataOptions {
     /// `source_words`: those that there are word vectors of. Each to occur once.
     #[serde(skip)]
     pub further_words: Arc<[String]>,
+    /// Words that the source vocabulary begins with, special words included: a model's own, which keep
+    /// their ids. The most frequent other words follow until there are `source_words`.
+    #[serde(skip)]
+    pub first_words: Arc<[String]>,
+    /// Files, and folders of files, whose sentences are not to be trained on; see
+    /// [`normalise`](crate::exclusion::normalise). Relative to the base folder.
+    #[serde(skip)]
+    pub exclude_sentences: Vec<PathBuf>,
     /// Threads to work with; 0 stands for all cores. The result does not depend on it.
     #[serde(skip)]
     pub threads: usize,
@@ -59,6 +67,8 @@ impl Default for DataOptions {
             max_nli_words: 256,
             count_nli: false,
             further_words: Arc::default(),
+            first_words: Arc::default(),
+            exclude_sentences: Vec::new(),
             threads: 0,
         }
     }
@@ -72,7 +82,8 @@ impl DataOptions {
         }
     }
 
-    pub(super) fn resources(&self, base: &Path) -> Resources {
+    /// The files that tokenisers read, their paths relative to `base`.
+    pub fn resources(&self, base: &Path) -> Resources {
         let at_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
         Resources {
             nonbreaking_prefixes: at_base(&self.nonbreaking_prefixes),

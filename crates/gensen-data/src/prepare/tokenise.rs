@@ -11,6 +11,7 @@ use crate::corpus::{
     Block, Columns, Corpus, Sentence, Tree, each_tree, numbered_lines, parse_label, split_paragraph,
 };
 use crate::error::{DataError, LineFault};
+use crate::exclusion::Excluded;
 use crate::parallel;
 use crate::report::InputReport;
 use crate::spec::{SentenceLayout, TaskKind};
@@ -22,17 +23,19 @@ pub(super) struct Wording {
     pub(super) lowercase: [bool; 2],
 }
 
-/// Tokenises a corpus into `scratch`; returns the places of its chunks in order.
+/// Tokenises a corpus into `scratch`, but for what is excluded from training; returns the places of its chunks in order.
 pub(super) fn tokenise(
     corpus: &Corpus,
     task: &Task,
     options: &DataOptions,
+    excluded: &Excluded,
     scratch: &Scratch,
     report: &mut InputReport,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<Place>, DataError> {
     let done: Mutex<(Vec<(usize, Place)>, Tally)> = Mutex::default();
     let (name, split, input) = (&*task.name, &*report.split, &*report.input);
+    let excluded = (split == "train").then_some(excluded);
     parallel::for_each(
         options.threads(),
         |send| {
@@ -46,7 +49,7 @@ pub(super) fn tokenise(
                 send(block)
             })
         },
-        || Ok((Worker::new(corpus, task), Vec::new())),
+        || Ok((Worker::new(corpus, task, excluded), Vec::new())),
         |(worker, bytes), number, block| {
             worker.chunk.clear();
             worker.tally = Tally::default();
@@ -65,6 +68,7 @@ pub(super) fn tokenise(
     report.blank = tally.blank;
     report.unlabelled = tally.unlabelled;
     report.headings = tally.headings;
+    report.excluded = tally.excluded;
     Ok(places.into_iter().map(|(_, place)| place).collect())
 }
 
@@ -75,6 +79,7 @@ struct Tally {
     blank: u64,
     unlabelled: u64,
     headings: u64,
+    excluded: u64,
 }
 
 impl Tally {
@@ -84,6 +89,7 @@ impl Tally {
         self.blank += other.blank;
         self.unlabelled += other.unlabelled;
         self.headings += other.headings;
+        self.excluded += other.excluded;
     }
 }
 
@@ -94,6 +100,7 @@ struct Worker<'a> {
     layout: &'a Layout,
     /// Columns of a classification task's rows.
     columns: usize,
+    excluded: Option<&'a Excluded>,
     chunk: Chunk,
     tally: Tally,
     tokens: [Tokens; FIELDS],
@@ -101,12 +108,13 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(corpus: &'a Corpus, task: &'a Task) -> Self {
+    fn new(corpus: &'a Corpus, task: &'a Task, excluded: Option<&'a Excluded>) -> Self {
         Self {
             corpus,
             wording: &task.wording,
             layout: &task.layout,
             columns: task.columns,
+            excluded,
             chunk: Chunk::default(),
             tally: Tally::default(),
             tokens: Default::default(),
@@ -347,6 +355,9 @@ impl<'a> Worker<'a> {
                 self.tally.blank += 1;
                 continue;
             }
+            if self.excludes(&triple) {
+                continue;
+            }
             self.chunk.fields[0].lengths.push(BREAK);
             triple.into_iter().for_each(|line| self.add_sentence(line));
         }
@@ -358,19 +369,24 @@ impl<'a> Worker<'a> {
         if self.tokens[0].is_empty() {
             self.tally.blank += 1;
             self.chunk.fields[0].lengths.push(BREAK);
+        } else if self.excludes(&[sentence]) {
+            self.chunk.fields[0].lengths.push(BREAK);
         } else {
             self.tally.sentences += 1;
             self.push(0);
         }
     }
 
-    /// Adds a pair unless one side is blank; whether it did.
+    /// Adds a pair unless one side is blank or excluded; whether it did.
     fn add_pair(&mut self, first: &str, second: &str) -> bool {
         for (field, text) in [first, second].into_iter().enumerate() {
             self.tokenize(field, text);
         }
         if self.tokens[..2].iter().any(Tokens::is_empty) {
             self.tally.blank += 1;
+            return false;
+        }
+        if self.excludes(&[first, second]) {
             return false;
         }
         self.push(0);
@@ -381,6 +397,14 @@ impl<'a> Worker<'a> {
     /// Splits a field's text into words; fields after the second are of the second's language.
     fn tokenize(&mut self, field: usize, text: &str) {
         self.wording.tokenizers[field.min(1)].tokenize(text, &mut self.tokens[field]);
+    }
+
+    /// Counts an example if one of its sentences is excluded; whether it did.
+    fn excludes(&mut self, sentences: &[&str]) -> bool {
+        let excluded = self.excluded;
+        let excluded = excluded.is_some_and(|e| sentences.iter().any(|text| e.contains(text)));
+        self.tally.excluded += u64::from(excluded);
+        excluded
     }
 
     fn push(&mut self, field: usize) {

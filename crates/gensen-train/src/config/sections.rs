@@ -7,6 +7,8 @@ use gensen_data::batch::BatchSize;
 use gensen_model::Pooling;
 use serde::{Deserialize, Serialize};
 
+use crate::schedule::ScheduleKind;
+
 /// Where the run lives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,6 +20,9 @@ pub struct RunConfig {
     /// The run's own folder; `runs/NAME` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
+    /// The model folder whose encoder and vocabulary the run starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// The folder relative inputs are found in.
     pub data: PathBuf,
     /// What the data's licences ask of those who use the model; written on its card.
@@ -31,6 +36,7 @@ impl Default for RunConfig {
             name: String::new(),
             seed: 1,
             folder: None,
+            start_from: None,
             data: PathBuf::from("."),
             data_licence: None,
         }
@@ -99,8 +105,10 @@ pub struct VocabularyConfig {
     pub lowercase: bool,
     /// Whether the words of inference tasks count for the source vocabulary.
     pub count_nli: bool,
-    /// Word vectors that source words begin with, of `model.embedding_size` numbers: any file that
-    /// `gensen expand` reads. Where the corpora have fewer than `source_words` words, the file's fill up.
+    /// Word vectors, any file that `gensen expand` reads. Source words begin with them, so they have
+    /// `model.embedding_size` numbers; where the corpora have fewer than `source_words` words, the
+    /// file's fill up. With `run.start_from` they may have any size: new words get theirs by a linear
+    /// map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub word_vectors: Option<PathBuf>,
     /// The standard deviation to which the word vectors are scaled, all by one factor. That of words
@@ -141,12 +149,27 @@ pub struct TrainingConfig {
     /// rises and falls with it. `learning_rate` if left out; 0 leaves them as they began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_learning_rate: Option<f64>,
+    /// The learning rate rises along a line over so many steps.
+    pub warmup_steps: u64,
+    /// How the learning rate goes on from there.
+    pub schedule: ScheduleKind,
+    /// Steps, the warm-up included, after which a linear or cosine schedule has come to its end;
+    /// `steps` if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_steps: Option<u64>,
+    /// The least learning rate that the schedule comes to; 0 if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_learning_rate: Option<f64>,
     /// Gradients are scaled down to this global norm.
     pub clip_norm: f64,
     /// Optimiser steps of the whole run.
     pub steps: u64,
     /// One step in so many trains natural language inference.
     pub nli_every: u64,
+    /// Files, and folders of files, with sentences that are not to be trained on: examples that hold one
+    /// of them are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude_sentences: Vec<PathBuf>,
     /// Longer source sentences are cut, special words not counted.
     pub max_source_words: usize,
     /// Longer target sentences are cut, special words not counted.
@@ -155,6 +178,12 @@ pub struct TrainingConfig {
     pub max_nli_words: usize,
     /// So many batches of `batch_size` are sorted by length together.
     pub bucket_batches: u64,
+    /// After so many steps the mean of the weights since is validated, chosen and exported in their
+    /// place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_from: Option<u64>,
+    /// The share of source words that are replaced by `<unk>` in each step.
+    pub word_dropout: f64,
     /// Numbers the model computes in: "f32", or mixed precision in "bf16" or "f16" where the device
     /// has them.
     pub precision: Precision,
@@ -167,13 +196,20 @@ impl Default for TrainingConfig {
             batch_words: None,
             learning_rate: 1e-4,
             embedding_learning_rate: None,
+            warmup_steps: 0,
+            schedule: ScheduleKind::Constant,
+            schedule_steps: None,
+            final_learning_rate: None,
             clip_norm: 1.0,
             steps: 100_000,
             nli_every: 10,
+            exclude_sentences: Vec::new(),
             max_source_words: 88,
             max_target_words: 88,
             max_nli_words: 256,
             bucket_batches: 100,
+            average_from: None,
+            word_dropout: 0.0,
             precision: Precision::F32,
         }
     }
@@ -230,6 +266,10 @@ pub struct ManagementConfig {
     pub checkpoint_every: u64,
     /// How many of the newest checkpoints are kept, besides the best one.
     pub keep_checkpoints: usize,
+    /// What chooses the best checkpoint: `NAME/MEASURE` of a task's held-out data or of a
+    /// `[[validation]]` entry; the mean of all held-out losses if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_by: Option<String>,
     /// Training ends when so many steps brought no better validation; never when 0.
     pub early_stopping_patience: u64,
 }
@@ -241,6 +281,7 @@ impl Default for ManagementConfig {
             validate_every: 5_000,
             checkpoint_every: 5_000,
             keep_checkpoints: 2,
+            best_by: None,
             early_stopping_patience: 0,
         }
     }

@@ -4,7 +4,8 @@ use burn::module::Module;
 use gensen_model::MultitaskModel;
 
 use super::{Event, Run};
-use crate::checkpoint::{self, Best};
+use crate::average::Average;
+use crate::checkpoint;
 use crate::curves;
 use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
@@ -18,33 +19,33 @@ impl Run<'_> {
         curves::draw(&self.folder.join("curves.svg"), self.log.metrics())
     }
 
-    /// Validates every task; whether the mean of their losses is the best so far.
+    /// Validates every task and the sentence vectors; whether that is the best so far.
     pub(super) fn validate(&mut self) -> Result<bool, TrainError> {
         self.take_in_steps()?;
-        let metrics = self.measure(&self.model.valid(), self.state.step, Split::Validation)?;
-        let losses: Vec<f64> = metrics.iter().filter_map(|metric| metric.loss).collect();
+        let metrics = self.measure(&self.judged(), self.state.step, Split::Validation)?;
+        let (step, best) = (self.state.step, self.state.best.as_ref());
+        let better = self.best_by.better(&metrics, step, best);
         self.report(metrics)?;
-        if losses.is_empty() {
-            return Ok(false);
-        }
-        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
-        let step = self.state.step;
-        let improved = self.state.best.is_none_or(|best| loss < best.loss);
-        if improved {
-            self.state.best = Some(Best { step, loss });
-        }
+        let improved = better.is_some();
+        self.state.best = better.or(self.state.best.take());
         Ok(improved && step > 0)
+    }
+
+    /// The model that is validated and exported: the mean of the weights, once it has begun.
+    pub(super) fn judged(&self) -> MultitaskModel {
+        let average = self.average.as_ref().and_then(Average::mean);
+        average.map_or_else(|| self.model.valid(), Clone::clone)
     }
 
     /// The model that is exported, and its step: that of the best validation, or the last one
     /// without any.
     pub(super) fn best_model(&self) -> Result<(u64, MultitaskModel), TrainError> {
-        let model = self.model.valid();
+        let model = self.judged();
         match self.checkpoints.named("best") {
             Some(best) if best != self.state.step => {
                 let checkpoint = self.checkpoints.path(best);
                 checkpoint::verify(&checkpoint)?;
-                Ok((best, checkpoint::load_model(&checkpoint, model)?))
+                Ok((best, checkpoint::load_judged(&checkpoint, model)?))
             }
             _ => Ok((self.state.step, model)),
         }
@@ -69,7 +70,6 @@ impl Run<'_> {
         step: u64,
         split: Split,
     ) -> Result<Vec<Metric>, TrainError> {
-        let size = self.config.training.batch();
         let mut metrics = Vec::new();
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
@@ -78,6 +78,7 @@ impl Run<'_> {
                 _ => &task.validation,
             };
             let Some(data) = data else { continue };
+            let size = task.batch;
             let held_out = HeldOut {
                 data,
                 split,
@@ -90,6 +91,10 @@ impl Run<'_> {
                 ranked = true;
             }
         }
+        if split == Split::Validation {
+            let similarities = self.similarities.iter();
+            metrics.extend(similarities.map(|pairs| pairs.measure(model, step)));
+        }
         Ok(metrics)
     }
 
@@ -97,7 +102,7 @@ impl Run<'_> {
     pub(super) fn patience_is_over(&self) -> bool {
         let management = &self.config.management;
         let (step, patience) = (self.state.step, management.early_stopping_patience);
-        let best = self.state.best.map_or(0, |best| best.step);
+        let best = self.state.best.as_ref().map_or(0, |best| best.step);
         let validated = step.is_multiple_of(management.validate_every);
         patience > 0 && validated && step - best >= patience
     }

@@ -1,0 +1,107 @@
+//! Word dropout: source words that a training step does not get to see.
+
+use gensen_data::batch::Batch;
+use gensen_data::vocabulary::Vocabulary;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Makes the generator another one than those of dropout and of the order of tasks.
+const SEED: u64 = 0x776f_7264_6472_6f70;
+
+/// Replaces each word that the encoder reads by `<unk>` with probability `rate`; special words stay.
+///
+/// What is replaced follows from the seed, the step, the sentence's place in the batch of all devices
+/// and the word's place in the sentence, and from nothing else.
+pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
+    if rate <= 0.0 {
+        return;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
+    rng.set_stream(step);
+    for (side, sentences) in batch.sources_mut().into_iter().enumerate() {
+        let mut start = 0;
+        for (place, &length) in sentences.lengths.iter().enumerate() {
+            // Each sentence has a part of the generator's numbers to itself.
+            rng.set_word_pos((side as u128) << 64 | (place as u128) << 32);
+            let end = start + length as usize;
+            for id in &mut sentences.ids[start..end] {
+                let drop = rng.random::<f64>() < rate;
+                if drop && *id as usize >= Vocabulary::SPECIAL.len() {
+                    *id = Vocabulary::UNK;
+                }
+            }
+            start = end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gensen_data::batch::{NliBatch, Sentences, Seq2SeqBatch};
+
+    fn sentences(lengths: &[usize]) -> Sentences {
+        let mut sentences = Sentences::default();
+        for &length in lengths {
+            let words: Vec<u32> = (0..length as u32).map(|k| 4 + k % 90).collect();
+            sentences.push(&[&[0], &words[..], &[3, 1, 2]].concat());
+        }
+        sentences
+    }
+
+    fn dropped(sentences: &Sentences, lengths: &[usize]) -> Vec<Vec<usize>> {
+        let of_sentence = |(ids, &length): (&[u32], &usize)| {
+            assert_eq!(ids[0], 0);
+            assert_eq!(ids[length + 1..], [3, 1, 2], "special words stay");
+            (1..=length).filter(|&k| ids[k] == 3).collect()
+        };
+        sentences.iter().zip(lengths).map(of_sentence).collect()
+    }
+
+    #[test]
+    fn what_is_dropped_follows_from_seed_step_and_place() {
+        let of = |lengths: &[usize], rate, seed, step| {
+            let mut batch = Batch::Seq2Seq(Seq2SeqBatch {
+                source: sentences(lengths),
+                targets: vec![sentences(lengths)],
+            });
+            apply(&mut batch, rate, seed, step);
+            let Batch::Seq2Seq(batch) = batch else {
+                panic!("another kind of batch")
+            };
+            assert_eq!(batch.targets, [sentences(lengths)], "targets stay");
+            dropped(&batch.source, lengths)
+        };
+        let expected = of(&[200, 3000, 500], 0.2, 7, 11);
+        let share = expected[1].len() as f64 / 3000.0;
+        assert!((share - 0.2).abs() < 0.03, "{share} of the words");
+        assert_eq!(of(&[200, 3000, 500], 0.2, 7, 11), expected);
+        // A sentence's words do not depend on the sentences beside it.
+        let beside_others = of(&[9, 3000, 1], 0.2, 7, 11);
+        assert_eq!(beside_others[1], expected[1]);
+        for (seed, step) in [(8, 11), (7, 12)] {
+            assert_ne!(of(&[200, 3000, 500], 0.2, seed, step)[1], expected[1]);
+        }
+        assert!(of(&[40], 0.0, 7, 11)[0].is_empty());
+        assert_eq!(of(&[40], 1.0, 7, 11)[0].len(), 40);
+    }
+
+    #[test]
+    fn both_sentences_of_a_pair_lose_words_of_their_own() {
+        let lengths = [300, 300];
+        let mut batch = Batch::Nli(NliBatch {
+            premises: sentences(&lengths),
+            hypotheses: sentences(&lengths),
+            labels: vec![0, 1],
+        });
+        apply(&mut batch, 0.3, 1, 2);
+        let Batch::Nli(batch) = batch else {
+            panic!("another kind of batch")
+        };
+        let premises = dropped(&batch.premises, &lengths);
+        let hypotheses = dropped(&batch.hypotheses, &lengths);
+        assert!(premises.iter().chain(&hypotheses).all(|d| d.len() > 50));
+        assert_ne!(premises, hypotheses);
+        assert_ne!(premises[0], premises[1]);
+    }
+}

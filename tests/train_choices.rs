@@ -1,0 +1,361 @@
+//! What a configuration may choose beside sizes: schedules, tasks' own steps and batches, word dropout,
+//! and what the best checkpoint is chosen by.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gensen_data::similarity::{cosine, pearson, spearman};
+use gensen_model::{EncodeOptions, SentenceEncoder};
+use serde_json::Value;
+use support::{Run, TINY};
+
+/// Scored pairs of the sample corpus: as similar as they have words in common.
+fn write_pairs(run: &Run) -> Vec<(f64, String, String)> {
+    let text = gensen_data::sample::text("validation.nli.tsv").unwrap();
+    let pair = |line: &str| {
+        let mut columns = line.split('\t').map(String::from);
+        let (a, b) = (columns.next().unwrap(), columns.next().unwrap());
+        let common = a.split(' ').filter(|word| b.contains(word)).count();
+        (common as f64, a, b)
+    };
+    let pairs: Vec<_> = text.lines().take(150).map(pair).collect();
+    let row = |(score, a, b): &(f64, String, String)| format!("{score}\t{a}\t{b}\n");
+    let rows: String = pairs.iter().map(row).collect();
+    fs::write(run.home.path().join("pairs.tsv"), rows).unwrap();
+    pairs
+}
+
+fn with_pairs(config: &str) -> String {
+    format!(
+        "{config}\n[[validation]]\nname = \"pairs\"\nkind = \"similarity\"\npath = \"pairs.tsv\"\n"
+    )
+}
+
+fn of<'a>(metrics: &'a [Value], split: &str, task: &str) -> Vec<&'a Value> {
+    let wanted = |m: &&Value| m["split"] == split && m["task"] == task;
+    metrics.iter().filter(wanted).collect()
+}
+
+#[test]
+fn the_exported_model_is_the_best_by_the_measure_named() {
+    let config = with_pairs(TINY).replace("validate_every = 20", "validate_every = 4");
+    let mut compared = 0;
+    for measure in ["pairs/pearson", "pairs/spearman"] {
+        let run = Run::new(&config);
+        let pairs = write_pairs(&run);
+        let best_by = format!("management.best_by=\"{measure}\"");
+        let output = run.succeed(&["--set", &best_by, "--set", "management.keep_checkpoints=20"]);
+        assert!(output.contains("Pearson"), "{output}");
+        let metrics = run.metrics();
+        let measured = of(&metrics, "validation", "pairs");
+        assert_eq!(measured.len(), 11, "{measured:?}");
+        let key = measure.split('/').next_back().unwrap();
+        let value = |m: &Value| m[key].as_f64().unwrap();
+        let later = measured.iter().filter(|m| m["step"] != 0);
+        let best = later.max_by(|a, b| value(a).total_cmp(&value(b))).unwrap();
+        let first = measured[0];
+        let named = fs::read_to_string(run.folder().join("best")).ok();
+        if value(first) >= value(best) {
+            assert_eq!(named, None, "nothing was better than the first");
+            continue;
+        }
+        compared += 1;
+        assert_eq!(named.unwrap().trim(), best["step"].to_string());
+        // Of the exported model, measured from outside.
+        let encoder = SentenceEncoder::load(
+            run.folder().join("model"),
+            &gensen_model::device::by_name("cpu").unwrap(),
+        )
+        .unwrap();
+        let encode = |which: fn(&(f64, String, String)) -> &String| {
+            let sentences: Vec<&String> = pairs.iter().map(which).collect();
+            encoder
+                .encode(&sentences, &EncodeOptions::default())
+                .unwrap()
+        };
+        let (a, b) = (encode(|p| &p.1), encode(|p| &p.2));
+        let cosines = a.rows().into_iter().zip(b.rows());
+        let cosines: Vec<f64> = cosines
+            .map(|(a, b)| cosine(a.as_slice().unwrap(), b.as_slice().unwrap()))
+            .collect();
+        let scores: Vec<f64> = pairs.iter().map(|p| p.0).collect();
+        for (key, expected) in [
+            ("pearson", pearson(&cosines, &scores)),
+            ("spearman", spearman(&cosines, &scores)),
+        ] {
+            let (found, expected) = (best[key].as_f64().unwrap(), expected.unwrap());
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "{key}: expected {expected}, found {found}"
+            );
+        }
+    }
+    assert!(compared > 0, "the first was the best by every measure");
+}
+
+#[test]
+fn another_measure_chooses_anew() {
+    let run = Run::new(&with_pairs(TINY));
+    write_pairs(&run);
+    run.succeed(&["--set", "training.steps=20"]);
+    let output = run.train(&["--set", "management.best_by=nli/accuracy"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("management.best_by has changed"), "{log}");
+    let best = fs::read_to_string(run.folder().join("best")).unwrap();
+    assert_eq!(best.trim(), "40", "the only validation since");
+}
+
+#[test]
+fn a_schedule_and_own_steps_are_seen_in_the_metrics() {
+    let config = TINY
+        .replace(
+            "steps = 40",
+            "steps = 40\nwarmup_steps = 10\nschedule = \"linear\"",
+        )
+        .replace("monitor_every = 6", "monitor_every = 5")
+        .replace("name = \"parsing\"", "name = \"parsing\"\nuntil_step = 10")
+        .replace(
+            "name = \"fr-en\"",
+            "name = \"fr-en\"\nfrom_step = 10\nbatch_size = 3",
+        )
+        .replace("name = \"nli\"", "name = \"nli\"\nloss_weight = 0.25");
+    let run = Run::new(&config);
+    run.succeed(&[]);
+    let metrics = run.metrics();
+    for metric in metrics.iter().filter(|m| m["split"] == "train") {
+        let step = metric["step"].as_f64().unwrap();
+        let expected = match step {
+            ..=10.0 => 2e-3 * step / 10.0,
+            // The step's own, before which one fewer was done.
+            _ => 2e-3 * (1.0 - (step - 1.0 - 10.0) / 30.0),
+        };
+        let found = metric["learning_rate"].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-12, "{metric}");
+    }
+    let steps = |task: &str| -> Vec<u64> {
+        let train = of(&metrics, "train", task);
+        train.iter().map(|m| m["step"].as_u64().unwrap()).collect()
+    };
+    assert!(steps("parsing").iter().all(|&step| step <= 10));
+    assert!(!steps("parsing").is_empty());
+    assert!(steps("fr-en").iter().all(|&step| step > 10));
+    assert!(!steps("fr-en").is_empty());
+}
+
+#[test]
+fn a_loss_weight_weighs_gradients_and_not_the_loss_that_is_told() {
+    let only_nli = TINY.split("[[task]]").next().unwrap().to_owned()
+        + "[[task]]\nname = \"nli\"\nkind = \"nli\"\n"
+        + "train = { path = \"sample:train.nli.tsv\", limit = 500 }\n";
+    let first = |weight: &str| {
+        let run = Run::new(&format!("{only_nli}{weight}"));
+        run.succeed(&[
+            "--set",
+            "training.steps=1",
+            "--set",
+            "management.monitor_every=1",
+        ]);
+        let metrics = run.metrics();
+        let metric = of(&metrics, "train", "nli")[0].clone();
+        (
+            metric["loss"].as_f64().unwrap(),
+            metric["gradient_norm"].as_f64().unwrap(),
+        )
+    };
+    let (loss, norm) = first("");
+    let (weighted_loss, weighted_norm) = first("loss_weight = 0.25\n");
+    assert_eq!(loss, weighted_loss);
+    assert!(
+        (weighted_norm - norm / 4.0).abs() < 1e-6 * norm,
+        "{norm} {weighted_norm}"
+    );
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let bytes = fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let numbers = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        let numbers = view.data().chunks_exact(4);
+        let numbers = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        (name, numbers.collect())
+    };
+    file.tensors().into_iter().map(numbers).collect()
+}
+
+#[test]
+fn the_mean_of_the_last_weights_is_validated_and_exported() {
+    let config = TINY
+        .replace("steps = 40", "steps = 20\naverage_from = 12")
+        .replace("checkpoint_every = 5", "checkpoint_every = 1")
+        .replace("keep_checkpoints = 3", "keep_checkpoints = 20");
+    let run = Run::new(&config);
+    run.succeed(&[]);
+    let average = |step| run.checkpoint(step).join("average.safetensors");
+    assert!(!average(12).exists());
+    for last in [13, 16, 20] {
+        let steps = 13..=last;
+        let count = steps.clone().count() as f64;
+        let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        for step in steps {
+            let weights = tensors(&run.checkpoint(step).join("model.safetensors"));
+            for (name, numbers) in weights {
+                let sum = sums.entry(name).or_insert_with(|| vec![0.0; numbers.len()]);
+                sum.iter_mut()
+                    .zip(numbers)
+                    .for_each(|(s, x)| *s += f64::from(x));
+            }
+        }
+        let found = tensors(&average(last));
+        assert!(found.keys().eq(sums.keys()));
+        for (name, sum) in &sums {
+            for (found, sum) in found[name].iter().zip(sum) {
+                let off = (f64::from(*found) - sum / count).abs();
+                assert!(off < 1e-6, "{name} at {last}: {off}");
+            }
+        }
+    }
+    let exported = tensors(&run.folder().join("model/model.safetensors"));
+    let (mean, last) = (
+        tensors(&average(20)),
+        tensors(&run.checkpoint(20).join("model.safetensors")),
+    );
+    for (name, numbers) in &exported {
+        assert_eq!(numbers, &mean[name], "{name}");
+    }
+    assert_ne!(
+        exported["src_embedding.weight"],
+        last["src_embedding.weight"]
+    );
+    // The loss that validation tells is the mean's.
+    let without = Run::new(&config.replace("average_from = 12", ""));
+    without.succeed(&[]);
+    let loss = |run: &Run| {
+        let metrics = run.metrics();
+        let validated = of(&metrics, "validation", "fr-en");
+        let last = validated.iter().find(|m| m["step"] == 20).unwrap();
+        last["loss"].as_f64().unwrap()
+    };
+    assert_ne!(loss(&run), loss(&without));
+    let weights = |run: &Run| fs::read(run.checkpoint(20).join("model.safetensors")).unwrap();
+    assert!(
+        weights(&run) == weights(&without),
+        "training does not see the mean"
+    );
+}
+
+#[test]
+fn sentences_that_are_measured_on_are_not_trained_on() {
+    let run = Run::new(&TINY.replace(
+        "nli_every = 4",
+        "nli_every = 4\nexclude_sentences = [\"test.tsv\"]",
+    ));
+    let path = run.home.path().join("test.tsv");
+    // Every tenth training pair of languages, written otherwise.
+    let pairs = gensen_data::sample::text("train.en-fr.tsv").unwrap();
+    let source = |line: &str| line.split('\t').next().unwrap().to_uppercase();
+    let lines: Vec<String> = pairs.lines().take(2000).step_by(10).map(source).collect();
+    fs::write(&path, lines.join(" !\n")).unwrap();
+    let output = run.train(&["--set", "training.steps=1"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    let line = log.lines().find(|line| line.contains("fr-en train"));
+    assert!(line.unwrap().contains(" excluded"), "{log}");
+    let line = log.lines().find(|line| line.contains("fr-en validation"));
+    assert!(!line.unwrap().contains(" excluded"), "{log}");
+    // Other sentences, other data: the run does not go on.
+    fs::write(&path, "no sentence of the corpora at all\n").unwrap();
+    let shards = || fs::read_dir(run.folder().join("shards")).unwrap().flatten();
+    let prepared = || {
+        shards()
+            .filter(|e| !e.file_name().to_string_lossy().starts_with('.'))
+            .count()
+    };
+    let before = prepared();
+    run.train(&["--set", "training.steps=2"]);
+    assert_eq!(
+        prepared(),
+        before + 1,
+        "shards are kept by the contents of the files"
+    );
+    let missing = run.train(&["--set", "training.exclude_sentences=[\"absent.txt\"]"]);
+    let log = String::from_utf8_lossy(&missing.stderr);
+    assert!(
+        !missing.status.success() && log.contains("absent.txt"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_check_says_what_a_run_would_take_and_writes_nothing() {
+    let run = Run::new(&with_pairs(TINY));
+    write_pairs(&run);
+    let files = || {
+        let entries = fs::read_dir(run.home.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    let scratch = tempfile::tempdir().unwrap();
+    let check = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+        command
+            .current_dir(run.home.path())
+            .env_remove("RUST_LOG")
+            .env("TMPDIR", scratch.path());
+        command
+            .args(["check", "run.toml"])
+            .args(options)
+            .output()
+            .unwrap()
+    };
+    let output = check(&["--device", "cpu,cpu"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for expected in [
+        "fr-en train: sample:train.en-fr.tsv: ",
+        "source vocabulary: 304 words",
+        "parameters: ",
+        "src_embedding 4864",
+        " MB for weights",
+        "nli: 10 steps of 32 sentences, 0.16 passes over 2000 examples",
+        "time: about ",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in: {text}");
+    }
+    assert_eq!(files(), before);
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+    let output = check(&["--set", "training.steps=0"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn word_dropout_changes_training_and_not_validation() {
+    let metrics = |rate: &str| {
+        let run = Run::new(TINY);
+        run.succeed(&["--set", "training.steps=6", "--set", rate]);
+        run.metrics()
+    };
+    let (without, with) = (
+        metrics("training.word_dropout=0"),
+        metrics("training.word_dropout=0.5"),
+    );
+    let first = |metrics: &[Value], split: &str| {
+        let wanted = |m: &&Value| m["split"] == split && m["task"] == "fr-en";
+        metrics.iter().find(wanted).unwrap()["loss"]
+            .as_f64()
+            .unwrap()
+    };
+    assert_eq!(first(&without, "validation"), first(&with, "validation"));
+    assert_ne!(first(&without, "train"), first(&with, "train"));
+}
