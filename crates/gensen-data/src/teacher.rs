@@ -210,7 +210,8 @@ impl Vectors {
             |numbers: &mut Vec<f32>, _, block| {
                 for row in block * ROWS..self.rows.min((block + 1) * ROWS) {
                     numbers.clear();
-                    let _ = self.push_row(row, numbers);
+                    self.push_row(row, numbers)
+                        .ok_or_else(|| self.fault(format!("row {row} is cut short")))?;
                     if let Some(place) = numbers.iter().position(|number| !number.is_finite()) {
                         let number = numbers[place];
                         return Err(self.fault(format!(

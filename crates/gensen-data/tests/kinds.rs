@@ -417,7 +417,7 @@ fn settings_of_other_kinds_are_refused() {
             "kind='pairs'\nobjective='contrast'",
             "`objective`: is for a task of kind skip-thought",
         ),
-        ("kind='next-sentence'", "`kind`: `next-sentence`; expected"),
+        ("kind='next-sentence'", "`kind`: `next-sentence`: expected"),
         (
             "kind='skip-thought'\nobjective='contrast'\nneighbours=['next']",
             "`neighbours`: is for a skip-thought task that decodes only",

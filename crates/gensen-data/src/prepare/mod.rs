@@ -207,7 +207,7 @@ fn open(
             if task.kind != TaskKind::Distillation {
                 return Ok(Some(data));
             }
-            let files = inputs.teachers(name, report, base);
+            let files = inputs.teachers(name, report, base)?;
             let teacher = Teacher::open(&files, threads);
             let teacher = teacher.map_err(|error| error.in_task(&task.name))?;
             Ok(Some(data.with_teacher(teacher)))

@@ -29,18 +29,30 @@ pub(super) struct Task {
 
 impl Task {
     /// The files of a teacher's vectors of a split, each with the sentences' file and its lines.
-    pub(super) fn teachers(&self, split: &str, report: &Report, base: &Path) -> Vec<VectorsOf> {
+    pub(super) fn teachers(
+        &self,
+        split: &str,
+        report: &Report,
+        base: &Path,
+    ) -> Result<Vec<VectorsOf>, DataError> {
         let inputs = report.inputs.iter();
         let mut inputs = inputs.filter(|input| input.task == self.name && input.split == split);
         let corpora = self.splits.iter().filter(|(name, _)| *name == split);
         corpora
             .flat_map(|(_, corpora)| corpora)
-            .filter_map(|corpus| {
-                Some(VectorsOf {
-                    path: base.join(corpus.table.teacher.as_ref()?),
-                    sentences: corpus.name.clone(),
-                    lines: inputs.next()?.read,
-                })
+            .map(|corpus| {
+                let teacher = corpus.table.teacher.as_ref();
+                match teacher.zip(inputs.next()) {
+                    Some((teacher, input)) => Ok(VectorsOf {
+                        path: base.join(teacher),
+                        sentences: corpus.name.clone(),
+                        lines: input.read,
+                    }),
+                    None => Err(DataError::Damaged {
+                        path: corpus.name.clone(),
+                        problem: "what was read of it is not known any more".into(),
+                    }),
+                }
             })
             .collect()
     }
