@@ -2,7 +2,8 @@
 
 use ndarray::{Array2, Array3, Axis, concatenate};
 
-use super::{EncodeError, EncodeOptions, Encoded, SentenceEncoder, pad};
+use crate::sentence_encoder::pad;
+use crate::{EncodeError, EncodeOptions, Encoded, SentenceEncoder};
 
 /// Encoders whose vectors are concatenated in the order they are given.
 ///
@@ -99,8 +100,11 @@ impl ConcatEncoder {
 /// Two encoders' output as one's.
 fn beside(first: Encoded, other: Encoded) -> Result<Encoded, EncodeError> {
     let side_by_side = |a: &Array2<f32>, b: &Array2<f32>| {
-        // Both have a row for each sentence, or for each word.
-        concatenate(Axis(1), &[a.view(), b.view()]).unwrap_or_default()
+        #[allow(
+            clippy::expect_used,
+            reason = "a row for each sentence, or for each word, in both"
+        )]
+        concatenate(Axis(1), &[a.view(), b.view()]).expect("as many rows in both")
     };
     let states = match (&first.states, &other.states) {
         (Some(a), Some(b)) => {

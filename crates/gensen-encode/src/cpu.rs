@@ -1,18 +1,116 @@
-//! The encoder's GRU on the CPU, without a tensor library between it and the weights.
+//! The engine on the CPU: the encoder's GRU without a tensor library between it and the weights.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::gates::{Sources, advance};
-use super::kernel::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, fetch};
-use super::pool::{DirectionStates, States};
-use super::prefixes::Prefixes;
-use crate::weights::{EncoderState, Tensor, WeightsError, gru_tensor_name};
+use crate::kernels::gate_products::{
+    Floats, GROUP, Gates, Halves, Integers, Lanes, NO_GATES, Rows, UNITS, Weights, fetch,
+};
+use crate::kernels::gates::{Sources, advance};
+use crate::prefixes::Prefixes;
+use crate::weights::{EncoderState, GruTensors, Precision, Tensor, WeightsError, embedding_row};
+use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, States};
 
 /// Below so many multiplications, a second thread costs more than it brings.
 const WORTH_THREADS: usize = 1 << 18;
+/// Words after which the memory that the system has filled with embeddings is given back: with a
+/// word, it reads its surroundings.
+const HELD_WORDS: usize = 256;
+
+/// The engine on the CPU, by kernels of our own.
+///
+/// Its weights are packed for them in the precision asked for; the word embeddings stay where they
+/// are, mapped from the model's file. A sentence's states have the same bits in any batch and with any number of threads.
+#[derive(Clone)]
+pub struct CpuEngine {
+    gru: Arc<dyn Gru>,
+    /// The word embeddings, lying so in memory that a row can be read in place.
+    embedding: Tensor,
+}
+
+impl CpuEngine {
+    /// With these weights as 32-bit floats.
+    pub fn new(weights: &EncoderState) -> Self {
+        Self::of(PackedGru::<Floats>::new(weights), weights)
+    }
+
+    /// With these weights in this precision.
+    ///
+    /// # Errors
+    ///
+    /// Weights beyond the range of f16, if that is asked for.
+    pub fn with_precision(
+        weights: &EncoderState,
+        precision: EncoderPrecision,
+    ) -> Result<Self, WeightsError> {
+        Ok(match precision {
+            EncoderPrecision::F32 => Self::new(weights),
+            EncoderPrecision::F16 => {
+                weights.check_gru_range(Precision::F16)?;
+                Self::of(PackedGru::<Halves>::new(weights), weights)
+            }
+            EncoderPrecision::I8 => Self::of(PackedGru::<Integers>::new(weights), weights),
+        })
+    }
+
+    fn of(gru: impl Gru + 'static, weights: &EncoderState) -> Self {
+        Self {
+            gru: Arc::new(gru),
+            embedding: in_place(weights.embedding()),
+        }
+    }
+}
+
+impl Engine for CpuEngine {
+    fn states(
+        &self,
+        words: &[u32],
+        batches: &[Vec<&[u32]>],
+        each: &mut dyn FnMut(usize, &States),
+    ) -> Result<(), EncodeError> {
+        let mut read = |k: usize, out: &mut [f32]| {
+            if k.is_multiple_of(HELD_WORDS) {
+                self.embedding.release();
+            }
+            embedding_row(&self.embedding, words[k] as usize, out)
+        };
+        let projections = self.gru.project(words.len(), &mut read)?;
+        for (k, batch) in batches.iter().enumerate() {
+            each(k, &self.gru.states(&projections, batch));
+        }
+        Ok(())
+    }
+
+    fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
+        Arc::new(Self {
+            gru: Arc::clone(&self.gru),
+            embedding: in_place(embedding),
+        })
+    }
+}
+
+/// The tensor itself, or a copy in memory if its place in a file is not aligned for this machine.
+fn in_place(tensor: &Tensor) -> Tensor {
+    let aligned = match tensor.precision() {
+        Precision::F32 => matches!(tensor.values(), Cow::Borrowed(_)),
+        Precision::F16 => tensor.f16_values().is_some(),
+    };
+    if aligned {
+        return tensor.clone();
+    }
+    let values = tensor.values().into_owned();
+    #[allow(
+        clippy::expect_used,
+        reason = "a tensor has as many values as its shape says"
+    )]
+    Tensor::new(tensor.shape().to_vec(), values).expect("as many values as the tensor has")
+}
 
 /// The GRU of an encoder, its weights packed.
-pub(super) trait Gru: Send + Sync {
+trait Gru: Send + Sync {
     /// Projects the embeddings of `count` words, which `read` copies one after the other.
     fn project(&self, count: usize, read: &mut ReadRow<'_>) -> Result<Projections, WeightsError>;
 
@@ -21,10 +119,10 @@ pub(super) trait Gru: Send + Sync {
 }
 
 /// Copies the row with this number.
-pub(super) type ReadRow<'a> = dyn FnMut(usize, &mut [f32]) -> Result<(), WeightsError> + 'a;
+type ReadRow<'a, E = WeightsError> = dyn FnMut(usize, &mut [f32]) -> Result<(), E> + 'a;
 
 /// The input's share of a layer's gates for some words, for each direction.
-pub(super) struct Projections(Vec<Projection>);
+struct Projections(Vec<Projection>);
 
 /// `[panel][row]`: what the inputs and the biases contribute to the gates.
 struct Projection {
@@ -33,26 +131,21 @@ struct Projection {
 }
 
 /// A GRU whose weights are packed as `W`.
-pub(super) struct Packed<W> {
+struct PackedGru<W> {
     layers: Vec<Vec<Direction<W>>>,
     inputs: usize,
     hidden: usize,
 }
 
-impl<W: Weights> Packed<W> {
-    pub(super) fn new(weights: &EncoderState) -> Self {
+impl<W: Weights> PackedGru<W> {
+    fn new(weights: &EncoderState) -> Self {
         let hidden = weights.direction_size();
         let direction = |layer, reverse| {
-            let tensor = |kind| {
-                weights
-                    .tensors()
-                    .get(&gru_tensor_name(kind, layer, reverse))
-            };
             let inputs = match layer {
                 0 => weights.embedding_size(),
                 _ => weights.hidden_size(),
             };
-            Direction::new(tensor, hidden, inputs)
+            Direction::new(weights.gru(layer, reverse), hidden, inputs)
         };
         let layers = (0..weights.layers())
             .map(|layer| {
@@ -94,7 +187,7 @@ impl<W: Weights> Packed<W> {
     }
 }
 
-impl<W: Weights> Gru for Packed<W> {
+impl<W: Weights> Gru for PackedGru<W> {
     fn project(&self, count: usize, read: &mut ReadRow<'_>) -> Result<Projections, WeightsError> {
         project(&self.layers[0], count, self.inputs, read)
     }
@@ -114,24 +207,21 @@ impl<W: Weights> Gru for Packed<W> {
         for (k, layer) in self.layers.iter().enumerate().skip(1) {
             let mut read = |word, out: &mut [f32]| {
                 states.copy_word(word, out);
-                Ok(())
+                Ok::<_, Infallible>(())
             };
-            let width = self.hidden * layer.len();
-            // Reading states cannot fail.
-            if let Ok(projections) = project(layer, total, width, &mut read) {
-                states = self.scan(k, &projections, &sentences);
-            }
+            let Ok(projections) = project(layer, total, self.hidden * layer.len(), &mut read);
+            states = self.scan(k, &projections, &sentences);
         }
         states
     }
 }
 
-fn project<W: Weights>(
+fn project<W: Weights, E>(
     layer: &[Direction<W>],
     count: usize,
     columns: usize,
-    read: &mut ReadRow<'_>,
-) -> Result<Projections, WeightsError> {
+    read: &mut ReadRow<'_, E>,
+) -> Result<Projections, E> {
     let weights = &layer[0].input;
     let mut rows = Rows::new(count, columns);
     rows.set_count(count);
@@ -168,14 +258,8 @@ struct Direction<W> {
 }
 
 impl<W: Weights> Direction<W> {
-    fn new<'a>(
-        tensor: impl Fn(&'static str) -> Option<&'a Tensor>,
-        hidden: usize,
-        inputs: usize,
-    ) -> Self {
-        // `EncoderState` has checked that every tensor is there and has its shape.
-        let values = |kind| tensor(kind).map(Tensor::values).unwrap_or_default();
-        let (bias_ih, bias_hh) = (values("bias_ih"), values("bias_hh"));
+    fn new(tensors: GruTensors<'_>, hidden: usize, inputs: usize) -> Self {
+        let (bias_ih, bias_hh) = (tensors.bias_ih.values(), tensors.bias_hh.values());
         let panels = hidden.div_ceil(UNITS);
         let mut bias = vec![NO_GATES; panels];
         let mut candidate_bias = vec![Lanes::ZERO; panels];
@@ -189,8 +273,8 @@ impl<W: Weights> Direction<W> {
         }
         Self {
             hidden,
-            input: W::new(&values("weight_ih"), hidden, inputs),
-            recurrent: W::new(&values("weight_hh"), hidden, hidden),
+            input: W::new(&tensors.weight_ih.values(), hidden, inputs),
+            recurrent: W::new(&tensors.weight_hh.values(), hidden, hidden),
             bias,
             candidate_bias,
         }

@@ -3,7 +3,7 @@
 use gensen_data::error::DataError;
 use gensen_data::tokenizer::TokenizerError;
 
-use super::options::EncoderPrecision;
+use crate::EncoderPrecision;
 use crate::model_folder::ModelFolderError;
 use crate::weights::WeightsError;
 

@@ -72,8 +72,8 @@ pub enum HubError {
 /// a branch, a tag or a commit, `main` if none is named.
 ///
 /// ```no_run
-/// let folder = gensen_model::hub::fetch("hf://owner/nli_large@v1")?;
-/// # Ok::<(), gensen_model::hub::HubError>(())
+/// let folder = gensen_encode::hub::fetch("hf://owner/nli_large@v1")?;
+/// # Ok::<(), gensen_encode::hub::HubError>(())
 /// ```
 ///
 /// # Errors

@@ -27,8 +27,9 @@ use gensen_data::vocabulary::Vocabulary;
 
 use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
 
-pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Pooling, Provenance, Score, Source};
+pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
+pub use gensen_data::pooling::Pooling;
 
 /// The configuration's file name.
 pub const CONFIG_FILE: &str = "config.json";
@@ -126,13 +127,13 @@ pub enum ModelFolderError {
 ///
 /// ```no_run
 /// use std::path::Path;
-/// use gensen_model::model_folder::ModelFolder;
-/// use gensen_model::weights::Precision;
+/// use gensen_encode::model_folder::ModelFolder;
+/// use gensen_encode::weights::Precision;
 ///
 /// let model = ModelFolder::open(Path::new("models/nli_large_bothskip"))?;
 /// println!("{} words, {} numbers a sentence", model.vocabulary().len(), model.weights().hidden_size());
 /// model.write(Path::new("models/nli_large_bothskip_f16"), Precision::F16)?;
-/// # Ok::<(), gensen_model::model_folder::ModelFolderError>(())
+/// # Ok::<(), gensen_encode::model_folder::ModelFolderError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ModelFolder {

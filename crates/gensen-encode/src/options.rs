@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model_folder::Pooling;
+use crate::Pooling;
 
 /// How an encoder keeps its weights and computes with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,18 +33,18 @@ impl fmt::Display for EncoderPrecision {
 /// How sentences are encoded. What is not set is as the model's configuration says.
 ///
 /// ```
-/// use gensen_model::{EncodeOptions, Pooling};
+/// use gensen_encode::{EncodeOptions, Pooling};
 ///
 /// let options = EncodeOptions::default().pooling(Pooling::Max).tokenizer("nltk").lowercase(true);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodeOptions {
-    pub(super) pooling: Option<Pooling>,
-    pub(super) tokenizer: Option<String>,
-    pub(super) language: String,
-    pub(super) lowercase: Option<bool>,
-    pub(super) start_end: bool,
-    pub(super) batch_size: usize,
+    pub(crate) pooling: Option<Pooling>,
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) language: String,
+    pub(crate) lowercase: Option<bool>,
+    pub(crate) start_end: bool,
+    pub(crate) batch_size: usize,
 }
 
 impl Default for EncodeOptions {

@@ -2,13 +2,11 @@
 
 use ndarray::Array2;
 
-use super::engine::Words;
-use super::window::Window;
-use super::{EncodeError, Encoded};
-use crate::model_folder::Pooling;
+use crate::window::Window;
+use crate::{Encoded, Pooling, States};
 
 /// Vectors and states as they are filled in.
-pub(super) struct Output {
+pub(crate) struct Output {
     pooling: Pooling,
     width: usize,
     vectors: Vec<f32>,
@@ -18,7 +16,7 @@ pub(super) struct Output {
 
 impl Output {
     /// For this many sentences; with their hidden states or without.
-    pub(super) fn new(pooling: Pooling, sentences: usize, width: usize, states: bool) -> Self {
+    pub(crate) fn new(pooling: Pooling, sentences: usize, width: usize, states: bool) -> Self {
         Self {
             pooling,
             width,
@@ -28,26 +26,24 @@ impl Output {
     }
 
     /// Makes room for the hidden states of a window's words.
-    pub(super) fn make_room(&mut self, window: &Window) {
+    pub(crate) fn make_room(&mut self, window: &Window) {
         if let Some(states) = &mut self.states {
             states.resize(states.len() + window.total() * self.width, 0.0);
         }
     }
 
-    /// Encodes a batch of a window, whose first sentence is number `first`.
-    pub(super) fn batch(
+    /// Pools the states of a batch of a window, whose first sentence is number `first`.
+    pub(crate) fn batch(
         &mut self,
         window: &Window,
         first: usize,
         batch: &[usize],
-        words: &Words<'_>,
+        states: &States,
     ) {
-        let sentences: Vec<&[u32]> = batch.iter().map(|&i| window.sentence(i)).collect();
-        let states = words.states(&sentences);
         let width = self.width;
         let mut start = 0;
-        for (&sentence, ids) in batch.iter().zip(&sentences) {
-            let words = start..start + ids.len();
+        for &sentence in batch {
+            let words = start..start + window.sentence(sentence).len();
             start = words.end;
             let row = (first + sentence) * width;
             let vector = &mut self.vectors[row..row + width];
@@ -64,7 +60,7 @@ impl Output {
 
     /// With [`Pooling::MaxPadded`], the maximum over zeros, too, in sentences shorter than the longest of their batch, where a
     /// batch is `batch_size` sentences in input order.
-    pub(super) fn see_padding(&mut self, lengths: &[usize], batch_size: usize) {
+    pub(crate) fn see_padding(&mut self, lengths: &[usize], batch_size: usize) {
         if self.pooling != Pooling::MaxPadded {
             return;
         }
@@ -82,16 +78,19 @@ impl Output {
     }
 
     /// The result, for sentences of these lengths.
-    pub(super) fn finish(self, lengths: Vec<usize>) -> Result<Encoded, EncodeError> {
+    pub(crate) fn finish(self, lengths: Vec<usize>) -> Encoded {
+        #[allow(
+            clippy::expect_used,
+            reason = "a row for each sentence, or for each word"
+        )]
+        let array = |rows, values| {
+            Array2::from_shape_vec((rows, self.width), values).expect("as many values as rows")
+        };
         let words = lengths.iter().sum();
-        // Both hold as many rows as is said here.
-        let array = |rows, values| Array2::from_shape_vec((rows, self.width), values);
-        Ok(Encoded {
-            vectors: array(lengths.len(), self.vectors).unwrap_or_default(),
-            states: self
-                .states
-                .map(|states| array(words, states).unwrap_or_default()),
+        Encoded {
+            vectors: array(lengths.len(), self.vectors),
+            states: self.states.map(|states| array(words, states)),
             lengths,
-        })
+        }
     }
 }

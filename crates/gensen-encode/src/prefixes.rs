@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// The distinct beginnings of some sentences, by their lengths: depth 0 holds those of one word.
-pub(super) struct Prefixes {
+pub(crate) struct Prefixes {
     levels: Vec<Level>,
     /// For each word of a node, see [`Level`].
     words: Vec<u32>,
@@ -19,16 +19,16 @@ pub(super) struct Prefixes {
 }
 
 /// The beginnings of one length. Those that some sentence continues come first.
-pub(super) struct Level {
+pub(crate) struct Level {
     /// The nodes' numbers.
-    pub(super) nodes: Range<usize>,
+    pub(crate) nodes: Range<usize>,
     /// How many of them are continued.
-    pub(super) continued: usize,
+    pub(crate) continued: usize,
 }
 
 impl Prefixes {
     /// Of these sentences, or of the same read `backwards`.
-    pub(super) fn new(sentences: &[&[u32]], backwards: bool) -> Self {
+    pub(crate) fn new(sentences: &[&[u32]], backwards: bool) -> Self {
         let mut starts = Vec::with_capacity(sentences.len());
         let mut total = 0;
         for sentence in sentences {
@@ -81,28 +81,28 @@ impl Prefixes {
     }
 
     /// The beginnings by their lengths.
-    pub(super) fn levels(&self) -> &[Level] {
+    pub(crate) fn levels(&self) -> &[Level] {
         &self.levels
     }
 
     /// For each node, the last word of the beginning.
-    pub(super) fn words(&self) -> &[u32] {
+    pub(crate) fn words(&self) -> &[u32] {
         &self.words
     }
 
     /// For each node, the place in the level before of the beginning it continues.
-    pub(super) fn parents(&self) -> &[u32] {
+    pub(crate) fn parents(&self) -> &[u32] {
         &self.parents
     }
 
     /// The most nodes of a level.
-    pub(super) fn widest(&self) -> usize {
+    pub(crate) fn widest(&self) -> usize {
         let widths = self.levels.iter().map(|level| level.nodes.len());
         widths.max().unwrap_or(0)
     }
 
     /// For each word of each sentence, in the sentences' order, the node it leads to.
-    pub(super) fn into_nodes(self) -> Vec<u32> {
+    pub(crate) fn into_nodes(self) -> Vec<u32> {
         self.nodes
     }
 }

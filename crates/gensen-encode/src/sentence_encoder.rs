@@ -1,45 +1,20 @@
-//! Sentences in, vectors out.
-//!
-//! [`SentenceEncoder`] opens a [model folder](crate::model_folder) and encodes text with it;
-//! [`ConcatEncoder`] puts the vectors of several side by side.
-//!
-//! Sentences are read a window at a time: the window's distinct words are projected once, its
-//! sentences sorted by length and computed in batches, without padding and each distinct beginning
-//! of a sentence once. None of it shows: rows come out in input order, and a sentence's vector has
-//! the same bits whatever the sentences beside it, the batch size and the number of threads (but for
-//! [`Pooling::MaxPadded`](crate::Pooling::MaxPadded), which looks at the longest sentence of a batch,
-//! as the reference implementation did).
-
-mod concat;
-mod cpu;
-mod engine;
-mod error;
-mod gates;
-mod kernel;
-mod options;
-mod output;
-mod pool;
-mod prefixes;
-mod window;
+//! A model with its vocabulary: text to windows of words, states to vectors.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use gensen_data::vocabulary::Vocabulary;
 use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2, s};
 
+use crate::cpu::CpuEngine;
+use crate::engine::Engine;
 use crate::model_folder::{Architecture, ModelFolder};
-use crate::weights::{EncoderState, Precision, Tensor, WeightsError};
-use engine::Engine;
-use output::Output;
-use window::{Reader, Splitter};
-
-pub use concat::ConcatEncoder;
-pub use error::EncodeError;
-pub use options::{EncodeOptions, EncoderPrecision};
+use crate::output::Output;
+use crate::weights::{EMBEDDING, Tensor, WeightsError};
+use crate::window::{Reader, Splitter};
+use crate::{EncodeError, EncodeOptions, EncoderPrecision};
 
 /// The input's share of the gates of a window's distinct words, in bytes, about.
 const PROJECTION_BYTES: usize = 96 << 20;
@@ -59,9 +34,9 @@ pub struct Encoded {
 /// An encoder with its vocabulary, ready to encode text.
 ///
 /// ```no_run
-/// use gensen_model::{EncodeOptions, Pooling, SentenceEncoder, device};
+/// use gensen_encode::{EncodeOptions, Pooling, SentenceEncoder};
 ///
-/// let encoder = SentenceEncoder::load("models/nli_large_bothskip", &device::by_name("cpu")?)?;
+/// let encoder = SentenceEncoder::load("models/nli_large_bothskip")?;
 /// let options = EncodeOptions::default().pooling(Pooling::Last).batch_size(32);
 /// let vectors = encoder.encode(&["hello world .", "this is a sentence ."], &options)?;
 /// assert_eq!(vectors.dim(), (2, encoder.width()));
@@ -70,32 +45,28 @@ pub struct Encoded {
 #[derive(Clone)]
 pub struct SentenceEncoder {
     model: ModelFolder,
-    /// The word embeddings, lying so in memory that a row can be read in place.
-    embedding: Tensor,
-    engine: Engine,
+    engine: Arc<dyn Engine>,
     /// The words and embeddings it was loaded with, if it has others now.
     own: Option<Arc<(Vocabulary, Tensor)>>,
 }
 
 impl SentenceEncoder {
-    /// Opens the model folder at `path` and brings its weights to `device`. On the CPU
-    /// (`Device::flex()`) the word embeddings stay mapped from the file, and a word's is checked
-    /// when it is first used.
+    /// Opens the model folder at `path`, to compute on the CPU. The word embeddings stay mapped from
+    /// the file, and a word's is checked when it is first used.
     ///
     /// # Errors
     ///
     /// As [`ModelFolder::open`].
-    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, EncodeError> {
-        Self::load_with(path, device, EncoderPrecision::F32)
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, EncodeError> {
+        Ok(Self::new(ModelFolder::open_lazily(path.as_ref())?))
     }
 
     /// As [`SentenceEncoder::load`], with weights of this precision.
     ///
     /// ```no_run
-    /// use gensen_model::{EncoderPrecision, SentenceEncoder, device};
+    /// use gensen_encode::{EncoderPrecision, SentenceEncoder};
     ///
-    /// let device = device::by_name("cpu")?;
-    /// let encoder = SentenceEncoder::load_with("models/nli_large", &device, EncoderPrecision::I8)?;
+    /// let encoder = SentenceEncoder::load_with("models/nli_large", EncoderPrecision::I8)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -104,16 +75,9 @@ impl SentenceEncoder {
     /// As [`ModelFolder::open`] and [`SentenceEncoder::new_with`].
     pub fn load_with(
         path: impl AsRef<Path>,
-        device: &Device,
         precision: EncoderPrecision,
     ) -> Result<Self, EncodeError> {
-        let path = path.as_ref();
-        let model = if *device == Device::flex() {
-            ModelFolder::open_lazily(path)?
-        } else {
-            ModelFolder::open(path)?
-        };
-        Self::new_with(model, device, precision)
+        Self::new_with(ModelFolder::open_lazily(path.as_ref())?, precision)
     }
 
     /// Opens a model of the Hugging Face Hub, `OWNER/NAME` or `OWNER/NAME@REVISION`; what is not in
@@ -123,41 +87,32 @@ impl SentenceEncoder {
     ///
     /// [`EncodeError::Hub`], and as [`ModelFolder::open`].
     #[cfg(feature = "hub")]
-    pub fn from_hub(name: &str, device: &Device) -> Result<Self, EncodeError> {
-        Self::load(crate::hub::fetch(name)?, device)
+    pub fn from_hub(name: &str) -> Result<Self, EncodeError> {
+        Self::load(crate::hub::fetch(name)?)
     }
 
     /// An encoder out of a model in memory.
-    pub fn new(model: ModelFolder, device: &Device) -> Self {
-        let engine = Engine::floats(model.weights(), device);
-        Self::of(model, engine)
+    pub fn new(model: ModelFolder) -> Self {
+        let engine = CpuEngine::new(model.weights());
+        Self::with_engine(model, Arc::new(engine))
     }
 
     /// An encoder out of a model in memory, with weights of this precision.
     ///
     /// # Errors
     ///
-    /// A precision that `device` does not compute with; weights beyond the range of f16, if that is
-    /// asked for.
-    pub fn new_with(
-        model: ModelFolder,
-        device: &Device,
-        precision: EncoderPrecision,
-    ) -> Result<Self, EncodeError> {
-        if precision == EncoderPrecision::F16 {
-            model.weights().check_gru_range(Precision::F16)?;
-        }
-        let engine = Engine::new(model.weights(), device, precision);
-        let engine = engine.ok_or(EncodeError::Precision { precision })?;
-        Ok(Self::of(model, engine))
+    /// Weights beyond the range of f16, if that is asked for.
+    pub fn new_with(model: ModelFolder, precision: EncoderPrecision) -> Result<Self, EncodeError> {
+        let engine = CpuEngine::with_precision(model.weights(), precision)?;
+        Ok(Self::with_engine(model, Arc::new(engine)))
     }
 
-    fn of(model: ModelFolder, engine: Engine) -> Self {
+    /// An encoder whose states `engine` computes, which has the model's weights.
+    pub fn with_engine(model: ModelFolder, engine: Arc<dyn Engine>) -> Self {
         model.weights().tensors().values().for_each(Tensor::release);
         Self {
-            engine,
-            embedding: in_place(model.weights().embedding()),
             model,
+            engine,
             own: None,
         }
     }
@@ -184,21 +139,21 @@ impl SentenceEncoder {
         let fitting = tensor.filter(|_| shape[1] == weights.embedding_size());
         let Some(embedding) = fitting else {
             return Err(EncodeError::Weights(WeightsError::Shape {
-                name: crate::weights::EMBEDDING.to_owned(),
+                name: EMBEDDING.to_owned(),
                 expected: format!("[{}, {}]", vocabulary.len(), weights.embedding_size()),
                 found: shape.to_vec(),
             }));
         };
-        let weights: EncoderState = weights.with_embedding(embedding.clone())?;
+        let weights = weights.with_embedding(embedding.clone())?;
         let mut config = self.model.config().clone();
         config.architecture = Architecture::of(&weights);
-        let own = self.own.clone();
-        let own =
-            own.unwrap_or_else(|| Arc::new((self.vocabulary().clone(), self.embedding.clone())));
+        let own = self.own.clone().unwrap_or_else(|| {
+            let embedding = self.model.weights().embedding().clone();
+            Arc::new((self.vocabulary().clone(), embedding))
+        });
         Ok(Self {
             engine: self.engine.with_embedding(&embedding),
             model: ModelFolder::new(config, vocabulary, weights)?,
-            embedding,
             own: Some(own),
         })
     }
@@ -215,7 +170,7 @@ impl SentenceEncoder {
 
     /// The word embeddings, `[words, embedding size]`; copied only if they are stored as f16.
     pub fn embedding(&self) -> CowArray<'_, f32, Ix2> {
-        matrix(&self.embedding)
+        matrix(self.model.weights().embedding())
     }
 
     /// The words it was loaded with, whatever its vocabulary is now.
@@ -315,18 +270,23 @@ impl SentenceEncoder {
         while lengths.len() < sentences.len() {
             let first = lengths.len();
             let window = reader.window(&sentences[first..], first)?;
-            let words = self.engine.prepare(&self.embedding, &window.words)?;
             output.make_room(&window);
+            let batches = window.batches(options.batch_size);
+            let sentences =
+                |batch: &Vec<usize>| batch.iter().map(|&i| window.sentence(i)).collect();
+            let sentences: Vec<Vec<&[u32]>> = batches.iter().map(sentences).collect();
             let mut done = first;
-            for batch in window.batches(options.batch_size) {
-                output.batch(&window, first, &batch, &words);
-                done += batch.len();
-                progress(done);
-            }
+            self.engine
+                .states(&window.words, &sentences, &mut |k, states| {
+                    output.batch(&window, first, &batches[k], states);
+                    done += batches[k].len();
+                    progress(done);
+                })?;
+            assert_eq!(done, first + window.len(), "an engine computes every batch");
             lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
         }
         output.see_padding(&lengths, options.batch_size);
-        output.finish(lengths)
+        Ok(output.finish(lengths))
     }
 }
 
@@ -338,7 +298,7 @@ impl fmt::Debug for SentenceEncoder {
 }
 
 /// Hidden states with zeros up to the longest sentence, `[sentences, longest, width]`.
-fn pad(encoded: &Encoded) -> Array3<f32> {
+pub(crate) fn pad(encoded: &Encoded) -> Array3<f32> {
     let longest = encoded.lengths.iter().max().copied().unwrap_or(0);
     let shape = (encoded.lengths.len(), longest, encoded.vectors.ncols());
     let mut padded = Array3::zeros(shape);
@@ -354,30 +314,17 @@ fn pad(encoded: &Encoded) -> Array3<f32> {
 }
 
 /// A tensor of two dimensions as an array.
+#[allow(
+    clippy::expect_used,
+    reason = "`Tensor` holds as many values as its shape says"
+)]
 fn matrix(tensor: &Tensor) -> CowArray<'_, f32, Ix2> {
     let shape = (tensor.shape()[0], tensor.shape()[1]);
-    // As many values as the shape says: `Tensor` has checked it.
     match tensor.values() {
-        Cow::Borrowed(values) => ArrayView2::from_shape(shape, values)
-            .map(CowArray::from)
-            .unwrap_or_else(|_| CowArray::from(Array2::zeros((0, 0)))),
-        Cow::Owned(values) => {
-            CowArray::from(Array2::from_shape_vec(shape, values).unwrap_or_default())
-        }
+        Cow::Borrowed(values) => ArrayView2::from_shape(shape, values).map(CowArray::from),
+        Cow::Owned(values) => Array2::from_shape_vec(shape, values).map(CowArray::from),
     }
-}
-
-/// The tensor itself, or a copy in memory if its place in a file is not aligned for this machine.
-fn in_place(tensor: &Tensor) -> Tensor {
-    let aligned = match tensor.precision() {
-        Precision::F32 => matches!(tensor.values(), Cow::Borrowed(_)),
-        Precision::F16 => tensor.f16_values().is_some(),
-    };
-    if aligned {
-        return tensor.clone();
-    }
-    let copy = Tensor::new(tensor.shape().to_vec(), tensor.values().into_owned());
-    copy.unwrap_or_else(|| tensor.clone())
+    .expect("as many values as the shape says")
 }
 
 #[cfg(test)]

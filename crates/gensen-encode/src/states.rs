@@ -1,24 +1,29 @@
-//! From hidden states to a sentence's vector.
+//! Hidden states of a batch, and pooling: from them to a sentence's vector.
 
-use crate::model_folder::Pooling;
+use std::ops::Range;
 
-/// The states of a batch of sentences.
-pub(super) struct States {
+use crate::Pooling;
+
+/// The top layer's states of a batch of sentences.
+#[derive(Clone, Debug)]
+pub struct States {
     /// From the first word to the last.
-    pub(super) forward: DirectionStates,
-    /// From the last word to the first.
-    pub(super) reverse: Option<DirectionStates>,
+    pub forward: DirectionStates,
+    /// From the last word to the first, if the encoder has this direction.
+    pub reverse: Option<DirectionStates>,
     /// The hidden size of a direction.
-    pub(super) hidden: usize,
+    pub hidden: usize,
 }
 
 /// One direction's.
-pub(super) struct DirectionStates {
-    /// Rows of states, `stride` apart.
-    pub(super) values: Vec<f32>,
-    pub(super) stride: usize,
+#[derive(Clone, Debug)]
+pub struct DirectionStates {
+    /// Rows of states, `stride` apart; a row may be that of several words.
+    pub values: Vec<f32>,
+    /// From a row to the next, at least the hidden size.
+    pub stride: usize,
     /// For each word of each sentence, one sentence after the other, its row.
-    pub(super) rows: Vec<u32>,
+    pub rows: Vec<u32>,
 }
 
 impl DirectionStates {
@@ -28,8 +33,8 @@ impl DirectionStates {
 }
 
 impl States {
-    /// Copies the state at a word of the batch: forward, then backward.
-    pub(super) fn copy_word(&self, word: usize, out: &mut [f32]) {
+    /// Copies the state at a word of the batch, `[width]`: forward, then backward.
+    pub fn copy_word(&self, word: usize, out: &mut [f32]) {
         let (forward, reverse) = out.split_at_mut(self.hidden);
         forward.copy_from_slice(self.forward.word(word, self.hidden));
         if let Some(states) = &self.reverse {
@@ -37,8 +42,9 @@ impl States {
         }
     }
 
-    /// Writes the vector of the sentence whose words are these of the batch.
-    pub(super) fn pool(&self, words: std::ops::Range<usize>, pooling: Pooling, out: &mut [f32]) {
+    /// Writes the vector of the sentence whose words are these of the batch. With
+    /// [`Pooling::MaxPadded`] the maximum over its own words: what it is padded to depends on others.
+    pub(crate) fn pool(&self, words: Range<usize>, pooling: Pooling, out: &mut [f32]) {
         let last = words.end - 1;
         if pooling == Pooling::Last {
             let (first_half, second_half) = match &self.reverse {

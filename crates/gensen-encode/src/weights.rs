@@ -23,5 +23,5 @@ pub mod vocabulary_pickle;
 
 pub use error::WeightsError;
 pub(crate) use state::embedding_row;
-pub use state::{EMBEDDING, EncoderState, gru_tensor_name};
+pub use state::{EMBEDDING, EncoderState, GruTensors, gru_tensor_name};
 pub use tensor::{Precision, Tensor, TensorMap};

@@ -5,9 +5,8 @@ use std::cmp::Reverse;
 use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
 
-use super::error::EncodeError;
-use super::options::EncodeOptions;
 use crate::model_folder::ModelConfig;
+use crate::{EncodeError, EncodeOptions};
 
 /// The most words a sentence may have.
 const MAX_WORDS: usize = 1 << 17;
@@ -19,7 +18,7 @@ const LEAST_BATCH: usize = 128;
 const BATCHES: usize = 32;
 
 /// Turns text into words.
-pub(super) struct Splitter {
+pub(crate) struct Splitter {
     tokenizer: Box<dyn Tokenizer>,
     lowercase: bool,
     tokens: Tokens,
@@ -27,7 +26,7 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(config: &ModelConfig, options: &EncodeOptions) -> Result<Self, EncodeError> {
+    pub(crate) fn new(config: &ModelConfig, options: &EncodeOptions) -> Result<Self, EncodeError> {
         let name = options.tokenizer.as_deref().unwrap_or(&config.tokenizer);
         Ok(Self {
             tokenizer: by_name(name, &options.language, &Default::default())?,
@@ -38,7 +37,7 @@ impl Splitter {
     }
 
     /// The words of a text.
-    pub(super) fn split(&mut self, text: &str) -> &Tokens {
+    pub(crate) fn split(&mut self, text: &str) -> &Tokens {
         let text = if self.lowercase {
             lowercase(text, &mut self.lowered);
             &self.lowered
@@ -51,7 +50,7 @@ impl Splitter {
 }
 
 /// Turns text into word ids.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     vocabulary: &'a Vocabulary,
     splitter: Splitter,
     start_end: bool,
@@ -65,9 +64,9 @@ const ABSENT: u32 = u32::MAX;
 
 /// Sentences that are encoded together.
 #[derive(Default)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// The distinct words' ids.
-    pub(super) words: Vec<u32>,
+    pub(crate) words: Vec<u32>,
     /// For each sentence, the places of its words in `words`.
     ids: Vec<u32>,
     ends: Vec<usize>,
@@ -75,7 +74,7 @@ pub(super) struct Window {
 
 impl<'a> Reader<'a> {
     /// `most_distinct` is about how many distinct words a window may have.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &ModelConfig,
         vocabulary: &'a Vocabulary,
         options: &EncodeOptions,
@@ -92,7 +91,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads as many sentences as make a window, the first of which is number `first`.
-    pub(super) fn window<S: AsRef<str>>(
+    pub(crate) fn window<S: AsRef<str>>(
         &mut self,
         sentences: &[S],
         first: usize,
@@ -152,17 +151,17 @@ impl<'a> Reader<'a> {
 
 impl Window {
     /// The number of sentences.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// The places of a sentence's words in `words`.
-    pub(super) fn sentence(&self, index: usize) -> &[u32] {
+    pub(crate) fn sentence(&self, index: usize) -> &[u32] {
         &self.ids[self.start(index)..self.ends[index]]
     }
 
     /// How many words come before a sentence.
-    pub(super) fn start(&self, index: usize) -> usize {
+    pub(crate) fn start(&self, index: usize) -> usize {
         match index {
             0 => 0,
             _ => self.ends[index - 1],
@@ -170,13 +169,13 @@ impl Window {
     }
 
     /// The number of words of all sentences.
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.ids.len()
     }
 
     /// Sentences of about equal length together, the longest first, about `size` a batch, and
     /// among those of one length such that begin alike.
-    pub(super) fn batches(&self, size: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn batches(&self, size: usize) -> Vec<Vec<usize>> {
         let size = size.max(LEAST_BATCH);
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|&i| (Reverse(self.sentence(i).len()), self.sentence(i)));

@@ -7,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::vocabulary_pickle;
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::vocabulary_pickle;
 use weights_support::{legacy, read};
 
 /// The system's allocator, which keeps count.

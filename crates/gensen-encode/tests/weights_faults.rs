@@ -5,8 +5,8 @@ mod weights_support;
 
 use std::fs;
 
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::{
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::{
     EncoderState, Precision, Tensor, TensorMap, WeightsError, safetensors, vocabulary_pickle,
 };
 use weights_support::{Random, View, legacy, path, pickle, read, tensors};

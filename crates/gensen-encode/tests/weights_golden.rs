@@ -3,9 +3,9 @@
 
 mod weights_support;
 
-use gensen_model::model_folder::convert;
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::{EncoderState, TensorMap, vocabulary_pickle};
+use gensen_encode::model_folder::convert;
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::{EncoderState, TensorMap, vocabulary_pickle};
 use weights_support::{path, read, tensors, vocabulary};
 
 /// The tensors are the same ones, bit for bit.

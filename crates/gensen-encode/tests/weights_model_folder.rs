@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 
 use gensen_data::vocabulary::Vocabulary;
-use gensen_model::model_folder::{
+use gensen_encode::model_folder::{
     ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, Source,
 };
-use gensen_model::weights::{EncoderState, Precision};
+use gensen_encode::weights::{EncoderState, Precision};
 use weights_support::{Random, tensors, vocabulary};
 
 fn model() -> ModelFolder {

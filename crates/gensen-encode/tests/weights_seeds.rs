@@ -7,10 +7,10 @@ mod weights_support;
 use std::fs;
 use std::path::PathBuf;
 
-use gensen_model::model_folder::ModelConfig;
-use gensen_model::weights::pickle::Pickle;
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::vocabulary_pickle;
+use gensen_encode::model_folder::ModelConfig;
+use gensen_encode::weights::pickle::Pickle;
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::vocabulary_pickle;
 
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = weights_support::path("../../fuzz/seeds").join(target);

@@ -2,7 +2,7 @@
 
 use std::{collections::hash_map::Entry, fmt};
 
-use gensen_model::SentenceEncoder;
+use gensen_encode::SentenceEncoder;
 use ndarray::{Array2, ArrayView2};
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -1,204 +1,222 @@
-//! Where states are computed: by kernels of our own on the CPU, by Burn on any other device.
+//! An engine for [`SentenceEncoder`]s on any of Burn's devices.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
+use gensen_encode::model_folder::ModelFolder;
+use gensen_encode::weights::{EncoderState, Tensor};
+use gensen_encode::{
+    DirectionStates, EncodeError, EncoderPrecision, Engine, SentenceEncoder, States,
+};
 
-use super::cpu::{Gru, Packed as PackedGru, Projections};
-use super::kernel::{Floats, Halves, Integers};
-use super::options::EncoderPrecision;
-use super::pool::{DirectionStates, States};
 use crate::dropout::Dropout;
 use crate::encoder::{Encoder, GruLayer, GruWeights};
 use crate::packed::Packed;
-use crate::weights::{EncoderState, Tensor, WeightsError, embedding_row, gru_tensor_name};
 
-/// Words after which the memory that the system has filled with embeddings is given back: with a
-/// word, it reads its surroundings.
-const HELD_WORDS: usize = 256;
-
-/// The means to compute hidden states.
-#[derive(Clone)]
-pub(super) enum Engine {
-    /// Weights packed for the CPU's kernels; the embedding stays where it is.
-    Cpu(Arc<dyn Gru>),
-    /// All weights on a device of Burn's.
-    Device(Box<Encoder>),
+/// Opens the model folder at `path` and brings its weights to `device`.
+///
+/// On the CPU (`Device::flex()`) this is [`SentenceEncoder::load`], which does without Burn.
+///
+/// ```no_run
+/// use gensen_model::{device, load_on};
+///
+/// let encoder = load_on("models/nli_large", &device::by_name("auto")?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`ModelFolder::open`].
+pub fn load_on(path: impl AsRef<Path>, device: &Device) -> Result<SentenceEncoder, EncodeError> {
+    load_on_with(path, device, EncoderPrecision::F32)
 }
 
-/// The words of a window of sentences, made ready.
-pub(super) enum Words<'a> {
-    Cpu(&'a dyn Gru, Projections),
-    Device(&'a Encoder, &'a [u32]),
+/// As [`load_on`], with weights of this precision.
+///
+/// # Errors
+///
+/// As [`ModelFolder::open`] and [`encoder_on`].
+pub fn load_on_with(
+    path: impl AsRef<Path>,
+    device: &Device,
+    precision: EncoderPrecision,
+) -> Result<SentenceEncoder, EncodeError> {
+    let path = path.as_ref();
+    if is_cpu(device) {
+        return SentenceEncoder::load_with(path, precision);
+    }
+    encoder_on(ModelFolder::open(path)?, device, precision)
 }
 
-impl Engine {
-    /// With weights of this precision; `None` if `device` does not compute with it.
-    pub(super) fn new(
-        weights: &EncoderState,
-        device: &Device,
-        precision: EncoderPrecision,
-    ) -> Option<Self> {
-        let cpu = *device == Device::flex();
-        match precision {
-            EncoderPrecision::F32 => Some(Self::floats(weights, device)),
-            EncoderPrecision::F16 if cpu => {
-                Some(Self::Cpu(Arc::new(PackedGru::<Halves>::new(weights))))
-            }
-            EncoderPrecision::I8 if cpu => {
-                Some(Self::Cpu(Arc::new(PackedGru::<Integers>::new(weights))))
-            }
-            _ => None,
-        }
+/// An encoder on `device` out of a model in memory, with weights of this precision.
+///
+/// # Errors
+///
+/// A precision that `device` does not compute with; weights beyond the range of f16, if that is
+/// asked for.
+pub fn encoder_on(
+    model: ModelFolder,
+    device: &Device,
+    precision: EncoderPrecision,
+) -> Result<SentenceEncoder, EncodeError> {
+    if is_cpu(device) {
+        return SentenceEncoder::new_with(model, precision);
     }
-
-    /// With weights as 32-bit floats.
-    pub(super) fn floats(weights: &EncoderState, device: &Device) -> Self {
-        if *device == Device::flex() {
-            Self::Cpu(Arc::new(PackedGru::<Floats>::new(weights)))
-        } else {
-            Self::Device(Box::new(on_device(weights, device)))
-        }
+    if precision != EncoderPrecision::F32 {
+        return Err(EncodeError::Precision { precision });
     }
+    let engine = DeviceEngine::new(model.weights(), device);
+    Ok(SentenceEncoder::with_engine(model, Arc::new(engine)))
+}
 
-    /// The same with other word embeddings.
-    pub(super) fn with_embedding(&self, embedding: &Tensor) -> Self {
-        match self {
-            Self::Cpu(gru) => Self::Cpu(Arc::clone(gru)),
-            Self::Device(encoder) => {
-                let device = encoder.embedding.val().device();
-                let mut encoder = encoder.clone();
-                encoder.embedding = matrix(embedding, &device);
-                Self::Device(encoder)
-            }
-        }
-    }
+fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
 
-    /// Makes distinct words ready to be referred to by their place in `words`.
-    pub(super) fn prepare<'a>(
-        &'a self,
-        embedding: &Tensor,
-        words: &'a [u32],
-    ) -> Result<Words<'a>, WeightsError> {
-        Ok(match self {
-            Self::Cpu(gru) => {
-                let mut read = |k: usize, out: &mut [f32]| {
-                    if k.is_multiple_of(HELD_WORDS) {
-                        embedding.release();
-                    }
-                    let word = words.get(k).copied().unwrap_or(u32::MAX);
-                    embedding_row(embedding, word as usize, out)
-                };
-                Words::Cpu(gru.as_ref(), gru.project(words.len(), &mut read)?)
+/// All weights on a device of Burn's, in f32.
+struct DeviceEngine(Encoder);
+
+impl DeviceEngine {
+    fn new(weights: &EncoderState, device: &Device) -> Self {
+        let direction = |layer, reverse| {
+            let tensors = weights.gru(layer, reverse);
+            let bias = |tensor: &Tensor| {
+                let data = TensorData::new(tensor.values().into_owned(), [tensor.len()]);
+                Param::from_tensor(BurnTensor::from_data(data, device))
+            };
+            GruWeights {
+                weight_ih: matrix(tensors.weight_ih, device),
+                weight_hh: matrix(tensors.weight_hh, device),
+                bias_ih: bias(tensors.bias_ih),
+                bias_hh: bias(tensors.bias_hh),
             }
-            Self::Device(encoder) => Words::Device(encoder, words),
+        };
+        let layers = (0..weights.layers()).map(|layer| GruLayer {
+            forward: direction(layer, false),
+            reverse: weights.bidirectional().then(|| direction(layer, true)),
+        });
+        Self(Encoder {
+            embedding: matrix(weights.embedding(), device),
+            layers: layers.collect(),
         })
     }
-}
 
-impl Words<'_> {
-    /// The top layer's states of a batch of sentences, whose words are places in the prepared ones.
-    pub(super) fn states(&self, sentences: &[&[u32]]) -> States {
-        match self {
-            Self::Cpu(gru, projections) => gru.states(projections, sentences),
-            Self::Device(encoder, words) => on_device_states(encoder, words, sentences),
+    fn batch(&self, words: &[u32], sentences: &[&[u32]]) -> States {
+        let encoder = &self.0;
+        let mut packed = Packed::from_slices(sentences);
+        for id in &mut packed.ids {
+            *id = words[*id as usize];
+        }
+        let mut ranks = vec![0; sentences.len()];
+        for (rank, &sentence) in packed.order.iter().enumerate() {
+            ranks[sentence] = rank;
+        }
+        let row = |(sentence, step)| packed.steps.start(step) + ranks[sentence];
+        let places =
+            (0..sentences.len()).flat_map(|i| (0..sentences[i].len()).map(move |t| (i, t)));
+        let rows: Vec<u32> = places.map(|place| row(place) as u32).collect();
+        let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
+        let width = states.dims()[1];
+        let values: Vec<f32> = states.into_data().iter::<f32>().collect();
+        let bidirectional = encoder.layers.iter().all(|layer| layer.reverse.is_some());
+        let hidden = if bidirectional { width / 2 } else { width };
+        let half = |k: usize| DirectionStates {
+            values: values
+                .chunks_exact(width)
+                .flat_map(|row| &row[k * hidden..(k + 1) * hidden])
+                .copied()
+                .collect(),
+            stride: hidden,
+            rows: rows.clone(),
+        };
+        States {
+            forward: half(0),
+            reverse: bidirectional.then(|| half(1)),
+            hidden,
         }
     }
 }
 
-fn on_device_states(encoder: &Encoder, words: &[u32], sentences: &[&[u32]]) -> States {
-    let mut packed = Packed::from_slices(sentences);
-    for id in &mut packed.ids {
-        *id = words[*id as usize];
-    }
-    let mut ranks = vec![0; sentences.len()];
-    for (rank, &sentence) in packed.order.iter().enumerate() {
-        ranks[sentence] = rank;
-    }
-    let row = |(sentence, step)| packed.steps.start(step) + ranks[sentence];
-    let places = (0..sentences.len()).flat_map(|i| (0..sentences[i].len()).map(move |t| (i, t)));
-    let rows: Vec<u32> = places.map(|place| row(place) as u32).collect();
-    let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
-    let width = states.dims()[1];
-    let values: Vec<f32> = states.into_data().iter::<f32>().collect();
-    let bidirectional = encoder.layers.iter().all(|layer| layer.reverse.is_some());
-    let hidden = if bidirectional { width / 2 } else { width };
-    let half = |k: usize| DirectionStates {
-        values: values
-            .chunks_exact(width)
-            .flat_map(|row| &row[k * hidden..(k + 1) * hidden])
-            .copied()
-            .collect(),
-        stride: hidden,
-        rows: rows.clone(),
-    };
-    States {
-        forward: half(0),
-        reverse: bidirectional.then(|| half(1)),
-        hidden,
-    }
-}
-
-fn on_device(weights: &EncoderState, device: &Device) -> Encoder {
-    let direction = |layer, reverse| {
-        // `EncoderState` has checked that every tensor is there and has its shape.
-        let tensor = |kind| {
-            weights
-                .tensors()
-                .get(&gru_tensor_name(kind, layer, reverse))
-        };
-        let weight =
-            |kind| tensor(kind).map_or_else(|| matrix_of(0, 0, &[], device), |t| matrix(t, device));
-        let bias = |kind| {
-            let values = tensor(kind)
-                .map(Tensor::values)
-                .unwrap_or_default()
-                .into_owned();
-            let count = values.len();
-            let data = TensorData::new(values, [count]);
-            Param::from_tensor(BurnTensor::from_data(data, device))
-        };
-        GruWeights {
-            weight_ih: weight("weight_ih"),
-            weight_hh: weight("weight_hh"),
-            bias_ih: bias("bias_ih"),
-            bias_hh: bias("bias_hh"),
+impl Engine for DeviceEngine {
+    fn states(
+        &self,
+        words: &[u32],
+        batches: &[Vec<&[u32]>],
+        each: &mut dyn FnMut(usize, &States),
+    ) -> Result<(), EncodeError> {
+        for (k, batch) in batches.iter().enumerate() {
+            each(k, &self.batch(words, batch));
         }
-    };
-    let layers = (0..weights.layers()).map(|layer| GruLayer {
-        forward: direction(layer, false),
-        reverse: weights.bidirectional().then(|| direction(layer, true)),
-    });
-    Encoder {
-        embedding: matrix(weights.embedding(), device),
-        layers: layers.collect(),
+        Ok(())
+    }
+
+    fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
+        let mut encoder = self.0.clone();
+        encoder.embedding = matrix(embedding, &self.0.embedding.val().device());
+        Arc::new(Self(encoder))
     }
 }
 
+/// A tensor of two dimensions on the device.
 fn matrix(tensor: &Tensor, device: &Device) -> Param<BurnTensor<2>> {
-    let columns = tensor.shape().last().copied().unwrap_or(0);
-    let rows = tensor.shape().first().copied().unwrap_or(0);
-    matrix_of(rows, columns, &tensor.values(), device)
-}
-
-fn matrix_of(rows: usize, columns: usize, values: &[f32], device: &Device) -> Param<BurnTensor<2>> {
-    let data = TensorData::new(values.to_vec(), [rows, columns]);
+    let data = TensorData::new(tensor.values().into_owned(), tensor.shape().to_vec());
     Param::from_tensor(BurnTensor::from_data(data, device))
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::module::Module;
+    use gensen_data::vocabulary::Vocabulary;
+    use gensen_encode::CpuEngine;
+    use gensen_encode::initial::uniform;
+    use gensen_encode::model_folder::{ModelConfig, Provenance};
+    use gensen_encode::weights::TensorMap;
+
     use super::*;
-    use crate::sentence_encoder::tests::random_state;
+    use crate::config::EncoderConfig;
+    use crate::init::Initializer;
+    use crate::parameters::{self, NamedTensor};
+
+    /// Gives the encoder's parameters the names they have in a whole model.
+    #[derive(Module, Debug)]
+    struct Model {
+        encoder: Encoder,
+    }
+
+    /// The initial weights of an encoder of 30 words.
+    fn initial(layers: usize, bidirectional: bool, seed: u64) -> Vec<NamedTensor> {
+        let config = EncoderConfig {
+            source_words: 30,
+            embedding_size: 9,
+            hidden_size: if bidirectional { 26 } else { 13 },
+            layers,
+            bidirectional,
+        };
+        parameters::read(&Model {
+            encoder: Encoder::new(&config, &Initializer::new(seed, &Device::flex())),
+        })
+    }
+
+    fn state(tensors: impl IntoIterator<Item = NamedTensor>) -> EncoderState {
+        let tensors: TensorMap = tensors
+            .into_iter()
+            .map(|tensor| (tensor.name, Tensor::new(tensor.shape, tensor.data).unwrap()))
+            .collect();
+        EncoderState::new(tensors).unwrap()
+    }
 
     #[test]
     fn our_kernels_equal_burns() {
         for (layers, bidirectional) in [(1, true), (2, true), (1, false), (3, false)] {
-            let state = random_state(30, 9, 13, layers, bidirectional);
-            let device = Device::flex();
-            let cpu = Engine::floats(&state, &device);
-            let burn = Engine::Device(Box::new(on_device(&state, &device)));
+            let wide = initial(layers, bidirectional, 1).into_iter().map(|tensor| {
+                let data = uniform(1, &tensor.name, tensor.data.len(), 0.5);
+                NamedTensor { data, ..tensor }
+            });
+            let state = state(wide);
+            let cpu = CpuEngine::new(&state);
+            let burn = DeviceEngine::new(&state, &Device::flex());
             let words: Vec<u32> = (0..30).rev().collect();
             let sentences: [&[u32]; 6] = [
                 &[3, 4, 5, 6],
@@ -208,19 +226,46 @@ mod tests {
                 &[3, 4],
                 &[7],
             ];
-            let states = |engine: &Engine| {
-                let words = engine.prepare(state.embedding(), &words).unwrap();
-                words.states(&sentences)
+            let batches = [sentences[..2].to_vec(), sentences[2..].to_vec()];
+            let width = state.hidden_size();
+            let states = |engine: &dyn Engine| {
+                let mut all = Vec::new();
+                let mut each = |k: usize, states: &States| {
+                    for word in 0..batches[k].iter().map(|sentence| sentence.len()).sum() {
+                        let mut row = vec![0.0; width];
+                        states.copy_word(word, &mut row);
+                        all.extend(row);
+                    }
+                };
+                engine.states(&words, &batches, &mut each).unwrap();
+                all
             };
             let (found, expected) = (states(&cpu), states(&burn));
-            let width = state.hidden_size();
-            let [mut a, mut b] = [vec![0.0; width], vec![0.0; width]];
-            for word in 0..sentences.iter().map(|s| s.len()).sum() {
-                found.copy_word(word, &mut a);
-                expected.copy_word(word, &mut b);
-                for (a, b) in a.iter().zip(&b) {
-                    assert!((a - b).abs() < 2e-6, "{a} and {b}, {layers} layers");
-                }
+            assert_eq!(found.len(), 20 * width);
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-6, "{a} and {b}, {layers} layers");
+            }
+        }
+    }
+
+    #[test]
+    fn untrained_models_have_the_weights_that_training_begins_with() {
+        for (layers, bidirectional) in [(1, true), (2, true), (1, false), (3, false)] {
+            let trained = state(initial(layers, bidirectional, 1));
+            let words = (4..30).map(|i| format!("w{i}"));
+            let words = Vocabulary::SPECIAL
+                .into_iter()
+                .map(String::from)
+                .chain(words);
+            let config = ModelConfig::new(&trained, Provenance::default());
+            let vocabulary = Vocabulary::from_words(words).unwrap();
+            let model = ModelFolder::new(config, vocabulary, trained).unwrap();
+            let untrained = model.untrained(2).unwrap();
+            for tensor in initial(layers, bidirectional, 2) {
+                let found = &untrained.weights().tensors()[&tensor.name];
+                assert_eq!(found.shape(), tensor.shape, "{}", tensor.name);
+                assert!(*found.values() == tensor.data, "{}", tensor.name);
             }
         }
     }

@@ -10,33 +10,33 @@ mod floats;
 mod halves;
 mod integers;
 
-pub(super) use floats::Floats;
-pub(super) use halves::Halves;
-pub(super) use integers::Integers;
+pub(crate) use floats::Floats;
+pub(crate) use halves::Halves;
+pub(crate) use integers::Integers;
 
 /// Units of a panel.
-pub(super) const UNITS: usize = 8;
+pub(crate) const UNITS: usize = 8;
 /// Panels of a group, which is what a thread works on. Of a single row, the inner loop computes a
 /// group's panels at once: reading from as many places, it waits less for memory.
-pub(super) const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 
 /// Eight numbers that a vector register takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(32))]
-pub(super) struct Lanes(pub(super) [f32; UNITS]);
+pub(crate) struct Lanes(pub(crate) [f32; UNITS]);
 
 impl Lanes {
-    pub(super) const ZERO: Self = Self([0.0; UNITS]);
+    pub(crate) const ZERO: Self = Self([0.0; UNITS]);
 }
 
 /// Eight units' gates r, z, n.
-pub(super) type Gates = [Lanes; 3];
+pub(crate) type Gates = [Lanes; 3];
 
 /// Zeros.
-pub(super) const NO_GATES: Gates = [Lanes::ZERO; 3];
+pub(crate) const NO_GATES: Gates = [Lanes::ZERO; 3];
 
 /// A weight matrix `[3 * hidden, inputs]`, gates r, z, n on the rows, in panels.
-pub(super) trait Weights: Send + Sync + Sized {
+pub(crate) trait Weights: Send + Sync + Sized {
     /// Eight columns of a tile, which is as many rows as the inner loop computes at once.
     type Block: Copy + Default + Send + Sync;
 
@@ -60,7 +60,7 @@ pub(super) trait Weights: Send + Sync + Sized {
 }
 
 /// Rows of inputs, tile by tile: eight columns of a tile, then the next eight.
-pub(super) struct Rows<W: Weights> {
+pub(crate) struct Rows<W: Weights> {
     blocks: Vec<W::Block>,
     /// Blocks of a tile.
     depth: usize,
@@ -69,7 +69,7 @@ pub(super) struct Rows<W: Weights> {
 
 impl<W: Weights> Rows<W> {
     /// Room for rows of this many columns.
-    pub(super) fn new(most: usize, columns: usize) -> Self {
+    pub(crate) fn new(most: usize, columns: usize) -> Self {
         let depth = columns.div_ceil(UNITS);
         Self {
             blocks: vec![W::Block::default(); most.div_ceil(W::ROWS) * depth],
@@ -79,17 +79,17 @@ impl<W: Weights> Rows<W> {
     }
 
     /// The number of rows.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// Says how many of the rows there are.
-    pub(super) fn set_count(&mut self, count: usize) {
+    pub(crate) fn set_count(&mut self, count: usize) {
         self.count = count;
     }
 
     /// Sets columns `8 k..8 k + 8` of a row.
-    pub(super) fn set(&mut self, weights: &W, row: usize, k: usize, values: &Lanes) {
+    pub(crate) fn set(&mut self, weights: &W, row: usize, k: usize, values: &Lanes) {
         let block = &mut self.blocks[row / W::ROWS * self.depth + k];
         weights.set(block, row % W::ROWS, values);
     }
@@ -101,7 +101,7 @@ impl<W: Weights> Rows<W> {
 }
 
 /// Asks for these gates to be brought near the processor.
-pub(super) fn fetch(gates: &Gates) {
+pub(crate) fn fetch(gates: &Gates) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
@@ -115,19 +115,9 @@ pub(super) fn fetch(gates: &Gates) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::harness::{exact_product, numbers};
     use super::*;
-
-    /// Numbers in ±1.
-    pub(super) fn numbers(count: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .take(count)
-        .collect()
-    }
 
     pub(super) fn pack<W: Weights>(weights: &W, inputs: &[f32], columns: usize) -> Rows<W> {
         let count = inputs.len() / columns;
@@ -168,9 +158,7 @@ pub(super) mod tests {
                 let found = &all[r * 3 * hidden..(r + 1) * 3 * hidden];
                 for (k, found) in found.iter().enumerate() {
                     let weights = &matrix[(k % 3 * hidden + k / 3) * inputs..][..inputs];
-                    let exact: f64 = std::iter::zip(weights, row)
-                        .map(|(&w, &x)| f64::from(w) * f64::from(x))
-                        .sum();
+                    let exact = exact_product(weights, row);
                     let error = (f64::from(*found) - exact).abs();
                     let most = tolerance * (inputs as f64).sqrt();
                     assert!(error < most, "row {r}, gate {k}: {found} for {exact}");

@@ -2,24 +2,24 @@
 
 use multiversion::multiversion;
 
-use super::kernel::{Gates, Lanes, UNITS};
-use crate::ops::math::{sigmoid, tanh};
+use super::gate_products::{Gates, Lanes, UNITS};
+use super::math::{sigmoid, tanh};
 
 /// Rows whose gates are computed at once.
 const ROWS: usize = 8;
 
 /// What a row's new state is made of: a row of the inputs' share and the row it comes from.
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// For each row, a row of `projected`.
-    pub(super) words: &'a [u32],
+    pub(crate) words: &'a [u32],
     /// For each row, a row of `recurrent` and of `previous`.
-    pub(super) parents: &'a [u32],
+    pub(crate) parents: &'a [u32],
 }
 
 /// `r = s(x_r + h_r)`, `z = s(x_z + h_z)`, `n = tanh(x_n + r h_n)`, `h' = n + z (h - n)` for eight
 /// units of each row.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(super) fn advance(
+pub(crate) fn advance(
     sources: &Sources<'_>,
     projected: &[Gates],
     recurrent: &[Gates],

@@ -1,10 +1,11 @@
-//! Single-precision matrix products on slices.
+//! Single-precision matrix products and sums of columns.
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 
 /// A matrix that is read: a slice with a stride for each direction.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+pub struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -14,7 +15,7 @@ pub(crate) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// The first `rows` rows of a row-major matrix of `columns` columns.
-    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         assert!(data.len() >= rows * columns, "matrix beyond its slice");
         Self {
             data,
@@ -26,7 +27,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The transposed matrix, without moving a number.
-    pub(crate) fn transposed(self) -> Self {
+    pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -37,12 +38,12 @@ impl<'a> Matrix<'a> {
     }
 
     /// Rows and columns.
-    pub(crate) fn sizes(self) -> (usize, usize) {
+    pub fn sizes(self) -> (usize, usize) {
         (self.rows, self.columns)
     }
 
     /// The rows as slices, if the matrix is not transposed.
-    pub(crate) fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
+    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
         let rows = self
             .data
             .chunks_exact(self.row_stride.max(1))
@@ -56,8 +57,10 @@ const WORTH_THREADS: usize = 48 << 20;
 
 /// Whether a product may use all threads or stays on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
+    /// The caller's alone.
     One,
+    /// All, if the product is large enough to be worth it.
     All,
 }
 
@@ -66,7 +69,7 @@ pub(crate) enum Threads {
 /// # Panics
 ///
 /// When the sizes do not agree, which would be a mistake in the calling kernel.
-pub(crate) fn matmul(
+pub fn matmul(
     output: &mut [f32],
     left: Matrix<'_>,
     right: Matrix<'_>,
@@ -109,6 +112,20 @@ pub(crate) fn matmul(
             parallelism,
         );
     }
+}
+
+/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
+pub fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
+    const COLUMNS_PER_TASK: usize = 4096;
+    let columns = sums.len();
+    let blocks = sums.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
+    blocks.for_each(|(block, sums)| {
+        let start = block * COLUMNS_PER_TASK;
+        for row in matrix.chunks_exact(columns) {
+            let row = &row[start..start + sums.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+    });
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 ///
 /// Reduction to |r| <= ln(2)/2 with a two-part ln(2), then a degree-6 polynomial (Cephes `expf`).
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     /// Adding and subtracting it rounds to the nearest whole number.
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
     const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512, exact
@@ -31,13 +31,13 @@ pub(crate) fn exp(x: f32) -> f32 {
 
 /// The logistic function.
 #[inline(always)]
-pub(crate) fn sigmoid(x: f32) -> f32 {
+pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// The hyperbolic tangent, absolute error below 2e-7.
 #[inline(always)]
-pub(crate) fn tanh(x: f32) -> f32 {
+pub fn tanh(x: f32) -> f32 {
     2.0 * sigmoid(2.0 * x) - 1.0
 }
 

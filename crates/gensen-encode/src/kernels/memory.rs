@@ -6,8 +6,6 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn_flex::FlexTensor;
-
 /// Shorter arrays are the allocator's business.
 const SMALLEST: usize = 1 << 16;
 /// Arrays remembered at most; those that have lain, or been away, longest are forgotten first.
@@ -36,7 +34,7 @@ fn push<T>(list: &mut Vec<T>, item: T) {
 }
 
 /// An array of `len` numbers, whatever they are: the caller writes each before reading it.
-pub(crate) fn take(len: usize) -> Vec<f32> {
+pub fn take(len: usize) -> Vec<f32> {
     if len < SMALLEST {
         return vec![0.0; len];
     }
@@ -60,7 +58,7 @@ pub(crate) fn take(len: usize) -> Vec<f32> {
 }
 
 /// Keeps an array for the next who asks for one of its size.
-pub(crate) fn give(numbers: Vec<f32>) {
+pub fn give(numbers: Vec<f32>) {
     let mut shelf = shelf();
     let capacity = numbers.capacity();
     if let Some(place) = shelf.away.iter().position(|&away| away == capacity) {
@@ -69,24 +67,17 @@ pub(crate) fn give(numbers: Vec<f32>) {
     }
 }
 
-/// Keeps a tensor's memory, if nobody else holds it.
-pub(crate) fn give_tensor(tensor: FlexTensor) {
-    if tensor.is_unique() && tensor.is_contiguous() {
-        give(tensor.into_data().try_into_vec().unwrap_or_default());
-    }
-}
-
 /// An array that [`give`] gets when it is dropped.
-pub(crate) struct Scratch(Vec<f32>);
+pub struct Buffer(Vec<f32>);
 
-impl Scratch {
+impl Buffer {
     /// See [`take`].
-    pub(crate) fn new(len: usize) -> Self {
+    pub fn new(len: usize) -> Self {
         Self(take(len))
     }
 }
 
-impl Deref for Scratch {
+impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -94,13 +85,13 @@ impl Deref for Scratch {
     }
 }
 
-impl DerefMut for Scratch {
+impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.0
     }
 }
 
-impl Drop for Scratch {
+impl Drop for Buffer {
     fn drop(&mut self) {
         give(std::mem::take(&mut self.0));
     }
@@ -109,7 +100,6 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::flex::tensor;
 
     #[test]
     fn an_array_comes_back_for_its_size_and_not_for_a_much_smaller_one() {
@@ -117,16 +107,10 @@ mod tests {
         let size = 7_654_321;
         let numbers = take(size);
         let place = numbers.as_ptr();
-        give_tensor(tensor(numbers, [size]));
+        give(numbers);
         let third = take(size / 3);
         assert_ne!(third.as_ptr(), place, "three times as much");
         let shorter = take(size - 10);
         assert_eq!((shorter.as_ptr(), shorter.len()), (place, size - 10));
-        let shared = tensor(shorter, [size - 10]);
-        let other = shared.clone();
-        give_tensor(shared);
-        let fresh = take(size - 10);
-        assert_ne!(fresh.as_ptr(), place, "somebody else holds it");
-        drop(other);
     }
 }

@@ -19,7 +19,7 @@ const DEPTH: usize = 256;
 const WORTH_THREADS: usize = 8 << 20;
 
 /// A weight matrix `[depth, columns]` in panels of sixteen columns, the last filled up with zeros.
-pub(crate) struct Panels {
+pub struct Panels {
     weights: Vec<[f32; LANES]>,
     depth: usize,
     columns: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Panels {
 
 /// Room for the factors and results of a product, to be used again.
 #[derive(Default)]
-pub(crate) struct Room {
+pub struct Room {
     /// Groups of six rows, input by input; the last group filled up with zeros.
     rows: Vec<[f32; ROWS]>,
     /// Panel by panel, one row after the other.
@@ -36,7 +36,7 @@ pub(crate) struct Room {
 
 impl Panels {
     /// Lays out a matrix.
-    pub(crate) fn new(matrix: Matrix<'_>, threads: Threads) -> Self {
+    pub fn new(matrix: Matrix<'_>, threads: Threads) -> Self {
         let (depth, columns) = matrix.sizes();
         let mut weights = vec![[0.0; LANES]; columns.div_ceil(LANES) * depth];
         let fill = |(panel, weights): (usize, &mut [[f32; LANES]])| {
@@ -69,7 +69,7 @@ impl Panels {
     /// `output = rows * matrix`, or `+=` when `accumulate`: `rows` is `[count, depth]`, `output`
     /// `[count, columns]`. Each number is one sum in the order of the inputs, whatever the number of
     /// rows and threads.
-    pub(crate) fn multiply(
+    pub fn multiply(
         &self,
         output: &mut [f32],
         rows: &[f32],
@@ -250,17 +250,8 @@ tile_on!(
 
 #[cfg(test)]
 mod tests {
+    use super::super::harness::{assert_close, exact_product, numbers};
     use super::*;
-
-    fn numbers(count: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .take(count)
-        .collect()
-    }
 
     fn multiply(panels: &Panels, rows: &[f32], threads: Threads) -> Vec<f32> {
         let mut output = vec![1.0; rows.len() / panels.depth * panels.columns];
@@ -281,9 +272,7 @@ mod tests {
         for (i, found) in all.iter().enumerate() {
             let (row, column) = (&rows[i / columns * depth..][..depth], i % columns);
             let weights = matrix.iter().skip(column).step_by(columns);
-            let products = row.iter().zip(weights);
-            let exact: f64 = products.map(|(&x, &w)| f64::from(x) * f64::from(w)).sum();
-            let error = (f64::from(*found) - 1.0 - exact).abs();
+            let error = (f64::from(*found) - 1.0 - exact_product(row, weights)).abs();
             assert!(error < 2e-5, "number {i}: {error:e}");
         }
         let panels = Panels::new(turned, Threads::All);
@@ -328,9 +317,7 @@ mod tests {
             }
         }
         for (name, sums) in ways {
-            for (a, b) in sums.iter().flatten().zip(portable.iter().flatten()) {
-                assert!((a - b).abs() < 1e-5, "{name}: {a} and {b}");
-            }
+            assert_close(sums.as_flattened(), portable.as_flattened(), 1e-5, name);
         }
     }
 }

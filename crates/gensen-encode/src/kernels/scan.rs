@@ -4,11 +4,10 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Threads, matmul};
-use super::linear::add_column_sums;
+use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::math::{sigmoid, tanh};
 use super::panels::{Panels, Room};
-use crate::packed::Steps;
+use super::steps::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
 const ROWS_PER_TASK: usize = 8;
@@ -16,24 +15,31 @@ const ROWS_PER_TASK: usize = 8;
 const GATES_PER_TASK: usize = 1 << 16;
 
 /// One direction's scan.
-pub(crate) struct Scan<'a> {
-    pub(crate) steps: &'a Steps,
+pub struct Scan<'a> {
+    /// The layout of the batch.
+    pub steps: &'a Steps,
     /// From the last word to the first.
-    pub(crate) reverse: bool,
-    pub(crate) threads: Threads,
+    pub reverse: bool,
+    /// Whether this scan has the processor to itself.
+    pub threads: Threads,
     /// `[3 * hidden, hidden]`, gates r, z, n.
-    pub(crate) weight: &'a [f32],
+    pub weight: &'a [f32],
     /// States before the first step, `[sentences, hidden]`.
-    pub(crate) initial: &'a [f32],
-    pub(crate) hidden: usize,
+    pub initial: &'a [f32],
+    /// The length of a state.
+    pub hidden: usize,
 }
 
-/// What the backward pass needs of the forward pass.
-pub(crate) struct Gradients {
-    pub(crate) projected: Vec<f32>,
-    pub(crate) weight: Vec<f32>,
-    pub(crate) bias: Vec<f32>,
-    pub(crate) initial: Vec<f32>,
+/// The gradients of a scan's inputs.
+pub struct Gradients {
+    /// Of the projected inputs, `[rows, 3 * hidden]`.
+    pub projected: Vec<f32>,
+    /// Of the recurrent weights, `[3 * hidden, hidden]`.
+    pub weight: Vec<f32>,
+    /// Of the recurrent biases, `[3 * hidden]`.
+    pub bias: Vec<f32>,
+    /// Of the states before the first step, `[sentences, hidden]`.
+    pub initial: Vec<f32>,
 }
 
 impl Scan<'_> {
@@ -70,12 +76,7 @@ impl Scan<'_> {
     /// Runs the recurrence. `projected` is `[rows, 3 * hidden]` (input biases included); returns
     /// the states `[rows, hidden]` and, when `save`, the gates `[rows, 4 * hidden]`: r, z, n and
     /// the candidate's recurrent term.
-    pub(crate) fn forward(
-        &self,
-        projected: &[f32],
-        bias: &[f32],
-        save: bool,
-    ) -> (Vec<f32>, Vec<f32>) {
+    pub fn forward(&self, projected: &[f32], bias: &[f32], save: bool) -> (Vec<f32>, Vec<f32>) {
         let h = self.hidden;
         let rows = self.steps.rows();
         let widest = self.steps.width(0);
@@ -127,7 +128,7 @@ impl Scan<'_> {
     }
 
     /// Back-propagation through time for `gradient` = d loss / d states.
-    pub(crate) fn backward(&self, gradient: &[f32], states: &[f32], gates: &[f32]) -> Gradients {
+    pub fn backward(&self, gradient: &[f32], states: &[f32], gates: &[f32]) -> Gradients {
         let h = self.hidden;
         let rows = self.steps.rows();
         let widest = self.steps.width(0);

@@ -1,8 +1,8 @@
 //! `config.json`.
 
-use std::fmt;
 use std::path::Path;
 
+use gensen_data::pooling::Pooling;
 use gensen_data::tokenizer::{Resources, by_name};
 use serde::{Deserialize, Serialize};
 
@@ -45,33 +45,6 @@ pub struct Architecture {
     pub layers: usize,
     /// Whether sentences are read backward, too.
     pub bidirectional: bool,
-}
-
-/// How the hidden states of a sentence become its vector.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// The top layer's last states, [backward, forward].
-    #[default]
-    Last,
-    /// The largest value of each component over the sentence's positions.
-    Max,
-    /// The mean of each component over the sentence's positions.
-    Mean,
-    /// As `Max`, and over the zeros that fill the sentence up to the longest of its batch, as the
-    /// reference implementation has it.
-    MaxPadded,
-}
-
-impl fmt::Display for Pooling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Last => "last",
-            Self::Max => "max",
-            Self::Mean => "mean",
-            Self::MaxPadded => "max-padded",
-        })
-    }
 }
 
 /// Where a model comes from: what its card tells a stranger.

@@ -26,12 +26,12 @@ pub struct Conversion {
 ///
 /// ```no_run
 /// use std::path::Path;
-/// use gensen_model::model_folder::convert;
-/// use gensen_model::weights::Precision;
+/// use gensen_encode::model_folder::convert;
+/// use gensen_encode::weights::Precision;
 ///
 /// let conversion = convert(Path::new("nli_large.model"), Path::new("nli_large_vocab.pkl"))?;
 /// conversion.model.write(Path::new("models/nli_large"), Precision::F32)?;
-/// # Ok::<(), gensen_model::model_folder::ModelFolderError>(())
+/// # Ok::<(), gensen_encode::model_folder::ModelFolderError>(())
 /// ```
 ///
 /// # Errors

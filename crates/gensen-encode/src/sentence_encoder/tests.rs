@@ -1,11 +1,12 @@
 use ndarray::Axis;
 
 use super::*;
-use crate::model_folder::{ModelConfig, Pooling, Provenance};
-use crate::weights::{TensorMap, gru_tensor_name};
+use crate::Pooling;
+use crate::model_folder::{ModelConfig, Provenance};
+use crate::weights::{EncoderState, TensorMap, gru_tensor_name};
 
 /// An encoder's weights, random in ±0.5.
-pub(super) fn random_state(
+fn random_state(
     words: usize,
     embedding: usize,
     hidden: usize,
@@ -22,7 +23,7 @@ pub(super) fn random_state(
         let values = values.take(shape.iter().product()).collect();
         tensors.insert(name, Tensor::new(shape.to_vec(), values).unwrap());
     };
-    insert(crate::weights::EMBEDDING.to_owned(), &[words, embedding]);
+    insert(EMBEDDING.to_owned(), &[words, embedding]);
     let directions = if bidirectional { 2 } else { 1 };
     for layer in 0..layers {
         let inputs = if layer == 0 {
@@ -60,7 +61,7 @@ fn encoder_with(
     let config = ModelConfig::new(&state, Provenance::default());
     let vocabulary = Vocabulary::from_words(words).unwrap();
     let model = ModelFolder::new(config, vocabulary, state).unwrap();
-    SentenceEncoder::new_with(model, &Device::flex(), precision).unwrap()
+    SentenceEncoder::new_with(model, precision).unwrap()
 }
 
 fn sentences() -> Vec<String> {
@@ -158,7 +159,7 @@ fn untrained_models_keep_everything_but_the_weights() {
     );
     assert_eq!(one.config().provenance.steps, Some(0));
     let encode = |model| {
-        let encoder = SentenceEncoder::new(model, &Device::flex());
+        let encoder = SentenceEncoder::new(model);
         encoder
             .encode(&["w4 w9"], &EncodeOptions::default())
             .unwrap()
@@ -281,12 +282,12 @@ fn a_word_that_is_not_finite_is_refused_when_it_is_used() {
     let mut values = state.embedding().values().into_owned();
     values[9 * 11 + 3] = f32::NAN;
     let embedding = Tensor::new(vec![40, 11], values).unwrap();
-    tensors.insert(crate::weights::EMBEDDING.to_owned(), embedding);
+    tensors.insert(EMBEDDING.to_owned(), embedding);
     let state = EncoderState::with_unread_embedding(tensors).unwrap();
     let config = ModelConfig::new(&state, Provenance::default());
     let vocabulary = encoder(5, 1, true).vocabulary().clone();
     let model = ModelFolder::new(config, vocabulary, state).unwrap();
-    let encoder = SentenceEncoder::new(model, &Device::flex());
+    let encoder = SentenceEncoder::new(model);
     let options = EncodeOptions::default();
     assert!(encoder.encode(&["w8 w10"], &options).is_ok());
     let error = encoder.encode(&["w8 w10", "w9"], &options).unwrap_err();

@@ -231,7 +231,7 @@ impl<'a> Pickle<'a> {
     /// [`Pickle::length`].
     ///
     /// ```
-    /// use gensen_model::weights::pickle::{Pickle, PickleError, Value};
+    /// use gensen_encode::weights::pickle::{Pickle, PickleError, Value};
     ///
     /// let pickle = Pickle::read(b"(I1\nS'two'\nt.")?;
     /// let Value::Tuple(items) = pickle.root() else { panic!() };

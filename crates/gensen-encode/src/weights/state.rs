@@ -16,7 +16,7 @@ const GRU_TENSORS: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
 /// `kind` is `weight_ih`, `weight_hh`, `bias_ih` or `bias_hh`.
 ///
 /// ```
-/// use gensen_model::weights::gru_tensor_name;
+/// use gensen_encode::weights::gru_tensor_name;
 ///
 /// assert_eq!(gru_tensor_name("weight_hh", 0, true), "encoder.weight_hh_l0_reverse");
 /// ```
@@ -47,11 +47,37 @@ pub struct EncoderState {
     bidirectional: bool,
 }
 
+/// One direction of one layer of an encoder's GRU, gates r, z, n on the rows.
+#[derive(Clone, Copy, Debug)]
+pub struct GruTensors<'a> {
+    /// `[3 * direction_size, inputs]`
+    pub weight_ih: &'a Tensor,
+    /// `[3 * direction_size, direction_size]`
+    pub weight_hh: &'a Tensor,
+    /// `[3 * direction_size]`
+    pub bias_ih: &'a Tensor,
+    /// `[3 * direction_size]`
+    pub bias_hh: &'a Tensor,
+}
+
+impl<'a> GruTensors<'a> {
+    /// The tensors and what PyTorch calls their kinds.
+    pub fn by_kind(self) -> [(&'static str, &'a Tensor); 4] {
+        let [weight_ih, weight_hh, bias_ih, bias_hh] = GRU_TENSORS;
+        [
+            (weight_ih, self.weight_ih),
+            (weight_hh, self.weight_hh),
+            (bias_ih, self.bias_ih),
+            (bias_hh, self.bias_hh),
+        ]
+    }
+}
+
 impl EncoderState {
     /// Checks these tensors, which are an encoder's and nothing else.
     ///
     /// ```
-    /// use gensen_model::weights::{EncoderState, Tensor, TensorMap};
+    /// use gensen_encode::weights::{EncoderState, Tensor, TensorMap};
     ///
     /// let mut tensors = TensorMap::new();
     /// for (name, shape) in [
@@ -66,7 +92,7 @@ impl EncoderState {
     /// }
     /// let state = EncoderState::new(tensors)?;
     /// assert_eq!((state.layers(), state.bidirectional(), state.hidden_size()), (1, false, 2));
-    /// # Ok::<(), gensen_model::weights::WeightsError>(())
+    /// # Ok::<(), gensen_encode::weights::WeightsError>(())
     /// ```
     ///
     /// # Errors
@@ -157,6 +183,30 @@ impl EncoderState {
     /// The word embeddings, `[vocabulary_size, embedding_size]`.
     pub fn embedding(&self) -> &Tensor {
         &self.embedding
+    }
+
+    /// One direction of one layer of the GRU.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such layer or direction.
+    pub fn gru(&self, layer: usize, reverse: bool) -> GruTensors<'_> {
+        let [weight_ih, weight_hh, bias_ih, bias_hh] = GRU_TENSORS.map(|kind| {
+            let name = gru_tensor_name(kind, layer, reverse);
+            #[allow(
+                clippy::expect_used,
+                reason = "`check` has found the tensors of every layer"
+            )]
+            self.tensors
+                .get(&name)
+                .expect("a layer and direction of the encoder")
+        });
+        GruTensors {
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+        }
     }
 
     /// Copies the vector of the word with this id into `out`; no other row is read.
@@ -282,7 +332,7 @@ pub(crate) fn embedding_row(
         Some(column) => Err(WeightsError::NotFinite {
             name: EMBEDDING.to_owned(),
             index: vec![id, column],
-            value: out.get(column).copied().unwrap_or(f32::NAN),
+            value: out[column],
         }),
     }
 }

@@ -189,7 +189,7 @@ impl Tensor {
         Err(WeightsError::NotFinite {
             name: name.to_owned(),
             index: self.index(position),
-            value: self.values().get(position).copied().unwrap_or(f32::NAN),
+            value: self.values()[position],
         })
     }
 
@@ -216,7 +216,7 @@ impl Tensor {
     pub(super) fn to_bytes(&self, precision: Precision) -> Cow<'_, [u8]> {
         match (&self.storage, precision) {
             (Storage::Mapped { map, bytes, .. }, wanted) if wanted == self.precision() => {
-                Cow::Borrowed(map.get(bytes.clone()).unwrap_or_default())
+                Cow::Borrowed(&map[bytes.clone()])
             }
             (Storage::Owned(values), Precision::F32) if cfg!(target_endian = "little") => {
                 Cow::Borrowed(bytemuck::cast_slice(values.as_slice()))
@@ -245,7 +245,7 @@ impl Tensor {
             } => (map, bytes, precision),
         };
         // `mapped` made sure that the bytes are there and as many as the shape says.
-        let bytes = map.get(bytes.clone()).unwrap_or_default();
+        let bytes = &map[bytes.clone()];
         match precision {
             Precision::F32 => Stored::F32(cast(bytes, f32::from_le_bytes)),
             Precision::F16 => Stored::F16(match cast(bytes, u16::from_le_bytes) {

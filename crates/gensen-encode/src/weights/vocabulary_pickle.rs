@@ -12,11 +12,11 @@ use super::pickle::{Pickle, Value, ValueId};
 /// UTF-8.
 ///
 /// ```
-/// use gensen_model::weights::vocabulary_pickle;
+/// use gensen_encode::weights::vocabulary_pickle;
 ///
 /// let pickle = b"(dS'id2word'\n(dI0\nS'a'\nsI1\nS'b'\nssS'word2id'\n(dS'a'\nI0\nsS'b'\nI1\nss.";
 /// assert_eq!(vocabulary_pickle::read(pickle)?, ["a", "b"]);
-/// # Ok::<(), gensen_model::weights::WeightsError>(())
+/// # Ok::<(), gensen_encode::weights::WeightsError>(())
 /// ```
 ///
 /// # Errors

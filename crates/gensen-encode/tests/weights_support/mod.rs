@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gensen_model::weights::{TensorMap, safetensors};
+use gensen_encode::weights::{TensorMap, safetensors};
 
 /// A golden file.
 pub fn path(name: &str) -> PathBuf {

@@ -1,11 +1,13 @@
-//! Scores of predictions.
+//! Scores of predictions. The correlations and the cosine are [`gensen_data::similarity`]'s, which
+//! training uses too.
 
 mod classification;
-mod correlation;
 mod retrieval;
 
 pub use classification::{accuracy, f1, mean_squared_error};
 pub(crate) use classification::{first_best, percent, round2};
-pub use correlation::{Correlations, average_ranks, correlations, cosine, pearson, spearman};
+pub use gensen_data::similarity::{
+    Correlations, average_ranks, correlations, cosine, pearson, spearman,
+};
 pub(crate) use retrieval::CAPTIONS;
 pub use retrieval::{RetrievalScores, image_to_text, text_to_image};

@@ -19,26 +19,13 @@ mod trec;
 use std::path::{Path, PathBuf};
 
 pub use data::{Captions, Labelled, PairFeatures, Scored, TaskData};
+pub use gensen_data::pooling::Pooling;
 use read::{Encoding, Lines, TextFile};
 use serde::{Deserialize, Serialize};
 pub use table::{TASKS, select};
 
 use crate::embedder::Identity;
 use crate::error::{EvalError, Result};
-
-/// How word states become a sentence's vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// The final states of both directions.
-    Last,
-    /// The maximum over the positions.
-    Max,
-    /// The mean over the positions.
-    Mean,
-    /// The maximum over the positions and the batch's padding, as the reference.
-    MaxPadded,
-}
 
 /// Which part of an evaluation a task belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

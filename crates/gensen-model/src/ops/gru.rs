@@ -24,8 +24,8 @@ use rayon::prelude::*;
 
 use super::flex::{single, slice, tensor};
 use super::gemm::Threads;
-use super::gru_kernels::Scan;
 use super::gru_layer::GruLayerKernels;
+use super::scan::Scan;
 use crate::packed::Steps;
 
 /// One direction's inputs.

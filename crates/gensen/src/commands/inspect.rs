@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_encode::model_folder::{self, ModelFolder};
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::{safetensors, vocabulary_pickle};
 use gensen_expand::{LinearMap, ReadOptions, WordSelection, WordVectors};
-use gensen_model::model_folder::{self, ModelFolder};
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::{safetensors, vocabulary_pickle};
 
 use crate::output::say;
 use crate::part::{self, Record};

@@ -18,7 +18,7 @@ const LINES: usize = UNITS * size_of::<Gates>() / LINE;
 const SPREAD: usize = 6;
 
 /// Weights as they are.
-pub(in super::super) struct Floats {
+pub(crate) struct Floats {
     /// `[panel][input]`.
     weights: Vec<Gates>,
     depth: usize,
@@ -239,19 +239,19 @@ fn add_tile_avx2<const P: usize, const R: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{numbers, pack};
+    use super::super::tests::pack;
     use super::*;
+    use crate::kernels::harness::{assert_close, numbers};
 
     #[test]
     fn portable_equals_vectorised_within_rounding() {
         let weights = Floats::new(&numbers(3 * 32 * 64, 3), 32, 64);
         let rows = pack(&weights, &numbers(3 * 64, 4), 64);
         let compare = |vectorised: &[Gates], portable: &[Gates]| {
-            let flat = |gates: &[Gates]| gates.iter().flatten().flat_map(|lanes| lanes.0).collect();
-            let (a, b): (Vec<f32>, Vec<f32>) = (flat(vectorised), flat(portable));
-            for (a, b) in a.iter().zip(&b) {
-                assert!((a - b).abs() < 1e-5, "{a} and {b}");
-            }
+            let flat = |gates: &[Gates]| -> Vec<f32> {
+                gates.iter().flatten().flat_map(|lanes| lanes.0).collect()
+            };
+            assert_close(&flat(vectorised), &flat(portable), 1e-5, "vectorised");
         };
         let (mut vectorised, mut portable) = ([NO_GATES; 4], [NO_GATES; 4]);
         let inputs = rows.tile(0);

@@ -10,7 +10,7 @@ use super::floats::{DEPTH, Floats, ROWS, add_block};
 use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights};
 
 /// Weights of half the size.
-pub(in super::super) struct Halves {
+pub(crate) struct Halves {
     /// `[panel][input][gate][unit]`.
     weights: Vec<f16>,
     depth: usize,
@@ -66,8 +66,9 @@ impl Weights for Halves {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{numbers, pack, products};
+    use super::super::tests::{pack, products};
     use super::*;
+    use crate::kernels::harness::numbers;
 
     #[test]
     fn equal_floats_of_the_same_weights() {

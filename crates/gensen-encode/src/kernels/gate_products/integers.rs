@@ -24,7 +24,7 @@ type Sums = [[i32; UNITS]; 3];
 type Inputs = [i32; ROWS];
 
 /// Weights as integers.
-pub(in super::super) struct Integers {
+pub(crate) struct Integers {
     /// `[panel][pair of inputs]`.
     weights: Vec<[Pairs; 3]>,
     /// What sums are multiplied with.
@@ -244,8 +244,9 @@ tile_on!(tile_avx512_vnni, "avx2,avx512vnni,avx512vl", |sum, a, b| {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{numbers, pack};
+    use super::super::tests::pack;
     use super::*;
+    use crate::kernels::harness::numbers;
 
     /// Each way this processor has to compute a tile.
     fn ways<const P: usize, const R: usize>(
