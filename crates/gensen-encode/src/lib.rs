@@ -21,6 +21,8 @@
 //! [`Pooling::MaxPadded`], which looks at the longest sentence of a batch, as the reference
 //! implementation did).
 
+#![warn(clippy::missing_errors_doc)]
+
 mod concat;
 mod cpu;
 mod engine;

@@ -3,6 +3,8 @@
 //! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
 //! encoders are one, whatever device they compute on.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod baselines;
 mod chart;
 pub mod embedder;

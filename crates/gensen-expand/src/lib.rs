@@ -44,6 +44,8 @@
 //! Vectors are read by [`WordVectors::read`] in any of their usual formats; a fitted map is kept by
 //! [`LinearMap::save`] and used later through [`VocabularyMap::new`].
 
+#![warn(clippy::missing_errors_doc)]
+
 mod error;
 mod linear;
 mod vectors;

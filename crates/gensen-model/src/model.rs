@@ -31,6 +31,10 @@ pub struct MultitaskModel {
 
 impl MultitaskModel {
     /// A model with initial weights drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MultitaskConfig::check`].
     pub fn new(config: &MultitaskConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.check()?;
         let init = Initializer::new(seed, device);

@@ -29,6 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 pub use gensen_data as data;
 pub use gensen_encode as encode;
 pub use gensen_eval as eval;

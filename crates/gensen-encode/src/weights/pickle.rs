@@ -257,9 +257,12 @@ impl<'a> Pickle<'a> {
     }
 
     /// The value with this number.
+    ///
+    /// # Panics
+    ///
+    /// If the number is another pickle's.
     pub fn value(&self, id: ValueId) -> &Value<'a> {
-        // Only the machine makes numbers, so that one from another pickle is the one way to miss.
-        self.values.get(id.0 as usize).unwrap_or(&Value::None)
+        &self.values[id.0 as usize]
     }
 
     /// The value with this number as text: a Unicode string, or a byte string that is UTF-8.

@@ -57,6 +57,12 @@ impl<'a> TorchFile<'a> {
         self.views.keys().map(String::as_str)
     }
 
+    /// The tensors' names, in byte order, and shapes.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        let views = self.views.iter();
+        views.map(|(name, view)| (name.as_str(), view.shape.as_slice()))
+    }
+
     /// The shape of the tensor with this name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.views.get(name).map(|view| view.shape.as_slice())

@@ -105,7 +105,7 @@ impl Task {
         let Some(folder) = self.find(root)? else {
             return Ok(None);
         };
-        let file = |i: usize| self.files.get(i).copied().unwrap_or_default();
+        let file = |i: usize| self.files[i];
         match self.kind {
             Kind::Binary => binary::load(&folder, file(0), file(1)),
             Kind::Sst(classes) => sst::load(&folder, classes),

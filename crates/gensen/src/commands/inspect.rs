@@ -126,8 +126,8 @@ fn torch(path: &Path) -> Result<()> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let file = TorchFile::read(&bytes).with_context(|| path.display().to_string())?;
     say!("PyTorch file, {} tensors", file.names().count())?;
-    for name in file.names() {
-        say!("{name}\t{:?}", file.shape(name).unwrap_or_default())?;
+    for (name, shape) in file.shapes() {
+        say!("{name}\t{shape:?}")?;
     }
     Ok(())
 }

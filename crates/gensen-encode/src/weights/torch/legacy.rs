@@ -85,7 +85,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
 
 fn next_pickle<'a>(rest: &mut &'a [u8]) -> Result<Pickle<'a>, WeightsError> {
     let pickle = Pickle::read(rest.get(..MAX_PICKLE_BYTES).unwrap_or(rest))?;
-    *rest = rest.get(pickle.length()..).unwrap_or_default();
+    *rest = &rest[pickle.length()..];
     Ok(pickle)
 }
 
