@@ -21,7 +21,7 @@ pub enum EncodeError {
     /// The tokeniser cannot be made.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// A vocabulary that is none.
+    /// Words that make no vocabulary.
     #[error(transparent)]
     Vocabulary(#[from] DataError),
     /// An embedding that does not fit the encoder.

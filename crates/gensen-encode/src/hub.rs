@@ -27,7 +27,7 @@ const OPTIONAL: [&str; 2] = [CARD_FILE, MAP_FILE];
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// A name that is none.
+    /// A malformed name.
     #[error("`{0}` does not name a model of the hub, expected OWNER/NAME or OWNER/NAME@REVISION")]
     Name(String),
     /// Not in the cache, and the network is not to be used.
@@ -57,12 +57,12 @@ pub enum HubError {
         found: String,
     },
     /// A file of the cache cannot be read.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What happened.
-        error: std::io::Error,
+        source: std::io::Error,
     },
 }
 
@@ -188,10 +188,10 @@ fn problem(url: &str, error: ApiError) -> Problem {
 
 /// Checks a file that was just downloaded: the hub names large files by their SHA-256.
 fn verify(url: &str, path: &Path) -> Result<(), Problem> {
-    let io = |error| {
+    let io = |source| {
         Problem::Other(HubError::Io {
             path: path.to_owned(),
-            error,
+            source,
         })
     };
     let blob = fs::canonicalize(path).map_err(io)?;

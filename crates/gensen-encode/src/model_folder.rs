@@ -50,12 +50,12 @@ pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 #[non_exhaustive]
 pub enum ModelFolderError {
     /// The operating system's word on a file or folder.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What happened.
-        error: io::Error,
+        source: io::Error,
     },
     /// The folder is no model folder.
     #[error("{} is not a model folder: {problem}", path.display())]
@@ -77,12 +77,20 @@ pub enum ModelFolderError {
         found: u64,
     },
     /// The configuration is malformed.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}", path.display())]
     Config {
         /// The configuration file.
         path: PathBuf,
-        /// What is wrong.
-        problem: String,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// The configuration is too long to be one.
+    #[error("{}: {bytes} bytes, expected at most {MAX_CONFIG_BYTES}", path.display())]
+    LongConfig {
+        /// The configuration file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
     },
     /// The configuration says something else than the weights.
     #[error("the configuration's `{field}` is {configured}, but the weights have {found}")]
@@ -285,12 +293,10 @@ impl ModelFolder {
 }
 
 fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
-    let size = fs::metadata(path).map_err(io_error(path))?.len();
-    if size > MAX_CONFIG_BYTES {
-        return Err(ModelFolderError::Config {
-            path: path.to_owned(),
-            problem: format!("{size} bytes, expected at most {MAX_CONFIG_BYTES}"),
-        });
+    let bytes = fs::metadata(path).map_err(io_error(path))?.len();
+    if bytes > MAX_CONFIG_BYTES {
+        let path = path.to_owned();
+        return Err(ModelFolderError::LongConfig { path, bytes });
     }
     let json = fs::read(path).map_err(io_error(path))?;
     ModelConfig::from_json(&json, path)
@@ -348,8 +354,8 @@ fn replace(folder: Scratch, path: &Path) -> io::Result<()> {
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ModelFolderError + '_ {
-    move |error| ModelFolderError::Io {
+    move |source| ModelFolderError::Io {
         path: path.to_owned(),
-        error,
+        source,
     }
 }

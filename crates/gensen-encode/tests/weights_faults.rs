@@ -9,7 +9,7 @@ use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{
     EncoderState, Precision, Tensor, TensorMap, WeightsError, safetensors, vocabulary_pickle,
 };
-use weights_support::{Random, View, legacy, path, pickle, read, tensors};
+use weights_support::{Random, View, legacy, path, pickle, read, tensors, with_causes};
 
 fn encoder(bytes: &[u8]) -> Result<EncoderState, WeightsError> {
     Ok(TorchFile::read(bytes)?.encoder()?.0)
@@ -18,7 +18,7 @@ fn encoder(bytes: &[u8]) -> Result<EncoderState, WeightsError> {
 fn message<T>(result: Result<T, WeightsError>) -> String {
     match result {
         Ok(_) => panic!("it was read"),
-        Err(error) => error.to_string(),
+        Err(error) => with_causes(&error),
     }
 }
 

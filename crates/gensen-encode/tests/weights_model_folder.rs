@@ -11,7 +11,7 @@ use gensen_encode::model_folder::{
     ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, Source,
 };
 use gensen_encode::weights::{EncoderState, Precision};
-use weights_support::{Random, tensors, vocabulary};
+use weights_support::{Random, tensors, vocabulary, with_causes};
 
 fn model() -> ModelFolder {
     let weights = EncoderState::new(tensors("tiny-1layer/tiny-1layer.safetensors")).unwrap();
@@ -44,7 +44,7 @@ fn model() -> ModelFolder {
 }
 
 fn message(result: Result<ModelFolder, ModelFolderError>) -> String {
-    result.expect_err("it was opened").to_string()
+    with_causes(&result.expect_err("it was opened"))
 }
 
 /// Names in a folder, in order.

@@ -189,7 +189,7 @@ pub fn evaluate(
                 report.skipped.push(skipped);
             }
             Outcome::Faulty(error) => {
-                let failed = unscored(error.to_string());
+                let failed = unscored(error.with_causes());
                 progress(Event::Failed(&failed));
                 report.failed.push(failed);
             }
@@ -247,7 +247,7 @@ fn evaluate_task(
                 folder: task
                     .folder(&options.data)
                     .unwrap_or_else(|| options.data.clone()),
-                error: error.into(),
+                source: error.into(),
             }));
         }
     };

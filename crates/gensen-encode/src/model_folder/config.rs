@@ -125,9 +125,9 @@ impl ModelConfig {
         struct Versioned {
             format_version: u64,
         }
-        let problem = |error: serde_json::Error| ModelFolderError::Config {
+        let problem = |source: serde_json::Error| ModelFolderError::Config {
             path: path.to_owned(),
-            problem: error.to_string(),
+            source,
         };
         let found = serde_json::from_slice::<Versioned>(json)
             .map_err(problem)?

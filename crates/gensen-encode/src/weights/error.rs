@@ -9,20 +9,20 @@ use super::pickle::PickleError;
 #[non_exhaustive]
 pub enum WeightsError {
     /// The operating system's word on a file.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What happened.
-        error: std::io::Error,
+        source: std::io::Error,
     },
     /// Which file another error is about.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     InFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        error: Box<WeightsError>,
+        source: Box<WeightsError>,
     },
     /// A pickle that is malformed or holds more than data.
     #[error(transparent)]
@@ -95,9 +95,9 @@ pub enum WeightsError {
 impl WeightsError {
     /// Names the file an input or output error is about.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |error| Self::Io {
+        move |source| Self::Io {
             path: path.to_owned(),
-            error,
+            source,
         }
     }
 
@@ -105,7 +105,7 @@ impl WeightsError {
     pub(crate) fn in_file(self, path: &Path) -> Self {
         Self::InFile {
             path: path.to_owned(),
-            error: Box::new(self),
+            source: Box::new(self),
         }
     }
 }

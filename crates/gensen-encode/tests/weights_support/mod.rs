@@ -1,6 +1,7 @@
 //! What the tests of weights share: the golden files and hand-made PyTorch files.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
@@ -23,6 +24,17 @@ pub fn tensors(name: &str) -> TensorMap {
 
 pub fn vocabulary() -> Vec<String> {
     serde_json::from_slice(&read("tiny-1layer/vocab.json")).unwrap()
+}
+
+/// An error's message with those of its causes, as the programs print it.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// A tensor of a hand-made PyTorch file.
