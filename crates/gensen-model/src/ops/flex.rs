@@ -52,3 +52,25 @@ pub(crate) fn slice(tensor: FlexTensor) -> Slice {
 pub(crate) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(data, shape))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_unless_somebody_else_holds_the_tensor() {
+        // A size that no other test of this program uses.
+        let size = 6_543_217;
+        let numbers = memory::take(size);
+        let place = numbers.as_ptr();
+        slice(tensor(numbers, [size])).give();
+        let again = memory::take(size);
+        assert_eq!(again.as_ptr(), place);
+        let shared = tensor(again, [size]);
+        let other = shared.clone();
+        slice(shared).give();
+        let fresh = memory::take(size);
+        assert_ne!(fresh.as_ptr(), place, "somebody else holds it");
+        drop(other);
+    }
+}
