@@ -16,7 +16,7 @@ use gensen_data::prepare::{self, PreparedData};
 use gensen_model::device::{Available, Device, Listing};
 use gensen_model::model_folder::convert;
 use gensen_model::parameters::{self, NamedTensor};
-use gensen_model::{EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder};
+use gensen_model::{EncodeOptions, EncoderPrecision, Pooling, encoder_on};
 use gensen_train::TrainError;
 use gensen_train::checkpoint::{self, Checkpoints};
 use gensen_train::config::{Config, Precision};
@@ -136,7 +136,7 @@ fn vectors_are_the_references() {
             let folder = reference().join(name);
             let file = |suffix| folder.join(format!("{name}{suffix}"));
             let model = convert(&file(".model"), &file("_vocab.pkl")).unwrap().model;
-            let encoder = SentenceEncoder::new(model, device);
+            let encoder = encoder_on(model, device, EncoderPrecision::F32).unwrap();
             let options = EncodeOptions::default()
                 .pooling(Pooling::Last)
                 .batch_size(7);
@@ -157,7 +157,7 @@ fn other_precisions_are_refused_off_the_cpu() {
     let model = convert(&folder.join(model), &folder.join(words)).unwrap();
     on_each(|device| {
         for precision in [EncoderPrecision::F16, EncoderPrecision::I8] {
-            let encoder = SentenceEncoder::new_with(model.model.clone(), device, precision);
+            let encoder = encoder_on(model.model.clone(), device, precision);
             assert_eq!(encoder.is_ok(), *device == Device::flex());
         }
     });

@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gensen_encode::model_folder::{ModelFolder, convert};
+use gensen_encode::weights::Precision;
+use gensen_encode::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use gensen_expand::{ReadOptions, VocabularyMap, WordSelection, WordVectors};
-use gensen_model::model_folder::{ModelFolder, convert};
-use gensen_model::weights::Precision;
-use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder, device};
 use ndarray::{Array, Array2, ArrayView, Dimension, Ix1, Ix2, Ix3, s};
 use ndarray_npy::read_npy;
 
@@ -30,7 +30,7 @@ fn model(name: &str) -> ModelFolder {
 }
 
 fn encoder(name: &str) -> SentenceEncoder {
-    SentenceEncoder::new(model(name), &device::by_name("cpu").unwrap())
+    SentenceEncoder::new(model(name))
 }
 
 fn golden<D: Dimension>(model: &str, name: &str) -> Array<f32, D> {
@@ -249,20 +249,19 @@ fn concatenated() {
 fn model_folders_encode_as_what_they_were_written_from() {
     let sentences = strings("sentences.json");
     let folder = tempfile::tempdir().unwrap();
-    let cpu = device::by_name("cpu").unwrap();
     for name in MODELS {
         let path = folder.path().join(name);
         model(name).write(&path, Precision::F32).unwrap();
         let expected = encoder(name)
             .encode(&sentences, &options(Pooling::Last))
             .unwrap();
-        let opened = SentenceEncoder::load(&path, &cpu).unwrap();
+        let opened = SentenceEncoder::load(&path).unwrap();
         assert_eq!(
             opened.encode(&sentences, &options(Pooling::Last)).unwrap(),
             expected
         );
         model(name).write(&path, Precision::F16).unwrap();
-        let half = SentenceEncoder::load(&path, &cpu).unwrap();
+        let half = SentenceEncoder::load(&path).unwrap();
         let found = half.encode(&sentences, &options(Pooling::Last)).unwrap();
         for (i, (a, b)) in found.rows().into_iter().zip(expected.rows()).enumerate() {
             let cosine = a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt();

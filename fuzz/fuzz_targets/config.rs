@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use gensen_model::model_folder::ModelConfig;
+use gensen_encode::model_folder::ModelConfig;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let path = Path::new("config.json");

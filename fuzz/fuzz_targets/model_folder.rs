@@ -5,10 +5,10 @@ use std::fs;
 use std::sync::OnceLock;
 
 use gensen_data::vocabulary::Vocabulary;
-use gensen_model::model_folder::{
+use gensen_encode::model_folder::{
     CONFIG_FILE, ModelConfig, ModelFolder, Provenance, VOCABULARY_FILE, WEIGHTS_FILE,
 };
-use gensen_model::weights::{EncoderState, Precision, Tensor, TensorMap};
+use gensen_encode::weights::{EncoderState, Precision, Tensor, TensorMap};
 use tempfile::TempDir;
 
 /// A folder with a model of five words.

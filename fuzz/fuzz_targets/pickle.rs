@@ -1,7 +1,7 @@
 //! Pickles: whatever the bytes, values or an error, and every value can be looked at.
 #![no_main]
 
-use gensen_model::weights::pickle::{Pickle, Value};
+use gensen_encode::weights::pickle::{Pickle, Value};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(pickle) = Pickle::read(bytes) else {

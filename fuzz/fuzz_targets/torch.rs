@@ -1,7 +1,7 @@
 //! PyTorch files of both formats: every tensor that is read has as many values as its shape says.
 #![no_main]
 
-use gensen_model::weights::torch::TorchFile;
+use gensen_encode::weights::torch::TorchFile;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = TorchFile::read(bytes) else {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use gensen_data::vocabulary::Vocabulary;
-use gensen_model::weights::vocabulary_pickle;
+use gensen_encode::weights::vocabulary_pickle;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let words = match vocabulary_pickle::read(bytes) {

@@ -33,6 +33,7 @@ pub mod loader;
 pub mod order;
 mod parallel;
 mod permutation;
+pub mod pooling;
 pub mod prepare;
 pub mod report;
 pub mod sample;

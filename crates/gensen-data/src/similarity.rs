@@ -1,4 +1,4 @@
-//! Correlations, and the similarity they judge.
+//! How alike two vectors or two columns of numbers are: cosine, and Pearson's and Spearman's correlation.
 
 use serde::{Deserialize, Serialize};
 

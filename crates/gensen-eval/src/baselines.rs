@@ -52,8 +52,12 @@ impl BagOfVectors {
     /// weights uniform within one over the square root of the words' width.
     pub fn project(self, width: usize, seed: u32) -> Self {
         let (weights, _) = MersenneTwister::new(seed).torch_linear(self.vectors.ncols(), width);
-        let weights =
-            Array2::from_shape_vec((width, self.vectors.ncols()), weights).unwrap_or_default();
+        let shape = (width, self.vectors.ncols());
+        #[allow(
+            clippy::expect_used,
+            reason = "a weight is drawn for each input and output"
+        )]
+        let weights = Array2::from_shape_vec(shape, weights).expect("outputs by inputs");
         Self {
             name: format!("{}, random projection to {width}", self.name),
             identity: format!("{} projected to {width} with seed {seed}", self.identity),

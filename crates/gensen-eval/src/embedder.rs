@@ -206,13 +206,11 @@ impl Vectors {
         Self { places, vectors }
     }
 
-    /// The vector of each sentence, `[sentences, width]`.
+    /// The vector of each sentence, `[sentences, width]`; all are among those of [`Self::new`].
     pub(crate) fn of(&self, sentences: &[String]) -> Array2<f32> {
         let mut rows = Array2::zeros((sentences.len(), self.vectors.ncols()));
         for (mut row, sentence) in rows.rows_mut().into_iter().zip(sentences) {
-            if let Some(&place) = self.places.get(sentence) {
-                row.assign(&self.vectors.row(place));
-            }
+            row.assign(&self.vectors.row(self.places[sentence]));
         }
         rows
     }
@@ -228,10 +226,7 @@ impl Vectors {
         let mut features = Array2::zeros((first.len(), parts.len() * width));
         let pairs = first.iter().zip(second);
         for (mut row, (u, v)) in features.rows_mut().into_iter().zip(pairs) {
-            let (Some(&u), Some(&v)) = (self.places.get(u), self.places.get(v)) else {
-                continue;
-            };
-            let (u, v) = (self.vectors.row(u), self.vectors.row(v));
+            let [u, v] = [u, v].map(|sentence| self.vectors.row(self.places[sentence]));
             let values = parts
                 .iter()
                 .flat_map(|part| u.iter().zip(v).map(|(&u, &v)| part(u, v)));

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gensen_encode::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use gensen_expand::{VocabularyMap, WordVectors};
-use gensen_model::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use ndarray::Array2;
 
 use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
-use crate::tasks::Pooling as TaskPooling;
 
 /// A [`ConcatEncoder`] whose vectors are evaluated.
 ///
@@ -16,9 +15,9 @@ use crate::tasks::Pooling as TaskPooling;
 ///
 /// ```no_run
 /// use gensen_eval::{EncoderEmbedder, EvalOptions, evaluate, markdown, tasks};
-/// use gensen_model::{ConcatEncoder, SentenceEncoder, device};
+/// use gensen_encode::{ConcatEncoder, SentenceEncoder};
 ///
-/// let encoder = SentenceEncoder::load("models/nli_large", &device::by_name("cpu")?)?;
+/// let encoder = SentenceEncoder::load("models/nli_large")?;
 /// let mut embedder = EncoderEmbedder::new("nli_large", ConcatEncoder::new(vec![encoder])?);
 /// let options = EvalOptions::new("data/senteval", tasks::select(&["MR", "STS-B"])?);
 /// let report = evaluate(&mut embedder, &options, &|_| ())?;
@@ -136,14 +135,8 @@ impl Embedder for EncoderEmbedder<'_> {
     fn embed(
         &mut self,
         sentences: &[String],
-        pooling: TaskPooling,
+        pooling: Pooling,
     ) -> Result<Array2<f32>, EmbedderError> {
-        let pooling = match pooling {
-            TaskPooling::Last => Pooling::Last,
-            TaskPooling::Max => Pooling::Max,
-            TaskPooling::Mean => Pooling::Mean,
-            TaskPooling::MaxPadded => Pooling::MaxPadded,
-        };
         let encoder = self.expanded.as_ref().unwrap_or(&self.encoder);
         Ok(encoder.encode(sentences, &self.options.clone().pooling(pooling))?)
     }

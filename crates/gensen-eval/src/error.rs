@@ -1,5 +1,6 @@
 //! What can go wrong in an evaluation.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,12 +9,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum EvalError {
     /// A file could not be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        error: io::Error,
+        source: io::Error,
     },
     /// A line of a data file is not as its format says.
     #[error("{}:{line}: {problem}", path.display())]
@@ -93,14 +94,14 @@ pub enum EvalError {
         root: PathBuf,
     },
     /// A task's data do not allow its protocol.
-    #[error("{task} ({}): {error}", folder.display())]
+    #[error("{task} ({})", folder.display())]
     Task {
         /// The task.
         task: String,
         /// The folder of its files.
         folder: PathBuf,
         /// What is wrong.
-        error: Box<EvalError>,
+        source: Box<EvalError>,
     },
     /// The encoder failed.
     #[error("the encoder failed")]
@@ -111,9 +112,20 @@ pub enum EvalError {
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;
 
 impl EvalError {
+    /// The message with those of its causes, each after a colon.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text += &format!(": {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |error| Self::Io { path, error }
+        move |source| Self::Io { path, source }
     }
 
     pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {

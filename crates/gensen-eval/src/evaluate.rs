@@ -189,7 +189,7 @@ pub fn evaluate(
                 report.skipped.push(skipped);
             }
             Outcome::Faulty(error) => {
-                let failed = unscored(error.to_string());
+                let failed = unscored(error.with_causes());
                 progress(Event::Failed(&failed));
                 report.failed.push(failed);
             }
@@ -244,8 +244,10 @@ fn evaluate_task(
         Err(error) => {
             return Ok(Outcome::Faulty(EvalError::Task {
                 task: task.name.to_owned(),
-                folder: task.folder(&options.data).unwrap_or_default(),
-                error: error.into(),
+                folder: task
+                    .folder(&options.data)
+                    .unwrap_or_else(|| options.data.clone()),
+                source: error.into(),
             }));
         }
     };
@@ -298,7 +300,12 @@ pub(crate) fn vectors(
 
 fn key(parts: &impl Serialize) -> String {
     let mut identity = Identity::default();
-    identity.add(serde_json::to_string(parts).unwrap_or_default().as_bytes());
+    #[allow(
+        clippy::expect_used,
+        reason = "texts, numbers and maps whose keys are text"
+    )]
+    let parts = serde_json::to_string(parts).expect("what JSON can say");
+    identity.add(parts.as_bytes());
     identity.finish()
 }
 

@@ -1,8 +1,9 @@
 //! Transfer-task evaluation of sentence vectors with SentEval's protocol.
 //!
 //! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
-//! encoders are one, on the CPU; with `cuda`, `metal`, `vulkan`, `tch` or `remote` on these devices
-//! too.
+//! encoders are one, whatever device they compute on.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod baselines;
 mod chart;

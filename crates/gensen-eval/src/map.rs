@@ -157,7 +157,8 @@ fn draw(
     };
     let ranges = [range(0), range(1)];
     let inner = (size - 2 * margin) as f32;
-    let colour = |name: &String| colour(names.binary_search(&name).unwrap_or(0));
+    #[allow(clippy::expect_used, reason = "`names` are the labels, sorted")]
+    let colour = |name: &String| colour(names.binary_search(&name).expect("a label's name"));
     for (point, label) in points.rows().into_iter().zip(labels) {
         let place = |column: usize| (point[column] - ranges[column].0) / ranges[column].1 * inner;
         let (x, y) = (

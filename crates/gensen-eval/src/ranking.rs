@@ -90,7 +90,11 @@ pub fn rank_images(
             failures += 1;
         }
     }
-    let (dev, network) = best.unwrap_or((0.0, network));
+    #[allow(
+        clippy::expect_used,
+        reason = "the first epoch is the best until another is"
+    )]
+    let (dev, network) = best.expect("at least one epoch");
     let (image_to_text, text_to_image) = network.evaluate(&test);
     Ok(Retrieval {
         dev,

@@ -244,14 +244,13 @@ fn settings(page: &mut String, report: &Report) {
             Scores::Relatedness(r) => hundredths(r.dev_pearson),
             _ => "-".to_owned(),
         };
-        let pooling = serde_json::to_string(&r.pooling).unwrap_or_default();
         push(
             page,
             format_args!(
                 "| {} | {} | {dev} | {} | {} | {} | {:.1} | {} |",
                 r.task,
                 r.scores,
-                pooling.trim_matches('"'),
+                r.pooling,
                 r.width,
                 r.sentences,
                 r.seconds,

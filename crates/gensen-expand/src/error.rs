@@ -1,6 +1,6 @@
 //! Why an encoder is not expanded.
 
-use gensen_model::EncodeError;
+use gensen_encode::EncodeError;
 use thiserror::Error;
 
 use crate::linear::MapError;

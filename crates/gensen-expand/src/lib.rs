@@ -27,13 +27,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With a [`SentenceEncoder`](gensen_model::SentenceEncoder) in place of tables:
+//! With a [`SentenceEncoder`](gensen_encode::SentenceEncoder) in place of tables:
 //!
 //! ```no_run
 //! # use std::path::Path;
 //! # use gensen_expand::{ReadOptions, VocabularyMap, WordSelection, WordVectors};
-//! # use gensen_model::{SentenceEncoder, device};
-//! let encoder = SentenceEncoder::load("models/nli_large", &device::by_name("cpu")?)?;
+//! # use gensen_encode::SentenceEncoder;
+//! let encoder = SentenceEncoder::load("models/nli_large")?;
 //! let words = ["laparoscopy", "stent"];
 //! let wanted = WordSelection::of(encoder.own_vocabulary().words().chain(words));
 //! let vectors = WordVectors::read(Path::new("glove.txt"), &wanted, &ReadOptions::default())?;
@@ -43,6 +43,8 @@
 //!
 //! Vectors are read by [`WordVectors::read`] in any of their usual formats; a fitted map is kept by
 //! [`LinearMap::save`] and used later through [`VocabularyMap::new`].
+
+#![warn(clippy::missing_errors_doc)]
 
 mod error;
 mod linear;

@@ -2,7 +2,7 @@
 
 use std::{collections::hash_map::Entry, fmt};
 
-use gensen_model::SentenceEncoder;
+use gensen_encode::SentenceEncoder;
 use ndarray::{Array2, ArrayView2};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -75,13 +75,15 @@ impl<'a> EmbeddingTable<'a> {
         })
     }
 
-    /// Names the first of these words whose row is damaged.
+    /// Names the first of these words whose row is damaged; if none is, the fit itself failed.
     fn not_finite(&self, ids: &[usize]) -> ExpandError {
         let damaged = |&&id: &&usize| self.embedding.row(id).iter().any(|x| !x.is_finite());
-        let id = ids.iter().find(damaged).copied().unwrap_or_default();
-        ExpandError::NotFinite {
-            id,
-            word: self.words.get(id).copied().unwrap_or_default().to_owned(),
+        match ids.iter().find(damaged) {
+            Some(&id) => ExpandError::NotFinite {
+                id,
+                word: self.words[id].to_owned(),
+            },
+            None => MapError::NotFinite.into(),
         }
     }
 }

@@ -26,7 +26,7 @@ use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_model::weights::{
     EMBEDDING, EncoderState, Precision, Tensor, TensorMap, gru_tensor_name,
 };
-use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder};
+use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder, load_on_with};
 use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -211,7 +211,7 @@ impl Bench<'_> {
             other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
         };
         let model = self.folder.join("model");
-        Ok(SentenceEncoder::load_with(model, &self.device, precision)?)
+        Ok(load_on_with(model, &self.device, precision)?)
     }
 }
 

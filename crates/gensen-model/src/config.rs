@@ -32,6 +32,10 @@ impl EncoderConfig {
     }
 
     /// Refuses sizes no encoder can have.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`], with the first setting that is wrong.
     pub fn check(&self) -> Result<(), ModelError> {
         let error = |key, value: usize, expected| ModelError::Config {
             key,
@@ -130,6 +134,10 @@ pub struct MultitaskConfig {
 
 impl MultitaskConfig {
     /// Refuses sizes no model can have.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Config`], with the first setting that is wrong.
     pub fn check(&self) -> Result<(), ModelError> {
         self.encoder.check()?;
         if !(0.0..1.0).contains(&self.dropout) {

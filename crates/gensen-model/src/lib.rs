@@ -1,4 +1,9 @@
 //! The GenSen sentence encoder and its multi-task model on Burn.
+//!
+//! What is learnt here is used by [`gensen_encode`], whose public items this crate has too; there a
+//! [`SentenceEncoder`] computes on the CPU without Burn, and [`load_on`] makes one for any device.
+
+#![warn(clippy::missing_errors_doc)]
 
 pub mod config;
 pub mod contrast;
@@ -6,25 +11,24 @@ pub mod decoder;
 pub mod device;
 pub mod dropout;
 pub mod encoder;
+mod engine;
 mod error;
-#[cfg(feature = "hub")]
-pub mod hub;
 pub mod inference;
 pub mod init;
 mod layers;
 pub mod model;
-pub mod model_folder;
 pub mod ops;
 pub mod packed;
 pub mod parameters;
 pub mod pooling;
-pub mod sentence_encoder;
-pub mod weights;
 
+pub use engine::{encoder_on, load_on, load_on_with};
 pub use error::ModelError;
+#[cfg(feature = "hub")]
+pub use gensen_encode::hub;
+pub use gensen_encode::{
+    ConcatEncoder, CpuEngine, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Engine,
+    Pooling, SentenceEncoder, kernels, model_folder, weights,
+};
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};
-pub use model_folder::Pooling;
-pub use sentence_encoder::{
-    ConcatEncoder, EncodeError, EncodeOptions, Encoded, EncoderPrecision, SentenceEncoder,
-};

@@ -59,6 +59,10 @@ pub enum Head {
 
 impl MultitaskModel {
     /// A model with initial weights drawn from `seed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MultitaskConfig::check`].
     pub fn new(config: &MultitaskConfig, seed: u64, device: &Device) -> Result<Self, ModelError> {
         config.check()?;
         let init = Initializer::new(seed, device);

@@ -165,6 +165,11 @@ pub fn read<M: Module>(module: &M) -> Vec<NamedTensor> {
 
 /// Puts what `find` gives for a name in the place of each parameter; it must have the parameter's
 /// shape. Tensors are asked for one at a time, so that no second copy of the model is ever held.
+///
+/// # Errors
+///
+/// [`ModelError::MissingTensor`] and [`ModelError::Shape`], with the first parameter that has no tensor or
+/// one of another shape.
 pub fn load<M: Module>(
     module: M,
     find: impl FnMut(&str) -> Option<NamedTensor>,

@@ -5,36 +5,44 @@
 //!
 //! | module | what it is for |
 //! | --- | --- |
-//! | [`model`] | the encoder: sentences in, vectors out; model folders and their weights |
+//! | [`encode`] | sentences in, vectors out: encoders on the CPU, model folders and their weights |
 //! | [`expand`] | more words than the encoder was trained with |
-//! | [`train`] | training |
 //! | [`eval`] | transfer tasks, classifiers and metrics |
 //! | [`data`] | vocabularies, tokenisers, corpora |
+//! | `model` | the model on Burn, and encoders on any device |
+//! | `train` | training |
 //!
-//! The program `gensen` does the same from the command line.
+//! The last two need Burn; they are there with the feature `burn`, one of the default ones. The program
+//! `gensen` does the same from the command line.
 //!
 //! ```no_run
-//! use gensen::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder, device};
+//! use gensen::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 //!
-//! let cpu = device::by_name("cpu")?;
-//! let encoder = SentenceEncoder::load("models/nli_large_bothskip", &cpu)?;
+//! let encoder = SentenceEncoder::load("models/nli_large_bothskip")?;
 //! let options = EncodeOptions::default().pooling(Pooling::Last);
 //! let vectors = encoder.encode(&["hello world .", "this is a sentence ."], &options)?;
 //! assert_eq!(vectors.dim(), (2, 2048));
 //!
-//! let parsing = SentenceEncoder::load("models/nli_large_bothskip_parse", &cpu)?;
+//! let parsing = SentenceEncoder::load("models/nli_large_bothskip_parse")?;
 //! let both = ConcatEncoder::new(vec![encoder, parsing])?;
 //! assert_eq!(both.width(), 4096);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
 pub use gensen_data as data;
+pub use gensen_encode as encode;
 pub use gensen_eval as eval;
 pub use gensen_expand as expand;
+#[cfg(feature = "burn")]
 pub use gensen_model as model;
+#[cfg(feature = "burn")]
 pub use gensen_train as train;
 
-pub use gensen_eval::EncoderEmbedder;
-pub use gensen_model::{
-    ConcatEncoder, EncodeError, EncodeOptions, Encoded, Pooling, SentenceEncoder, device,
+pub use gensen_encode::{
+    ConcatEncoder, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Pooling, SentenceEncoder,
 };
+pub use gensen_eval::EncoderEmbedder;
+#[cfg(feature = "burn")]
+pub use gensen_model::{device, load_on};

@@ -1,6 +1,8 @@
 //! The `gensen` program.
 
 mod commands;
+mod device;
+mod hub;
 mod lines;
 mod npy;
 mod output;
@@ -12,7 +14,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use gensen_model::device::{self, DeviceError};
 
 use output::OutputError;
 
@@ -39,7 +40,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = if device::list_is_asked_for(std::env::args_os()) {
-        output::print(format_args!("{}", device::Listing::new()))
+        output::print(format_args!("{}", device::listing()))
     } else {
         run(Arguments::parse().command)
     };
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Where nobody reads errors either, the exit code is left.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            let usage = error.is::<commands::Usage>() || error.is::<DeviceError>();
+            let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 /// Logs to standard error. `RUST_LOG` chooses what.
 pub(crate) fn log() -> Result<()> {
     let level = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,gensen::commands=info"));
+        .unwrap_or_else(|_| EnvFilter::new("warn,gensen::commands=info,gensen::device=info"));
     // What cannot be logged, because nobody reads it any more, is let go.
     tracing_subscriber::fmt()
         .log_internal_errors(false)

@@ -176,7 +176,7 @@ fn add_gradients<S: Simd>(
         let groups = rows.chunks(4).zip(errors.chunks(4 * columns));
         for (rows, errors) in groups {
             let slice = |r: usize| rows.get(r).map_or(&[][..], |row| &row[block.clone()]);
-            let error = |r: usize, c: usize| errors.get(r * columns + c).copied().unwrap_or(0.0);
+            let error = |r: usize, c: usize| errors[r * columns + c];
             for (pair, outs) in gradients.chunks_mut(2 * width).enumerate() {
                 let (one, two) = outs.split_at_mut(width);
                 let c = 2 * pair;

@@ -8,6 +8,8 @@ mod logistic;
 mod metric;
 mod model;
 
+use std::fmt;
+
 pub(crate) use adam::{AdamFit, fit_with_dev, fit_with_held_out};
 pub use examples::Examples;
 pub(crate) use examples::Subset;
@@ -24,6 +26,15 @@ pub enum LossReduction {
     Mean,
     /// The sum: what it meant to do, and did when the paper was written.
     Sum,
+}
+
+impl fmt::Display for LossReduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+        })
+    }
 }
 
 /// Settings of SentEval's PyTorch classifiers.

@@ -1,4 +1,5 @@
-//! Scores of predictions.
+//! Scores of predictions. The correlations and the cosine are [`gensen_data::similarity`]'s, which
+//! training uses too.
 
 mod classification;
 mod retrieval;

@@ -38,10 +38,7 @@ impl fmt::Display for Classifier {
             Self::SentEval(options) => write!(
                 f,
                 "senteval (adam, batch 64, tenacity 5, epoch size 4, seed {}, loss {})",
-                options.seed,
-                serde_json::to_string(&options.reduction)
-                    .unwrap_or_default()
-                    .trim_matches('"'),
+                options.seed, options.reduction,
             ),
             Self::Lbfgs => f.write_str("lbfgs (logistic regression to convergence)"),
         }

@@ -19,26 +19,13 @@ mod trec;
 use std::path::{Path, PathBuf};
 
 pub use data::{Captions, Labelled, PairFeatures, Scored, TaskData};
+pub use gensen_data::pooling::Pooling;
 use read::{Encoding, Lines, TextFile};
 use serde::{Deserialize, Serialize};
 pub use table::{TASKS, select};
 
 use crate::embedder::Identity;
 use crate::error::{EvalError, Result};
-
-/// How word states become a sentence's vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// The final states of both directions.
-    Last,
-    /// The maximum over the positions.
-    Max,
-    /// The mean over the positions.
-    Mean,
-    /// The maximum over the positions and the batch's padding, as the reference.
-    MaxPadded,
-}
 
 /// Which part of an evaluation a task belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +105,7 @@ impl Task {
         let Some(folder) = self.find(root)? else {
             return Ok(None);
         };
-        let file = |i: usize| self.files.get(i).copied().unwrap_or_default();
+        let file = |i: usize| self.files[i];
         match self.kind {
             Kind::Binary => binary::load(&folder, file(0), file(1)),
             Kind::Sst(classes) => sst::load(&folder, classes),

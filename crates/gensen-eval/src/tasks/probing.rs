@@ -29,7 +29,7 @@ pub(super) fn load(folder: &Folder, name: &str) -> Result<TaskData> {
                 columns[1]
             ))
         })?;
-        let sentence = columns.last().copied().unwrap_or_default();
+        let sentence = columns[columns.len() - 1];
         parts[part as usize].push(words(sentence), label as u32);
     }
     for part in &parts {

@@ -14,6 +14,9 @@ pub enum MapError {
     /// An eigenvalue or singular value iteration did not end; the input holds values near the largest numbers.
     #[error("the singular values of the word vectors did not converge")]
     NoConvergence,
+    /// The fit's sums leave the range of the numbers: the input holds values near the largest ones.
+    #[error("the map is not finite: the word vectors or embeddings hold numbers near the largest")]
+    NotFinite,
     /// The vectors are of another length than those of the fit.
     #[error("the map takes word vectors of {expected} dimensions, these have {found}")]
     Dimensions {

@@ -174,10 +174,7 @@ fn tensor(
         .map(|&b| f64::from_le_bytes(b))
         .collect();
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(wrong(format!(
-            "{} at {at}",
-            values.get(at).copied().unwrap_or(f64::NAN)
-        ))),
+        Some(at) => Err(wrong(format!("{} at {at}", values[at]))),
         None => Ok(values),
     }
 }

@@ -80,7 +80,8 @@ impl LinearMap {
         }
         // `as_standard_layout` copies nothing here: both ways to make a map leave the rows contiguous.
         let coefficients = self.coefficients.as_standard_layout();
-        let coefficients = coefficients.as_slice().unwrap_or_default();
+        #[allow(clippy::expect_used, reason = "an array in standard layout is a slice")]
+        let coefficients = coefficients.as_slice().expect("the standard layout");
         let coefficients = MatRef::from_row_major_slice(coefficients, width, dimensions);
 
         let mut mapped = vec![0f32; vectors.len() * width];

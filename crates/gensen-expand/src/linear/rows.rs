@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
 
     /// Fills the columns of `block` with the rows from `start` on, less `means` if given.
     pub(crate) fn centred_block(&self, start: usize, means: Option<&[f64]>, block: &mut Mat<f64>) {
-        let chosen = self.chosen.get(start..).unwrap_or_default();
+        let chosen = &self.chosen[start..];
         for (column, &row) in block.col_iter_mut().zip(chosen) {
             let row = self.matrix.index_axis(Axis(0), row);
             match means {

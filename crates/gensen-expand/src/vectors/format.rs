@@ -45,7 +45,7 @@ pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
         return Some(VectorFormat::Npy);
     }
     let first_line = sample.split(|&b| b == b'\n').next().unwrap_or_default();
-    let rest = sample.get(first_line.len()..).unwrap_or_default();
+    let rest = &sample[first_line.len()..];
     let has_header = parse_header(first_line).is_some();
     match (has_header, is_text(first_line) && is_text(rest)) {
         (_, true) => Some(VectorFormat::Text),

@@ -53,8 +53,7 @@ impl<R: Read> LineBlocks<R> {
             if read.map_err(BlockError::Io)? < self.block_bytes {
                 return Ok((!block.is_empty()).then_some(block)); // the end of the stream
             }
-            let fresh = block.get(old..).unwrap_or_default();
-            if let Some(at) = memchr::memrchr(b'\n', fresh) {
+            if let Some(at) = memchr::memrchr(b'\n', &block[old..]) {
                 self.rest = block.split_off(old + at + 1);
                 return Ok(Some(block));
             }

@@ -2,12 +2,14 @@
 
 use burn::backend::{Backend, Flex, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::Shape;
-use multiversion::multiversion;
+use gensen_encode::kernels::adam::{sum_squares, update};
 use rayon::prelude::*;
 
 use super::AdamState;
 use super::flex::{slice, tensor};
 use super::rows::RowKernels;
+
+pub use gensen_encode::kernels::adam::AdamStep;
 
 /// Numbers that one task of a parallel loop updates; fixed, so that sums do not depend on the
 /// number of threads.
@@ -15,21 +17,6 @@ const CHUNK: usize = 1 << 16;
 
 /// Added to a norm before something is divided by it, as PyTorch's `clip_grad_norm_` does.
 const CLIP_EPSILON: f64 = 1e-6;
-
-/// The scalars of one Adam step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamStep {
-    /// Learning rate over the first moment's bias correction: `rate / (1 - beta1^t)`.
-    pub step_size: f32,
-    /// Decay of the first moment, usually 0.9.
-    pub beta1: f32,
-    /// Decay of the second moment, usually 0.999.
-    pub beta2: f32,
-    /// `1 / sqrt(1 - beta2^t)`, the second moment's bias correction.
-    pub variance_correction: f32,
-    /// Added to the corrected root of the second moment, usually 1e-8.
-    pub epsilon: f32,
-}
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
 pub trait AdamKernels: RowKernels {
@@ -162,7 +149,7 @@ impl AdamKernels for Flex {
 
 /// The number of a tensor `[1]`.
 fn number(x: FloatTensor<Flex>) -> f32 {
-    slice(x).first().copied().unwrap_or(1.0)
+    slice(x)[0]
 }
 
 /// Whether a tensor is its storage, from the first number to the last.
@@ -179,37 +166,6 @@ pub(super) fn dense<B: RowKernels>(
     let width = values.shape()[1];
     let dense = B::sum_rows(values, rows, size / width.max(1));
     B::float_reshape(dense, Shape::new([size]))
-}
-
-/// One step on a stretch of numbers, in the form of today's PyTorch:
-/// `p -= step_size * m / (sqrt(v) * correction + epsilon)`.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn update(
-    parameter: &mut [f32],
-    mean: &mut [f32],
-    variance: &mut [f32],
-    gradient: &[f32],
-    scale: f32,
-    step: AdamStep,
-) {
-    let moments = mean.iter_mut().zip(variance).zip(gradient);
-    for (p, ((m, v), g)) in parameter.iter_mut().zip(moments) {
-        let g = g * scale;
-        *m = step.beta1 * *m + (1.0 - step.beta1) * g;
-        *v = step.beta2 * *v + (1.0 - step.beta2) * g * g;
-        *p -= step.step_size * *m / (v.sqrt() * step.variance_correction + step.epsilon);
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn sum_squares(numbers: &[f32]) -> f64 {
-    let mut sums = [0.0_f64; 8];
-    for chunk in numbers.chunks(8) {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(*x) * f64::from(*x);
-        }
-    }
-    sums.iter().sum()
 }
 
 pub(super) fn generic<B: Backend>(

@@ -16,15 +16,13 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
-use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::flex::{single, slice, tensor};
-use super::gemm::{Matrix, Threads, matmul};
-use super::linear::add_column_sums;
-use super::math::exp;
-use super::memory::{self, Scratch};
+use super::gemm::{Matrix, Threads, add_column_sums, matmul};
+use super::memory::{self, Buffer};
 use super::rows::RowKernels;
+use super::softmax::{scale, softmax_row};
 
 /// Logits held at a time, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
@@ -82,7 +80,7 @@ impl CrossEntropyKernels for Flex {
         let differentiate = gradients.is_some();
         let scale = gradients.unwrap_or_default();
         let rows = chunk_rows(words);
-        let mut logits = Scratch::new(rows.min(positions) * words);
+        let mut logits = Buffer::new(rows.min(positions) * words);
         let size = |n: usize| if differentiate { n } else { 0 };
         let mut d_states = memory::take(size(positions * hidden));
         let mut d_weight = memory::take(size(words * hidden));
@@ -131,7 +129,7 @@ impl CrossEntropyKernels for Flex {
         if !single(&gradient) {
             return generic_scaled::<Self>(gradient, upstream);
         }
-        let factor = slice(upstream).first().copied().unwrap_or(1.0);
+        let factor = slice(upstream)[0];
         // A loss that is itself what is differentiated: nothing to do.
         if factor != 1.0 {
             let numbers = gradient.storage_mut::<f32>();
@@ -140,39 +138,6 @@ impl CrossEntropyKernels for Flex {
         }
         gradient
     }
-}
-
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn scale(numbers: &mut [f32], factor: f32) {
-    numbers.iter_mut().for_each(|x| *x *= factor);
-}
-
-/// Turns logits (without bias) into `scale` times the gradient of `-log softmax(logits)[target]`
-/// and returns that negative log-likelihood.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn softmax_row(logits: &mut [f32], bias: &[f32], target: usize, scale: f32) -> f32 {
-    const LANES: usize = 16;
-    let mut largest = [f32::NEG_INFINITY; LANES];
-    for (row, bias) in logits.chunks_mut(LANES).zip(bias.chunks(LANES)) {
-        for ((x, b), m) in row.iter_mut().zip(bias).zip(&mut largest) {
-            *x += b;
-            *m = if *x > *m { *x } else { *m };
-        }
-    }
-    let largest = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let at_target = logits[target];
-    let mut sums = [0.0_f32; LANES];
-    for row in logits.chunks_mut(LANES) {
-        for (x, sum) in row.iter_mut().zip(&mut sums) {
-            *x = exp(*x - largest);
-            *sum += *x;
-        }
-    }
-    let sum: f32 = sums.iter().sum();
-    let factor = scale / sum;
-    logits.iter_mut().for_each(|x| *x *= factor);
-    logits[target] -= scale;
-    sum.ln() + largest - at_target
 }
 
 /// The operation composed of a back end's primitives, chunk by chunk.

@@ -24,8 +24,8 @@ use rayon::prelude::*;
 
 use super::flex::{single, slice, tensor};
 use super::gemm::Threads;
-use super::gru_kernels::Scan;
 use super::gru_layer::GruLayerKernels;
+use super::scan::Scan;
 use crate::packed::Steps;
 
 /// One direction's inputs.
@@ -164,9 +164,12 @@ impl GruKernels for Flex {
                 initial: &initial,
                 hidden,
             };
-            let gates = trace.gates.map(slice);
-            let gates = gates.as_deref().unwrap_or_default();
-            let gradients = scan.backward(&slice(gradient), &slice(trace.states), gates);
+            #[allow(
+                clippy::expect_used,
+                reason = "`traced` saves the gates of what is differentiated"
+            )]
+            let gates = slice(trace.gates.expect("gates of the forward pass"));
+            let gradients = scan.backward(&slice(gradient), &slice(trace.states), &gates);
             GruGradients {
                 projected: tensor(gradients.projected, [steps.rows(), 3 * hidden]),
                 weight: tensor(gradients.weight, [3 * hidden, hidden]),

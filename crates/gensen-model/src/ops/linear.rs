@@ -16,7 +16,7 @@ use burn::tensor::Shape;
 use rayon::prelude::*;
 
 use super::flex::{single, slice, tensor};
-use super::gemm::{Matrix, Threads, matmul};
+use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::memory;
 
 /// The operation for a concrete back end; the defaults compose the back end's own primitives.
@@ -146,20 +146,6 @@ pub(super) mod generic {
 
 fn sizes(matrix: &FloatTensor<Flex>) -> [usize; 2] {
     [matrix.shape()[0], matrix.shape()[1]]
-}
-
-/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
-pub(super) fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
-    const COLUMNS_PER_TASK: usize = 4096;
-    let columns = sums.len();
-    let blocks = sums.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
-    blocks.for_each(|(block, sums)| {
-        let start = block * COLUMNS_PER_TASK;
-        for row in matrix.chunks_exact(columns) {
-            let row = &row[start..start + sums.len()];
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-        }
-    });
 }
 
 /// Parents: x, weight, bias. What the backward pass needs of the forward pass: x and weight.

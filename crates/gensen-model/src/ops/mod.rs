@@ -31,14 +31,9 @@ mod cross_entropy;
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
 mod cube;
 mod flex;
-pub(crate) mod gemm;
 mod gru;
-mod gru_kernels;
 mod gru_layer;
 mod linear;
-pub(crate) mod math;
-mod memory;
-mod panels;
 #[cfg(feature = "remote")]
 pub(crate) mod remote;
 mod rows;
@@ -49,6 +44,8 @@ use std::sync::Arc;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, Tensor, TensorData};
+// What the operations on the CPU compute with.
+use gensen_encode::kernels::{gemm, memory, scan, softmax};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
-use gensen_model::model_folder::{self, ModelFolder};
-use gensen_model::weights::Precision;
+use gensen_encode::model_folder::{self, ModelFolder};
+use gensen_encode::weights::Precision;
 
 use super::encoding::Pool;
 use crate::output::say;

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use gensen_data::scratch::Scratch;
-use gensen_model::{ConcatEncoder, device, model_folder};
+use gensen_encode::{ConcatEncoder, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
 use super::encoding::{Encoding, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
 use super::places::{distinct, writable};
+use crate::device;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;

@@ -6,12 +6,12 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
-use gensen_model::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
-use gensen_model::{
-    ConcatEncoder, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder, device, hub,
-};
+use gensen_encode::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
+use gensen_encode::{ConcatEncoder, EncodeOptions, EncoderPrecision, Pooling};
 
 use super::Usage;
+use crate::device::Device;
+use crate::hub;
 
 /// `--pool`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -105,10 +105,10 @@ impl Encoding {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
                 .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
         }
-        let device = open_device(&self.device)?;
+        let device = Device::open(&self.device)?;
         let encoders = folders
             .iter()
-            .map(|path| SentenceEncoder::load_with(path, &device, self.precision.into()));
+            .map(|path| device.load(path, self.precision.into()));
         Ok(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?)
     }
 
@@ -143,15 +143,6 @@ impl Encoding {
         }
         options
     }
-}
-
-/// The device of this name; says what `auto` took where there was a choice.
-pub(super) fn open_device(name: &str) -> Result<device::Device> {
-    let device = device::by_name(name).map_err(|error| Usage(error.to_string()))?;
-    if name == "auto" && device::auto().had_a_choice() {
-        tracing::info!("device: {}", device::auto());
-    }
-    Ok(device)
 }
 
 /// Computes with so many threads, or else with all.

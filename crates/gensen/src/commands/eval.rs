@@ -12,9 +12,9 @@ use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, write_report};
-use gensen_model::device;
 
 use super::Usage;
+use crate::device;
 use crate::output::say;
 use encoders::Encoders;
 use pictures::Pictures;

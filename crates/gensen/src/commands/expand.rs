@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_encode::SentenceEncoder;
+use gensen_encode::model_folder::{MAP_FILE, ModelFolder, Source};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
-use gensen_model::model_folder::{MAP_FILE, ModelFolder, Source};
-use gensen_model::{SentenceEncoder, device};
 
 use super::encoding::folder;
 use super::expansion::{Expansion, VectorOptions};
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     distinct(&inputs, &[("--output", &arguments.output)])?;
     let words = words(&arguments.words)?;
     let folder = folder(&arguments.model)?;
-    let encoder = SentenceEncoder::load(&folder, &device::by_name("cpu")?)?;
+    let encoder = SentenceEncoder::load(&folder)?;
     let encoders = std::slice::from_ref(&encoder);
     let expansion = Expansion::open(
         &arguments.vectors,

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_encode::model_folder::MAP_FILE;
+use gensen_encode::{ConcatEncoder, EncodeOptions, SentenceEncoder};
 use gensen_expand::{
     ExpandError, ExpansionReport, FitOptions, LinearMap, ReadOptions, VocabularyMap, WordSelection,
     WordVectors,
 };
-use gensen_model::model_folder::MAP_FILE;
-use gensen_model::{ConcatEncoder, EncodeOptions, SentenceEncoder};
 
 use crate::terminal::Busy;
 

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_encode::model_folder::{self, ModelFolder};
+use gensen_encode::weights::torch::TorchFile;
+use gensen_encode::weights::{safetensors, vocabulary_pickle};
 use gensen_expand::{LinearMap, ReadOptions, WordSelection, WordVectors};
-use gensen_model::model_folder::{self, ModelFolder};
-use gensen_model::weights::torch::TorchFile;
-use gensen_model::weights::{safetensors, vocabulary_pickle};
 
 use crate::output::say;
 use crate::part::{self, Record};
@@ -126,8 +126,8 @@ fn torch(path: &Path) -> Result<()> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let file = TorchFile::read(&bytes).with_context(|| path.display().to_string())?;
     say!("PyTorch file, {} tensors", file.names().count())?;
-    for name in file.names() {
-        say!("{name}\t{:?}", file.shape(name).unwrap_or_default())?;
+    for (name, shape) in file.shapes() {
+        say!("{name}\t{shape:?}")?;
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use gensen_model::device;
 use ndarray::Axis;
 
 use super::encoding::{Encoding, normalize};
+use crate::device;
 use crate::lines::Lines;
 use crate::output::say;
 use crate::terminal::Progress;

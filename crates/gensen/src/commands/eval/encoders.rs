@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::ValueEnum;
-use gensen::EncoderEmbedder;
+use gensen_encode::{ConcatEncoder, EncoderPrecision, SentenceEncoder};
 use gensen_eval::baselines::BagOfVectors;
 use gensen_eval::tasks::Pooling;
-use gensen_eval::{Embedder, EvalOptions, Identity, Role};
+use gensen_eval::{Embedder, EncoderEmbedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
-use gensen_model::{ConcatEncoder, SentenceEncoder, device, hub};
 
 use super::super::Usage;
-use super::super::encoding::{folder, open_device, use_threads};
+use super::super::encoding::{folder, use_threads};
 use super::super::expansion::{VectorOptions, map};
+use crate::device::Device;
+use crate::hub;
 use crate::terminal::Busy;
 
 /// Width of random projections, that of the published row.
@@ -81,6 +82,7 @@ struct Vectors {
 /// The models and word vectors of an evaluation.
 pub(super) struct Encoders<'a> {
     arguments: &'a Arguments,
+    device: Device,
     folders: Vec<PathBuf>,
     models: Vec<SentenceEncoder>,
     vectors: Option<Vectors>,
@@ -90,7 +92,7 @@ impl<'a> Encoders<'a> {
     /// Opens the models, and reads the vectors of the words that they and the tasks have.
     pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
         use_threads(arguments.threads)?;
-        let device = open_device(&arguments.device)?;
+        let device = Device::open(&arguments.device)?;
         let folders: Vec<PathBuf> = arguments
             .model
             .iter()
@@ -98,7 +100,7 @@ impl<'a> Encoders<'a> {
             .collect::<Result<_>>()?;
         let models: Vec<SentenceEncoder> = folders
             .iter()
-            .map(|folder| SentenceEncoder::load(folder, &device))
+            .map(|folder| device.load(folder, EncoderPrecision::F32))
             .collect::<Result<_, _>>()?;
         let vectors = match &arguments.vectors {
             Some(path) => Some(read_vectors(
@@ -111,6 +113,7 @@ impl<'a> Encoders<'a> {
         };
         Ok(Self {
             arguments,
+            device,
             folders,
             models,
             vectors,
@@ -129,11 +132,9 @@ impl<'a> Encoders<'a> {
         for baseline in &self.arguments.baseline {
             embedders.push(match (baseline, &self.vectors) {
                 (Baseline::Random, _) => {
-                    let device = device::by_name(&self.arguments.device)?;
                     let models = (u64::from(SEED)..).zip(&self.models);
                     let untrained = models.map(|(seed, trained)| {
-                        let model = trained.model().untrained(seed)?;
-                        Ok(SentenceEncoder::new(model, &device))
+                        Ok(self.device.encoder(trained.model().untrained(seed)?)?)
                     });
                     let untrained = untrained.collect::<Result<_>>()?;
                     let name = format!("{name}, random initialisation");

@@ -1,0 +1,30 @@
+//! What hidden states come from.
+
+use std::sync::Arc;
+
+use crate::{EncodeError, States, weights::Tensor};
+
+/// Turns a window of words into hidden states.
+///
+/// [`CpuEngine`](crate::CpuEngine) is one; `gensen-model` has one for any of Burn's devices. A
+/// [`SentenceEncoder`](crate::SentenceEncoder) reads text into windows, and pools what comes out.
+pub trait Engine: Send + Sync {
+    /// Computes the top layer's states of a window's sentences, and calls `each` once for every batch,
+    /// in order, with its number and states.
+    ///
+    /// `words` are the ids of the window's distinct words, and a batch is the sentences that are
+    /// computed together: for each the places of its words in `words`. No sentence is empty.
+    ///
+    /// # Errors
+    ///
+    /// A word whose embedding cannot be read or is not finite.
+    fn states(
+        &self,
+        words: &[u32],
+        batches: &[Vec<&[u32]>],
+        each: &mut dyn FnMut(usize, &States),
+    ) -> Result<(), EncodeError>;
+
+    /// The same weights with other word embeddings, `[words, embedding size]`.
+    fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine>;
+}

@@ -1,0 +1,254 @@
+//! Models from the Hugging Face Hub: `hf://OWNER/NAME[@REVISION]`.
+//!
+//! Files are kept in the cache that other programs of the hub share (`HF_HUB_CACHE`, `HF_HOME`, or
+//! `~/.cache/huggingface`); a model that is there is used without the network. `HF_ENDPOINT` names
+//! another server, `HF_TOKEN` or a token saved by `hf auth login` opens private models, and
+//! `HF_HUB_OFFLINE=1` keeps off the network.
+
+use std::env;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo, RepoType};
+use sha2::{Digest, Sha256};
+
+use crate::model_folder::{CARD_FILE, CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
+
+/// What a model's name begins with if it is on the hub.
+pub const SCHEME: &str = "hf://";
+
+/// The files a model has, and those it may have.
+const NEEDED: [&str; 3] = [CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE];
+const OPTIONAL: [&str; 2] = [CARD_FILE, MAP_FILE];
+
+/// Why a model does not come from the hub.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// A malformed name.
+    #[error("`{0}` does not name a model of the hub, expected OWNER/NAME or OWNER/NAME@REVISION")]
+    Name(String),
+    /// Not in the cache, and the network is not to be used.
+    #[error("{name} is not in the cache {}, and HF_HUB_OFFLINE forbids to download it", cache.display())]
+    Offline {
+        /// The model.
+        name: String,
+        /// The cache.
+        cache: PathBuf,
+    },
+    /// The server did not give a file.
+    #[error("{url}: {problem}")]
+    Download {
+        /// The file's address.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// A file is not what the server said it is.
+    #[error("{url}: the file has SHA-256 {found}, the server announced {expected}; it was removed")]
+    Hash {
+        /// The file's address.
+        url: String,
+        /// What the server said.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// A file of the cache cannot be read.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+}
+
+/// The folder that holds a model of the hub, downloaded if it is not in the cache.
+///
+/// `name` is `OWNER/NAME` or `OWNER/NAME@REVISION`, with or without `hf://` before it; a revision is
+/// a branch, a tag or a commit, `main` if none is named.
+///
+/// ```no_run
+/// let folder = gensen_encode::hub::fetch("hf://owner/nli_large@v1")?;
+/// # Ok::<(), gensen_encode::hub::HubError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`HubError`].
+pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
+    let (owner_and_name, revision) = parse(name)?;
+    let cache = match env::var_os("HF_HUB_CACHE") {
+        Some(folder) => Cache::new(folder.into()),
+        None => Cache::from_env(),
+    };
+    let repository = |revision: &str| {
+        let name = owner_and_name.to_owned();
+        Repo::with_revision(name, RepoType::Model, revision.to_owned())
+    };
+    let cached = NEEDED.map(|file| cache.repo(repository(revision)).get(file));
+    if let [Some(config), Some(_), Some(_)] = &cached {
+        return Ok(parent(config));
+    }
+    if env::var("HF_HUB_OFFLINE").is_ok_and(|value| !["", "0"].contains(&value.as_str())) {
+        return Err(HubError::Offline {
+            name: owner_and_name.to_owned(),
+            cache: cache.path().clone(),
+        });
+    }
+    let mut builder = ApiBuilder::from_cache(cache).with_retries(3);
+    if let Ok(endpoint) = env::var("HF_ENDPOINT") {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+    }
+    if let Ok(token) = env::var("HF_TOKEN") {
+        builder = builder.with_token(Some(token));
+    }
+    let api = builder.build().map_err(|error| HubError::Download {
+        url: format!("{SCHEME}{owner_and_name}"),
+        problem: error.to_string(),
+    })?;
+    // The first file tells the commit, from which the others are taken: a branch may move meanwhile.
+    let download = |revision: &str, file| {
+        let remote = api.repo(repository(revision));
+        let url = remote.url(file);
+        let path = remote.get(file).map_err(|error| problem(&url, error))?;
+        verify(&url, &path).map(|()| path)
+    };
+    let config = download(revision, CONFIG_FILE).map_err(Problem::into_error)?;
+    let folder = parent(&config);
+    let commit = folder.file_name().unwrap_or_default().to_string_lossy();
+    for file in NEEDED.into_iter().skip(1) {
+        download(&commit, file).map_err(Problem::into_error)?;
+    }
+    for file in OPTIONAL {
+        match download(&commit, file) {
+            Ok(_) | Err(Problem::Absent(_)) => {}
+            Err(other) => return Err(other.into_error()),
+        }
+    }
+    Ok(folder)
+}
+
+/// `OWNER/NAME` and the revision.
+fn parse(name: &str) -> Result<(&str, &str), HubError> {
+    let wrong = || HubError::Name(name.to_owned());
+    let bare = name.strip_prefix(SCHEME).unwrap_or(name);
+    let (model, revision) = bare.split_once('@').unwrap_or((bare, "main"));
+    let plain = |part: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        !part.is_empty() && part.chars().all(known) && part.chars().any(|c| c != '.')
+    };
+    let (owner, model_name) = model.split_once('/').ok_or_else(wrong)?;
+    if plain(owner) && plain(model_name) && revision.split('/').all(plain) {
+        Ok((model, revision))
+    } else {
+        Err(wrong())
+    }
+}
+
+/// Why one file did not come.
+enum Problem {
+    /// The server has no such file, model or revision.
+    Absent(HubError),
+    Other(HubError),
+}
+
+impl Problem {
+    fn into_error(self) -> HubError {
+        match self {
+            Self::Absent(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+fn problem(url: &str, error: ApiError) -> Problem {
+    let status = match &error {
+        ApiError::RequestError(error) => match **error {
+            ureq::Error::StatusCode(status) => Some(status),
+            _ => None,
+        },
+        _ => None,
+    };
+    let problem = match status {
+        Some(401 | 403) => format!("{error}; a private model needs HF_TOKEN"),
+        Some(404) => "no such model, revision or file (404)".to_owned(),
+        _ => error.to_string(),
+    };
+    let url = url.to_owned();
+    let download = HubError::Download { url, problem };
+    if status == Some(404) {
+        Problem::Absent(download)
+    } else {
+        Problem::Other(download)
+    }
+}
+
+/// Checks a file that was just downloaded: the hub names large files by their SHA-256.
+fn verify(url: &str, path: &Path) -> Result<(), Problem> {
+    let io = |source| {
+        Problem::Other(HubError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let blob = fs::canonicalize(path).map_err(io)?;
+    let expected = blob.file_name().unwrap_or_default().to_string_lossy();
+    if expected.len() != 64 || !expected.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let mut hasher = Sha256::new();
+    let mut file = fs::File::open(&blob).map_err(io)?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(io)? {
+            0 => break,
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+    let digest = hasher.finalize();
+    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    if found.eq_ignore_ascii_case(&expected) {
+        return Ok(());
+    }
+    fs::remove_file(path).map_err(io)?;
+    fs::remove_file(&blob).map_err(io)?;
+    Err(Problem::Other(HubError::Hash {
+        url: url.to_owned(),
+        expected: expected.into_owned(),
+        found,
+    }))
+}
+
+fn parent(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert_eq!(parse("hf://a/b").unwrap(), ("a/b", "main"));
+        assert_eq!(parse("a/b-c.d@v1").unwrap(), ("a/b-c.d", "v1"));
+        assert_eq!(parse("hf://a/b@pr/3").unwrap(), ("a/b", "pr/3"));
+        for wrong in [
+            "",
+            "a",
+            "a/",
+            "/b",
+            "a/b/c",
+            "a/..",
+            "../b",
+            "a/b@",
+            "a/b@../..",
+            "a b/c",
+            "a/b@x\0",
+        ] {
+            assert!(matches!(parse(wrong), Err(HubError::Name(_))), "{wrong:?}");
+        }
+    }
+}

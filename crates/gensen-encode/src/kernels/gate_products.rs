@@ -1,0 +1,187 @@
+//! The matrix products of the CPU's GRU: weights packed once, every row computed by itself.
+//!
+//! A panel holds the weights of eight units' three gates, so that one pass over it yields all that
+//! the gate equations of those units need. Each number is one sum over the inputs, in order, with
+//! one rounding rule, whatever the number of rows beside it: a sentence's vector has the same bits
+//! in any batch. [`Floats`] keeps the weights as they are, [`Halves`] as 16-bit floats, [`Integers`] as
+//! 8-bit integers.
+
+mod floats;
+mod halves;
+mod integers;
+
+pub(crate) use floats::Floats;
+pub(crate) use halves::Halves;
+pub(crate) use integers::Integers;
+
+/// Units of a panel.
+pub(crate) const UNITS: usize = 8;
+/// Panels of a group, which is what a thread works on. Of a single row, the inner loop computes a
+/// group's panels at once: reading from as many places, it waits less for memory.
+pub(crate) const GROUP: usize = 4;
+
+/// Eight numbers that a vector register takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C, align(32))]
+pub(crate) struct Lanes(pub(crate) [f32; UNITS]);
+
+impl Lanes {
+    pub(crate) const ZERO: Self = Self([0.0; UNITS]);
+}
+
+/// Eight units' gates r, z, n.
+pub(crate) type Gates = [Lanes; 3];
+
+/// Zeros.
+pub(crate) const NO_GATES: Gates = [Lanes::ZERO; 3];
+
+/// A weight matrix `[3 * hidden, inputs]`, gates r, z, n on the rows, in panels.
+pub(crate) trait Weights: Send + Sync + Sized {
+    /// Eight columns of a tile, which is as many rows as the inner loop computes at once.
+    type Block: Copy + Default + Send + Sync;
+
+    /// Rows of a tile.
+    const ROWS: usize;
+
+    /// Whether inputs must lie in [-1, 1].
+    const BOUNDED: bool;
+
+    /// Packs a matrix.
+    fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self;
+
+    /// The number of panels.
+    fn panels(&self) -> usize;
+
+    /// Puts eight columns of a row of inputs into the row's place in a block.
+    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes);
+
+    /// The products of the rows and a group's panels, `[panel][row]`.
+    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]);
+}
+
+/// Rows of inputs, tile by tile: eight columns of a tile, then the next eight.
+pub(crate) struct Rows<W: Weights> {
+    blocks: Vec<W::Block>,
+    /// Blocks of a tile.
+    depth: usize,
+    count: usize,
+}
+
+impl<W: Weights> Rows<W> {
+    /// Room for rows of this many columns.
+    pub(crate) fn new(most: usize, columns: usize) -> Self {
+        let depth = columns.div_ceil(UNITS);
+        Self {
+            blocks: vec![W::Block::default(); most.div_ceil(W::ROWS) * depth],
+            depth,
+            count: 0,
+        }
+    }
+
+    /// The number of rows.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Says how many of the rows there are.
+    pub(crate) fn set_count(&mut self, count: usize) {
+        self.count = count;
+    }
+
+    /// Sets columns `8 k..8 k + 8` of a row.
+    pub(crate) fn set(&mut self, weights: &W, row: usize, k: usize, values: &Lanes) {
+        let block = &mut self.blocks[row / W::ROWS * self.depth + k];
+        weights.set(block, row % W::ROWS, values);
+    }
+
+    /// All columns of a tile.
+    fn tile(&self, tile: usize) -> &[W::Block] {
+        &self.blocks[tile * self.depth..(tile + 1) * self.depth]
+    }
+}
+
+/// Asks for these gates to be brought near the processor.
+pub(crate) fn fetch(gates: &Gates) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        for lanes in [&gates[0], &gates[2]] {
+            // SAFETY: a hint, which any x86-64 processor takes, for an address that is there.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(lanes.0.as_ptr().cast()) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = gates;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::{exact_product, numbers};
+    use super::*;
+
+    pub(super) fn pack<W: Weights>(weights: &W, inputs: &[f32], columns: usize) -> Rows<W> {
+        let count = inputs.len() / columns;
+        let mut rows = Rows::new(count, columns);
+        rows.set_count(count);
+        for (r, row) in inputs.chunks_exact(columns).enumerate() {
+            for (block, values) in row.chunks(UNITS).enumerate() {
+                let mut lanes = Lanes::ZERO;
+                lanes.0[..values.len()].copy_from_slice(values);
+                rows.set(weights, r, block, &lanes);
+            }
+        }
+        rows
+    }
+
+    /// `[row][unit][gate]`.
+    pub(super) fn products<W: Weights>(weights: &W, rows: &Rows<W>, hidden: usize) -> Vec<f32> {
+        let (panels, count) = (weights.panels(), rows.count());
+        let mut gates = vec![NO_GATES; panels * count];
+        for (group, gates) in gates.chunks_mut(GROUP * count).enumerate() {
+            weights.product(group, rows, gates);
+        }
+        let units = |row| (0..hidden).map(move |unit| (unit / UNITS * count + row, unit % UNITS));
+        (0..count)
+            .flat_map(units)
+            .flat_map(|(place, lane)| gates[place].map(|lanes| lanes.0[lane]))
+            .collect()
+    }
+
+    /// Holds the products to sums in double precision, and a row to itself among others.
+    fn check<W: Weights>(tolerance: f64) {
+        for (hidden, inputs, count) in [(19, 531, 9), (64, 40, 30), (5, 3, 1), (40, 1100, 2)] {
+            let matrix = numbers(3 * hidden * inputs, 1);
+            let inputs_ = numbers(count * inputs, 2);
+            let weights = W::new(&matrix, hidden, inputs);
+            let all = products(&weights, &pack(&weights, &inputs_, inputs), hidden);
+            for (r, row) in inputs_.chunks_exact(inputs).enumerate() {
+                let found = &all[r * 3 * hidden..(r + 1) * 3 * hidden];
+                for (k, found) in found.iter().enumerate() {
+                    let weights = &matrix[(k % 3 * hidden + k / 3) * inputs..][..inputs];
+                    let exact = exact_product(weights, row);
+                    let error = (f64::from(*found) - exact).abs();
+                    let most = tolerance * (inputs as f64).sqrt();
+                    assert!(error < most, "row {r}, gate {k}: {found} for {exact}");
+                }
+                let alone = products(&weights, &pack(&weights, row, inputs), hidden);
+                assert_eq!(alone, found, "row {r} alone");
+            }
+            for some in 1..count {
+                let rows = pack(&weights, &inputs_[..some * inputs], inputs);
+                let found = products(&weights, &rows, hidden);
+                assert_eq!(found, all[..some * 3 * hidden], "{some} rows");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_equal_the_sum_and_are_the_same_for_any_number_of_rows() {
+        check::<Floats>(1e-6);
+    }
+
+    #[test]
+    fn integers_are_near_the_sum_and_the_same_for_any_number_of_rows() {
+        // Half a step of 1/127 at most, 0.29 of a step as standard deviation: ten of those.
+        check::<Integers>(10.0 * 0.29 / 127.0 * 0.6);
+    }
+}

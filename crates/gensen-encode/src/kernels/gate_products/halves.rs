@@ -1,0 +1,88 @@
+//! Products with weights as 16-bit floats.
+//!
+//! A block of weights at a time is widened, which is exact, and used as [`Floats`] are: the same
+//! numbers come out as from those of the widened weights, bit for bit.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+use super::floats::{DEPTH, Floats, ROWS, add_block};
+use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights};
+
+/// Weights of half the size.
+pub(crate) struct Halves {
+    /// `[panel][input][gate][unit]`.
+    weights: Vec<f16>,
+    depth: usize,
+}
+
+/// Numbers of [`Gates`].
+const WIDTH: usize = 3 * UNITS;
+
+impl Weights for Halves {
+    type Block = [Lanes; ROWS];
+    const ROWS: usize = ROWS;
+    const BOUNDED: bool = false;
+
+    fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
+        let floats = Floats::new(matrix, hidden, inputs);
+        let mut weights = vec![f16::ZERO; floats.weights().len() * WIDTH];
+        for (half, gates) in weights.chunks_exact_mut(WIDTH).zip(floats.weights()) {
+            for (half, lanes) in half.chunks_exact_mut(UNITS).zip(gates) {
+                half.convert_from_f32_slice(&lanes.0);
+            }
+        }
+        Self {
+            weights,
+            depth: inputs.next_multiple_of(UNITS),
+        }
+    }
+
+    fn panels(&self) -> usize {
+        self.weights.len() / WIDTH / self.depth
+    }
+
+    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes) {
+        block[row] = *values;
+    }
+
+    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+        gates.fill(NO_GATES);
+        let size = self.depth * WIDTH;
+        let mut wide = [NO_GATES; DEPTH];
+        let panels = self.weights[group * GROUP * size..].chunks_exact(size);
+        for (panel, gates) in panels.zip(gates.chunks_exact_mut(rows.count())) {
+            for (k, weights) in panel.chunks(DEPTH * WIDTH).enumerate() {
+                let wide = &mut wide[..weights.len() / WIDTH];
+                let lanes = wide.as_flattened_mut().iter_mut();
+                for (half, lanes) in weights.chunks_exact(UNITS).zip(lanes) {
+                    half.convert_to_f32_slice(&mut lanes.0);
+                }
+                add_block(wide, k, rows, gates, false);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{pack, products};
+    use super::*;
+    use crate::kernels::harness::numbers;
+
+    #[test]
+    fn equal_floats_of_the_same_weights() {
+        let (hidden, inputs) = (43, 301);
+        let matrix = numbers(3 * hidden * inputs, 5).into_iter();
+        let matrix: Vec<f32> = matrix.map(|x| f16::from_f32(x).to_f32()).collect();
+        let inputs_ = numbers(9 * inputs, 6);
+        let floats = Floats::new(&matrix, hidden, inputs);
+        let halves = Halves::new(&matrix, hidden, inputs);
+        for count in [1, 3, 9] {
+            let inputs_ = &inputs_[..count * inputs];
+            let expected = products(&floats, &pack(&floats, inputs_, inputs), hidden);
+            let found = products(&halves, &pack(&halves, inputs_, inputs), hidden);
+            assert_eq!(found, expected, "{count} rows");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Single-precision matrix products and sums of columns.
+
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// A matrix that is read: a slice with a stride for each direction.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// The first `rows` rows of a row-major matrix of `columns` columns.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert!(data.len() >= rows * columns, "matrix beyond its slice");
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
+    }
+
+    /// The transposed matrix, without moving a number.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    /// Rows and columns.
+    pub fn sizes(self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// The rows as slices, if the matrix is not transposed.
+    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
+        let rows = self
+            .data
+            .chunks_exact(self.row_stride.max(1))
+            .take(self.rows);
+        (self.column_stride == 1 && self.columns > 0).then_some(rows)
+    }
+}
+
+/// Below so many multiplications, waking a second thread costs more than it brings.
+const WORTH_THREADS: usize = 48 << 20;
+
+/// Whether a product may use all threads or stays on the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The caller's alone.
+    One,
+    /// All, if the product is large enough to be worth it.
+    All,
+}
+
+/// `output = left * right`, or `output += left * right` when `accumulate`; `output` is row-major.
+///
+/// # Panics
+///
+/// When the sizes do not agree, which would be a mistake in the calling kernel.
+pub fn matmul(
+    output: &mut [f32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    accumulate: bool,
+    threads: Threads,
+) {
+    let (m, n, k) = (left.rows, right.columns, left.columns);
+    assert_eq!(k, right.rows, "inner sizes of a matrix product");
+    assert!(output.len() >= m * n, "output of a matrix product");
+    if m == 0 || n == 0 {
+        return;
+    }
+    let parallelism = match threads {
+        Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),
+        _ => Parallelism::None,
+    };
+    // SAFETY: `Matrix` is only made by `new` and `transposed`, which keep
+    // (rows - 1) * row_stride + (columns - 1) * column_stride inside `data`; `output` holds m * n
+    // numbers and is borrowed mutably, so it overlaps neither input.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            output.as_mut_ptr(),
+            1,
+            n as isize,
+            accumulate,
+            left.data.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.data.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            if accumulate { 1.0 } else { 0.0 },
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
+pub fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
+    const COLUMNS_PER_TASK: usize = 4096;
+    let columns = sums.len();
+    let blocks = sums.par_chunks_mut(COLUMNS_PER_TASK).enumerate();
+    blocks.for_each(|(block, sums)| {
+        let start = block * COLUMNS_PER_TASK;
+        for row in matrix.chunks_exact(columns) {
+            let row = &row[start..start + sums.len()];
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multiplies_transposed_and_accumulates() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 2 x 3
+        let b = [1.0, 0.0, 2.0, 1.0, 0.0, 1.0]; // 2 x 3, used as 3 x 2
+        let mut c = [1.0; 4];
+        let (a, b) = (Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).transposed());
+        matmul(&mut c, a, b, false, Threads::One);
+        assert_eq!(c, [7.0, 4.0, 16.0, 10.0]);
+        matmul(&mut c, a, b, true, Threads::All);
+        assert_eq!(c, [14.0, 8.0, 32.0, 20.0]);
+    }
+}

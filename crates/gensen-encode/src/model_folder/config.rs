@@ -1,0 +1,199 @@
+//! `config.json`.
+
+use std::path::Path;
+
+use gensen_data::pooling::Pooling;
+use gensen_data::tokenizer::{Resources, by_name};
+use serde::{Deserialize, Serialize};
+
+use super::ModelFolderError;
+use crate::weights::EncoderState;
+
+/// The version of the folder's format that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What is to be known about a model before its weights are used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// [`FORMAT_VERSION`] when it was written.
+    pub format_version: u32,
+    /// The encoder's sizes.
+    pub architecture: Architecture,
+    /// How hidden states become a sentence's vector unless the user asks for something else.
+    pub pooling: Pooling,
+    /// The tokeniser that text goes through unless the user asks for something else:
+    /// a name that [`by_name`] knows.
+    pub tokenizer: String,
+    /// Whether text is lower-cased unless the user asks for something else.
+    pub lowercase: bool,
+    /// Where the model comes from.
+    pub provenance: Provenance,
+}
+
+/// An encoder's sizes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// The number of words, the four special ones included.
+    pub vocabulary_size: usize,
+    /// The length of a word's vector.
+    pub embedding_size: usize,
+    /// The length of a hidden state, both directions together.
+    pub hidden_size: usize,
+    /// The number of GRU layers.
+    pub layers: usize,
+    /// Whether sentences are read backward, too.
+    pub bidirectional: bool,
+}
+
+/// Where a model comes from: what its card tells a stranger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Provenance {
+    /// The model's name.
+    pub name: String,
+    /// How it came about, in a sentence or two.
+    pub description: String,
+    /// What it was trained on.
+    pub data: Vec<Source>,
+    /// For how many optimiser steps it was trained, where that is known.
+    pub steps: Option<u64>,
+    /// How well it does.
+    pub scores: Vec<Score>,
+}
+
+/// A data set a model was trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The data set.
+    pub name: String,
+    /// What it was used for.
+    pub task: String,
+    /// The licence it is under, as far as known.
+    pub licence: String,
+}
+
+/// One result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// The task, with the split.
+    pub task: String,
+    /// The metric, with its unit.
+    pub metric: String,
+    /// The value.
+    pub value: f64,
+}
+
+impl Architecture {
+    /// The sizes that these weights have.
+    pub fn of(weights: &EncoderState) -> Self {
+        Self {
+            vocabulary_size: weights.vocabulary_size(),
+            embedding_size: weights.embedding_size(),
+            hidden_size: weights.hidden_size(),
+            layers: weights.layers(),
+            bidirectional: weights.bidirectional(),
+        }
+    }
+}
+
+impl ModelConfig {
+    /// A configuration for these weights with what the reference implementation does by default:
+    /// pooling `last`, words separated by white space, capital letters kept.
+    pub fn new(weights: &EncoderState, provenance: Provenance) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            architecture: Architecture::of(weights),
+            pooling: Pooling::Last,
+            tokenizer: "whitespace".to_owned(),
+            lowercase: false,
+            provenance,
+        }
+    }
+
+    /// Reads a `config.json`; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// Malformed JSON, a newer format version, missing and unknown fields.
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Self, ModelFolderError> {
+        /// The one field that every version has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            format_version: u64,
+        }
+        let problem = |source: serde_json::Error| ModelFolderError::Config {
+            path: path.to_owned(),
+            source,
+        };
+        let found = serde_json::from_slice::<Versioned>(json)
+            .map_err(problem)?
+            .format_version;
+        if found > FORMAT_VERSION.into() {
+            return Err(ModelFolderError::NewerFormat {
+                path: path.to_owned(),
+                found,
+            });
+        }
+        serde_json::from_slice(json).map_err(problem)
+    }
+
+    /// The text of `config.json`.
+    pub fn to_json(&self) -> String {
+        // `Value`'s `Display` cannot fail, and this structure has text for keys and no cycles.
+        let value = serde_json::json!(self);
+        format!("{value:#}\n")
+    }
+
+    /// Checks the configuration by itself and against the weights.
+    pub(super) fn check(&self, weights: &EncoderState) -> Result<(), ModelFolderError> {
+        let value = |field, found: String, expected| {
+            Err(ModelFolderError::Value {
+                field,
+                found,
+                expected,
+            })
+        };
+        if self.format_version != FORMAT_VERSION {
+            return value("format_version", self.format_version.to_string(), "1");
+        }
+        by_name(&self.tokenizer, "en", &Resources::default())?;
+        if let Some(score) = self.provenance.scores.iter().find(|s| !s.value.is_finite()) {
+            return value(
+                "provenance.scores",
+                score.value.to_string(),
+                "finite numbers",
+            );
+        }
+        let (said, found) = (&self.architecture, Architecture::of(weights));
+        for (field, said, found) in [
+            (
+                "vocabulary_size",
+                said.vocabulary_size,
+                found.vocabulary_size,
+            ),
+            ("embedding_size", said.embedding_size, found.embedding_size),
+            ("hidden_size", said.hidden_size, found.hidden_size),
+            ("layers", said.layers, found.layers),
+        ] {
+            if said != found {
+                return Err(ModelFolderError::Architecture {
+                    field,
+                    configured: said.to_string(),
+                    found: found.to_string(),
+                });
+            }
+        }
+        if said.bidirectional != found.bidirectional {
+            return Err(ModelFolderError::Architecture {
+                field: "bidirectional",
+                configured: said.bidirectional.to_string(),
+                found: found.bidirectional.to_string(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Models of the reference implementation.
+
+use std::fs;
+use std::path::Path;
+
+use gensen_data::vocabulary::Vocabulary;
+
+use super::{ModelConfig, ModelFolder, ModelFolderError, Provenance, io_error};
+use crate::weights::map::map_file;
+use crate::weights::pickle;
+use crate::weights::torch::TorchFile;
+use crate::weights::{WeightsError, vocabulary_pickle};
+
+/// What came out of a conversion.
+#[derive(Clone, Debug)]
+pub struct Conversion {
+    /// The model.
+    pub model: ModelFolder,
+    /// The tensors of the file that are no part of the encoder, by name: those of the decoders and
+    /// the inference head if the file is a training checkpoint.
+    pub left_out: Vec<String>,
+}
+
+/// Makes a model out of the reference implementation's files: `weights`, a PyTorch file with an
+/// encoder or a whole training checkpoint, and `vocabulary`, its pickled vocabulary.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use gensen_encode::model_folder::convert;
+/// use gensen_encode::weights::Precision;
+///
+/// let conversion = convert(Path::new("nli_large.model"), Path::new("nli_large_vocab.pkl"))?;
+/// conversion.model.write(Path::new("models/nli_large"), Precision::F32)?;
+/// # Ok::<(), gensen_encode::model_folder::ModelFolderError>(())
+/// ```
+///
+/// # Errors
+///
+/// Files that cannot be read or hold anything else, and a vocabulary of another size than the
+/// embedding.
+pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFolderError> {
+    let map = map_file(weights)?;
+    let (state, left_out) = TorchFile::read(&map)
+        .and_then(|file| file.encoder())
+        .map_err(|error| error.in_file(weights))?;
+    let words = read_words(vocabulary)?;
+    let file_name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let provenance = Provenance {
+        name: weights
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        description: format!(
+            "Converted from the PyTorch file `{}` and the vocabulary `{}`.",
+            file_name(weights),
+            file_name(vocabulary)
+        ),
+        ..Provenance::default()
+    };
+    let config = ModelConfig::new(&state, provenance);
+    let model = ModelFolder::new(config, Vocabulary::from_words(words)?, state)?;
+    Ok(Conversion { model, left_out })
+}
+
+fn read_words(path: &Path) -> Result<Vec<String>, ModelFolderError> {
+    let size = fs::metadata(path).map_err(io_error(path))?.len();
+    if size > pickle::MAX_BYTES as u64 {
+        let problem = format!("{size} bytes, expected at most {}", pickle::MAX_BYTES);
+        return Err(WeightsError::Vocabulary(problem).in_file(path).into());
+    }
+    let bytes = fs::read(path).map_err(io_error(path))?;
+    Ok(vocabulary_pickle::read(&bytes).map_err(|error| error.in_file(path))?)
+}

@@ -1,0 +1,108 @@
+//! What a caller may choose.
+
+use std::fmt;
+
+use crate::Pooling;
+
+/// How an encoder keeps its weights and computes with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncoderPrecision {
+    /// As 32-bit floats.
+    #[default]
+    F32,
+    /// The GRU's weights as 16-bit floats, computed with as 32-bit floats; on the CPU only. Half the
+    /// memory; a model stored as f16 has the same vectors as with [`EncoderPrecision::F32`].
+    F16,
+    /// The GRU's weights as 8-bit integers with a scale a row, multiplied with integers; on the CPU
+    /// only. A quarter of the memory and more than twice the speed; vectors have a cosine of 0.999
+    /// and more to those of [`EncoderPrecision::F32`]. Every processor computes the same integers.
+    I8,
+}
+
+impl fmt::Display for EncoderPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I8 => "i8",
+        })
+    }
+}
+
+/// How sentences are encoded. What is not set is as the model's configuration says.
+///
+/// ```
+/// use gensen_encode::{EncodeOptions, Pooling};
+///
+/// let options = EncodeOptions::default().pooling(Pooling::Max).tokenizer("nltk").lowercase(true);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodeOptions {
+    pub(crate) pooling: Option<Pooling>,
+    pub(crate) tokenizer: Option<String>,
+    pub(crate) language: String,
+    pub(crate) lowercase: Option<bool>,
+    pub(crate) start_end: bool,
+    pub(crate) batch_size: usize,
+}
+
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self {
+            pooling: None,
+            tokenizer: None,
+            language: "en".to_owned(),
+            lowercase: None,
+            start_end: true,
+            batch_size: 32,
+        }
+    }
+}
+
+impl EncodeOptions {
+    /// How hidden states become a vector.
+    #[must_use]
+    pub fn pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = Some(pooling);
+        self
+    }
+
+    /// The tokeniser, by one of the names in [`gensen_data::tokenizer::NAMES`].
+    #[must_use]
+    pub fn tokenizer(mut self, name: impl Into<String>) -> Self {
+        self.tokenizer = Some(name.into());
+        self
+    }
+
+    /// The text's language, for tokenisers that ask: `en` (as without this), `fr` or `de`.
+    #[must_use]
+    pub fn language(mut self, language: impl Into<String>) -> Self {
+        self.language = language.into();
+        self
+    }
+
+    /// Whether text is lower-cased before it is tokenised.
+    #[must_use]
+    pub fn lowercase(mut self, lowercase: bool) -> Self {
+        self.lowercase = Some(lowercase);
+        self
+    }
+
+    /// Whether `<s>` and `</s>` are put around each sentence, as in training; they are without
+    /// this. Without them, a sentence needs a word.
+    #[must_use]
+    pub fn start_end(mut self, start_end: bool) -> Self {
+        self.start_end = start_end;
+        self
+    }
+
+    /// How many sentences are computed at once; at least 1, 32 without this. On the CPU, fewer than
+    /// that fill no core, and more are taken where there are more. It changes speed and memory,
+    /// never a vector, but with [`Pooling::MaxPadded`].
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = batch_size.max(1);
+        self
+    }
+}

@@ -1,0 +1,272 @@
+//! An engine for [`SentenceEncoder`]s on any of Burn's devices.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
+use gensen_encode::model_folder::ModelFolder;
+use gensen_encode::weights::{EncoderState, Tensor};
+use gensen_encode::{
+    DirectionStates, EncodeError, EncoderPrecision, Engine, SentenceEncoder, States,
+};
+
+use crate::dropout::Dropout;
+use crate::encoder::{Encoder, GruLayer, GruWeights};
+use crate::packed::Packed;
+
+/// Opens the model folder at `path` and brings its weights to `device`.
+///
+/// On the CPU (`Device::flex()`) this is [`SentenceEncoder::load`], which does without Burn.
+///
+/// ```no_run
+/// use gensen_model::{device, load_on};
+///
+/// let encoder = load_on("models/nli_large", &device::by_name("auto")?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`ModelFolder::open`].
+pub fn load_on(path: impl AsRef<Path>, device: &Device) -> Result<SentenceEncoder, EncodeError> {
+    load_on_with(path, device, EncoderPrecision::F32)
+}
+
+/// As [`load_on`], with weights of this precision.
+///
+/// # Errors
+///
+/// As [`ModelFolder::open`] and [`encoder_on`].
+pub fn load_on_with(
+    path: impl AsRef<Path>,
+    device: &Device,
+    precision: EncoderPrecision,
+) -> Result<SentenceEncoder, EncodeError> {
+    let path = path.as_ref();
+    if is_cpu(device) {
+        return SentenceEncoder::load_with(path, precision);
+    }
+    encoder_on(ModelFolder::open(path)?, device, precision)
+}
+
+/// An encoder on `device` out of a model in memory, with weights of this precision.
+///
+/// # Errors
+///
+/// A precision that `device` does not compute with; weights beyond the range of f16, if that is
+/// asked for.
+pub fn encoder_on(
+    model: ModelFolder,
+    device: &Device,
+    precision: EncoderPrecision,
+) -> Result<SentenceEncoder, EncodeError> {
+    if is_cpu(device) {
+        return SentenceEncoder::new_with(model, precision);
+    }
+    if precision != EncoderPrecision::F32 {
+        return Err(EncodeError::Precision { precision });
+    }
+    let engine = DeviceEngine::new(model.weights(), device);
+    Ok(SentenceEncoder::with_engine(model, Arc::new(engine)))
+}
+
+fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+/// All weights on a device of Burn's, in f32.
+struct DeviceEngine(Encoder);
+
+impl DeviceEngine {
+    fn new(weights: &EncoderState, device: &Device) -> Self {
+        let direction = |layer, reverse| {
+            let tensors = weights.gru(layer, reverse);
+            let bias = |tensor: &Tensor| {
+                let data = TensorData::new(tensor.values().into_owned(), [tensor.len()]);
+                Param::from_tensor(BurnTensor::from_data(data, device))
+            };
+            GruWeights {
+                weight_ih: matrix(tensors.weight_ih, device),
+                weight_hh: matrix(tensors.weight_hh, device),
+                bias_ih: bias(tensors.bias_ih),
+                bias_hh: bias(tensors.bias_hh),
+            }
+        };
+        let layers = (0..weights.layers()).map(|layer| GruLayer {
+            forward: direction(layer, false),
+            reverse: weights.bidirectional().then(|| direction(layer, true)),
+        });
+        Self(Encoder {
+            embedding: matrix(weights.embedding(), device),
+            layers: layers.collect(),
+        })
+    }
+
+    fn batch(&self, words: &[u32], sentences: &[&[u32]]) -> States {
+        let encoder = &self.0;
+        let mut packed = Packed::from_slices(sentences);
+        for id in &mut packed.ids {
+            *id = words[*id as usize];
+        }
+        let mut ranks = vec![0; sentences.len()];
+        for (rank, &sentence) in packed.order.iter().enumerate() {
+            ranks[sentence] = rank;
+        }
+        let row = |(sentence, step)| packed.steps.start(step) + ranks[sentence];
+        let places =
+            (0..sentences.len()).flat_map(|i| (0..sentences[i].len()).map(move |t| (i, t)));
+        let rows: Vec<u32> = places.map(|place| row(place) as u32).collect();
+        let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
+        let width = states.dims()[1];
+        let values: Vec<f32> = states.into_data().iter::<f32>().collect();
+        let bidirectional = encoder.layers.iter().all(|layer| layer.reverse.is_some());
+        let hidden = if bidirectional { width / 2 } else { width };
+        let half = |k: usize| DirectionStates {
+            values: values
+                .chunks_exact(width)
+                .flat_map(|row| &row[k * hidden..(k + 1) * hidden])
+                .copied()
+                .collect(),
+            stride: hidden,
+            rows: rows.clone(),
+        };
+        States {
+            forward: half(0),
+            reverse: bidirectional.then(|| half(1)),
+            hidden,
+        }
+    }
+}
+
+impl Engine for DeviceEngine {
+    fn states(
+        &self,
+        words: &[u32],
+        batches: &[Vec<&[u32]>],
+        each: &mut dyn FnMut(usize, &States),
+    ) -> Result<(), EncodeError> {
+        for (k, batch) in batches.iter().enumerate() {
+            each(k, &self.batch(words, batch));
+        }
+        Ok(())
+    }
+
+    fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
+        let mut encoder = self.0.clone();
+        encoder.embedding = matrix(embedding, &self.0.embedding.val().device());
+        Arc::new(Self(encoder))
+    }
+}
+
+/// A tensor of two dimensions on the device.
+fn matrix(tensor: &Tensor, device: &Device) -> Param<BurnTensor<2>> {
+    let data = TensorData::new(tensor.values().into_owned(), tensor.shape().to_vec());
+    Param::from_tensor(BurnTensor::from_data(data, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use gensen_data::vocabulary::Vocabulary;
+    use gensen_encode::CpuEngine;
+    use gensen_encode::initial::uniform;
+    use gensen_encode::model_folder::{ModelConfig, Provenance};
+    use gensen_encode::weights::TensorMap;
+
+    use super::*;
+    use crate::config::EncoderConfig;
+    use crate::init::Initializer;
+    use crate::parameters::{self, NamedTensor};
+
+    /// Gives the encoder's parameters the names they have in a whole model.
+    #[derive(Module, Debug)]
+    struct Model {
+        encoder: Encoder,
+    }
+
+    /// The initial weights of an encoder of 30 words.
+    fn initial(layers: usize, bidirectional: bool, seed: u64) -> Vec<NamedTensor> {
+        let config = EncoderConfig {
+            source_words: 30,
+            embedding_size: 9,
+            hidden_size: if bidirectional { 26 } else { 13 },
+            layers,
+            bidirectional,
+        };
+        parameters::read(&Model {
+            encoder: Encoder::new(&config, &Initializer::new(seed, &Device::flex())),
+        })
+    }
+
+    fn state(tensors: impl IntoIterator<Item = NamedTensor>) -> EncoderState {
+        let tensors: TensorMap = tensors
+            .into_iter()
+            .map(|tensor| (tensor.name, Tensor::new(tensor.shape, tensor.data).unwrap()))
+            .collect();
+        EncoderState::new(tensors).unwrap()
+    }
+
+    #[test]
+    fn our_kernels_equal_burns() {
+        for (layers, bidirectional) in [(1, true), (2, true), (1, false), (3, false)] {
+            let wide = initial(layers, bidirectional, 1).into_iter().map(|tensor| {
+                let data = uniform(1, &tensor.name, tensor.data.len(), 0.5);
+                NamedTensor { data, ..tensor }
+            });
+            let state = state(wide);
+            let cpu = CpuEngine::new(&state);
+            let burn = DeviceEngine::new(&state, &Device::flex());
+            let words: Vec<u32> = (0..30).rev().collect();
+            let sentences: [&[u32]; 6] = [
+                &[3, 4, 5, 6],
+                &[7],
+                &[8, 9, 3, 3, 11, 29],
+                &[0; 6],
+                &[3, 4],
+                &[7],
+            ];
+            let batches = [sentences[..2].to_vec(), sentences[2..].to_vec()];
+            let width = state.hidden_size();
+            let states = |engine: &dyn Engine| {
+                let mut all = Vec::new();
+                let mut each = |k: usize, states: &States| {
+                    for word in 0..batches[k].iter().map(|sentence| sentence.len()).sum() {
+                        let mut row = vec![0.0; width];
+                        states.copy_word(word, &mut row);
+                        all.extend(row);
+                    }
+                };
+                engine.states(&words, &batches, &mut each).unwrap();
+                all
+            };
+            let (found, expected) = (states(&cpu), states(&burn));
+            assert_eq!(found.len(), 20 * width);
+            assert_eq!(found.len(), expected.len());
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-6, "{a} and {b}, {layers} layers");
+            }
+        }
+    }
+
+    #[test]
+    fn untrained_models_have_the_weights_that_training_begins_with() {
+        for (layers, bidirectional) in [(1, true), (2, true), (1, false), (3, false)] {
+            let trained = state(initial(layers, bidirectional, 1));
+            let words = (4..30).map(|i| format!("w{i}"));
+            let words = Vocabulary::SPECIAL
+                .into_iter()
+                .map(String::from)
+                .chain(words);
+            let config = ModelConfig::new(&trained, Provenance::default());
+            let vocabulary = Vocabulary::from_words(words).unwrap();
+            let model = ModelFolder::new(config, vocabulary, trained).unwrap();
+            let untrained = model.untrained(2).unwrap();
+            for tensor in initial(layers, bidirectional, 2) {
+                let found = &untrained.weights().tensors()[&tensor.name];
+                assert_eq!(found.shape(), tensor.shape, "{}", tensor.name);
+                assert!(*found.values() == tensor.data, "{}", tensor.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Any device of Burn's.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use anyhow::Result;
+use gensen_encode::model_folder::ModelFolder;
+use gensen_encode::{EncodeError, EncoderPrecision, SentenceEncoder};
+use gensen_model::device::{self, DeviceError, Listing};
+use gensen_model::{encoder_on, load_on_with};
+
+use crate::commands::Usage;
+
+pub(crate) use gensen_model::device::list_is_asked_for;
+
+/// Where models compute.
+pub(crate) struct Device(device::Device);
+
+impl Device {
+    /// The device of this name; says what `auto` took where there was a choice.
+    pub(crate) fn open(name: &str) -> Result<Self> {
+        let device = device::by_name(name).map_err(|error| Usage(error.to_string()))?;
+        if name == "auto" && device::auto().had_a_choice() {
+            tracing::info!("device: {}", device::auto());
+        }
+        Ok(Self(device))
+    }
+
+    /// Opens the model folder at `path`.
+    pub(crate) fn load(
+        &self,
+        path: &Path,
+        precision: EncoderPrecision,
+    ) -> Result<SentenceEncoder, EncodeError> {
+        load_on_with(path, &self.0, precision)
+    }
+
+    /// An encoder out of a model in memory.
+    pub(crate) fn encoder(&self, model: ModelFolder) -> Result<SentenceEncoder, EncodeError> {
+        encoder_on(model, &self.0, EncoderPrecision::F32)
+    }
+}
+
+/// Does `work`, which computes on the device of this name, and names a device that was lost meanwhile.
+pub(crate) fn guard<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    device::guard(name, work)
+}
+
+/// What `--device list` prints.
+pub(crate) fn listing() -> impl Display {
+    Listing::new()
+}
+
+/// Whether a device was asked for that is not to be had.
+pub(crate) fn is_device_error(error: &anyhow::Error) -> bool {
+    error.is::<DeviceError>()
+}

@@ -1,0 +1,43 @@
+//! What the crates need of others.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::process::Command;
+
+/// The packages that a crate, built by these arguments, is compiled with.
+fn tree(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal,build"])
+        .args(["--prefix", "none", "--package"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo tree {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn encoding_expanding_and_evaluating_need_no_burn() {
+    for arguments in [
+        &["gensen-encode", "--all-features"][..],
+        &["gensen-expand", "--all-features"],
+        &["gensen-eval", "--all-features"],
+        &[
+            "gensen",
+            "--no-default-features",
+            "--features",
+            "hdf5,hub,tsne",
+        ],
+    ] {
+        let tree = tree(arguments);
+        assert!(tree.starts_with(arguments[0]), "{tree}");
+        let burn = tree.lines().find(|line| line.starts_with("burn"));
+        assert_eq!(burn, None, "{arguments:?}");
+    }
+    assert!(
+        tree(&["gensen"])
+            .lines()
+            .any(|line| line.starts_with("burn "))
+    );
+}
