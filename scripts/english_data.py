@@ -6,14 +6,17 @@
 
 Needs nothing but Python 3.9. The same input gives the same bytes. Each file is complete or absent.
 
-SOURCES holds (plain, or gzip with `.gz` added; a file that is not there is left out and named):
+SOURCES holds (plain, or gzip with `.gz` added; a corpus that is not there is left out and named):
 
-    parallel/tatoeba.en-de.tsv, parallel/tatoeba.en-fr.tsv, parallel/tico19.en-fr.tsv   English TAB translation
-    nli/{newprotocols,semiauto_wiki,conjnli,cad_snli,snli,multinli}.train.tsv           premise TAB hypothesis TAB label
-    nli/snli.dev.tsv                                                                    validation only
-    simplification/wikisplit.*.tsv                                                      sentence TAB half <::::> half
-    sentiment/pros_cons.tsv                                                             1 or 0 TAB phrase
-    books/                                                                              novels, a paragraph a line: .txt or .tar.gz
+    parallel/tatoeba.en-de.tsv, tatoeba.en-fr.tsv, tico19.en-fr.tsv   English TAB translation; or two aligned texts,
+                                                                      tico19.en-fr.en and tico19.en-fr.fr
+    nli/CORPUS.train.tsv, CORPUS.PART.train.tsv, CORPUS/*/*train*.jsonl   premise, hypothesis, label, in this order or
+                                                                      named by a header line, of newprotocols,
+                                                                      semiauto_wiki, conjnli, cad_snli, snli, multinli
+    nli/snli.dev.tsv                                                  to validate on only
+    simplification/wikisplit.*.tsv                                    sentence TAB half <::::> half
+    sentiment/pros_cons.tsv                                           1 or 0 TAB phrase; or IntegratedPros.txt, IntegratedCons.txt
+    books/                                                            novels (.txt or .tar.gz), a paragraph a line or wrapped
 
 OUTPUT gets
 
@@ -101,15 +104,21 @@ def find(folder, name):
     return None
 
 
+def decode(line):
+    """Text; Windows-1252 where it is not UTF-8, as `cargo xtask fetch-data` reads it."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        COUNTS.add("sources", "lines that are not UTF-8, read as Windows-1252")
+        return line.decode("windows-1252", errors="replace")
+
+
 def lines(path):
-    """The lines of a text; those that are not UTF-8 end the program with their number."""
+    """The lines of a text with their numbers."""
     opened = gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
     with opened as file:
         for number, line in enumerate(file, 1):
-            try:
-                yield number, line.decode("utf-8").rstrip("\r\n").replace("\0", " ")
-            except UnicodeDecodeError as error:
-                fail(f"{path}:{number}: not UTF-8 ({error.reason})")
+            yield number, decode(line).rstrip("\r\n").replace("\0", " ")
 
 
 def rows(path, least):
@@ -119,6 +128,33 @@ def rows(path, least):
             if len(fields) < least:
                 fail(f"{path}:{number}: {len(fields)} columns, expected {least}")
             yield number, fields
+
+
+NAMES = [("sentence1", "premise"), ("sentence2", "hypothesis"), ("gold_label", "label")]
+
+
+def labelled(path):
+    """(line, premise, hypothesis, label) of a table or of JSON lines. Rows that a stray tab broke are left out."""
+    if ".jsonl" in path.name:
+        for number, line in lines(path):
+            row = {name.lower(): value for name, value in json.loads(line).items()} if line.strip() else {}
+            found = [next((row[name] for name in names if name in row), None) for names in NAMES]
+            if None in found:
+                fail(f"{path}:{number}: expected {', '.join(' or '.join(names) for names in NAMES)}")
+            yield number, *found
+        return
+    columns, width = [0, 1, 2], None
+    for number, fields in rows(path, 3):
+        header = [field.lower() for field in fields]
+        if number == 1 and any(name in header for name in NAMES[2]):
+            columns = [next((header.index(name) for name in names if name in header), None) for names in NAMES]
+            if None in columns:
+                fail(f"{path}:1: the header line lacks {' or '.join(NAMES[columns.index(None)])}")
+            width = len(fields)
+        elif width not in (None, len(fields)):
+            COUNTS.add("sources", "inference pairs broken by a stray tab, left out")
+        else:
+            yield number, *(fields[column] for column in columns)
 
 
 def unquote(text):
@@ -155,6 +191,21 @@ def split_sentences(paragraph):
         yield paragraph[begin:].strip()
 
 
+def unwrapped(text):
+    """Paragraphs of a text; where lines are wrapped, those between two blank or short lines joined."""
+    lengths = sorted(len(line) for line in text if line.strip())
+    if not lengths or lengths[len(lengths) * 95 // 100] > 100:
+        return text
+    width = lengths[len(lengths) * 95 // 100]
+    paragraphs, paragraph = [], []
+    for line in (line.strip() for line in [*text, ""]):
+        paragraph.append(line)
+        if not line or (len(line) < 0.7 * width and line[-1] in ".!?\"'”’"):
+            paragraphs.append(" ".join(filter(None, paragraph)))
+            paragraph = []
+    return paragraphs
+
+
 def novels(folder):
     """Names and lines of the novels that are free, by name."""
     found = {}
@@ -172,7 +223,7 @@ def novels(folder):
             COUNTS.add("novels", "books left out: not out of copyright everywhere")
             continue
         COUNTS.add("novels", "books")
-        yield name, found[name].decode("utf-8").splitlines()
+        yield name, unwrapped(decode(found[name]).replace("\r", "").split("\n"))
 
 
 # The sentences of evaluation sets.
@@ -284,27 +335,49 @@ class Corpora:
                 if len(parts) != 2:
                     fail(f"{path}:{number}: {len(parts)} halves, expected 2 with <::::> between them")
                 self.wikisplit.append([join_words(part) for part in (whole, *parts)])
-        self.pros_cons = self.table("sentiment/pros_cons.tsv", 2)
+        self.pros_cons = self.phrases()
         self.novels = list(novels(folder / "books")) if (folder / "books").exists() else []
 
     def table(self, name, columns):
         path = find(self.folder, name)
-        if path is None:
-            print(f"{name}: not there, left out", file=sys.stderr)
-            return []
-        return [fields[:columns] for _, fields in rows(path, columns)]
+        if path is not None:
+            return [fields[:columns] for _, fields in rows(path, columns)]
+        aligned = [self.folder / name.replace(".tsv", end) for end in (".en", f".{name[-6:-4]}")]
+        if all(path.exists() for path in aligned):
+            texts = [[line.strip() for _, line in lines(path)] for path in aligned]
+            if len(texts[0]) != len(texts[1]):
+                fail(f"{aligned[0]} has {len(texts[0])} lines, {aligned[1]} {len(texts[1])}")
+            return [list(pair) for pair in zip(*texts) if all(pair)]
+        print(f"{name}: not there, left out", file=sys.stderr)
+        return []
+
+    def phrases(self):
+        found = []
+        for label, name in (("1", "IntegratedPros.txt"), ("0", "IntegratedCons.txt")):
+            path = self.folder / "sentiment" / name
+            if path.exists():
+                text = "\n".join(line for _, line in lines(path))
+                tagged = re.findall(r"<(Pros|Cons)>(.*?)</\1>", text, flags=re.DOTALL)
+                found += [[label, phrase.strip()] for _, phrase in tagged]
+        return found or self.table("sentiment/pros_cons.tsv", 2)
 
     def inferences(self, name):
-        path, examples = find(self.folder, name), []
-        if path is None:
+        corpus, end = name.removeprefix("nli/").split(".", 1)
+        single = find(self.folder, name)
+        paths = [single] if single else sorted((self.folder / "nli").glob(f"{corpus}.*.{end}"))
+        paths = paths or sorted((self.folder / "nli" / corpus).rglob("*train*.jsonl"))
+        if not paths:
             print(f"{name}: not there, left out", file=sys.stderr)
-            return []
-        for number, (premise, hypothesis, label, *_) in rows(path, 3):
-            if label not in LABELS:
-                fail(f"{path}:{number}: '{label}' is no label; expected {', '.join(LABELS)}")
-            premise, hypothesis = unquote(premise), unquote(hypothesis)
-            if premise and hypothesis:
-                examples.append((premise, hypothesis, label))
+        examples = []
+        for path in paths:
+            for number, premise, hypothesis, label in labelled(path):
+                label = label.strip().lower()
+                if label not in [*LABELS, "-", ""]:
+                    fail(f"{path}:{number}: '{label}' is no label; expected {', '.join(LABELS)}")
+                # JSON may hold a line break or a tab.
+                premise, hypothesis = (unquote(re.sub(r"[\t\r\n]+", " ", text).strip()) for text in (premise, hypothesis))
+                if premise and hypothesis and label in LABELS:
+                    examples.append((premise, hypothesis, label))
         return examples
 
     def english(self):
