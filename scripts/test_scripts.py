@@ -1,0 +1,197 @@
+"""Tests of the scripts beside this file: `python3 -m unittest discover -s scripts -p 'test_*.py'` (needs numpy)."""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import sys
+import tempfile
+import types
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import english_data
+import english_vectors
+import teacher
+
+
+def run(main, *arguments):
+    """Standard error, and the message of a failure or None."""
+    said = io.StringIO()
+    with mock.patch.object(sys, "argv", ["script", *map(str, arguments)]):
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                main()
+            except SystemExit as ended:
+                return said.getvalue(), str(ended.code)
+    return said.getvalue(), None
+
+
+class Model:
+    """Stands for a sentence-transformers model: a sentence's vector is its length and its vowels."""
+
+    calls = 0
+    break_at = None
+
+    def __init__(self, name, **_):
+        pass
+
+    def eval(self):
+        return self
+
+    def encode(self, sentences, **_):
+        Model.calls += 1
+        if Model.calls == Model.break_at:
+            raise KeyboardInterrupt
+        return np.array([[len(s), sum(c in "aeiou" for c in s), np.inf if s == "inf" else 0.5] for s in sentences], np.float32)
+
+
+class Teacher(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.text = self.folder / "text.txt"
+        self.sentences = [f"sentence {'a' * (number % 7)} {number}" for number in range(50)]
+        self.text.write_text("\n".join(self.sentences) + "\n", "utf-8")
+        self.output = self.folder / "out.npy"
+        torch = types.SimpleNamespace(float32=0, float16=1, bfloat16=2)
+        modules = {"torch": torch, "sentence_transformers": types.SimpleNamespace(SentenceTransformer=Model)}
+        patch = mock.patch.dict(sys.modules, modules)
+        patch.start()
+        self.addCleanup(patch.stop)
+        Model.calls, Model.break_at = 0, None
+
+    def call(self, *more):
+        return run(teacher.main, "--model", "m", "--input", self.text, "--output", self.output, "--window", 8, *more)
+
+    def expected(self, dtype):
+        return Model("m").encode(self.sentences).astype(dtype)
+
+    def test_rows_are_the_lines(self):
+        self.assertIsNone(self.call("--dtype", "f32")[1])
+        np.testing.assert_array_equal(np.load(self.output), self.expected(np.float32))
+        card = json.loads((self.folder / "out.npy.json").read_text())
+        self.assertEqual((card["sentences"], card["width"], card["dtype"]), (50, 3, "f32"))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["out.npy", "out.npy.json", "text.txt"])
+
+    def test_an_interrupted_run_goes_on(self):
+        Model.break_at = 5
+        with self.assertRaises(KeyboardInterrupt):
+            self.call()
+        self.assertFalse(self.output.exists())
+        Model.calls, Model.break_at = 0, None
+        said, failure = self.call()
+        self.assertIsNone(failure)
+        self.assertIn("going on after sentence 24", said)
+        self.assertEqual(Model.calls, 1 + 4)
+        np.testing.assert_array_equal(np.load(self.output), self.expected(np.float16))
+        self.assertIn("there already", self.call()[0])
+
+    def test_what_was_begun_otherwise_is_refused(self):
+        Model.break_at = 5
+        with self.assertRaises(KeyboardInterrupt):
+            self.call()
+        Model.break_at = None
+        self.assertIn("another dtype", self.call("--dtype", "f32")[1])
+        self.text.write_text("other\n")
+        self.assertIn("another text_sha256", self.call()[1])
+
+    def test_what_cannot_be_taken_is_named_by_its_line(self):
+        for text, said in [("one\n\nthree\n", "text.txt:2: the line is empty"), ("one\ntwo\ninf\n", "text.txt:3: the model's vector is not finite"), ("", "no sentence")]:
+            self.text.write_text(text)
+            self.assertIn(said, self.call()[1])
+            self.assertFalse(self.output.exists())
+            for left in self.folder.glob("out.npy.part*"):
+                left.unlink()
+        self.text.write_bytes(b"one\n\xff\n")
+        self.assertIn("text.txt:2: not UTF-8", self.call()[1])
+
+
+class EnglishData(unittest.TestCase):
+    def test_text(self):
+        self.assertEqual(english_data.key("A man &apos;s dog is running ."), english_data.key("A man's dog is running"))
+        self.assertEqual(english_data.unquote('"He said ""no""."'), 'He said "no".')
+        self.assertEqual(english_data.unquote('"A" and "B"'), '"A" and "B"')
+        self.assertEqual(english_data.join_words("It 's '' Big '' ( 1990 ) , is n't it ?"), 'It\'s "Big" (1990), isn\'t it?')
+        sentences = list(english_data.split_sentences("“Go!” said Mr. Fox. He went. J. Smith (aged 3) stayed"))
+        self.assertEqual(sentences, ["“Go!” said Mr. Fox.", "He went.", "J. Smith (aged 3) stayed"])
+        wrapped = ["The quick brown fox jumps over the lazy", "dog and runs.", "", "Then it sleeps until the morning comes", "again, and so on."]
+        self.assertEqual([p for p in english_data.unwrapped(wrapped) if p], [" ".join(wrapped[:2]), " ".join(wrapped[3:])])
+
+    def test_sentences_of_evaluation_sets_are_in_no_training_file(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+
+            def put(path, text):
+                path = folder / path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                data = text.encode()
+                path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+            put("eval/MR/rt-polarity.pos", "this sentence is measured on .\n")
+            put("eval/STS/STSBenchmark/sts-dev.csv", "main\tf\t2012\t1\t4.5\tA cat sits outside.\tA cat is out there.\n")
+            put("in/parallel/tatoeba.en-fr.tsv", "It rains again.\tIl pleut encore.\nIt is raining again.\tIl pleut encore.\nThis sentence is measured on!\tx\n")
+            put("in/parallel/tatoeba.en-de.tsv.gz", "A cat sits outside\tKatze\nWe all went home.\tWir gingen heim.\n")
+            put("in/nli/conjnli.train.tsv", "Premise\tHypothesis\tLabel\nHe ran and fell.\tHe fell.\tentailment\nHe ran and fell.\tHe stood still.\tcontradiction\nOne\tstray\ttab\tneutral\n")
+            put("in/nli/semiauto_wiki/base/train.jsonl", json.dumps({"sentence1": "Two dogs are here.", "sentence2": "A cat is out there", "gold_label": "neutral"}))
+            put("in/nli/snli.dev.tsv", "A child plays with a ball.\tA child is here.\tentailment\n")
+            put("in/simplification/wikisplit.tune.tsv", "He came , and she left .\tHe came . <::::> She left .\n")
+            put("in/sentiment/IntegratedPros.txt", "<Pros>Cheap and good</Pros>\n<Pros>A child plays with a ball</Pros>\n")
+            put("in/sentiment/IntegratedCons.txt", "<Cons>It broke soon</Cons>\n")
+            put("in/books/Free_Book_1900.txt", "Once upon a time it was. This sentence is measured on. Then came the end of it.\n")
+            put("in/books/Bound_Book_1935.txt", "This must not be taken at all.\n")
+            english_data.COUNTS = english_data.Counts()
+            arguments = ["--sources", folder / "in", "--evaluation", folder / "eval", "--output"]
+            said, failure = run(english_data.main, *arguments, folder / "out")
+            self.assertIsNone(failure)
+            self.assertIn("nli/snli.train.tsv: not there", said)
+            excluded = {english_data.key(line) for path in (folder / "out/exclude").iterdir() for line in path.read_text().splitlines()}
+            self.assertEqual(len(excluded), 5)
+            held_out, training = ["nli.dev.tsv", "sts-dev.csv", "counts.json"], []
+            for path in (folder / "out").rglob("*.t*"):
+                if path.parent.name != "exclude" and path.name not in held_out:
+                    training += [field for line in path.read_text().splitlines() for field in line.split("\t")]
+            self.assertTrue({"He ran and fell.", "We all went home.", "Cheap and good", "It rains again."} <= set(training))
+            for sentence in training:
+                for part in [sentence, *english_data.split_sentences(sentence)]:
+                    self.assertNotIn(english_data.key(part), excluded - {k for k in excluded if len(k) < 12})
+            read = lambda name: (folder / "out" / name).read_text().splitlines()
+            pairs = sorted(read("pairs.tsv") + read("pairs.dev.tsv"))
+            self.assertIn("He ran and fell.\tHe fell.\tHe stood still.", pairs)
+            self.assertIn("He came, and she left.\tHe came. She left.", pairs)
+            self.assertIn({"It rains again.", "It is raining again."}, [set(pair.split("\t")) for pair in pairs])
+            self.assertEqual(read("nli.train.tsv"), ["He ran and fell.\tHe fell.\tentailment", "He ran and fell.\tHe stood still.\tcontradiction"])
+            self.assertEqual(read("novels/Free_Book_1900.txt"), ["Once upon a time it was. Then came the end of it."])
+            self.assertFalse((folder / "out/novels/Bound_Book_1935.txt").exists())
+            english_data.COUNTS = english_data.Counts()
+            run(english_data.main, *arguments, folder / "again")
+            for path in (folder / "out").rglob("*.*"):
+                self.assertEqual(path.read_bytes(), (folder / "again" / path.relative_to(folder / "out")).read_bytes())
+
+    def test_a_wrong_label_is_named_by_its_line(self):
+        with tempfile.TemporaryDirectory() as name:
+            (Path(name) / "nli").mkdir()
+            (Path(name) / "nli/snli.train.tsv").write_text("a\tb\tneutral\na\tb\tperhaps\n")
+            with self.assertRaises(SystemExit) as raised, contextlib.redirect_stderr(io.StringIO()):
+                english_data.Corpora(Path(name))
+            self.assertIn("snli.train.tsv:2: 'perhaps' is no label", str(raised.exception))
+
+
+class EnglishVectors(unittest.TestCase):
+    def test_words(self):
+        text = 'mr. fox can\'t say "well-known" u.s. words...'
+        self.assertEqual(english_vectors.WORD.findall(text), ["mr.", "fox", "ca", "n't", "say", '"', "well-known", '"', "u.s.", "words", "..."])
+
+    def test_keys_are_spacys(self):
+        # spacy.strings.hash_string("apple"), of its documentation.
+        self.assertEqual(english_vectors.murmurhash64a(b"apple"), 8566208034543834098)
+
+
+if __name__ == "__main__":
+    unittest.main()
