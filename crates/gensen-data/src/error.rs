@@ -123,6 +123,14 @@ pub enum LineFault {
         /// Columns needed.
         expected: usize,
     },
+    /// A row with more columns than the header line of its file.
+    #[error("{found} tab-separated columns where the header line has {width}")]
+    MoreColumns {
+        /// Columns found.
+        found: usize,
+        /// Columns of the header line.
+        width: usize,
+    },
     /// A label that is none of the three.
     #[error("label `{0}` is none of entailment, neutral, contradiction (or -, unlabelled)")]
     Label(String),
