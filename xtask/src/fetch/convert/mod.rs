@@ -10,7 +10,6 @@ mod parallel;
 mod parquet;
 mod senteval;
 mod text;
-mod thrift;
 
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;

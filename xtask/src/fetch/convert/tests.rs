@@ -226,6 +226,16 @@ fn parquet_of_several_forms_is_read() {
         (include_bytes!("../../../tests/data/gzip_v2.parquet"), 1000),
         (include_bytes!("../../../tests/data/plain.parquet"), 200),
         (include_bytes!("../../../tests/data/small.parquet"), 60),
+        (include_bytes!("../../../tests/data/zstd.parquet"), 60),
+        (
+            include_bytes!("../../../tests/data/zstd_delta_v2.parquet"),
+            200,
+        ),
+        (include_bytes!("../../../tests/data/delta.parquet"), 60),
+        (
+            include_bytes!("../../../tests/data/delta_length.parquet"),
+            60,
+        ),
     ] {
         let place = Place::new(&[("x", bytes)]);
         let notes = place.take(PARQUET).unwrap();
@@ -259,18 +269,19 @@ fn parquet_of_several_forms_is_read() {
 }
 
 #[test]
-fn parquet_of_other_forms_is_refused_by_name() {
+fn parquet_that_cannot_be_read_is_refused_by_name() {
     for (bytes, said) in [
         (
-            &include_bytes!("../../../tests/data/zstd.parquet")[..],
-            "compression 6 is not read",
+            &include_bytes!("../../../tests/data/brotli.parquet")[..],
+            "brotli",
         ),
         (
-            include_bytes!("../../../tests/data/delta.parquet"),
-            "encoding 7 is not read",
+            include_bytes!("../../../tests/data/no_text.parquet"),
+            "column 'en' is not of text",
         ),
-        (b"PAR1 but not really", "does not end in PAR1"),
-        (b"\xff\xff\xff\x7fPAR1", "footer is longer than the file"),
+        (b"PAR1 but not really", "x: as Parquet: "),
+        (b"\xff\xff\xff\x7fPAR1", "x: as Parquet: "),
+        (b"", "x: as Parquet: "),
     ] {
         let error = Place::new(&[("x", bytes)])
             .take(PARQUET)
@@ -278,26 +289,46 @@ fn parquet_of_other_forms_is_refused_by_name() {
             .to_string();
         assert!(error.contains(said), "{error}");
     }
-    let place = Place::new(&[("x", include_bytes!("../../../tests/data/small.parquet"))]);
-    let error = place
-        .take(&PARQUET.replace("\"de\"", "\"fr\""))
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("no column 'fr'"), "{error}");
+    for (bytes, column, said) in [
+        (
+            &include_bytes!("../../../tests/data/small.parquet")[..],
+            "fr",
+            "no column 'fr'",
+        ),
+        (
+            include_bytes!("../../../tests/data/no_text.parquet"),
+            "element",
+            "column 'element' is not of text",
+        ),
+    ] {
+        let error = Place::new(&[("x", bytes)])
+            .take(&PARQUET.replace("\"en\"", &format!("{column:?}")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
-fn damaged_parquet_never_panics() {
-    let whole = include_bytes!("../../../tests/data/small.parquet");
-    let place = Place::new(&[("x", whole)]);
-    let mut refused = 0;
-    for i in 0..whole.len() {
-        let mut bytes = whole.to_vec();
-        bytes[i] ^= 0x55;
-        fs::write(&place.downloads["x"].0, bytes).unwrap();
-        refused += usize::from(place.take(PARQUET).is_err());
+fn damaged_parquet_is_an_error_or_read_and_never_aborts() {
+    for whole in [
+        &include_bytes!("../../../tests/data/small.parquet")[..],
+        include_bytes!("../../../tests/data/zstd.parquet"),
+        include_bytes!("../../../tests/data/delta.parquet"),
+        include_bytes!("../../../tests/data/delta_length.parquet"),
+    ] {
+        let place = Place::new(&[("x", whole)]);
+        let mut refused = 0;
+        for i in 0..whole.len() {
+            for flip in [0x55, 0x80] {
+                let mut bytes = whole.to_vec();
+                bytes[i] ^= flip;
+                fs::write(&place.downloads["x"].0, bytes).unwrap();
+                refused += usize::from(place.take(PARQUET).is_err());
+            }
+        }
+        assert!(refused > whole.len() / 8, "{refused} of {}", whole.len());
     }
-    assert!(refused > whole.len() / 8, "{refused} of {}", whole.len());
 }
 
 #[test]
