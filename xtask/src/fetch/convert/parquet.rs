@@ -18,7 +18,7 @@ use std::path::Path;
 const BATCH: usize = 4096;
 
 /// Writes one text for each of two columns (named by their last part), all files in order. Line
-/// breaks inside a value become spaces; a missing value is an empty line.
+/// breaks and NUL inside a value become spaces; a missing value is an empty line.
 ///
 /// # Errors
 ///
@@ -36,8 +36,8 @@ pub fn columns(
         for name in from {
             let path = work.input(name)?;
             read_column(&path, column, &mut |value| match value {
-                Some(text) if text.contains(['\n', '\r']) => {
-                    output.line(&text.replace(['\n', '\r'], " "))
+                Some(text) if text.contains(['\n', '\r', '\0']) => {
+                    output.line(&text.replace(['\n', '\r', '\0'], " "))
                 }
                 Some(text) => output.line(text),
                 None => {
