@@ -1,10 +1,17 @@
 //! Repository chores: `cargo xtask fetch-data`, `cargo xtask validate` and `cargo xtask bench`.
 
+// They panic where a stream is closed or full; `output` has what does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod fetch;
+mod output;
+mod repository;
 mod validate;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use output::{OutputError, tell};
 use std::process::ExitCode;
 
 /// Repository chores.
@@ -26,16 +33,66 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    match run() {
+        Ok(code) => code,
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        // Wrong usage, or the help that was asked for.
+        Err(usage) => {
+            let printed = usage.print();
+            if !usage.use_stderr() {
+                printed.map_err(OutputError::from)?;
+            }
+            return Ok(ExitCode::from(usage.exit_code() as u8));
+        }
+    };
+    match command {
         Command::FetchData(arguments) => fetch::run(&arguments),
         Command::Validate => validate::run(),
         Command::Bench(arguments) => bench::run(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    let error: Option<&OutputError> = error.downcast_ref();
+    error.is_some_and(OutputError::is_closed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_name_commands_that_there_are() {
+        let root = repository::root();
+        let docs = gensen_data::files::below(&root.join("docs"), |name| name.ends_with(".md"));
+        let mut pages: Vec<_> = docs.unwrap().into_iter().map(|(_, path)| path).collect();
+        pages.push(root.join("README.md"));
+        let mut found = 0;
+        for page in pages {
+            let text = gensen_data::text::read(&page).unwrap();
+            for line in text.replace("\\\n", " ").lines().map(str::trim) {
+                if !line.starts_with("cargo xtask ") {
+                    continue;
+                }
+                let command = line.split('#').next().unwrap();
+                let words = command.split_whitespace().skip(1);
+                if let Err(error) = Cli::try_parse_from(words) {
+                    panic!("{}: {line}\n{error}", page.display());
+                }
+                found += 1;
+            }
         }
+        assert!(found > 5, "{found} commands found");
     }
 }

@@ -145,6 +145,14 @@ pub enum LineFault {
     /// A label of held-out data that no training example has.
     #[error("label `{0}` does not occur in the training data")]
     UnseenLabel(String),
+    /// A row with more columns than the header line of its file.
+    #[error("{found} tab-separated columns where the header line has {width}")]
+    MoreColumns {
+        /// Columns found.
+        found: usize,
+        /// Columns of the header line.
+        width: usize,
+    },
     /// A label that is none of the three.
     #[error("label `{0}` is none of entailment, neutral, contradiction (or -, unlabelled)")]
     Label(String),

@@ -1,16 +1,35 @@
 //! Files and folders that are complete or absent.
 //!
 //! What is written goes to a scratch name beside its place, is synced to the disk and only then
-//! renamed, so that neither a crash nor a full disk leaves half of it under its own name.
+//! renamed, so that neither a crash nor a full disk leaves half of it under its own name. A program
+//! that is interrupted calls [`remove_all`]; what one leaves that was killed is removed when the
+//! same place is next written, or by [`remove_stale`].
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a place's name that its scratch name repeats: with what is put around them they fit the
+/// 255 bytes that file systems allow.
+const NAME_BYTES: usize = 200;
+
+/// The scratch files and folders of this process.
+static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    // Insertions and removals are whole, whatever panicked beside them.
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Something under a scratch name, which is removed unless [renamed](Scratch::rename_to).
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    /// Held to show other processes that this one still writes it.
+    _lock: Option<File>,
 }
 
 impl Scratch {
@@ -20,9 +39,7 @@ impl Scratch {
     ///
     /// If the folder around `place` cannot be made or written.
     pub fn folder(place: &Path) -> io::Result<Self> {
-        let scratch = Self::beside(place)?;
-        fs::create_dir(&scratch.path)?;
-        Ok(scratch)
+        Self::beside(place, |path| fs::create_dir(path))
     }
 
     /// A new, empty file beside `place`.
@@ -31,20 +48,28 @@ impl Scratch {
     ///
     /// If the folder around `place` cannot be made or written.
     pub fn file(place: &Path) -> io::Result<Self> {
-        let scratch = Self::beside(place)?;
-        File::create_new(&scratch.path)?;
-        Ok(scratch)
+        Self::beside(place, |path| File::create_new(path).map(drop))
     }
 
-    fn beside(place: &Path) -> io::Result<Self> {
+    fn beside(place: &Path, create: impl Fn(&Path) -> io::Result<()>) -> io::Result<Self> {
         let folder = parent(place);
         fs::create_dir_all(folder)?;
         let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let name = &name[..name.floor_char_boundary(NAME_BYTES)];
+        // What cannot be removed harms nobody.
+        let _ = remove_stale_of(folder, Some(name));
         let process = std::process::id();
+        let mut live = live();
         for number in 0..1000 {
             let path = folder.join(format!(".{name}.{process}-{number}.scratch"));
-            if fs::symlink_metadata(&path).is_err() {
-                return Ok(Self { path });
+            match create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    live.insert(path.clone());
+                    let _lock = lock(&path);
+                    return Ok(Self { path, _lock });
+                }
             }
         }
         Err(io::Error::new(
@@ -65,21 +90,111 @@ impl Scratch {
     /// If it cannot be synced or renamed; then it is removed.
     pub fn rename_to(self, place: &Path) -> io::Result<()> {
         sync(&self.path)?;
+        let mut live = live();
         fs::rename(&self.path, place)?;
-        sync_folder(parent(place))?;
-        std::mem::forget(self);
-        Ok(())
+        live.remove(&self.path);
+        drop(live);
+        sync_folder(parent(place))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Best effort: what is left under a scratch name harms nobody.
-        let _ = match fs::symlink_metadata(&self.path) {
-            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&self.path),
-            Ok(_) => fs::remove_file(&self.path),
-            Err(_) => Ok(()),
+        let mut live = live();
+        // It is no longer there if it was renamed.
+        if live.remove(&self.path) {
+            // Best effort: what is left under a scratch name harms nobody.
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+/// Removes what this process has under scratch names. From then on it can neither make nor rename
+/// anything of that kind: a thread that tries to waits for the end. Call it from a thread that
+/// handles a signal, and exit.
+pub fn remove_all() {
+    let live = live();
+    for path in &*live {
+        // Another thread may be writing to a folder while it is removed.
+        let _ = (0..10).find(|_| remove(path).is_ok());
+    }
+    std::mem::forget(live);
+}
+
+/// Removes from a folder, but not from those in it, what dead processes left under scratch names.
+///
+/// Where files cannot be locked (Windows, some network file systems), nothing is removed, since
+/// nothing tells the living from the dead.
+///
+/// # Errors
+///
+/// If the folder cannot be read.
+pub fn remove_stale(folder: &Path) -> io::Result<()> {
+    remove_stale_of(folder, None)
+}
+
+/// [`remove_stale`], of one place or of all.
+fn remove_stale_of(folder: &Path, name: Option<&str>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let found = entry.file_name();
+        let of_process = scratch_name(&found).filter(|(of, _)| name.is_none_or(|name| name == *of));
+        let Some((_, process)) = of_process else {
+            continue;
         };
+        let path = entry.path();
+        if is_stale(&path, process) {
+            let _ = remove(&path);
+        }
+    }
+    Ok(())
+}
+
+/// The place's name and the process in a scratch name.
+fn scratch_name(name: &OsStr) -> Option<(&str, u32)> {
+    let name = name.to_str()?.strip_prefix('.')?.strip_suffix(".scratch")?;
+    let (name, numbers) = name.rsplit_once('.')?;
+    let (process, number) = numbers.split_once('-')?;
+    number.parse::<u32>().ok()?;
+    Some((name, process.parse().ok()?))
+}
+
+/// Whether nobody writes it any more: its process is not one that runs here, and its lock is free.
+fn is_stale(path: &Path, process: u32) -> bool {
+    if process == std::process::id() {
+        // Of this process, or of an earlier one with the same number, as in containers.
+        if live().contains(path) {
+            return false;
+        }
+    } else if Path::new("/proc").join(process.to_string()).exists() {
+        return false;
+    }
+    cfg!(unix) && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// Marks a scratch file or folder as being written.
+fn lock(path: &Path) -> Option<File> {
+    if !cfg!(unix) {
+        // Where locks keep others from writing, they would keep this process from it too.
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    match file.try_lock() {
+        Ok(()) => Some(file),
+        // Not on every file system.
+        Err(TryLockError::Error(_) | TryLockError::WouldBlock) => None,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -106,6 +221,18 @@ pub fn write_file(
     fill(&mut file)?;
     file.flush()?;
     scratch.rename_to(place)
+}
+
+/// Moves a finished file to its place: synced, renamed, and the names in the folder synced.
+///
+/// # Errors
+///
+/// If it cannot be synced or renamed; then it stays where it is.
+pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
+    fs::create_dir_all(parent(place))?;
+    sync(finished)?;
+    fs::rename(finished, place)?;
+    sync_folder(parent(place))
 }
 
 /// The folder that `place` is in.
@@ -138,5 +265,93 @@ fn sync(path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// A process that is no longer there.
+    fn dead() -> u32 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .arg("--list")
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_dead_process_left_is_removed_when_its_place_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dead, own) = (dead(), std::process::id());
+        let left = |name: &str| fs::write(folder.path().join(name), "half").unwrap();
+        left(&format!(".a.{dead}-0.scratch"));
+        left(&format!(".a.{own}-7.scratch"));
+        left(&format!(".b.{dead}-0.scratch"));
+        left(&format!(".a.{dead}-x.scratch"));
+        left(".a.scratch");
+        fs::create_dir(folder.path().join(format!(".a.{dead}-1.scratch"))).unwrap();
+        fs::write(folder.path().join(format!(".a.{dead}-1.scratch/file")), "").unwrap();
+        let other = Scratch::file(&folder.path().join("a")).unwrap();
+        write_file(&folder.path().join("a"), |file| file.write_all(b"whole")).unwrap();
+        let other_name = other.path().file_name().unwrap().to_str().unwrap();
+        let mut expected = vec![
+            format!(".a.{dead}-x.scratch"),
+            ".a.scratch".into(),
+            format!(".b.{dead}-0.scratch"),
+            other_name.into(),
+            "a".into(),
+        ];
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+        remove_stale(folder.path()).unwrap();
+        expected.retain(|name| !name.starts_with(".b"));
+        assert_eq!(names(folder.path()), expected);
+        drop(other);
+        expected.retain(|name| !name.contains(&format!(".{own}-")));
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_another_process_still_writes_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        // In a container whose numbers mean nothing here: the lock alone shows that it lives.
+        let path = folder.path().join(format!(".a.{}-0.scratch", dead()));
+        fs::create_dir(&path).unwrap();
+        let held = lock(&path).unwrap();
+        drop(Scratch::folder(&folder.path().join("a")).unwrap());
+        assert!(path.exists());
+        drop(held);
+        drop(Scratch::folder(&folder.path().join("a")).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn names_as_long_as_the_system_allows_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(255), "é".repeat(127)] {
+            let place = folder.path().join(name);
+            let (one, two) = (
+                Scratch::file(&place).unwrap(),
+                Scratch::file(&place).unwrap(),
+            );
+            assert_ne!(one.path(), two.path());
+            one.rename_to(&place).unwrap();
+        }
+        assert_eq!(names(folder.path()).len(), 2);
     }
 }

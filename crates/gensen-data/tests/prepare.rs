@@ -260,6 +260,41 @@ fn nli_in_all_three_formats() {
 }
 
 #[test]
+fn labels_may_be_in_capitals() {
+    let corner = Corner::new();
+    corner.write("up.tsv", "a\tb\tENTAILMENT\nc\td\tNeutral\n");
+    let data = corner.one(&task("nli", "'up.tsv'")).unwrap();
+    assert_eq!(nli(&data.tasks[0].train).labels, [0, 1]);
+}
+
+#[test]
+fn a_row_longer_than_its_header_is_named_instead_of_read_by_wrong_columns() {
+    let corner = Corner::new();
+    corner.write(
+        "glue.tsv",
+        "sentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label\n\
+         \t\ta\tb\tneutral\tneutral\n\t\ta\tb\tcontradiction\tneutral\tcontradiction\n",
+    );
+    let error = corner.one(&task("nli", "'glue.tsv'")).unwrap_err();
+    let expected = "glue.tsv, line 3: 7 tab-separated columns where the header line has 6";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn zeros_after_gzip_are_passed_over_and_other_bytes_named() {
+    let corner = Corner::new();
+    let packed = gzip(b"a .\tb .\nc .\td .\n");
+    corner.write("junk.tsv.gz", [&packed[..], b"garbage\n"].concat());
+    let error = corner.one(&task("translation", "'junk.tsv.gz'"));
+    let error = error.unwrap_err();
+    let expected = "junk.tsv.gz: after the gzip data come bytes";
+    assert!(error.contains(expected), "{error}");
+    corner.write("zero.tsv.gz", [&packed[..], &[0; 512]].concat());
+    let data = corner.one(&task("translation", "'zero.tsv.gz'")).unwrap();
+    assert_eq!(pairs(&data).len(), 2);
+}
+
+#[test]
 fn nli_counts_for_the_vocabulary_only_when_asked_or_alone() {
     let corner = Corner::new();
     corner.write("a.tsv", "dog\tchien\n");
@@ -354,6 +389,37 @@ fn triples_never_cross_a_document() {
             data.source_vocabulary.words().skip(4).collect::<Vec<_>>(),
             [".", "b", "c", "h"]
         );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_loop_counts_each_document_once() {
+    let corner = Corner::new();
+    corner.write("docs/a.txt", "a b .\nc d .\ne f .\n");
+    corner.write("docs/deep/b.txt", "g .\nh .\ni .\n");
+    std::os::unix::fs::symlink(".", corner.path().join("docs/self")).unwrap();
+    std::os::unix::fs::symlink("..", corner.path().join("docs/deep/up")).unwrap();
+    let data = corner.one(&task("skip-thought", "'docs'")).unwrap();
+    assert_eq!(data.report.inputs[0].sentences, 6);
+}
+
+#[test]
+fn what_is_passed_over_in_a_folder_is_passed_over_in_a_tar() {
+    let corner = Corner::new();
+    for (name, text) in [
+        ("1.txt", "a .\nb .\nc .\n"),
+        ("._1.txt", "\0\x05"),
+        (".git/2.txt", "x .\ny .\nz .\n"),
+    ] {
+        corner.write(&format!("d/{name}"), text);
+    }
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_dir_all("./d", corner.path().join("d")).unwrap();
+    corner.write("d.tar", tar.into_inner().unwrap());
+    for train in ["'d'", "'d.tar'"] {
+        let data = corner.one(&task("skip-thought", train)).unwrap();
+        assert_eq!(data.report.inputs[0].sentences, 3, "{train}");
     }
 }
 

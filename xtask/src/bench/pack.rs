@@ -1,15 +1,19 @@
 //! `cargo xtask bench pack`: what `bench peers` needs on a machine without Rust and this repository.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use gensen_data::scratch::{self, Scratch};
 
-use super::programs::{Programs, root};
+use super::programs::Programs;
+use crate::output::say;
+use crate::repository::root;
 
 /// Our programs that are packed.
 const PROGRAMS: [&str; 5] = [
@@ -56,26 +60,33 @@ pub(super) fn run(pack: &Pack) -> Result<()> {
         bail!("{} exists already", folder.display());
     }
     let programs = Programs::build(&PROGRAMS, pack.features.as_deref())?;
-    let peers = folder.join("peers");
-    fs::create_dir_all(&peers).with_context(|| folder.display().to_string())?;
+    let scratch = Scratch::folder(folder).with_context(|| folder.display().to_string())?;
+    let inside = scratch.path();
+    let peers = inside.join("peers");
+    fs::create_dir(&peers).with_context(|| peers.display().to_string())?;
     for name in PROGRAMS {
-        copy(&programs.path(name), &folder.join(name))?;
+        copy(&programs.path(name), &inside.join(name))?;
     }
-    copy(&std::env::current_exe()?, &folder.join("xtask"))?;
-    copy(&root().join("configs").join(CONFIG), &folder.join(CONFIG))?;
+    copy(&std::env::current_exe()?, &inside.join("xtask"))?;
+    copy(&root().join("configs").join(CONFIG), &inside.join(CONFIG))?;
     for script in fs::read_dir(&programs.peers)? {
         let script = script?;
         if script.path().extension() == Some(OsStr::new("py")) {
             copy(&script.path(), &peers.join(script.file_name()))?;
         }
     }
-    fs::write(folder.join("README.md"), README)?;
+    scratch::write_file(&inside.join("README.md"), |file| {
+        file.write_all(README.as_bytes())
+    })?;
     let mut archive = name.to_owned();
     archive.push(".tar.gz");
     let archive = folder.with_file_name(archive);
-    compress(folder, name, &archive).with_context(|| archive.display().to_string())?;
-    println!("{}\n{}", folder.display(), archive.display());
-    Ok(())
+    scratch::write_file(&archive, |file| compress(inside, name, file))
+        .with_context(|| archive.display().to_string())?;
+    scratch
+        .rename_to(folder)
+        .with_context(|| folder.display().to_string())?;
+    Ok(say!("{}\n{}", folder.display(), archive.display())?)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -84,10 +95,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Writes `folder` under `name` into a compressed archive.
-fn compress(folder: &Path, name: &OsStr, archive: &Path) -> Result<()> {
-    let file = GzEncoder::new(File::create(archive)?, Compression::default());
-    let mut tar = tar::Builder::new(file);
+fn compress(folder: &Path, name: &OsStr, archive: &mut dyn Write) -> io::Result<()> {
+    let mut tar = tar::Builder::new(GzEncoder::new(archive, Compression::default()));
     tar.append_dir_all(name, folder)?;
-    tar.into_inner()?.finish()?.sync_all()?;
-    Ok(())
+    tar.into_inner()?.finish().map(drop)
 }

@@ -9,6 +9,7 @@ use clap::Args;
 use super::measurement::{HEAD, Measurement, measure, row};
 use super::pairs::{self, Pair};
 use super::programs::Programs;
+use crate::output::{say, tell};
 
 #[derive(Args)]
 pub(super) struct Peers {
@@ -75,7 +76,7 @@ impl Peers {
         let [for_ours, for_peer] = self.options();
         let mut rounds = Rounds::new();
         for round in 1..=self.rounds {
-            eprintln!("{}: round {round} of {}", pair.name, self.rounds);
+            tell!("{}: round {round} of {}", pair.name, self.rounds);
             let ours = measure(programs.command(pair.ours)?.args(&for_ours))?;
             let mut peer = measure(programs.peer(&self.python, pair.peer)?.args(&for_peer))?;
             for ours in ours {
@@ -108,17 +109,17 @@ fn torch_device(name: &str) -> &str {
 pub(super) fn run(peers: &Peers) -> Result<()> {
     let pairs = pairs::chosen(&peers.names);
     let programs = peers.programs(&pairs)?;
-    println!("{HEAD}");
+    say!("{HEAD}")?;
     let mut failed = Vec::new();
     for pair in pairs {
         match peers.rounds(&programs, pair) {
             Ok(rounds) => {
                 for (name, rounds) in &rounds {
-                    println!("| {} | {name} {}", pair.name, row(rounds));
+                    say!("| {} | {name} {}", pair.name, row(rounds))?;
                 }
             }
             Err(error) => {
-                eprintln!("{}: {error:#}", pair.name);
+                tell!("{}: {error:#}", pair.name);
                 failed.push(pair.name);
             }
         }

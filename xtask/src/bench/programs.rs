@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use gensen_data::scratch;
 
 use super::pairs::{ENCODE, Pair};
+use crate::repository::{cargo, root, run_whole};
 
 /// Our programs that are no examples.
 const BINARIES: [&str; 2] = ["gensen", "gensen-train"];
@@ -21,28 +23,11 @@ pub(super) struct Programs {
     encode: PathBuf,
 }
 
-/// The root of the repository.
-pub(super) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 impl Programs {
     /// Builds programs with the features of the whole workspace and these.
     pub(super) fn build(names: &[&str], features: Option<&str>) -> Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build
-            .current_dir(root())
-            .args(["build", "--release", "--workspace"]);
-        // `cargo xtask` sets these for itself; build scripts that watch them would run again.
-        for (name, _) in std::env::vars_os() {
-            let of_package = name.to_str().is_some_and(|name| {
-                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-            });
-            if of_package {
-                build.env_remove(name);
-            }
-        }
+        let mut build = cargo();
+        build.args(["build", "--release", "--workspace"]);
         for name in names {
             let kind = if BINARIES.contains(name) {
                 "--bin"
@@ -80,7 +65,10 @@ impl Programs {
         let sentence = self.encode.join("sentence.txt");
         if pairs.iter().any(|pair| pair.encodes()) && !sentence.is_file() {
             run_whole(&mut self.command(&["encode_speed", "make", ENCODE])?)?;
-            std::fs::write(&sentence, "word4 word5 word6 word7 word8\n")?;
+            scratch::write_file(&sentence, |file| {
+                writeln!(file, "word4 word5 word6 word7 word8")
+            })
+            .with_context(|| sentence.display().to_string())?;
         }
         Ok(())
     }
@@ -118,14 +106,4 @@ impl Programs {
             None => argument.into(),
         }
     }
-}
-
-fn run_whole(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-    if !status.success() {
-        bail!("{command:?}: {status}");
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@
 
 use super::convert::Step;
 use super::error::{FetchError, Result, at};
+use gensen_data::text;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -14,6 +15,7 @@ use std::path::{Component, Path};
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     /// Names for several sets at once.
+    #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
     /// What a person asks for.
     #[serde(rename = "set")]
@@ -69,7 +71,11 @@ pub struct RemoteFile {
 
 /// An address; a mirror that serves other bytes (packed anew) states its own size and sum.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected an address, or { url, size, sha256 } of one that serves other bytes"
+)]
 pub enum Source {
     Same(String),
     Other {
@@ -162,7 +168,7 @@ impl Catalogue {
     ///
     /// When it cannot be read, holds an unknown key, or names something it does not define.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::parse(&std::fs::read_to_string(path).map_err(at(path))?, path)
+        Self::parse(&text::read(path).map_err(at(path))?, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
@@ -176,6 +182,11 @@ impl Catalogue {
     }
 
     fn check(&self) -> Result<(), String> {
+        for DataSet { name, .. } in &self.sets {
+            if !is_inside(name) || name.contains('/') || name.starts_with('.') {
+                return Err(format!("the set's name '{name}' cannot be a file's"));
+            }
+        }
         let mut names = BTreeSet::new();
         for name in self
             .sets
@@ -430,6 +441,8 @@ mod tests {
             ("size = 3", "sha256 = \"12\"", "not a sum"),
             ("\"http://one/x\"", "\"ftp://one/x\"", "not an HTTP"),
             ("name = \"b\"", "name = \"a\"", "twice"),
+            ("name = \"b\"", "name = \"../b\"", "cannot be a file's"),
+            ("size = 4", "bytes = 4", "{ url, size, sha256 }"),
         ] {
             let error = parse(&SMALL.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

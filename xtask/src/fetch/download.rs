@@ -5,8 +5,10 @@ use super::error::{Fault, FetchError, Result, at};
 use super::http::{Answer, Client, Have};
 use super::ledger::Ledger;
 use super::progress::Progress;
-use super::store::{Store, create_parent, sync_parent, write_whole};
-use super::verify::{compare, html_page, sum_file};
+use super::store::{Store, create_parent, write_toml};
+use super::verify::{compare, html_page, is_lfs_pointer, sum_file};
+use crate::output::tell;
+use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -74,7 +76,7 @@ impl From<FetchError> for Failure {
 
 impl<'a> Downloader<'a> {
     pub fn new(store: &'a Store, options: Options) -> Result<Self> {
-        let client = Client::new(options.patience);
+        let client = Client::new(options.patience)?;
         Ok(Self {
             store,
             client,
@@ -100,7 +102,7 @@ impl<'a> Downloader<'a> {
             if let Some(address) = self.recognise(&path, &addresses)? {
                 return Ok((path, address));
             }
-            eprintln!(
+            tell!(
                 "{}: the copy at {} is not the file expected; fetching it again",
                 file.name,
                 path.display()
@@ -122,7 +124,7 @@ impl<'a> Downloader<'a> {
                 Ok(()) => return Ok((path, address.url)),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Address(fault)) => {
-                    eprintln!("{}: {fault}", address.url);
+                    tell!("{}: {fault}", address.url);
                     tried.push((address.url, fault));
                 }
             }
@@ -163,11 +165,7 @@ impl<'a> Downloader<'a> {
             forget(&partial)?;
             return Err(fault.into());
         }
-        let file = File::open(&partial).map_err(at(&partial))?;
-        file.sync_all().map_err(at(&partial))?;
-        create_parent(path)?;
-        fs::rename(&partial, path).map_err(at(path))?;
-        sync_parent(path);
+        scratch::publish(&partial, path).map_err(at(path))?;
         forget(&partial)?;
         Ok(())
     }
@@ -198,7 +196,7 @@ impl<'a> Downloader<'a> {
             if idle >= RETRIES {
                 return Err(fault.into());
             }
-            eprintln!("{}: {fault}; trying again", address.url);
+            tell!("{}: {fault}; trying again", address.url);
             std::thread::sleep(self.options.patience.min(Duration::from_secs(1)) * (1 << idle) / 2);
         }
     }
@@ -295,15 +293,20 @@ impl<'a> Downloader<'a> {
             if (page.is_some() || called_so) && !name.ends_with(".html") {
                 return Err(Fault::HtmlPage(page.flatten()).into());
             }
+            if is_lfs_pointer(&start) {
+                return Err(Fault::LfsPointer.into());
+            }
+            // Where the connection breaks off, it would look as if the file ended there.
+            let vouched = address.expected.size.is_some() || address.expected.sum().is_some();
+            if !answer.says_its_end && !vouched {
+                return Err(Fault::NoEnd.into());
+            }
             let origin = Origin {
                 url: address.url.clone(),
                 validator: answer.validator.take(),
                 sum: address.expected.sum().map(str::to_owned),
             };
-            write_whole(
-                &origin_path(partial),
-                toml::to_string(&origin).unwrap_or_default().as_bytes(),
-            )?;
+            write_toml(&origin_path(partial), &origin)?;
             File::create(partial).map_err(full)?
         } else {
             File::options().append(true).open(partial).map_err(full)?
@@ -331,7 +334,7 @@ impl<'a> Downloader<'a> {
                 .map_or_else(|| answer.body.read(&mut buffer), Err)
             {
                 Ok(0) => break,
-                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Ok(count) => &buffer[..count],
                 Err(error) => {
                     return Err(match answer.total {
                         Some(expected) if error.kind() == std::io::ErrorKind::UnexpectedEof => {

@@ -11,6 +11,14 @@ pub enum Fault {
     Status(u16),
     #[error("a page of HTML came in place of the file{}", .0.as_ref().map(|title| format!(" (\"{title}\")")).unwrap_or_default())]
     HtmlPage(Option<String>),
+    #[error(
+        "a Git LFS pointer came in place of the file; the address of the file itself is another one (on GitHub, below media.githubusercontent.com/media/)"
+    )]
+    LfsPointer,
+    #[error(
+        "the server does not say where the file ends, and the catalogue states neither size nor sum: whether it is whole cannot be told"
+    )]
+    NoEnd,
     #[error("the server sent the file with content encoding '{0}', which was not asked for")]
     Encoded(String),
     #[error("the redirects do not end")]
@@ -84,6 +92,8 @@ pub enum FetchError {
     },
     #[error("{path}: {problem}")]
     Input { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Data(#[from] gensen_data::error::DataError),
     #[error("set '{set}': {}", .routes.join("\n  next route: "))]
     Routes { set: String, routes: Vec<String> },
 }

@@ -1,7 +1,8 @@
 //! One HTTP request: where it went, and what it asked for of a file that is partly there.
 
-use super::error::Fault;
+use super::error::{Fault, FetchError, Result, at};
 use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 use ureq::http::{HeaderMap, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -19,6 +20,8 @@ pub struct Answer {
     /// What tells this version of the file from another: an entity tag or a date.
     pub validator: Option<String>,
     pub is_html: bool,
+    /// Whether the server says where its answer ends, so that a broken one is told from a whole.
+    pub says_its_end: bool,
     pub body: Box<dyn Read>,
 }
 
@@ -33,17 +36,24 @@ impl Client {
     ///
     /// The environment's `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are respected;
     /// `SSL_CERT_FILE` replaces the built-in certificate authorities.
-    pub fn new(patience: Duration) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When `SSL_CERT_FILE` cannot be read or holds no certificate.
+    pub fn new(patience: Duration) -> Result<Self> {
         let mut tls = TlsConfig::builder();
-        if let Some(path) = std::env::var_os("SSL_CERT_FILE")
-            && let Ok(pem) = std::fs::read(path)
-        {
+        if let Some(path) = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from) {
+            let pem = std::fs::read(&path).map_err(at(&path))?;
             let authorities: Vec<_> = parse_pem(&pem)
                 .filter_map(|item| match item {
                     Ok(PemItem::Certificate(certificate)) => Some(certificate),
                     _ => None,
                 })
                 .collect();
+            if authorities.is_empty() {
+                let problem = "no certificate in it (SSL_CERT_FILE names it)".into();
+                return Err(FetchError::Input { path, problem });
+            }
             tls = tls.root_certs(RootCerts::new_with_certs(&authorities));
         }
         let config = ureq::Agent::config_builder()
@@ -57,9 +67,9 @@ impl Client {
             .timeout_recv_response(Some(patience))
             .timeout_per_read(Some(patience))
             .build();
-        Self {
+        Ok(Self {
             agent: config.new_agent(),
-        }
+        })
     }
 
     /// Asks for a file, or for the rest of it.
@@ -96,6 +106,7 @@ impl Client {
                 total,
                 validator: None,
                 is_html: false,
+                says_its_end: true,
                 body,
             });
         }
@@ -109,6 +120,8 @@ impl Client {
                 .to_ascii_lowercase()
                 .starts_with("text/html")
         });
+        let says_its_end = headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING);
         // A weak tag does not promise the same bytes.
         let validator = text(headers, header::ETAG)
             .filter(|tag| !tag.starts_with("W/"))
@@ -126,6 +139,7 @@ impl Client {
             total,
             validator,
             is_html,
+            says_its_end,
             body,
         })
     }

@@ -17,11 +17,13 @@ mod store;
 mod unpack;
 mod verify;
 
-use anyhow::{Result, bail};
+use crate::output::{OutputError, print, say, tell};
+use anyhow::{Context, Result, bail};
 use catalogue::{Catalogue, DataSet, Listing, RemoteFile, Route, Source, is_inside};
 use convert::Workplace;
 use download::{Downloader, Options};
 use error::FetchError;
+use gensen_data::scratch::{self, Scratch};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ use std::time::Duration;
 use store::{Stamp, Store};
 
 /// Part of every set's definition: a change of the conversions makes every set anew.
-const CONVERSIONS: u32 = 1;
+const CONVERSIONS: u32 = 2;
 
 /// Arguments of `cargo xtask fetch-data`.
 #[derive(clap::Args)]
@@ -66,6 +68,9 @@ fn parse_patience(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The exit status of a program that a signal ended (128 and SIGINT's number).
+const INTERRUPTED: i32 = 130;
+
 /// Brings the sets, one after another; goes on with the next when one cannot be had.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let catalogue = match &arguments.catalogue {
@@ -73,9 +78,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         None => Catalogue::built_in()?,
     };
     if arguments.list {
-        print!("{}", list::table(&catalogue));
-        return Ok(());
+        return Ok(print(format_args!("{}", list::table(&catalogue)))?);
     }
+    ctrlc::set_handler(|| {
+        // Parts of downloads stay: the next call goes on with them.
+        scratch::remove_all();
+        std::process::exit(INTERRUPTED);
+    })
+    .context("signals cannot be handled")?;
     let sets = catalogue.select(&arguments.sets)?;
     let store = Store::open(&arguments.dir)?;
     let options = Options {
@@ -88,6 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         store: &store,
         downloader: Downloader::new(&store, options)?,
         definitions: HashMap::new(),
+        said: Ok(()),
     };
     let mut failed = BTreeMap::new();
     for set in sets {
@@ -111,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     if failed.is_empty() {
-        return Ok(());
+        return Ok(fetcher.said?);
     }
     bail!(
         "{}",
@@ -125,6 +136,8 @@ struct Fetcher<'a> {
     downloader: Downloader<'a>,
     /// Definitions of the sets that were seen, for those that need them.
     definitions: HashMap<String, String>,
+    /// Whether standard output could be written. Data are brought all the same.
+    said: Result<(), OutputError>,
 }
 
 impl Fetcher<'_> {
@@ -133,28 +146,25 @@ impl Fetcher<'_> {
         self.definitions
             .insert(set.name.clone(), definition.clone());
         if let Some(stamp) = self.store.finished(&set.name, &definition) {
-            println!(
+            self.say(&format!(
                 "{}: already complete ({}); nothing to do",
                 set.name,
                 summary(&stamp)
-            );
+            ));
             return Ok(());
         }
         let mut reasons = Vec::new();
         for route in &set.routes {
             match self.follow(set, route) {
-                Ok(notes) => {
-                    let stamp = self.store.publish(&set.name, &definition)?;
-                    notes
-                        .iter()
-                        .for_each(|note| println!("{}: {note}", set.name));
-                    println!("{}: done ({})", set.name, summary(&stamp));
+                Ok((stage, notes)) => {
+                    let stamp = self.store.publish(stage, &set.name, &definition)?;
+                    for note in notes {
+                        self.say(&format!("{}: {note}", set.name));
+                    }
+                    self.say(&format!("{}: done ({})", set.name, summary(&stamp)));
                     for (path, size) in &stamp.files {
-                        println!(
-                            "  {} ({})",
-                            self.store.root().join(path).display(),
-                            list::bytes(*size)
-                        );
+                        let path = self.store.root().join(path);
+                        self.say(&format!("  {} ({})", path.display(), list::bytes(*size)));
                     }
                     return Ok(());
                 }
@@ -168,9 +178,24 @@ impl Fetcher<'_> {
         })
     }
 
+    /// A line on standard output, unless that has failed before.
+    fn say(&mut self, line: &str) {
+        if self.said.is_ok() {
+            self.said = say!("{line}");
+        }
+    }
+
     /// A hash of everything that decides what a set consists of.
     fn definition(&self, set: &DataSet) -> String {
-        let names: Vec<&String> = set.routes.iter().flat_map(|route| &route.files).collect();
+        let DataSet {
+            name: _,
+            about: _,
+            licence: _,
+            size: _,
+            needs,
+            routes,
+        } = set;
+        let names: Vec<&String> = routes.iter().flat_map(|route| &route.files).collect();
         let files: Vec<&RemoteFile> = self
             .catalogue
             .files
@@ -186,24 +211,33 @@ impl Fetcher<'_> {
         // Addresses move; only what the files are counts.
         let sums: Vec<_> = files
             .iter()
-            .map(|file| (&file.name, file.size, &file.sha256, &file.git_blob))
+            .map(|file| {
+                let RemoteFile {
+                    name,
+                    urls: _,
+                    size,
+                    sha256,
+                    git_blob,
+                } = file;
+                (name, size, sha256, git_blob)
+            })
             .collect();
-        let needs: Vec<_> = set
-            .needs
+        let needs: Vec<_> = needs
             .iter()
             .map(|name| self.definitions.get(name))
             .collect();
         verify::sha256(
-            format!(
-                "{CONVERSIONS} {:?} {sums:?} {listings:?} {needs:?}",
-                set.routes
-            )
-            .as_bytes(),
+            format!("{CONVERSIONS} {routes:?} {sums:?} {listings:?} {needs:?}").as_bytes(),
         )
     }
 
-    /// Downloads what a route names and takes its steps. Returns notes on the text.
-    fn follow(&mut self, set: &DataSet, route: &Route) -> Result<Vec<String>, FetchError> {
+    /// Downloads what a route names and takes its steps. Returns where they wrote, and notes on
+    /// the text.
+    fn follow(
+        &mut self,
+        set: &DataSet,
+        route: &Route,
+    ) -> Result<(Scratch, Vec<String>), FetchError> {
         let mut downloads = HashMap::new();
         for name in &route.files {
             let brought = match self.catalogue.files.iter().find(|file| &file.name == name) {
@@ -215,15 +249,16 @@ impl Fetcher<'_> {
         let stage = self.store.stage(&set.name)?;
         let work = Workplace {
             root: self.store.root(),
-            stage: &stage,
+            stage: stage.path(),
             downloads,
             notes: RefCell::default(),
         };
-        eprintln!("{}: everything is there; converting", set.name);
+        tell!("{}: everything is there; converting", set.name);
         for step in &route.steps {
             work.take(step)?;
         }
-        Ok(work.notes.into_inner())
+        let notes = work.notes.into_inner();
+        Ok((stage, notes))
     }
 
     /// Brings the files a server lists, into a folder named after the list.
@@ -248,7 +283,7 @@ impl Fetcher<'_> {
         let (path, url) = self
             .downloader
             .bring(&remote(format!("{name}.list"), listing.list.clone()))?;
-        let text = std::fs::read_to_string(&path).map_err(error::at(&path))?;
+        let text = gensen_data::text::read(&path).map_err(error::at(&path))?;
         let first = listing.first.unwrap_or(usize::MAX);
         let lines = text
             .lines()

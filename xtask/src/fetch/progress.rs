@@ -1,6 +1,7 @@
 //! Progress on a terminal; silence when the output goes elsewhere.
 
 use super::list::bytes;
+use crate::output::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -18,7 +19,7 @@ impl Progress {
         if !std::io::stderr().is_terminal()
             && let Some(total) = total.filter(|&total| total > LARGE)
         {
-            eprintln!(
+            tell!(
                 "{name}: fetching {} of {}",
                 bytes(total.saturating_sub(from)),
                 bytes(total)

@@ -2,12 +2,14 @@
 //!
 //! - `downloads/` verified files as the servers sent them; may be deleted at any time,
 //! - `partial/` unfinished downloads, which the next call goes on with,
-//! - `stage/SET/` what the steps of a set have written so far,
+//! - `stage/` what the steps of a set have written so far, under a scratch name,
 //! - `done/SET.toml` written last: which files the set consists of,
 //! - `sums.txt` the SHA-256 of every download.
 
 use super::error::{Result, at};
-use gensen_data::scratch;
+use crate::output::tell;
+use gensen_data::scratch::{self, Scratch};
+use gensen_data::{files, text};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -29,15 +31,21 @@ pub struct Stamp {
 }
 
 impl Store {
-    /// Opens a data folder; made if it is not there. Waits for another call that uses it.
+    /// Opens a data folder; made if it is not there. Waits for another call that uses it, and
+    /// removes what calls that were killed left unfinished, parts of downloads excepted.
     pub fn open(root: &Path) -> Result<Self> {
-        let scratch = root.join(".fetch");
-        fs::create_dir_all(&scratch).map_err(at(&scratch))?;
-        let path = scratch.join("lock");
+        let area = root.join(".fetch");
+        fs::create_dir_all(&area).map_err(at(&area))?;
+        let path = area.join("lock");
         let lock = File::create(&path).map_err(at(&path))?;
         if lock.try_lock().is_err() {
-            eprintln!("waiting for another call that uses {}", root.display());
+            tell!("waiting for another call that uses {}", root.display());
             lock.lock().map_err(at(&path))?;
+        }
+        // Nobody else is at work here, so all of it is left over.
+        remove_dir(&area.join("stage"))?;
+        for folder in ["done", "partial"] {
+            remove_stale(&area.join(folder))?;
         }
         Ok(Self {
             root: root.into(),
@@ -67,17 +75,16 @@ impl Store {
         self.root.join(".fetch/done").join(format!("{set}.toml"))
     }
 
-    /// An empty folder for the steps of a set to write into.
-    pub fn stage(&self, set: &str) -> Result<PathBuf> {
+    /// An empty folder for the steps of a set to write into, removed unless it is
+    /// [published](Store::publish).
+    pub fn stage(&self, set: &str) -> Result<Scratch> {
         let path = self.root.join(".fetch/stage").join(set);
-        remove_dir(&path)?;
-        fs::create_dir_all(&path).map_err(at(&path))?;
-        Ok(path)
+        Scratch::folder(&path).map_err(at(&path))
     }
 
     /// The stamp of a set that is complete and made in that way, if it is.
     pub fn finished(&self, set: &str, definition: &str) -> Option<Stamp> {
-        let text = fs::read_to_string(self.stamp_path(set)).ok()?;
+        let text = text::read(self.stamp_path(set)).ok()?;
         let stamp: Stamp = toml::from_str(&text).ok()?;
         let whole = stamp.definition == definition
             && stamp.files.iter().all(|(path, size)| {
@@ -88,28 +95,19 @@ impl Store {
     }
 
     /// Moves what the steps wrote to its place, `tmp/` excepted, and stamps the set.
-    pub fn publish(&self, set: &str, definition: &str) -> Result<Stamp> {
-        let stage = self.root.join(".fetch/stage").join(set);
-        let mut files = Vec::new();
-        list_files(&stage, "", &mut files)?;
-        files.retain(|path| !path.starts_with("tmp/"));
+    pub fn publish(&self, stage: Scratch, set: &str, definition: &str) -> Result<Stamp> {
+        let files = files::below(stage.path(), |path| !path.starts_with("tmp/"))?;
         let mut stamp = Stamp {
             definition: definition.to_owned(),
             files: Vec::new(),
         };
-        for path in files {
-            let (from, to) = (stage.join(&path), self.root.join(&path));
-            let file = File::open(&from).map_err(at(&from))?;
-            file.sync_all().map_err(at(&from))?;
-            let size = file.metadata().map_err(at(&from))?.len();
-            create_parent(&to)?;
-            fs::rename(&from, &to).map_err(at(&to))?;
-            sync_parent(&to);
+        for (path, from) in files {
+            let to = self.root.join(&path);
+            let size = fs::metadata(&from).map_err(at(&from))?.len();
+            scratch::publish(&from, &to).map_err(at(&to))?;
             stamp.files.push((path, size));
         }
-        let text = toml::to_string(&stamp).unwrap_or_default();
-        write_whole(&self.stamp_path(set), text.as_bytes())?;
-        remove_dir(&stage)?;
+        write_toml(&self.stamp_path(set), &stamp)?;
         Ok(stamp)
     }
 }
@@ -121,17 +119,16 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-fn list_files(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
-    let mut entries = fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(at(folder))?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            list_files(&entry.path(), &format!("{name}/"), files)?;
-        } else {
-            files.push(name);
+/// Removes what is left under scratch names in a folder and those in it, if it is there.
+fn remove_stale(folder: &Path) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    scratch::remove_stale(folder).map_err(at(folder))?;
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
+        let entry = entry.map_err(at(folder))?;
+        if entry.file_type().map_err(at(folder))?.is_dir() {
+            remove_stale(&entry.path())?;
         }
     }
     Ok(())
@@ -145,15 +142,12 @@ pub fn create_parent(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a rename last through a power cut, where the system lets a folder be synced.
-pub fn sync_parent(path: &Path) {
-    if let Some(folder) = path.parent().and_then(|parent| File::open(parent).ok()) {
-        // Not every file system can; the rename itself is atomic all the same.
-        let _ = folder.sync_all();
-    }
-}
-
-/// Writes a small file so that it is there whole or not at all.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    scratch::write_file(path, |file| file.write_all(bytes)).map_err(at(path))
+/// Writes a small record so that it is there whole or not at all.
+pub fn write_toml(path: &Path, record: &impl Serialize) -> Result<()> {
+    #[allow(
+        clippy::expect_used,
+        reason = "records are tables of strings, numbers and lists, which TOML can say"
+    )]
+    let text = toml::to_string(record).expect("a record is a table");
+    scratch::write_file(path, |file| file.write_all(text.as_bytes())).map_err(at(path))
 }

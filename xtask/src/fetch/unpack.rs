@@ -7,7 +7,8 @@
 use super::catalogue::is_inside;
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;
-use flate2::read::MultiGzDecoder;
+use gensen_data::files::is_hidden;
+use gensen_data::gzip;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -23,7 +24,11 @@ const SMALL: u64 = 64 << 20;
 
 /// An entry to take from an archive, and the path below the target folder it gets.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected the end of an entry's path, or { from, to }"
+)]
 pub enum Keep {
     /// The last parts of the entry's path; it keeps its file name. With a `/` at the end, a whole
     /// folder, which keeps its name.
@@ -47,6 +52,10 @@ impl Keep {
                 Some(below) => below,
                 None => entry.split_once(&format!("/{pattern}"))?.1,
             };
+            // What systems leave in folders for themselves.
+            if is_hidden(below) {
+                return None;
+            }
             let name = match self {
                 Keep::AsNamed(_) => folder.rsplit('/').next()?,
                 Keep::Renamed { to, .. } => to.trim_end_matches('/'),
@@ -107,7 +116,7 @@ impl Archive<'_> {
         };
         match start.get(..count) {
             Some([b'P', b'K', ..]) => taker.zip(file)?,
-            Some([0x1f, 0x8b, ..]) => taker.tar(MultiGzDecoder::new(BufReader::new(file)))?,
+            Some([0x1f, 0x8b, ..]) => taker.tar(gzip::unpack(BufReader::new(file)))?,
             _ => taker.tar(BufReader::new(file))?,
         }
         taker.finish()
@@ -122,7 +131,7 @@ impl Archive<'_> {
             .unwrap_or_else(|| size.saturating_mul(MAX_RATIO).max(SMALL));
         copy(
             self,
-            &mut MultiGzDecoder::new(BufReader::new(file)),
+            &mut gzip::unpack(BufReader::new(file)),
             target,
             &mut left,
         )
@@ -186,6 +195,8 @@ impl Taker<'_> {
                 self.take(&name, &mut entry)?;
             }
         }
+        // To the end of the file: the last bytes tell whether it is whole.
+        io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
         Ok(())
     }
 
@@ -305,8 +316,7 @@ fn copy(
         *left = left.checked_sub(count as u64).ok_or_else(|| {
             archive.fault("more comes out of it than may: a decompression bomb, or a limit too low in the catalogue")
         })?;
-        file.write_all(buffer.get(..count).unwrap_or_default())
-            .map_err(at(target))?;
+        file.write_all(&buffer[..count]).map_err(at(target))?;
     }
     file.flush().map_err(at(target))
 }

@@ -29,7 +29,7 @@ pub fn sum_file(path: &Path) -> Result<Found> {
         if count == 0 {
             break;
         }
-        let bytes = buffer.get(..count).unwrap_or_default();
+        let bytes = &buffer[..count];
         sha256.update(bytes);
         // Only the small files of git repositories are known by it.
         if size <= 1 << 30 {
@@ -77,6 +77,11 @@ pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Whether the first bytes of a body are those of a Git LFS pointer.
+pub fn is_lfs_pointer(start: &[u8]) -> bool {
+    start.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 
 /// Whether the first bytes of a body are a web page's; then also its title.

@@ -199,6 +199,52 @@ fn a_truncated_body_is_refused() {
 }
 
 #[test]
+fn a_file_whose_end_nobody_states_is_refused() {
+    let endless = || Reply {
+        no_length: true,
+        ..Reply::ok(content(3000))
+    };
+    let server = Server::start(move |_, _| endless());
+    let url = server.url("/file");
+    let place = Place::new(std::slice::from_ref(&url), "");
+    let call = place.call(&["x"]);
+    place.refused(
+        &call,
+        &[&url, "the server does not say where the file ends"],
+    );
+    assert_eq!(place.downloads(), 0);
+    for known in ["size = 3000", &sha256(&content(3000))] {
+        let place = Place::new(std::slice::from_ref(&url), known);
+        place.call(&["x"]).succeeded();
+    }
+    // In chunks the end is stated.
+    let server = Server::start(|_, _| {
+        let reply = Reply::ok("4\r\ntext\r\n0\r\n\r\n");
+        Reply {
+            no_length: true,
+            ..reply.header("Transfer-Encoding", "chunked")
+        }
+    });
+    let place = Place::new(&[server.url("/file")], "");
+    place.call(&["x"]).succeeded();
+    assert_eq!(std::fs::read(place.path("x/file")).unwrap(), b"text");
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_refused_by_name() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5000\n";
+    let server = Server::start(move |_, _| Reply::ok(pointer));
+    let url = server.url("/file");
+    let place = Place::new(std::slice::from_ref(&url), "");
+    let call = place.call(&["x"]);
+    place.refused(
+        &call,
+        &[&url, "a Git LFS pointer came in place of the file"],
+    );
+    assert_eq!(place.downloads(), 0);
+}
+
+#[test]
 fn a_body_shorter_than_the_catalogue_says_is_refused() {
     let server = Server::start(|_, _| Reply {
         no_length: true,

@@ -5,6 +5,7 @@
 mod archives;
 mod downloads;
 mod server;
+mod streams;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,6 +1,5 @@
 //! Folders and tars of documents.
 
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,13 +7,12 @@ use super::blocks::{Block, LineReader};
 use super::glob::Filter;
 use super::origin::{Origin, unpacked};
 use crate::error::DataError;
+use crate::files;
 
 /// The files of a folder and its subfolders that the filter takes, in the byte order of their
-/// names. Names that begin with a dot are passed over.
+/// names, each once ([`files::below`]).
 pub(super) fn files(folder: &Path, filter: &Filter) -> Result<Vec<PathBuf>, DataError> {
-    let mut found = Vec::new();
-    collect(folder, "", filter, &mut found)?;
-    found.sort();
+    let found = files::below(folder, |name| filter.takes(name))?;
     if found.is_empty() {
         return Err(DataError::NoExamples {
             input: folder.display().to_string(),
@@ -22,28 +20,6 @@ pub(super) fn files(folder: &Path, filter: &Filter) -> Result<Vec<PathBuf>, Data
         });
     }
     Ok(found.into_iter().map(|(_, path)| path).collect())
-}
-
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    filter: &Filter,
-    found: &mut Vec<(String, PathBuf)>,
-) -> Result<(), DataError> {
-    for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
-        let path = entry.map_err(DataError::io(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') {
-            continue;
-        }
-        let name = format!("{prefix}{name}");
-        if path.is_dir() {
-            collect(&path, &format!("{name}/"), filter, found)?;
-        } else if filter.takes(&name) {
-            found.push((name, path));
-        }
-    }
-    Ok(())
 }
 
 /// Hands out the blocks of one document; `false` once `emit` says stop.
@@ -76,7 +52,8 @@ pub(super) fn read_tar(
     for entry in archive.entries().map_err(io())? {
         let entry = entry.map_err(io())?;
         let name = entry.path().map_err(io())?.to_string_lossy().into_owned();
-        if !entry.header().entry_type().is_file() || !filter.takes(&name) {
+        let is_file = entry.header().entry_type().is_file();
+        if !is_file || files::is_hidden(&name) || !filter.takes(&name) {
             continue;
         }
         documents += 1;

@@ -14,6 +14,8 @@ pub(crate) enum Columns {
         label: usize,
         sentences: [usize; 2],
         parses: [usize; 2],
+        /// Columns of the header line.
+        width: usize,
     },
     /// In a JSON object a line.
     Json,
@@ -54,6 +56,7 @@ impl Columns {
             label: place("gold_label")?,
             sentences: [place("sentence1")?, place("sentence2")?],
             parses: [place("sentence1_parse")?, place("sentence2_parse")?],
+            width: header.split('\t').count(),
         })
     }
 
@@ -74,7 +77,15 @@ impl Columns {
                 label,
                 sentences,
                 parses,
-            } => (label, sentences, Some(parses)),
+                width,
+            } => {
+                // A row that is longer than its header says nothing about which column is which.
+                let found = 1 + memchr::memchr_iter(b'\t', line.as_bytes()).count();
+                if found > width {
+                    return Err(LineFault::MoreColumns { found, width });
+                }
+                (label, sentences, Some(parses))
+            }
         };
         let needed = [label]
             .into_iter()
@@ -102,15 +113,23 @@ impl Columns {
 /// Columns beyond these are ignored (MultiNLI has 15).
 const MAX_COLUMNS: usize = 32;
 
-/// 0 = entailment, 1 = neutral, 2 = contradiction; `None` for `-`, the mark of a pair whose
-/// annotators did not agree.
-pub(crate) fn parse_label(label: &str) -> Result<Option<u8>, LineFault> {
-    match label.trim() {
-        "entailment" => Ok(Some(0)),
-        "neutral" => Ok(Some(1)),
-        "contradiction" => Ok(Some(2)),
-        "-" => Ok(None),
-        other => Err(LineFault::Label(other.chars().take(40).collect())),
+/// The labels of natural language inference, by their numbers.
+pub const LABELS: [&str; 3] = ["entailment", "neutral", "contradiction"];
+
+/// The number of a label, in capitals or small letters: its place in [`LABELS`]; `None` for `-`,
+/// the mark of a pair whose annotators did not agree.
+///
+/// # Errors
+/// [`LineFault::Label`].
+pub fn parse_label(label: &str) -> Result<Option<u8>, LineFault> {
+    let label = label.trim();
+    match LABELS
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(label))
+    {
+        Some(number) => Ok(Some(number as u8)),
+        None if label == "-" => Ok(None),
+        None => Err(LineFault::Label(label.chars().take(40).collect())),
     }
 }
 
@@ -136,6 +155,12 @@ mod tests {
                 found: 4,
                 expected: 7
             }
+        );
+        let long = "neutral\tb1\tb2\tp1\tp2\ta dog\ta cat\t7\tneutral";
+        let (found, width) = (9, 8);
+        assert_eq!(
+            columns.row(long),
+            Err(LineFault::MoreColumns { found, width })
         );
         assert_eq!(Columns::of_header(b"a dog\ta cat\tneutral\n"), None);
     }
@@ -173,6 +198,8 @@ mod tests {
     #[test]
     fn labels() {
         assert_eq!(parse_label("contradiction"), Ok(Some(2)));
+        assert_eq!(parse_label("NEUTRAL"), Ok(Some(1)));
+        assert_eq!(parse_label(" Entailment "), Ok(Some(0)));
         assert_eq!(parse_label("-"), Ok(None));
         assert_eq!(parse_label("maybe"), Err(LineFault::Label("maybe".into())));
         assert_eq!(parse_label(""), Err(LineFault::Label("".into())));

@@ -12,6 +12,12 @@
 //! | no line end after the last line | taken as a line |
 //! | a tab inside a sentence of a line-aligned file | white space |
 //! | a row with more columns than needed | the others are ignored |
+//! | a row with more columns than its file's header line | refused, with file and line |
+//! | a row without the last columns of its file's header line, which are not needed | taken |
+//! | a label in capitals | as in small letters |
+//! | zeros after a gzip member | passed over; any other bytes are refused |
+//! | a link in a folder | followed; each document counts once |
+//! | a name with a part that begins with a dot, in a folder or a tar | passed over |
 //! | a row with too few columns, a label that is none of the three | refused, with file and line |
 //! | a blank line or field, an unlabelled pair (`-`) | left out, counted and reported |
 //! | an empty file, unequally long line-aligned files | refused |
@@ -27,7 +33,9 @@ mod tree;
 
 pub use blocks::MAX_LINE_BYTES;
 pub(crate) use blocks::{Block, LineReader, numbered_lines};
-pub(crate) use inference::{Columns, parse_label};
+pub(crate) use inference::Columns;
+pub use inference::{LABELS, parse_label};
 pub(crate) use origin::{Corpus, Origin};
 pub(crate) use sentences::{Sentence, split_paragraph};
+pub use tree::check_tree;
 pub(crate) use tree::{Tree, each_tree};

@@ -5,14 +5,13 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::blocks::{Block, LineReader};
 use super::documents;
 use super::glob::Filter;
 use super::inference::Columns;
 use super::tree;
 use crate::error::DataError;
+use crate::gzip;
 use crate::sample;
 use crate::spec::{InputTable, TaskKind};
 
@@ -107,8 +106,8 @@ pub(super) fn unpacked<'a>(mut stream: impl Read + 'a) -> io::Result<Box<dyn Rea
         }
     }
     let whole = io::Cursor::new(magic[..found].to_vec()).chain(stream);
-    if magic == [0x1f, 0x8b] && found == 2 {
-        Ok(Box::new(MultiGzDecoder::new(BufReader::with_capacity(
+    if magic == gzip::MAGIC && found == 2 {
+        Ok(Box::new(gzip::unpack(BufReader::with_capacity(
             1 << 16,
             whole,
         ))))

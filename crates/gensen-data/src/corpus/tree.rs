@@ -40,12 +40,12 @@ struct Open {
 ///
 /// # Errors
 /// The line and fault of brackets that do not match, or of text outside of them.
-pub(crate) fn each_tree(
+pub(crate) fn each_tree<E>(
     text: &str,
     first_line: u64,
-    mut visit: impl FnMut(u64, Option<&Tree>) -> Result<(), DataError>,
-    fault: impl Fn(u64, LineFault) -> DataError,
-) -> Result<(), DataError> {
+    mut visit: impl FnMut(u64, Option<&Tree>) -> Result<(), E>,
+    fault: impl Fn(u64, LineFault) -> E,
+) -> Result<(), E> {
     let mut tree = Tree::default();
     let mut open: Vec<Open> = Vec::new();
     let (mut line, mut tree_line) = (first_line, first_line);
@@ -126,6 +126,20 @@ pub(crate) fn each_tree(
         ));
     }
     Ok(())
+}
+
+/// Whether a line holds whole trees with words, one at least.
+///
+/// # Errors
+/// [`LineFault::Tree`] for brackets that do not match, or text outside of them.
+pub fn check_tree(line: &str) -> Result<bool, LineFault> {
+    let mut has_words = false;
+    let visit = |_, tree: Option<&Tree>| {
+        has_words |= tree.is_some();
+        Ok(())
+    };
+    each_tree(line, 1, visit, |_, fault| fault)?;
+    Ok(has_words)
 }
 
 /// The label of traces.

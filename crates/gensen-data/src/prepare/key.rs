@@ -14,6 +14,7 @@ use crate::error::DataError;
 use crate::exclusion;
 use crate::parallel;
 use crate::spec::InputTable;
+use crate::tokenizer::NonbreakingPrefixes;
 
 /// The key that prepared data lies under: a hash of all that it depends on. Also the state of the
 /// files when they were hashed.
@@ -33,6 +34,9 @@ pub(super) fn of(
     add(&cache::FORMAT.to_string());
     add(&serde_json::to_string(options)
         .map_err(|error| DataError::key("options", error.to_string()))?);
+    NonbreakingPrefixes::SHIPPED
+        .iter()
+        .for_each(|list| add(list));
     let resources = options.resources(base);
     for path in [resources.nonbreaking_prefixes, resources.punkt]
         .into_iter()

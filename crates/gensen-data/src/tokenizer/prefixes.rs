@@ -30,12 +30,20 @@ pub struct NonbreakingPrefixes {
 }
 
 impl NonbreakingPrefixes {
+    /// The lists that are shipped, of English, French and German.
+    pub(crate) const SHIPPED: [&str; 3] = [
+        include_str!("prefixes/en.txt"),
+        include_str!("prefixes/fr.txt"),
+        include_str!("prefixes/de.txt"),
+    ];
+
     /// The list that is shipped for a language.
     pub fn shipped(language: Language) -> Self {
+        let [english, french, german] = Self::SHIPPED;
         Self::parse(match language {
-            Language::English => include_str!("prefixes/en.txt"),
-            Language::French => include_str!("prefixes/fr.txt"),
-            Language::German => include_str!("prefixes/de.txt"),
+            Language::English => english,
+            Language::French => french,
+            Language::German => german,
         })
     }
 
@@ -88,6 +96,18 @@ mod tests {
         assert_eq!(list.get("pp"), Some(Prefix::Always));
         assert_eq!(list.get("# note"), None);
         assert_eq!(list.get(""), None);
+    }
+
+    #[test]
+    fn shipped_lists_hold_no_common_words() {
+        let german = NonbreakingPrefixes::shipped(Language::German);
+        assert_eq!(german.get("Art"), Some(Prefix::Always));
+        // "auf meine eigene art." ends a sentence.
+        assert_eq!(german.get("art"), None);
+        let english = NonbreakingPrefixes::shipped(Language::English);
+        for title in ["Mr", "MR", "Mrs", "MRS", "Ms", "MS", "Dr", "DR"] {
+            assert_eq!(english.get(title), Some(Prefix::Always), "{title}");
+        }
     }
 
     #[test]

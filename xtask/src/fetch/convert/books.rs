@@ -3,27 +3,22 @@
 use super::Workplace;
 use super::text::{Output, Texts};
 use crate::fetch::error::{FetchError, Result, at};
-use std::path::{Path, PathBuf};
+use gensen_data::files;
 
 /// Writes each book of a folder with one paragraph a line and no blank lines.
 pub fn paragraphs(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let folder = work.input(from)?;
-    let mut books = Vec::new();
-    collect(&folder, &mut books)?;
+    let books = files::below(&folder, |name| name.ends_with(".txt"))?;
     if books.is_empty() {
         return Err(FetchError::Input {
             path: folder,
             problem: "no book (.txt) in it".into(),
         });
     }
-    for book in books {
-        let name = book
-            .strip_prefix(&folder)
-            .unwrap_or(&book)
-            .to_string_lossy()
-            .into_owned();
-        let mut texts = Texts::new(vec![book.clone()]);
-        let mut output = Output::create(&work.output(&format!("{to}/{name}"))?)?;
+    for (name, book) in books {
+        let mut texts = Texts::new(vec![book]);
+        let path = work.output(&format!("{to}/{name}"))?;
+        let mut output = Output::create(&path)?;
         let (mut line, mut paragraph) = (String::new(), String::new());
         while texts.next(&mut line)? {
             for word in line.split_whitespace() {
@@ -40,22 +35,12 @@ pub fn paragraphs(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
         if !paragraph.is_empty() {
             output.line(&paragraph)?;
         }
+        let is_empty = output.lines() == 0;
         output.finish()?;
-    }
-    Ok(())
-}
-
-fn collect(folder: &Path, books: &mut Vec<PathBuf>) -> Result<()> {
-    let mut entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(at(folder))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() {
-            collect(&path, books)?;
-        } else if path.extension().is_some_and(|extension| extension == "txt") {
-            books.push(path);
+        if is_empty {
+            // The trainer refuses a document without text.
+            std::fs::remove_file(&path).map_err(at(&path))?;
+            work.note(format!("{name}: a book without text left out"));
         }
     }
     Ok(())

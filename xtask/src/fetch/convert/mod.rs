@@ -9,8 +9,8 @@ mod nli;
 mod parallel;
 mod parquet;
 mod senteval;
+mod table;
 mod text;
-mod thrift;
 
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;
@@ -281,13 +281,24 @@ impl Workplace<'_> {
 
     fn concat(&self, from: &[String], to: &str, header: bool) -> Result<()> {
         let mut output = Output::create(&self.output(to)?)?;
-        for (index, name) in from.iter().enumerate() {
+        let mut columns = None;
+        for name in from {
             let mut texts = self.text(name)?;
             let mut line = String::new();
             while texts.next(&mut line)? {
-                if !(header && index > 0 && texts.number() == 1) {
-                    output.line(&line)?;
+                if header && texts.number() == 1 {
+                    match &columns {
+                        None => columns = Some(line.clone()),
+                        Some(columns) if *columns == line => continue,
+                        Some(columns) => {
+                            return Err(texts.wrong(format!(
+                                "the header line is '{line}', and that of {} is '{columns}'",
+                                from[0]
+                            )));
+                        }
+                    }
                 }
+                output.line(&line)?;
             }
             self.note_repairs(&texts);
         }
@@ -295,5 +306,7 @@ impl Workplace<'_> {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,33 +1,12 @@
 //! SNLI and MultiNLI: tables with a header line that names the columns.
 
 use super::Workplace;
-use super::text::{Output, Texts, Words, filter};
+use super::table::Columns;
+use super::text::{Output, Words, filter};
 use crate::fetch::error::Result;
+use gensen_data::{LABELS, check_tree, parse_label};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// Reads the header line and finds columns by name.
-pub fn header<const N: usize>(texts: &mut Texts, names: [&str; N]) -> Result<[usize; N]> {
-    let mut line = String::new();
-    texts.next(&mut line)?;
-    let mut columns = [0; N];
-    for (column, name) in columns.iter_mut().zip(names) {
-        *column = line
-            .split('\t')
-            .position(|field| field == name)
-            .ok_or_else(|| texts.wrong(format!("the header line names no column '{name}'")))?;
-    }
-    Ok(columns)
-}
-
-/// The fields at these columns, if the row has them.
-pub fn fields<'a, const N: usize>(row: &'a str, columns: &[usize; N]) -> Option<[&'a str; N]> {
-    let mut found = [""; N];
-    for (field, &column) in found.iter_mut().zip(columns) {
-        *field = row.split('\t').nth(column)?;
-    }
-    Some(found)
-}
 
 /// `premise TAB hypothesis TAB label`, in words; rows without a label are left out.
 pub fn pairs(
@@ -39,22 +18,21 @@ pub fn pairs(
 ) -> Result<()> {
     let words = Words::new(tokenizer, "en", lowercase)?;
     let mut texts = work.text(from)?;
-    let columns = header(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
+    let columns = Columns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
     let mut output = Output::create(&work.output(to)?)?;
     filter(&mut texts, &mut output, |line, scratch| {
-        let [label, premise, hypothesis] = fields(line.text, &columns)
-            .ok_or_else(|| line.wrong("the row has fewer columns than the header line"))?;
-        match label {
-            "-" => Ok(None),
-            "entailment" | "neutral" | "contradiction" => Ok(Some(format!(
-                "{}\t{}\t{label}",
+        let [label, premise, hypothesis] = columns
+            .of(line.text)
+            .map_err(|problem| line.wrong(problem))?;
+        let label = parse_label(label).map_err(|fault| line.wrong(fault.to_string()))?;
+        Ok(label.map(|label| {
+            format!(
+                "{}\t{}\t{}",
                 words.apply(premise, scratch),
-                words.apply(hypothesis, scratch)
-            ))),
-            other => Err(line.wrong(format!(
-                "'{other}' is no label; expected entailment, neutral, contradiction or -"
-            ))),
-        }
+                words.apply(hypothesis, scratch),
+                LABELS[usize::from(label)]
+            )
+        }))
     })?;
     let left_out = texts.number().saturating_sub(1 + output.lines());
     if left_out > 0 {
@@ -70,13 +48,12 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
     let mut seen = HashSet::new();
     for name in from {
         let mut texts = work.text(name)?;
-        let columns = header(&mut texts, ["sentence1_parse", "sentence2_parse"])?;
+        let columns = Columns::named(&mut texts, ["sentence1_parse", "sentence2_parse"])?;
         let (mut row, mut missing) = (String::new(), 0);
         while texts.next(&mut row)? {
-            let trees = fields(&row, &columns)
-                .ok_or_else(|| texts.wrong("the row has fewer columns than the header line"))?;
+            let trees = columns.of(&row).map_err(|problem| texts.wrong(problem))?;
             for tree in trees.map(str::trim) {
-                if !tree.starts_with('(') || !tree.ends_with(')') {
+                if check_tree(tree) != Ok(true) {
                     missing += 1;
                     continue;
                 }
@@ -90,7 +67,7 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
         }
         if missing > 0 {
             work.note(format!(
-                "{name}: {missing} sentences without a parse left out"
+                "{name}: {missing} sentences without a whole parse left out"
             ));
         }
         work.note_repairs(&texts);

@@ -90,7 +90,8 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
     let [first, second] = &split.languages;
     let total = count_pairs(work, &name(first), &name(second))?;
     let train = split.train.unwrap_or(total.saturating_sub(split.dev));
-    let left_out = total.checked_sub(train + split.dev).ok_or_else(|| FetchError::Input {
+    let asked = train.saturating_add(split.dev);
+    let left_out = total.checked_sub(asked).ok_or_else(|| FetchError::Input {
         path: work.root.join(&split.to),
         problem: format!(
             "{train} pairs for training and {} held out were asked for, but there are {total} in {}",

@@ -1,9 +1,10 @@
 //! SentEval's transfer tasks, in the layout and the words its loaders expect.
 
 use super::Workplace;
-use super::nli::{fields, header};
-use super::text::{Output, Texts, Words, convert};
+use super::table::Columns;
+use super::text::{Output, Words, convert};
 use crate::fetch::error::{FetchError, Result};
+use gensen_data::{LABELS, parse_label};
 
 /// The tokeniser of SentEval's sentence similarity tasks.
 const MOSES: &str = "moses+no-escape";
@@ -42,7 +43,8 @@ fn visible(line: &[u8]) -> String {
     text
 }
 
-/// Questions as they are, Latin-1, without the quotes that SentEval takes out.
+/// Questions as they are, Latin-1, without the quotes that SentEval takes out. A carriage return
+/// inside a line becomes a blank: SentEval's reader would end the line there.
 pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut texts = work.text(from)?;
     let mut output = Output::create(&work.output(to)?)?;
@@ -51,12 +53,12 @@ pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
             .iter()
             .copied()
             .filter(|byte| !b"`'".contains(byte))
+            .map(|byte| if byte == b'\r' { b' ' } else { byte })
             .collect();
-        let label = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        if !["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+        let has_class = ["ABBR:", "DESC:", "ENTY:", "HUM:", "LOC:", "NUM:"]
             .iter()
-            .any(|known| known.as_bytes() == label)
-        {
+            .any(|class| line.starts_with(class.as_bytes()));
+        if !has_class || !line.trim_ascii().contains(&b' ') {
             return Err(
                 texts.wrong("expected 'CLASS:subclass question' with one of TREC's six classes")
             );
@@ -79,12 +81,20 @@ pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
         "relatedness_score",
         "entailment_judgment",
     ];
-    let columns = header(&mut texts, NAMES)?;
+    let columns = Columns::named(&mut texts, NAMES)?;
     let mut output = Output::create(&work.output(to)?)?;
     output.line(&NAMES.join("\t"))?;
     convert(&mut texts, &mut output, |line, scratch| {
-        let [id, a, b, score, label] = fields(line.text, &columns)
-            .ok_or_else(|| line.wrong("the row has fewer than five columns"))?;
+        let [id, a, b, score, label] = columns
+            .of(line.text)
+            .map_err(|problem| line.wrong(problem))?;
+        let score = rated(score).map_err(|problem| line.wrong(problem))?;
+        let label = parse_label(label).ok().flatten().ok_or_else(|| {
+            line.wrong(format!(
+                "'{label}' is no label; expected ENTAILMENT, NEUTRAL or CONTRADICTION"
+            ))
+        })?;
+        let label = LABELS[usize::from(label)].to_ascii_uppercase();
         let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
         Ok(format!("{id}\t{a}\t{b}\t{score}\t{label}"))
     })?;
@@ -92,12 +102,19 @@ pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     output.finish()
 }
 
-/// Checks a gold score: a number, or nothing where a pair was not rated.
-fn check_score(texts: &Texts, score: &str) -> Result<()> {
+/// A gold score, a number from 0 to 5, without blanks around it.
+fn rated(score: &str) -> Result<&str, String> {
     match score.trim().parse::<f64>() {
-        Ok(number) if (0.0..=5.0).contains(&number) => Ok(()),
-        _ if score.trim().is_empty() => Ok(()),
-        _ => Err(texts.wrong(format!("'{score}' is no score from 0 to 5"))),
+        Ok(number) if (0.0..=5.0).contains(&number) => Ok(score.trim()),
+        _ => Err(format!("'{score}' is no score from 0 to 5")),
+    }
+}
+
+/// A gold score, or nothing where a pair was not rated.
+fn rated_or_not(score: &str) -> Result<&str, String> {
+    match score.trim() {
+        "" => Ok(""),
+        score => rated(score),
     }
 }
 
@@ -108,8 +125,9 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
     let mut pairs = work.text(input)?;
     let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
     convert(&mut pairs, &mut output, |line, scratch| {
-        let [a, b] = fields(line.text, &[0, 1])
-            .ok_or_else(|| line.wrong("expected two sentences with a tab between"))?;
+        let [a, b] = Columns::first()
+            .of(line.text)
+            .map_err(|problem| line.wrong(problem))?;
         Ok(format!(
             "{}\t{}",
             words.apply(a, scratch),
@@ -120,8 +138,7 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
     let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
     let mut score = String::new();
     while texts.next(&mut score)? {
-        check_score(&texts, &score)?;
-        scores.line(score.trim())?;
+        scores.line(rated_or_not(&score).map_err(|problem| texts.wrong(problem))?)?;
     }
     if scores.lines() != output.lines() {
         return Err(FetchError::Input {
@@ -146,12 +163,13 @@ pub fn sts_table(work: &Workplace<'_>, from: &str, name: &str, to: &str) -> Resu
     let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
     let (mut row, mut scratch) = (String::new(), Default::default());
     while texts.next(&mut row)? {
-        let [score, a, b] = fields(&row, &[0, 1, 2])
-            .ok_or_else(|| texts.wrong("expected a score and two sentences with tabs between"))?;
-        check_score(&texts, score)?;
+        let [score, a, b] = Columns::first()
+            .of(&row)
+            .map_err(|problem| texts.wrong(problem))?;
+        let score = rated_or_not(score).map_err(|problem| texts.wrong(problem))?;
         let (a, b) = (words.apply(a, &mut scratch), words.apply(b, &mut scratch));
         output.line(&format!("{a}\t{b}"))?;
-        scores.line(score.trim())?;
+        scores.line(score)?;
     }
     work.note_repairs(&texts);
     output.finish()?;
@@ -164,8 +182,10 @@ pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut texts = work.text(from)?;
     let mut output = Output::create(&work.output(to)?)?;
     convert(&mut texts, &mut output, |line, scratch| {
-        let [genre, file, year, id, score, a, b] = fields(line.text, &[0, 1, 2, 3, 4, 5, 6])
-            .ok_or_else(|| line.wrong("the row has fewer than seven columns"))?;
+        let [genre, file, year, id, score, a, b] = Columns::first()
+            .of(line.text)
+            .map_err(|problem| line.wrong(problem))?;
+        let score = rated(score).map_err(|problem| line.wrong(problem))?;
         let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
         Ok(format!("{genre}\t{file}\t{year}\t{id}\t{score}\t{a}\t{b}"))
     })?;
@@ -187,6 +207,7 @@ pub fn sts_benchmark_csv(work: &Workplace<'_>, from: &str, to: &str) -> Result<(
                 row.len()
             )));
         };
+        let score = rated(score).map_err(|problem| line.wrong(problem))?;
         let (a, b) = (words.apply(a, scratch), words.apply(b, scratch));
         Ok(format!(
             "unknown\tunknown\tunknown\t{}\t{score}\t{a}\t{b}",
@@ -218,24 +239,46 @@ fn comma_separated(line: &str) -> Option<Vec<String>> {
     (!quoted).then_some(row)
 }
 
+/// Whether SentEval's loader of SNLI ends a line at a character: it reads Latin-1 and splits as
+/// Python's `str.splitlines`, for which byte 0x85 is a line end even inside a character of UTF-8.
+fn ends_line_in_latin_1(character: char) -> bool {
+    matches!(character, '\x0b' | '\x0c' | '\x1c'..='\x1e')
+        || character
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .any(|byte| byte == 0x85)
+}
+
 /// `s1.SPLIT` and `s2.SPLIT` in Penn Treebank words, `labels.SPLIT`; rows without a label are left
 /// out.
 pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<()> {
     let words = Words::new("ptb", "en", false)?;
     let mut texts = work.text(from)?;
-    let columns = header(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
+    let columns = Columns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
     let open = |kind: &str| Output::create(&work.output(&format!("{to}/{kind}.{split}"))?);
     let (mut labels, mut first, mut second) = (open("labels")?, open("s1")?, open("s2")?);
     let (mut row, mut scratch) = (String::new(), Default::default());
+    let mut blanked = 0;
     while texts.next(&mut row)? {
-        let [label, a, b] = fields(&row, &columns)
-            .ok_or_else(|| texts.wrong("the row has fewer columns than the header line"))?;
-        if label == "-" {
+        let [label, a, b] = columns.of(&row).map_err(|problem| texts.wrong(problem))?;
+        let Some(label) = parse_label(label).map_err(|fault| texts.wrong(fault.to_string()))?
+        else {
             continue;
+        };
+        labels.line(LABELS[usize::from(label)])?;
+        for (output, sentence) in [(&mut first, a), (&mut second, b)] {
+            let mut sentence = words.apply(sentence, &mut scratch);
+            if sentence.contains(ends_line_in_latin_1) {
+                sentence = sentence.replace(ends_line_in_latin_1, " ");
+                blanked += 1;
+            }
+            output.line(&sentence)?;
         }
-        labels.line(label)?;
-        first.line(&words.apply(a, &mut scratch))?;
-        second.line(&words.apply(b, &mut scratch))?;
+    }
+    if blanked > 0 {
+        work.note(format!(
+            "{from}: {blanked} sentences held what SentEval takes for line ends, now blanks"
+        ));
     }
     work.note_repairs(&texts);
     labels.finish()?;

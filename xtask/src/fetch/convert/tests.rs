@@ -3,13 +3,13 @@
 use super::*;
 use std::fs;
 
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
     downloads: HashMap<String, (PathBuf, String)>,
 }
 
 impl Place {
-    fn new(files: &[(&str, &[u8])]) -> Self {
+    pub(super) fn new(files: &[(&str, &[u8])]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut downloads = HashMap::new();
         for (name, bytes) in files {
@@ -22,7 +22,7 @@ impl Place {
     }
 
     /// Takes steps as the catalogue writes them; returns the notes.
-    fn take(&self, steps: &str) -> Result<Vec<String>> {
+    pub(super) fn take(&self, steps: &str) -> Result<Vec<String>> {
         #[derive(Deserialize)]
         struct Steps {
             steps: Vec<Step>,
@@ -40,8 +40,12 @@ impl Place {
         Ok(work.notes.into_inner())
     }
 
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join("stage").join(name)).unwrap()
+    pub(super) fn read(&self, name: &str) -> String {
+        String::from_utf8(self.bytes(name)).unwrap()
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.path().join("stage").join(name)).unwrap()
     }
 }
 
@@ -71,18 +75,76 @@ fn snli_becomes_three_columns_and_loses_rows_without_label() {
 }
 
 #[test]
+fn labels_in_capitals_and_rows_without_their_last_columns_are_taken() {
+    let text = "gold_label\tsentence1\tsentence2\tpairID\nNEUTRAL\ta\tb\nEntailment\tc\td\t7\n";
+    let place = Place::new(&[("t.txt", text.as_bytes())]);
+    place
+        .take(
+            r#"{ do = "nli", from = "t.txt", to = "t.tsv", tokenizer = "whitespace", lowercase = false },
+               { do = "senteval-snli", from = "t.txt", split = "dev", to = "SNLI" }"#,
+        )
+        .unwrap();
+    assert_eq!(place.read("t.tsv"), "a\tb\tneutral\nc\td\tentailment\n");
+    assert_eq!(place.read("SNLI/labels.dev"), "neutral\nentailment\n");
+}
+
+#[test]
+fn what_the_evaluation_would_refuse_is_refused_when_it_is_converted() {
+    let sick = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n";
+    for (step, text, said) in [
+        (
+            "senteval-sick",
+            format!("{sick}1\ta\tb\t5.5\tNEUTRAL\n"),
+            "t:2: '5.5' is no score",
+        ),
+        (
+            "senteval-sick",
+            format!("{sick}1\ta\tb\t\tNEUTRAL\n"),
+            "t:2: '' is no score",
+        ),
+        (
+            "senteval-sick",
+            format!("{sick}1\ta\tb\t3\tMAYBE\n"),
+            "t:2: 'MAYBE' is no label",
+        ),
+        (
+            "senteval-sts-benchmark",
+            "g\tf\ty\t1\tnan\ta\tb\n".into(),
+            "t:1: 'nan' is no score",
+        ),
+        (
+            "senteval-sts-benchmark-csv",
+            "a,b,x\n".into(),
+            "t:1: 'x' is no score",
+        ),
+        (
+            "senteval-trec",
+            "HUM:ind\n".into(),
+            "t:1: expected 'CLASS:subclass question'",
+        ),
+    ] {
+        let place = Place::new(&[("t", text.as_bytes())]);
+        let step = format!(r#"{{ do = "{step}", from = "t", to = "o" }}"#);
+        let error = place.take(&step).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn distinct_parses_are_written_once() {
     let place = Place::new(&[
         ("t.txt", SNLI.as_bytes()),
         (
             "u.txt",
-            SNLI.replacen("(ROOT (NP (NNS Dogs)))", "n/a", 1).as_bytes(),
+            SNLI.replacen("(ROOT (NP (NNS Dogs)))", "n/a", 1)
+                .replacen("(NNS Cats)", "(NNS Cats", 1)
+                .as_bytes(),
         ),
     ]);
     let notes = place
         .take(r#"{ do = "parses", from = ["t.txt", "u.txt"], to = "t.mrg" }"#)
         .unwrap();
-    assert!(notes.contains(&"u.txt: 1 sentences without a parse left out".to_owned()));
+    assert!(notes.contains(&"u.txt: 2 sentences without a whole parse left out".to_owned()));
     assert_eq!(
         place.read("t.mrg"),
         "(ROOT (NP (NNS Dogs)))\n(ROOT (NP (NNS Cats)))\n(ROOT (NP (DT A) (NN dog)))\n"
@@ -92,13 +154,26 @@ fn distinct_parses_are_written_once() {
 #[test]
 fn faults_of_tables_are_named_with_their_line() {
     for (from, to, expected) in [
-        ("neutral", "neutrall", "t.txt:2: 'neutrall' is no label"),
+        (
+            "neutral",
+            "neutrall",
+            "t.txt:2: label `neutrall` is none of",
+        ),
         (
             "gold_label",
             "label",
             "t.txt:1: the header line names no column 'gold_label'",
         ),
-        ("\tA dog.\t2", "", "t.txt:3: the row has fewer columns"),
+        (
+            "\tA dog.\t2",
+            "",
+            "t.txt:3: the row has 4 columns, and 5 are needed",
+        ),
+        (
+            "\t2\r",
+            "\t2\tneutral\r",
+            "t.txt:3: the row has 7 columns where the header line has 6",
+        ),
     ] {
         let place = Place::new(&[("t.txt", SNLI.replacen(from, to, 1).as_bytes())]);
         let error = place
@@ -226,6 +301,16 @@ fn parquet_of_several_forms_is_read() {
         (include_bytes!("../../../tests/data/gzip_v2.parquet"), 1000),
         (include_bytes!("../../../tests/data/plain.parquet"), 200),
         (include_bytes!("../../../tests/data/small.parquet"), 60),
+        (include_bytes!("../../../tests/data/zstd.parquet"), 60),
+        (
+            include_bytes!("../../../tests/data/zstd_delta_v2.parquet"),
+            200,
+        ),
+        (include_bytes!("../../../tests/data/delta.parquet"), 60),
+        (
+            include_bytes!("../../../tests/data/delta_length.parquet"),
+            60,
+        ),
     ] {
         let place = Place::new(&[("x", bytes)]);
         let notes = place.take(PARQUET).unwrap();
@@ -259,18 +344,19 @@ fn parquet_of_several_forms_is_read() {
 }
 
 #[test]
-fn parquet_of_other_forms_is_refused_by_name() {
+fn parquet_that_cannot_be_read_is_refused_by_name() {
     for (bytes, said) in [
         (
-            &include_bytes!("../../../tests/data/zstd.parquet")[..],
-            "compression 6 is not read",
+            &include_bytes!("../../../tests/data/brotli.parquet")[..],
+            "brotli",
         ),
         (
-            include_bytes!("../../../tests/data/delta.parquet"),
-            "encoding 7 is not read",
+            include_bytes!("../../../tests/data/no_text.parquet"),
+            "column 'en' is not of text",
         ),
-        (b"PAR1 but not really", "does not end in PAR1"),
-        (b"\xff\xff\xff\x7fPAR1", "footer is longer than the file"),
+        (b"PAR1 but not really", "x: as Parquet: "),
+        (b"\xff\xff\xff\x7fPAR1", "x: as Parquet: "),
+        (b"", "x: as Parquet: "),
     ] {
         let error = Place::new(&[("x", bytes)])
             .take(PARQUET)
@@ -278,26 +364,44 @@ fn parquet_of_other_forms_is_refused_by_name() {
             .to_string();
         assert!(error.contains(said), "{error}");
     }
-    let place = Place::new(&[("x", include_bytes!("../../../tests/data/small.parquet"))]);
-    let error = place
-        .take(&PARQUET.replace("\"de\"", "\"fr\""))
-        .unwrap_err()
-        .to_string();
-    assert!(error.contains("no column 'fr'"), "{error}");
+    for (bytes, column, said) in [
+        (
+            &include_bytes!("../../../tests/data/small.parquet")[..],
+            "fr",
+            "no column 'fr'",
+        ),
+        (
+            include_bytes!("../../../tests/data/no_text.parquet"),
+            "element",
+            "column 'element' is not of text",
+        ),
+    ] {
+        let error = Place::new(&[("x", bytes)])
+            .take(&PARQUET.replace("\"en\"", &format!("{column:?}")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
-fn damaged_parquet_never_panics() {
-    let whole = include_bytes!("../../../tests/data/small.parquet");
-    let place = Place::new(&[("x", whole)]);
-    let mut refused = 0;
-    for i in 0..whole.len() {
-        let mut bytes = whole.to_vec();
-        bytes[i] ^= 0x55;
-        fs::write(&place.downloads["x"].0, bytes).unwrap();
-        refused += usize::from(place.take(PARQUET).is_err());
+fn damaged_parquet_is_an_error_or_read_and_never_aborts() {
+    for whole in [
+        &include_bytes!("../../../tests/data/small.parquet")[..],
+        include_bytes!("../../../tests/data/zstd.parquet"),
+        include_bytes!("../../../tests/data/delta.parquet"),
+        include_bytes!("../../../tests/data/delta_length.parquet"),
+    ] {
+        let place = Place::new(&[("x", whole)]);
+        let mut refused = 0;
+        for i in 0..whole.len() {
+            let mut bytes = whole.to_vec();
+            bytes[i] ^= [0x55, 0x80, 0xff][i % 3];
+            fs::write(&place.downloads["x"].0, bytes).unwrap();
+            refused += usize::from(place.take(PARQUET).is_err());
+        }
+        assert!(refused > whole.len() / 8, "{refused} of {}", whole.len());
     }
-    assert!(refused > whole.len() / 8, "{refused} of {}", whole.len());
 }
 
 #[test]
@@ -305,14 +409,21 @@ fn books_get_a_paragraph_a_line() {
     let place = Place::new(&[]);
     let folder = place.folder.path().join("data/raw/train");
     fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("8.txt"), "\u{feff}\n \n").unwrap();
+    fs::write(folder.join("._7.txt"), "a Macintosh's").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("..", folder.join("around")).unwrap();
     fs::write(
         folder.join("7.txt"),
         "\u{feff}  THE TITLE\r\n\r\n\r\nIt was a\r\n  dark night.\r\n \r\nThe end.",
     )
     .unwrap();
-    place
+    let notes = place
         .take(r#"{ do = "books", from = "raw", to = "pg" }"#)
         .unwrap();
+    assert_eq!(notes, ["train/8.txt: a book without text left out"]);
+    let books = gensen_data::files::below(&place.folder.path().join("stage"), |_| true).unwrap();
+    assert_eq!(books.len(), 1, "{books:?}");
     assert_eq!(
         place.read("pg/train/7.txt"),
         "THE TITLE\nIt was a dark night.\nThe end.\n"
@@ -335,7 +446,7 @@ fn sentences_are_made_visible_and_put_into_penn_treebank_words() {
 fn trec_keeps_its_encoding_and_loses_its_quotes() {
     let place = Place::new(&[(
         "t",
-        b"NUM:date When did `` caf\xe9 '' open ?\nDESC:def What 's x ?\n",
+        b"NUM:date When did `` caf\xe9 ''\ropen ?\nDESC:def What 's x ?\n",
     )]);
     place
         .take(r#"{ do = "senteval-trec", from = "t", to = "TREC/t" }"#)
@@ -456,6 +567,19 @@ fn tables_are_joined_under_one_header() {
         .take(r#"{ do = "concat", from = ["train", "val"], to = "m", header = true }"#)
         .unwrap();
     assert_eq!(place.read("m"), "Quality\ta\n1\t\"x\n0\ty\n");
+}
+
+#[test]
+fn tables_under_different_headers_are_not_joined() {
+    let place = Place::new(&[("train", b"a\tb\n1\t2\n"), ("val", b"0\ty\n1\tz\n")]);
+    let error = place
+        .take(r#"{ do = "concat", from = ["train", "val"], to = "m", header = true }"#)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("val:1: the header line is '0\ty'"),
+        "{error}"
+    );
 }
 
 #[test]

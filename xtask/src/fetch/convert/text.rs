@@ -1,7 +1,8 @@
 //! Reading text of doubtful origin, line by line, and writing text that is clean: UTF-8, LF.
 //!
 //! A line ends at a line feed and nowhere else. A byte-order mark at the start of a file and a
-//! carriage return at the end of a line are taken off. A NUL byte becomes a space. A line that is
+//! carriage return at the end of a line are taken off. A NUL byte becomes a space, and so does a
+//! carriage return inside a line, where other readers would end it. A line that is
 //! not UTF-8 is read as Windows-1252, the encoding that web pages most often had instead. So no
 //! line is ever lost, and line-aligned files stay aligned; what was put right is counted.
 
@@ -12,8 +13,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes a line may have.
-const MAX_LINE: u64 = 16 << 20;
+/// Bytes a line may have, as when it is read for training.
+const MAX_LINE: u64 = gensen_data::MAX_LINE_BYTES as u64;
 /// Lines that are converted at a time.
 const CHUNK: usize = 1 << 15;
 
@@ -32,6 +33,7 @@ pub struct Texts {
 struct Counts {
     marks: u64,
     carriage_returns: u64,
+    lone_returns: u64,
     nul: u64,
     other_encoding: u64,
 }
@@ -85,6 +87,10 @@ impl Texts {
                 self.counts.other_encoding += 1;
                 line.extend(self.bytes.iter().map(|&byte| windows_1252(byte)));
             }
+        }
+        if line.contains('\r') {
+            self.counts.lone_returns += 1;
+            *line = line.replace('\r', " ");
         }
         Ok(true)
     }
@@ -157,6 +163,10 @@ impl Texts {
         for (count, what) in [
             (counts.marks, "byte-order mark taken off"),
             (counts.carriage_returns, "lines ended in CR LF"),
+            (
+                counts.lone_returns,
+                "lines held lone carriage returns, now spaces",
+            ),
             (counts.nul, "lines held NUL bytes, now spaces"),
             (
                 counts.other_encoding,
@@ -372,8 +382,11 @@ mod tests {
     #[test]
     fn only_line_feeds_end_lines() {
         let (lines, repairs) = read("a\u{2028}b\u{85}c\x0bd\re\n\n".as_bytes());
-        assert_eq!(lines, ["a\u{2028}b\u{85}c\x0bd\re", ""]);
-        assert!(repairs.is_empty());
+        assert_eq!(lines, ["a\u{2028}b\u{85}c\x0bd e", ""]);
+        assert_eq!(
+            repairs,
+            ["text: 1 lines held lone carriage returns, now spaces"]
+        );
     }
 
     #[test]

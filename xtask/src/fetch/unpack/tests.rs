@@ -213,6 +213,46 @@ fn damage_is_named() {
 }
 
 #[test]
+fn zeros_after_gzip_are_passed_over_and_other_bytes_refused() {
+    let tar = gzip(&Tar::new().file("a.txt", b"text").done());
+    let single = gzip(b"text");
+    for (rest, is_whole) in [(&[0; 512][..], true), (b"garbage\n", false)] {
+        let place = Place::new(&[&tar, rest].concat());
+        let unpacked = place.unpack(&["a.txt"]);
+        assert_eq!(unpacked.is_ok(), is_whole, "{unpacked:?}");
+        let place = Place::new(&[&single, rest].concat());
+        let path = place.folder.path().join("archive");
+        let archive = Archive {
+            path: &path,
+            url: "http://host/archive",
+            limit: None,
+        };
+        let unpacked = archive.gunzip(&place.folder.path().join("out"));
+        assert_eq!(unpacked.is_ok(), is_whole);
+        if !is_whole {
+            assert!(said(unpacked).contains("after the gzip data"));
+        }
+    }
+    // The tar is whole, its compression is not.
+    let place = Place::new(&tar[..tar.len() - 4]);
+    assert!(said(place.unpack(&["a.txt"])).contains("cut off"));
+}
+
+#[test]
+fn what_systems_leave_in_folders_is_not_taken_with_them() {
+    let place = Place::new(
+        &Tar::new()
+            .file("top/STS/a.txt", b"1")
+            .file("top/STS/._a.txt", b"2")
+            .file("top/STS/.git/config", b"3")
+            .done(),
+    );
+    place.unpack(&["STS/"]).unwrap();
+    let out = place.folder.path().join("out/STS");
+    assert_eq!(std::fs::read_dir(out).unwrap().count(), 1);
+}
+
+#[test]
 fn an_entry_that_is_there_twice_is_refused() {
     let place = Place::new(
         &Tar::new()

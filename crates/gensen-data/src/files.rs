@@ -1,0 +1,157 @@
+//! The files of a folder.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::DataError;
+
+/// Whether a path below a folder or in an archive has a part that begins with a dot (`.git`,
+/// `._a.txt`, `.DS_Store`): what systems leave there for themselves, which is passed over.
+pub fn is_hidden(name: &str) -> bool {
+    let hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
+    name.split('/').any(hidden)
+}
+
+/// The files below a folder whose names `takes` takes, in the byte order of their names. A name is
+/// the path below the folder, with `/` between its parts; [hidden](is_hidden) ones are passed over.
+///
+/// Links to files and folders are followed, and a file that is reached by several names is found
+/// once: by its own name if `takes` takes that, else by a link's. So a link to a folder around it
+/// adds nothing.
+///
+/// # Errors
+/// [`DataError::Io`] with the folder that cannot be read, or the link that leads nowhere.
+pub fn below(
+    folder: &Path,
+    takes: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, PathBuf)>, DataError> {
+    let mut walk = Walk {
+        takes,
+        found: Vec::new(),
+        real: HashSet::new(),
+        links: HashSet::new(),
+        waiting: Vec::new(),
+    };
+    walk.folder(folder, "")?;
+    while !walk.waiting.is_empty() {
+        for (name, path) in std::mem::take(&mut walk.waiting) {
+            let metadata = fs::metadata(&path).map_err(DataError::io(&path))?;
+            if metadata.is_dir() {
+                walk.folder(&path, &format!("{name}/"))?;
+            } else {
+                let real = fs::canonicalize(&path).map_err(DataError::io(&path))?;
+                walk.file(name, path, real);
+            }
+        }
+    }
+    walk.found.sort();
+    Ok(walk.found)
+}
+
+struct Walk<F> {
+    takes: F,
+    found: Vec<(String, PathBuf)>,
+    /// Where the files found are in truth.
+    real: HashSet<PathBuf>,
+    /// Where the links that were met are in truth. Each is followed once.
+    links: HashSet<PathBuf>,
+    waiting: Vec<(String, PathBuf)>,
+}
+
+impl<F: Fn(&str) -> bool> Walk<F> {
+    fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), DataError> {
+        let real = fs::canonicalize(folder).map_err(DataError::io(folder))?;
+        let mut entries = fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(DataError::io(folder))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
+            let real = real.join(&name);
+            let name = name.to_string_lossy();
+            if is_hidden(&name) {
+                continue;
+            }
+            let (name, path) = (format!("{prefix}{name}"), entry.path());
+            let kind = entry.file_type().map_err(DataError::io(&path))?;
+            if kind.is_symlink() {
+                if self.links.insert(real) {
+                    self.waiting.push((name, path));
+                }
+            } else if kind.is_dir() {
+                self.folder(&path, &format!("{name}/"))?;
+            } else {
+                self.file(name, path, real);
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, name: String, path: PathBuf, real: PathBuf) {
+        if (self.takes)(&name) && self.real.insert(real) {
+            self.found.push((name, path));
+        }
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(folder: &Path, takes: impl Fn(&str) -> bool) -> Vec<String> {
+        let found = below(folder, takes).unwrap();
+        found.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_link_loop_counts_each_file_once() {
+        let place = tempfile::tempdir().unwrap();
+        let docs = place.path().join("docs");
+        fs::create_dir_all(docs.join("deep")).unwrap();
+        fs::create_dir(place.path().join("other")).unwrap();
+        for file in [
+            "docs/a.txt",
+            "docs/deep/b.txt",
+            "docs/.hidden",
+            "other/c.txt",
+        ] {
+            fs::write(place.path().join(file), "text").unwrap();
+        }
+        for (to, link) in [
+            (".", "docs/self"),
+            ("..", "docs/up"),
+            ("..", "docs/deep/around"),
+            ("deep", "docs/again"),
+            ("a.txt", "docs/0.txt"),
+            ("../other", "docs/other"),
+        ] {
+            symlink(to, place.path().join(link)).unwrap();
+        }
+        assert_eq!(
+            names(&docs, |_| true),
+            ["a.txt", "deep/b.txt", "other/c.txt"]
+        );
+        // By a link's name, if the file's own is not taken.
+        assert_eq!(
+            names(&docs, |name| name.starts_with("again/")),
+            ["again/b.txt"]
+        );
+        assert_eq!(names(&docs, |name| name == "0.txt"), ["0.txt"]);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        symlink("nothing", place.path().join("broken")).unwrap();
+        symlink("round", place.path().join("round")).unwrap();
+        for name in ["broken", "round"] {
+            let said = below(place.path(), |_| true).unwrap_err().to_string();
+            assert!(said.contains(name), "{said}");
+            fs::remove_file(place.path().join(name)).unwrap();
+        }
+    }
+}
