@@ -357,7 +357,7 @@ fn an_overflow_updates_nothing_and_halves_the_loss_scale() {
         let scale = 2.0_f32.powi(60);
         state.loss_scale = Some(LossScale { scale, steps: 5 });
         let checkpoints = Checkpoints::of(&folder);
-        checkpoints.save(&model, &adam, &state, 1).unwrap();
+        checkpoints.save(&model, None, &adam, &state, 1).unwrap();
 
         let resume = Resume::Path(checkpoints.path(4));
         let run = home.try_run(&name, Precision::F16, device, &resume);

@@ -1,5 +1,7 @@
 //! Sentences of unequal length without padding.
 
+use std::sync::Arc;
+
 use gensen_data::batch::Sentences;
 
 pub use gensen_encode::kernels::steps::Steps;

@@ -1,19 +1,21 @@
 //! The recurrence and the loss on libtorch, in few calls that write straight into place.
 //!
 //! Layers run on libtorch's own GRU (`layer`); what is left for the recurrence here is encoders in one
-//! direction, and bf16 where cuDNN has it not. A step is 8 calls forward (21 to 29 composed of Burn's
+//! direction. A step is 8 calls forward (21 to 29 composed of Burn's
 //! primitives) and 14 backward (50), into buffers that hold all steps, so that nothing is joined
 //! afterwards.
 
 mod layer;
 
+use std::sync::LazyLock;
+
 use burn::backend::libtorch::{LibTorchDevice, TchTensor};
 use burn::backend::{LibTorch, TensorMetadata};
 use burn::tensor::TensorData;
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{CModule, Device, IValue, Kind, Reduction, Tensor};
 
 use super::AdamState;
-use super::adam::{self, AdamKernels, AdamStep};
+use super::adam::{AdamKernels, AdamStep};
 use super::cross_entropy::{self, CrossEntropy, CrossEntropyKernels};
 use super::gru::generic::visits;
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
@@ -49,34 +51,90 @@ fn upload_indices(numbers: &[u32], device: Device) -> Tensor {
     upload(&Tensor::from_slice(&numbers), device)
 }
 
-/// From the host to a device. From memory that the system may move, CUDA copies while the host waits
-/// for all that is queued.
+/// The most bytes that CUDA copies from pageable memory without waiting for the work queued before.
+const STAGED: usize = 64 << 10;
+
+/// From the host to a device, without waiting for the work queued before. Above [`STAGED`] bytes that
+/// takes pinned memory; libtorch prints a deprecation warning each time `tch` asks for it.
 fn upload(numbers: &Tensor, device: Device) -> Tensor {
-    if device.is_cuda() {
+    if !device.is_cuda() {
+        return numbers.to_device(device);
+    }
+    let bytes = numbers.numel() * numbers.kind().elt_size_in_bytes();
+    if bytes > STAGED {
         let pinned = numbers.pin_memory(device);
-        pinned.to_device_(device, numbers.kind(), true, false)
+        return pinned.to_device_(device, numbers.kind(), true, false);
+    }
+    numbers.to_device_(device, numbers.kind(), true, false)
+}
+
+/// PyTorch's fused Adam, which `tch` does not bind, as the TorchScript that `tch/fused_adam.py` writes.
+#[allow(
+    clippy::expect_used,
+    reason = "the file is a part of this crate; tests on tch-cpu load it"
+)]
+static FUSED_ADAM: LazyLock<CModule> = LazyLock::new(|| {
+    let module = CModule::load_data(&mut include_bytes!("tch/fused_adam.pt").as_slice());
+    module.expect("TorchScript of one call")
+});
+
+/// The tensor itself where nobody else holds it, a copy otherwise.
+fn own(tensor: TchTensor) -> Tensor {
+    if tensor.can_mut() {
+        tensor.tensor
     } else {
-        numbers.to_device(device)
+        tensor.tensor.copy()
     }
 }
 
+/// A number of steps at which Adam's bias corrections are 1.
+const UNBIASED: f64 = 1e30;
+
+/// One pass, in place; the gradient is overwritten.
+///
+/// The step holds the bias corrections already, so PyTorch's own are turned off by [`UNBIASED`], and
+/// `p -= size * m / (sqrt(v) * correction + epsilon)` is passed with the correction divided out.
+#[allow(
+    clippy::expect_used,
+    reason = "the tensors have one shape, type and device: a parameter's"
+)]
+fn fused_adam(
+    [parameter, mean, variance]: [&Tensor; 3],
+    gradient: &Tensor,
+    scale: &Tensor,
+    step: AdamStep,
+) {
+    let list = |x: &Tensor| IValue::TensorList(vec![x.shallow_clone()]);
+    let correction = f64::from(step.variance_correction);
+    let steps = Tensor::full([1], UNBIASED, (Kind::Float, parameter.device())).squeeze();
+    let done = FUSED_ADAM.forward_is(&[
+        list(parameter),
+        list(gradient),
+        list(mean),
+        list(variance),
+        list(&steps),
+        IValue::Tensor(scale.reciprocal().reshape([] as [i64; 0])),
+        IValue::Double(f64::from(step.step_size) / correction),
+        IValue::Double(f64::from(step.beta1)),
+        IValue::Double(f64::from(step.beta2)),
+        IValue::Double(f64::from(step.epsilon) / correction),
+    ]);
+    done.expect("a parameter, its gradient and its moments");
+}
+
 impl AdamKernels for LibTorch {
-    /// In place, in eight calls (15 composed of Burn's primitives).
     fn adam(
-        mut parameter: TchTensor,
-        mut mean: TchTensor,
-        mut variance: TchTensor,
+        parameter: TchTensor,
+        mean: TchTensor,
+        variance: TchTensor,
         gradient: TchTensor,
         scale: TchTensor,
         step: AdamStep,
     ) -> AdamState<Self> {
-        if ![&parameter, &mean, &variance].iter().all(|x| x.can_mut()) {
-            return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
-        }
-        let gradient = &gradient.tensor * &scale.tensor;
-        let _ = mean.tensor.lerp_(&gradient, 1.0 - f64::from(step.beta1));
-        let _ = (variance.tensor).lerp_(&gradient.square(), 1.0 - f64::from(step.beta2));
-        move_parameter(&mut parameter.tensor, &mean.tensor, &variance.tensor, step);
+        let [parameter, mean, variance, gradient] = [parameter, mean, variance, gradient].map(own);
+        let state = [&parameter, &mean, &variance];
+        fused_adam(state, &gradient.contiguous(), &scale.tensor, step);
+        let [parameter, mean, variance] = [parameter, mean, variance].map(TchTensor::new);
         AdamState {
             parameter,
             mean,
@@ -84,38 +142,27 @@ impl AdamKernels for LibTorch {
         }
     }
 
-    /// In place; the gradient is never spread out.
+    /// The moments of all rows decay, so that the dense gradient costs only two passes more.
     fn adam_rows(
-        [mut parameter, mut mean, mut variance]: [TchTensor; 3],
+        [parameter, mean, variance]: [TchTensor; 3],
         values: TchTensor,
         rows: &[u32],
         scale: TchTensor,
         step: AdamStep,
     ) -> AdamState<Self> {
-        if ![&parameter, &mean, &variance].iter().all(|x| x.can_mut()) {
-            let gradient = adam::dense::<Self>(values, rows, parameter.shape()[0]);
-            return adam::generic::<Self>(parameter, mean, variance, gradient, scale, step);
-        }
-        let gradient = &values.tensor * &scale.tensor;
-        let rows = upload_indices(rows, gradient.device());
-        let width = gradient.size()[1];
-        let zero = gradient.new_zeros([1], (Kind::Float, gradient.device()));
-        // m = b m + (1 - b) g, where g is zero but for some rows
-        let blend = |moment: &mut Tensor, beta: f32, g: &Tensor| {
-            let weight = 1.0 - f64::from(beta);
-            let mut by_rows = moment.view([-1, width]);
-            let touched = by_rows.index_select(0, &rows).lerp(g, weight);
-            let _ = moment.lerp_(&zero, weight);
-            let _ = by_rows.index_copy_(0, &rows, &touched);
-        };
-        blend(&mut mean.tensor, step.beta1, &gradient);
-        blend(&mut variance.tensor, step.beta2, &gradient.square());
-        move_parameter(&mut parameter.tensor, &mean.tensor, &variance.tensor, step);
-        AdamState {
+        let values = &values.tensor;
+        let width = values.size()[1];
+        let gradient = parameter.tensor.zeros_like();
+        let rows = upload_indices(rows, values.device());
+        let _ = gradient.view([-1, width]).index_copy_(0, &rows, values);
+        Self::adam(
             parameter,
             mean,
             variance,
-        }
+            TchTensor::new(gradient),
+            scale,
+            step,
+        )
     }
 
     /// Without an array of squares.
@@ -123,15 +170,6 @@ impl AdamKernels for LibTorch {
         let numbers = tensor.tensor.reshape([-1]).to_kind(Kind::Float);
         TchTensor::new(numbers.dot(&numbers).reshape([1]))
     }
-}
-
-/// `p -= size * m / (sqrt(v) * correction + epsilon)`
-fn move_parameter(parameter: &mut Tensor, mean: &Tensor, variance: &Tensor, step: AdamStep) {
-    let size = f64::from(step.step_size);
-    let mut divisor = variance.sqrt();
-    let _ = divisor.g_mul_scalar_(-f64::from(step.variance_correction) / size);
-    let _ = divisor.g_add_scalar_(-f64::from(step.epsilon) / size);
-    let _ = parameter.addcdiv_(mean, &divisor);
 }
 
 impl LinearKernels for LibTorch {

@@ -1,4 +1,6 @@
 //! libtorch's own GRU (cuDNN's on CUDA), which takes packed sentences as we have them.
+//!
+//! cuDNN's takes bf16 from torch 2.10 on; before, libtorch composes it step by step.
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
@@ -17,7 +19,7 @@ impl GruLayerKernels for LibTorch {
         differentiate: bool,
     ) -> Option<LayerStates<Self, 9>> {
         let [x, weights @ ..] = inputs.each_ref().map(|input| input.tensor.detach());
-        if !takes(&x, steps) {
+        if steps.is_empty() {
             return None;
         }
         let initial = [2, steps.width(0) as i64, weights[1].size()[1]];
@@ -46,7 +48,7 @@ impl GruLayerKernels for LibTorch {
             h_weight,
             h_bias,
         ] = inputs.each_ref().map(|input| input.tensor.detach());
-        if !takes(&x, steps) || context.size()[0] != steps.width(0) as i64 {
+        if steps.is_empty() || context.size()[0] != steps.width(0) as i64 {
             return None;
         }
         let ranks: Vec<u32> = steps.ranks().collect();
@@ -81,13 +83,6 @@ impl GruLayerKernels for LibTorch {
         };
         Some(layer.finish(inputs, share))
     }
-}
-
-/// Whether libtorch's layer is the way: cuDNN's GRU takes bf16 from torch 2.10 on; before, libtorch
-/// composes it step by step, which our scan does in fewer calls.
-fn takes(x: &Tensor, steps: &Steps) -> bool {
-    let composed = x.device().is_cuda() && x.kind() == Kind::BFloat16;
-    !steps.is_empty() && !composed
 }
 
 /// A layer that libtorch has computed.
