@@ -67,11 +67,7 @@ fn the_exported_model_is_the_best_by_the_measure_named() {
         compared += 1;
         assert_eq!(named.unwrap().trim(), best["step"].to_string());
         // Of the exported model, measured from outside.
-        let encoder = SentenceEncoder::load(
-            run.folder().join("model"),
-            &gensen_model::device::by_name("cpu").unwrap(),
-        )
-        .unwrap();
+        let encoder = SentenceEncoder::load(run.folder().join("model")).unwrap();
         let encode = |which: fn(&(f64, String, String)) -> &String| {
             let sentences: Vec<&String> = pairs.iter().map(which).collect();
             encoder

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use gensen_data::batch::Batch;
 use gensen_data::dataset::Dataset;
 use gensen_data::prepare::{DataOptions, PreparedData, prepare};
 use gensen_data::spec::TaskSpec;
@@ -24,10 +23,8 @@ fn excluding(files: &[&str]) -> DataOptions {
 /// The source sentences of a data set in words.
 fn sources(data: &PreparedData, split: &Dataset) -> Vec<String> {
     let indices: Vec<u64> = (0..split.len()).collect();
-    let source = match split.batch_of(&indices).unwrap() {
-        Batch::Seq2Seq(batch) => batch.source,
-        Batch::Nli(batch) => batch.premises,
-    };
+    let batch = split.batch_of(&indices).unwrap();
+    let source = batch.first_sentences();
     let words = |ids: &[u32]| {
         let words = ids[1..ids.len() - 1].iter();
         let words = words.map(|id| data.source_vocabulary.word(*id).unwrap());

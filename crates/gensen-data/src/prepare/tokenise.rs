@@ -210,9 +210,10 @@ impl<'a> Worker<'a> {
                 let (found, expected) = (1, 2);
                 return Err(fault(LineFault::Columns { found, expected }));
             };
+            let negative = columns.next().unwrap_or("");
             self.tokenize(0, first);
             self.tokenize(1, second);
-            self.tokenize(2, columns.next().unwrap_or_default());
+            self.tokenize(2, negative);
             for (field, name) in [
                 (0, "the pair's first sentence"),
                 (1, "the pair's second sentence"),
@@ -221,7 +222,9 @@ impl<'a> Worker<'a> {
                     return Err(fault(LineFault::Missing(name)));
                 }
             }
-            (0..FIELDS).for_each(|field| self.push(field));
+            if !self.excludes(&[first, second, negative]) {
+                (0..FIELDS).for_each(|field| self.push(field));
+            }
         }
         Ok(())
     }
@@ -233,6 +236,9 @@ impl<'a> Worker<'a> {
             self.tokenize(0, sentence);
             if self.tokens[0].is_empty() {
                 self.tally.blank += 1;
+                continue;
+            }
+            if self.excludes(&[sentence]) {
                 continue;
             }
             self.push(0);
@@ -270,6 +276,10 @@ impl<'a> Worker<'a> {
                 if self.tokens[field].is_empty() {
                     return Err(fault(LineFault::Missing("a sentence")));
                 }
+            }
+            let sentences: Vec<&str> = row.split('\t').skip(1).collect();
+            if self.excludes(&sentences) {
+                continue;
             }
             self.push(0);
             self.push(1);
