@@ -12,13 +12,18 @@ use crate::kernels::gate_products::{
 use crate::kernels::gates::{Sources, advance};
 use crate::prefixes::Prefixes;
 use crate::weights::{EncoderState, GruTensors, Precision, Tensor, WeightsError, embedding_row};
-use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, States};
+use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
 
 /// Below so many multiplications, a second thread costs more than it brings.
 const WORTH_THREADS: usize = 1 << 18;
 /// Words after which the memory that the system has filled with embeddings is given back: with a
 /// word, it reads its surroundings.
 const HELD_WORDS: usize = 256;
+
+/// The input's share of the gates of a window's distinct words, in bytes, about.
+const PROJECTION_BYTES: usize = 96 << 20;
+/// The most words of a batch of more than one sentence: its states stay in the caches.
+const BATCH_WORDS: usize = 1 << 12;
 
 /// The engine on the CPU, by kernels of our own.
 ///
@@ -29,6 +34,8 @@ pub struct CpuEngine {
     gru: Arc<dyn Gru>,
     /// The word embeddings, lying so in memory that a row can be read in place.
     embedding: Tensor,
+    /// Numbers of a word's share of the gates of all directions.
+    gates: usize,
 }
 
 impl CpuEngine {
@@ -60,6 +67,7 @@ impl CpuEngine {
         Self {
             gru: Arc::new(gru),
             embedding: in_place(weights.embedding()),
+            gates: 3 * weights.hidden_size(),
         }
     }
 }
@@ -88,7 +96,15 @@ impl Engine for CpuEngine {
         Arc::new(Self {
             gru: Arc::clone(&self.gru),
             embedding: in_place(embedding),
+            gates: self.gates,
         })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            batch_words: BATCH_WORDS,
+            distinct_words: PROJECTION_BYTES / (self.gates * size_of::<f32>()),
+        }
     }
 }
 

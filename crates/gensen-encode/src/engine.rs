@@ -2,7 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::{EncodeError, States, weights::Tensor};
+use crate::{EncodeError, Pooling, States, weights::Tensor};
+
+/// How much an engine takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most words of a batch of more than one sentence.
+    pub batch_words: usize,
+    /// About the most distinct words of a window.
+    pub distinct_words: usize,
+}
 
 /// Turns a window of words into hidden states.
 ///
@@ -24,6 +33,25 @@ pub trait Engine: Send + Sync {
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError>;
+
+    /// The vectors of a window's sentences, `[sentences, width]` in the order of the batches, from an engine
+    /// that pools where it computes; `None`, the default, from one whose states are pooled on the host.
+    /// [`Pooling::MaxPadded`] is the maximum over a sentence's own words here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::states`].
+    fn vectors(
+        &self,
+        _words: &[u32],
+        _batches: &[Vec<&[u32]>],
+        _pooling: Pooling,
+    ) -> Result<Option<Vec<f32>>, EncodeError> {
+        Ok(None)
+    }
+
+    /// How much it takes at once.
+    fn limits(&self) -> Limits;
 
     /// The same weights with other word embeddings, `[words, embedding size]`.
     fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine>;

@@ -42,7 +42,7 @@ mod window;
 
 pub use concat::ConcatEncoder;
 pub use cpu::CpuEngine;
-pub use engine::Engine;
+pub use engine::{Engine, Limits};
 pub use error::EncodeError;
 pub use gensen_data::pooling::Pooling;
 pub use options::{EncodeOptions, EncoderPrecision};

@@ -1,6 +1,7 @@
 //! Where results are gathered.
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::window::Window;
 use crate::{Encoded, Pooling, States};
@@ -30,6 +31,26 @@ impl Output {
         if let Some(states) = &mut self.states {
             states.resize(states.len() + window.total() * self.width, 0.0);
         }
+    }
+
+    /// Takes the vectors of a window's sentences, which lie in the order of its batches.
+    pub(crate) fn window(
+        &mut self,
+        window: &Window,
+        first: usize,
+        batches: &[Vec<usize>],
+        vectors: &[f32],
+    ) {
+        let width = self.width;
+        assert_eq!(vectors.len(), window.len() * width, "a vector a sentence");
+        let mut places = vec![0; window.len()];
+        for (place, &sentence) in batches.iter().flatten().enumerate() {
+            places[sentence] = place;
+        }
+        let rows = &mut self.vectors[first * width..][..window.len() * width];
+        rows.par_chunks_exact_mut(width)
+            .zip(places)
+            .for_each(|(row, place)| row.copy_from_slice(&vectors[place * width..][..width]));
     }
 
     /// Pools the states of a batch of a window, whose first sentence is number `first`.

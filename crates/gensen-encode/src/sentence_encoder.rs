@@ -16,9 +16,6 @@ use crate::weights::{EMBEDDING, Tensor, WeightsError};
 use crate::window::{Reader, Splitter};
 use crate::{EncodeError, EncodeOptions, EncoderPrecision};
 
-/// The input's share of the gates of a window's distinct words, in bytes, about.
-const PROJECTION_BYTES: usize = 96 << 20;
-
 /// What [`SentenceEncoder::encode_ragged`] gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
@@ -261,9 +258,8 @@ impl SentenceEncoder {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Encoded, EncodeError> {
         let (config, weights) = (self.model.config(), self.model.weights());
-        let bytes_a_word = 3 * weights.hidden_size() * size_of::<f32>();
-        let most_distinct = PROJECTION_BYTES / bytes_a_word;
-        let mut reader = Reader::new(config, self.vocabulary(), options, most_distinct)?;
+        let limits = self.engine.limits();
+        let mut reader = Reader::new(config, self.vocabulary(), options, limits.distinct_words)?;
         let pooling = options.pooling.unwrap_or(config.pooling);
         let mut output = Output::new(pooling, sentences.len(), weights.hidden_size(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
@@ -271,10 +267,20 @@ impl SentenceEncoder {
             let first = lengths.len();
             let window = reader.window(&sentences[first..], first)?;
             output.make_room(&window);
-            let batches = window.batches(options.batch_size);
+            let batches = window.batches(options.batch_size, limits.batch_words);
             let sentences =
                 |batch: &Vec<usize>| batch.iter().map(|&i| window.sentence(i)).collect();
             let sentences: Vec<Vec<&[u32]>> = batches.iter().map(sentences).collect();
+            let pooled = match states {
+                true => None,
+                false => self.engine.vectors(&window.words, &sentences, pooling)?,
+            };
+            if let Some(vectors) = pooled {
+                output.window(&window, first, &batches, &vectors);
+                lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
+                progress(lengths.len());
+                continue;
+            }
             let mut done = first;
             self.engine
                 .states(&window.words, &sentences, &mut |k, states| {

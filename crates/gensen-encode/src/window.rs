@@ -10,8 +10,6 @@ use crate::{EncodeError, EncodeOptions};
 
 /// The most words a sentence may have.
 const MAX_WORDS: usize = 1 << 17;
-/// The most words of a batch of more than one sentence.
-const MAX_BATCH_WORDS: usize = 1 << 12;
 /// The fewest sentences that fill a batch: fewer share less, and use the processor less well.
 const LEAST_BATCH: usize = 128;
 /// Batches that a window has at most.
@@ -173,9 +171,9 @@ impl Window {
         self.ids.len()
     }
 
-    /// Sentences of about equal length together, the longest first, about `size` a batch, and
+    /// Sentences of about equal length together, the longest first, about `size` and at most `most_words` words a batch (but one sentence of any length), and
     /// among those of one length such that begin alike.
-    pub(crate) fn batches(&self, size: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn batches(&self, size: usize, most_words: usize) -> Vec<Vec<usize>> {
         let size = size.max(LEAST_BATCH);
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by_key(|&i| (Reverse(self.sentence(i).len()), self.sentence(i)));
@@ -185,7 +183,7 @@ impl Window {
             let length = self.sentence(sentence).len();
             words += length;
             match batches.last_mut() {
-                Some(batch) if batch.len() < size && words <= MAX_BATCH_WORDS => {
+                Some(batch) if batch.len() < size && words <= most_words => {
                     batch.push(sentence);
                 }
                 _ => {

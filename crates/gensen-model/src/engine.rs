@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::weights::{EncoderState, Tensor};
 use gensen_encode::{
-    DirectionStates, EncodeError, EncoderPrecision, Engine, SentenceEncoder, States,
+    DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, Pooling, SentenceEncoder,
+    States,
 };
 
 use crate::dropout::Dropout;
@@ -75,6 +76,9 @@ fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
 
+/// The most words of a batch of more than one sentence: 1 GiB of states of 2,048 numbers.
+const BATCH_WORDS: usize = 1 << 17;
+
 /// All weights on a device of Burn's, in f32.
 struct DeviceEngine(Encoder);
 
@@ -105,10 +109,7 @@ impl DeviceEngine {
 
     fn batch(&self, words: &[u32], sentences: &[&[u32]]) -> States {
         let encoder = &self.0;
-        let mut packed = Packed::from_slices(sentences);
-        for id in &mut packed.ids {
-            *id = words[*id as usize];
-        }
+        let packed = packed(words, sentences);
         let mut ranks = vec![0; sentences.len()];
         for (rank, &sentence) in packed.order.iter().enumerate() {
             ranks[sentence] = rank;
@@ -152,11 +153,50 @@ impl Engine for DeviceEngine {
         Ok(())
     }
 
+    /// All batches are queued before the first number is waited for, and only vectors are copied to the
+    /// host.
+    fn vectors(
+        &self,
+        words: &[u32],
+        batches: &[Vec<&[u32]>],
+        pooling: Pooling,
+    ) -> Result<Option<Vec<f32>>, EncodeError> {
+        let pooled = |sentences: &Vec<&[u32]>| {
+            let packed = packed(words, sentences);
+            let states = self.0.states(&packed, &mut Dropout::off(), 0.0);
+            self.0.pool(&packed, states, pooling)
+        };
+        let vectors: Vec<BurnTensor<2>> = batches.iter().map(pooled).collect();
+        if vectors.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let vectors = BurnTensor::cat(vectors, 0).into_data();
+        #[allow(clippy::expect_used, reason = "the weights were brought here as f32")]
+        let vectors = vectors.try_into_vec::<f32>().expect("vectors in f32");
+        Ok(Some(vectors))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            batch_words: BATCH_WORDS,
+            distinct_words: usize::MAX,
+        }
+    }
+
     fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
         let mut encoder = self.0.clone();
         encoder.embedding = matrix(embedding, &self.0.embedding.val().device());
         Arc::new(Self(encoder))
     }
+}
+
+/// Sentences of places in `words`, packed as the words' ids.
+fn packed(words: &[u32], sentences: &[&[u32]]) -> Packed {
+    let mut packed = Packed::from_slices(sentences);
+    for id in &mut packed.ids {
+        *id = words[*id as usize];
+    }
+    packed
 }
 
 /// A tensor of two dimensions on the device.
@@ -169,10 +209,10 @@ fn matrix(tensor: &Tensor, device: &Device) -> Param<BurnTensor<2>> {
 mod tests {
     use burn::module::Module;
     use gensen_data::vocabulary::Vocabulary;
-    use gensen_encode::CpuEngine;
     use gensen_encode::initial::uniform;
     use gensen_encode::model_folder::{ModelConfig, Provenance};
     use gensen_encode::weights::TensorMap;
+    use gensen_encode::{CpuEngine, EncodeOptions};
 
     use super::*;
     use crate::config::EncoderConfig;
@@ -245,6 +285,36 @@ mod tests {
             assert_eq!(found.len(), expected.len());
             for (a, b) in found.iter().zip(&expected) {
                 assert!((a - b).abs() < 2e-6, "{a} and {b}, {layers} layers");
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_pooled_on_the_device_equal_those_pooled_on_the_host() {
+        let state = state(initial(2, true, 1));
+        let config = ModelConfig::new(&state, Provenance::default());
+        let words = (4..30).map(|i| format!("w{i}"));
+        let words = Vocabulary::SPECIAL
+            .into_iter()
+            .map(String::from)
+            .chain(words);
+        let model =
+            ModelFolder::new(config, Vocabulary::from_words(words).unwrap(), state).unwrap();
+        let device = DeviceEngine::new(model.weights(), &Device::flex());
+        let device = SentenceEncoder::with_engine(model.clone(), Arc::new(device));
+        let host = SentenceEncoder::new(model);
+        let sentences = ["w4 w5 w6", "w7", "w8 w9 w10 w11 w12", "w29 w4", "w7 w7"];
+        for pooling in [
+            Pooling::Last,
+            Pooling::Mean,
+            Pooling::Max,
+            Pooling::MaxPadded,
+        ] {
+            let options = EncodeOptions::default().pooling(pooling).batch_size(2);
+            let [found, expected] =
+                [&device, &host].map(|e| e.encode(&sentences, &options).unwrap());
+            for (a, b) in found.iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-6, "{pooling}: {a} and {b}");
             }
         }
     }

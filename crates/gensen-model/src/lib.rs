@@ -28,7 +28,7 @@ pub use error::ModelError;
 pub use gensen_encode::hub;
 pub use gensen_encode::{
     ConcatEncoder, CpuEngine, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Engine,
-    Pooling, SentenceEncoder, kernels, model_folder, weights,
+    Limits, Pooling, SentenceEncoder, kernels, model_folder, weights,
 };
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};
