@@ -295,6 +295,8 @@ def main():
     torch.set_num_threads(options.threads)
     # cuDNN's GRU takes TF32 by default, here and in libtorch.
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
+    if options.check:
+        torch.backends.cudnn.allow_tf32 = options.tf32
     print(json.dumps(check(options) if options.check else measure(options)))
 
 
