@@ -193,7 +193,7 @@ fn choices_are_checked_before_any_work() {
         (with("[run]\nstart_from = \"absent\""), &["absent"]),
         (
             with("[vocabulary]\nword_vectors = \"glove.txt\""),
-            &["vocabulary.word_vectors", "run.start_from"],
+            &["glove.txt", "No such file"],
         ),
     ] {
         refused(&config, files, &[], expected);
