@@ -44,7 +44,6 @@ fn of<'a>(metrics: &'a [Value], split: &str, task: &str) -> Vec<&'a Value> {
 #[test]
 fn the_exported_model_is_the_best_by_the_measure_named() {
     let config = with_pairs(TINY).replace("validate_every = 20", "validate_every = 4");
-    let mut compared = 0;
     for measure in ["pairs/pearson", "pairs/spearman"] {
         let run = Run::new(&config);
         let pairs = write_pairs(&run);
@@ -56,16 +55,13 @@ fn the_exported_model_is_the_best_by_the_measure_named() {
         assert_eq!(measured.len(), 11, "{measured:?}");
         let key = measure.split('/').next_back().unwrap();
         let value = |m: &Value| m[key].as_f64().unwrap();
-        let later = measured.iter().filter(|m| m["step"] != 0);
-        let best = later.max_by(|a, b| value(a).total_cmp(&value(b))).unwrap();
-        let first = measured[0];
-        let named = fs::read_to_string(run.folder().join("best")).ok();
-        if value(first) >= value(best) {
-            assert_eq!(named, None, "nothing was better than the first");
-            continue;
-        }
-        compared += 1;
-        assert_eq!(named.unwrap().trim(), best["step"].to_string());
+        // The first of the best, that before the first step among them.
+        let better = |a: &&Value, b: &&Value| value(a).total_cmp(&value(b));
+        let best = *measured.iter().rev().max_by(|a, b| better(a, b)).unwrap();
+        let named = fs::read_to_string(run.folder().join("best")).unwrap();
+        assert_eq!(named.trim(), best["step"].to_string());
+        let exported = format!("(step {})", best["step"]);
+        assert!(output.contains(&exported), "{output}");
         // Of the exported model, measured from outside.
         let encoder = SentenceEncoder::load(run.folder().join("model")).unwrap();
         let encode = |which: fn(&(f64, String, String)) -> &String| {
@@ -91,7 +87,31 @@ fn the_exported_model_is_the_best_by_the_measure_named() {
             );
         }
     }
-    assert!(compared > 0, "the first was the best by every measure");
+}
+
+#[test]
+fn the_untrained_model_is_exported_where_training_made_it_worse() {
+    for average in [&[][..], &["--set", "training.average_from=2"]] {
+        let run = Run::new(TINY);
+        let set = [
+            "--set",
+            "training.learning_rate=100",
+            "--set",
+            "training.steps=8",
+        ];
+        let output = run.train(&[&set, average].concat());
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{log}");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(printed.contains("step 0 (exported)"), "{printed}");
+        assert!(log.contains("before the first step"), "{log}");
+        let best = fs::read_to_string(run.folder().join("best")).unwrap();
+        assert_eq!(best.trim(), "0");
+        let first = tensors(&run.checkpoint(0).join("model.safetensors"));
+        for (name, numbers) in tensors(&run.folder().join("model/model.safetensors")) {
+            assert_eq!(numbers, first[&name], "{name}");
+        }
+    }
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn choices_are_checked_before_any_work() {
         (with("[run]\nstart_from = \"absent\""), &["absent"]),
         (
             with("[vocabulary]\nword_vectors = \"glove.txt\""),
-            &["glove.txt", "No such file"],
+            &["vocabulary.word_vectors", "glove.txt", "does not exist"],
         ),
     ] {
         refused(&config, files, &[], expected);
@@ -250,16 +250,147 @@ fn an_exploding_run_stops_and_keeps_its_last_checkpoint() {
 fn a_folder_that_cannot_be_written_leaves_older_checkpoints_alone() {
     let run = Run::new(support::TINY);
     run.succeed(&["--set", "training.steps=5"]);
-    // A file where the next checkpoint's scratch folder goes stands for a full disk or a
-    // read-only folder, which root would write to all the same.
-    fs::write(
-        run.folder().join("checkpoints/.scratch-00000010"),
-        "in the way",
-    )
-    .unwrap();
+    // A file in the next checkpoint's place stands for a full disk or a read-only folder, which root
+    // would write to all the same.
+    fs::write(run.checkpoint(10), "in the way").unwrap();
     let output = run.train(&["--set", "training.steps=10"]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("scratch"), "{message}");
+    assert!(message.contains("step-00000010"), "{message}");
     assert!(run.checkpoint(5).join("manifest.json").exists());
+}
+
+#[test]
+fn a_configuration_that_no_run_wrote_is_never_rewritten() {
+    let run = Run::new(support::TINY);
+    fs::create_dir(run.folder()).unwrap();
+    let own = run.folder().join("config.toml");
+    let text = format!("# Mine.\n{}", support::TINY);
+    fs::write(&own, &text).unwrap();
+    for config in ["run/config.toml", "run.toml"] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+        let command = command.current_dir(run.home.path());
+        let options = ["--config", config, "--set", "run.folder=run"];
+        let output = command.args(options).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("run/config.toml"), "{message}");
+        assert_eq!(fs::read_to_string(&own).unwrap(), text);
+    }
+    assert_eq!(
+        fs::read_dir(run.folder()).unwrap().count(),
+        1,
+        "a run was begun"
+    );
+    // One that a run wrote is.
+    fs::remove_file(&own).unwrap();
+    run.succeed(&["--set", "training.steps=1"]);
+    run.succeed(&["--set", "training.steps=2"]);
+    assert!(fs::read_to_string(&own).unwrap().contains("steps = 2"));
+}
+
+#[test]
+fn sizes_that_cannot_be_allocated_are_refused_with_key_and_bytes() {
+    for value in ["9223372036854775806", "20000000"] {
+        let set = format!("model.hidden_size={value}");
+        let expected = [&set.replace('=', " = ")[..], " bytes ("];
+        refused(support::TINY, &[], &["--set", &set], &expected);
+    }
+    for set in [
+        "model.embedding_size=9223372036854775806",
+        "model.layers=9223372036854775806",
+        "model.target_embedding_size=9223372036854775806",
+        "model.inference_hidden_size=9223372036854775806",
+    ] {
+        let expected = [&set.replace('=', " = ")[..], " bytes ("];
+        refused(support::TINY, &[], &["--set", set], &expected);
+    }
+}
+
+#[test]
+fn what_is_missing_or_empty_is_told_before_the_run_folder_is_made() {
+    let task = |train: &str| format!("{TRANSLATION}train = {train}\n");
+    let nmt = "{ source = \"nmt/fr-en/train.en\", target = \"nmt/fr-en/train.fr\" }";
+    for (config, options, expected, code) in [
+        (
+            task(nmt),
+            &["--set", "run.data=data"][..],
+            "`cargo xtask fetch-data nmt`",
+            1,
+        ),
+        (
+            task("\"absent.tsv\""),
+            &[],
+            "`fr-en`, train: ./absent.tsv does not exist",
+            1,
+        ),
+        (
+            task("\"sample:train.en-fr.tsv\""),
+            &["--set", "run.folder="],
+            "run.folder=",
+            2,
+        ),
+        (
+            task("\"sample:train.en-fr.tsv\""),
+            &["--set", "run.folder=\"\""],
+            "run.folder = \"\"",
+            2,
+        ),
+    ] {
+        let run = Run::new(&config);
+        let output = run.train(options);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        assert!(message.contains(expected), "{message}");
+        let files = fs::read_dir(run.home.path()).unwrap();
+        assert_eq!(files.count(), 1, "nothing but the configuration: {message}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_wrong_usage() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+    let command = command.current_dir(home.path());
+    let output = command.args(["--config", "missing.toml"]).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("missing.toml"), "{message}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn json_is_told_by_what_is_in_the_file() {
+    let run = Run::new("\u{feff}{\"training\": {\"lrate\": 1}}");
+    for name in ["X.JSON", "x.toml"] {
+        fs::copy(run.home.path().join("run.toml"), run.home.path().join(name)).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+        let command = command.current_dir(run.home.path());
+        let output = command.args(["--config", name]).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(message.contains("missing field `batch_size`"), "{message}");
+    }
+}
+
+#[test]
+fn stray_names_among_the_checkpoints_stop_no_run() {
+    let run = Run::new(support::TINY);
+    run.succeed(&["--set", "training.steps=5"]);
+    support::copy(&run.checkpoint(5), &run.folder().join("checkpoints/step-5"));
+    support::copy(&run.checkpoint(5), &run.folder().join("checkpoints/step-3"));
+    fs::write(run.folder().join("checkpoints/step-00000002"), "a file").unwrap();
+    fs::write(run.folder().join("checkpoints/.DS_Store"), "").unwrap();
+    run.succeed(&[
+        "--set",
+        "training.steps=20",
+        "--set",
+        "management.keep_checkpoints=1",
+    ]);
+    assert!(run.checkpoint(20).join("manifest.json").exists());
+    for name in ["step-3", "step-5", "step-00000002"] {
+        assert!(
+            run.folder().join("checkpoints").join(name).exists(),
+            "{name}"
+        );
+    }
 }

@@ -81,6 +81,7 @@ impl Examples {
             first: sentences(&self.first),
             second: sentences(&self.second),
             negatives: sentences(&self.negatives),
+            numbers: None,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Batches as plain integer arrays with lengths: no padding, no tensor library.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -135,6 +136,32 @@ pub struct PairsBatch {
     /// For each pair a sentence that does not belong to the first one; without any word where the
     /// pair has none.
     pub negatives: Sentences,
+    /// Which sentence each one is, where the words no longer tell: those of `first`, `second` and
+    /// `negatives`, equal numbers for equal sentences. See [`Self::keep_numbers`].
+    pub numbers: Option<[Vec<usize>; 3]>,
+}
+
+impl PairsBatch {
+    /// Which sentence each one is: those of `first`, `second` and `negatives`, equal numbers for equal
+    /// sentences.
+    pub fn numbers(&self) -> [Vec<usize>; 3] {
+        if let Some(numbers) = &self.numbers {
+            return numbers.clone();
+        }
+        let mut numbers: HashMap<&[u32], usize> = HashMap::new();
+        [&self.first, &self.second, &self.negatives].map(|sentences| {
+            let number = |sentence| {
+                let next = numbers.len();
+                *numbers.entry(sentence).or_insert(next)
+            };
+            sentences.iter().map(number).collect()
+        })
+    }
+
+    /// Keeps [`Self::numbers`] as they are, whatever becomes of the words.
+    pub fn keep_numbers(&mut self) {
+        self.numbers = Some(self.numbers());
+    }
 }
 
 /// Sentences and a teacher's vectors of them.
@@ -238,7 +265,11 @@ impl Batch {
                 Self::Pairs(batch) => Self::Pairs(PairsBatch {
                     first: batch.first.part(range.clone()),
                     second: batch.second.part(range.clone()),
-                    negatives: batch.negatives.part(range),
+                    negatives: batch.negatives.part(range.clone()),
+                    numbers: batch.numbers.as_ref().map(|numbers| {
+                        let part = |of: &Vec<usize>| of[range.clone()].to_vec();
+                        numbers.each_ref().map(part)
+                    }),
                 }),
                 Self::Distillation(batch) => {
                     let width = batch.vectors.len() / len;

@@ -249,6 +249,7 @@ impl Dataset {
                 first: collect(0, &Some)?,
                 second: collect(1, &Some)?,
                 negatives: collect(2, &Some)?,
+                numbers: None,
             }),
             TaskKind::NextSentence => Batch::Pairs(PairsBatch {
                 first: collect(0, &Some)?,
@@ -257,6 +258,7 @@ impl Dataset {
                     ids: Vec::new(),
                     lengths: vec![0; indices.len()],
                 },
+                numbers: None,
             }),
             TaskKind::Classification => {
                 let second = collect(1, &Some)?;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use gensen_data::batch::{Batch, Sentences};
 use gensen_data::dataset::Dataset;
 use gensen_data::prepare::{DataOptions, PreparedData, prepare};
 use gensen_data::spec::TaskSpec;
@@ -24,13 +25,21 @@ fn excluding(files: &[&str]) -> DataOptions {
 fn sources(data: &PreparedData, split: &Dataset) -> Vec<String> {
     let indices: Vec<u64> = (0..split.len()).collect();
     let batch = split.batch_of(&indices).unwrap();
-    let source = batch.first_sentences();
+    in_words(data, batch.first_sentences())
+}
+
+/// Sentences in words, without the special words around them.
+fn in_words(data: &PreparedData, sentences: &Sentences) -> Vec<String> {
     let words = |ids: &[u32]| {
-        let words = ids[1..ids.len() - 1].iter();
+        // Where there is no sentence, there are no special words either.
+        let words = ids
+            .get(1..ids.len().saturating_sub(1))
+            .unwrap_or_default()
+            .iter();
         let words = words.map(|id| data.source_vocabulary.word(*id).unwrap());
         words.collect::<Vec<_>>().join(" ")
     };
-    source.iter().map(words).collect()
+    sentences.iter().map(words).collect()
 }
 
 #[test]
@@ -106,6 +115,88 @@ fn triples_trees_and_inference_pairs_are_left_out_too() {
     );
     let data = prepared(home.path(), "kind = 'nli'\ntrain = 'nli.tsv'", &options);
     assert_eq!(sources(&data, &data.tasks[0].train), ["b"]);
+}
+
+#[test]
+fn pairs_are_left_out_by_any_of_their_sentences() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(home.path().join(name), text).unwrap();
+    write("measured", "The measured sentence!\n");
+    let rows = "one here\ttwo here\n\
+                the measured sentence\tthree here\n\
+                four here\tthe measured sentence .\n\
+                five here\tsix here\tthe measured sentence\n\
+                seven here\teight here\tnine here\n";
+    write("p.tsv", rows);
+    let task = "kind = 'pairs'\ntrain = 'p.tsv'\nvalidation = 'p.tsv'";
+    let data = prepared(home.path(), task, &excluding(&["measured"]));
+    let train = &data.tasks[0].train;
+    assert_eq!(sources(&data, train), ["one here", "seven here"]);
+    let Batch::Pairs(pairs) = train.batch_of(&[0, 1]).unwrap() else {
+        panic!("another kind of batch")
+    };
+    assert_eq!(in_words(&data, &pairs.second), ["two here", "eight here"]);
+    assert_eq!(in_words(&data, &pairs.negatives), ["", "nine here"]);
+    assert_eq!(data.tasks[0].validation.as_ref().unwrap().len(), 5);
+    assert_eq!(data.report.inputs[0].excluded, 3);
+}
+
+#[test]
+fn the_sentences_that_are_left_keep_their_teachers_rows() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(home.path().join(name), text).unwrap();
+    write("measured", b"The measured sentence!\n");
+    let lines =
+        "zero here\nthe measured sentence\n\ntwo here\nthe measured sentence .\nfive here\n";
+    write("s.txt", lines.as_bytes());
+    // Row k, blank lines counted, is (k + 1, 10 k).
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 2), }";
+    let header = format!("{header:<117}\n");
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    for k in 0..6_u8 {
+        let row = [f32::from(k) + 1.0, 10.0 * f32::from(k)];
+        row.iter().for_each(|x| npy.extend(x.to_le_bytes()));
+    }
+    write("s.npy", &npy);
+    let task = "kind = 'distillation'\ntrain = { path = 's.txt', teacher = 's.npy' }";
+    let data = prepared(home.path(), task, &excluding(&["measured"]));
+    let train = &data.tasks[0].train;
+    assert_eq!(
+        sources(&data, train),
+        ["zero here", "two here", "five here"]
+    );
+    let Batch::Distillation(batch) = train.batch_of(&[2, 0, 1]).unwrap() else {
+        panic!("another kind of batch")
+    };
+    assert_eq!(batch.vectors, [6.0, 50.0, 1.0, 0.0, 4.0, 30.0]);
+    assert_eq!(data.report.inputs[0].excluded, 2);
+}
+
+#[test]
+fn labelled_sentences_are_left_out_with_their_labels() {
+    let home = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(home.path().join(name), text).unwrap();
+    write("measured", "The measured sentence!\npositive reviews\n");
+    // A label is no sentence.
+    let rows = "bad\tone here\npositive reviews\ttwo here\nbad\tthe measured sentence\n";
+    write("c.tsv", rows);
+    let task = "kind = 'classification'\ntrain = 'c.tsv'";
+    let data = prepared(home.path(), task, &excluding(&["measured"]));
+    let train = &data.tasks[0].train;
+    assert_eq!(sources(&data, train), ["one here", "two here"]);
+    let Batch::Classification(batch) = train.batch_of(&[0, 1]).unwrap() else {
+        panic!("another kind of batch")
+    };
+    assert_eq!(data.tasks[0].labels, ["bad", "positive reviews"]);
+    assert_eq!(batch.labels, [0, 1]);
+    let pairs =
+        "same\tone here\ttwo here\nother\tthree here\tthe measured sentence\nother\ta b\tc d\n";
+    write("c.tsv", pairs);
+    let data = prepared(home.path(), task, &excluding(&["measured"]));
+    assert_eq!(sources(&data, &data.tasks[0].train), ["one here", "a b"]);
+    assert_eq!(data.report.inputs[0].excluded, 1);
 }
 
 #[test]

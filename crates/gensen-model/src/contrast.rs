@@ -1,6 +1,6 @@
 //! Losses of sentence vectors by their cosines: contrast within a batch, and distillation.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -33,18 +33,16 @@ fn diagonal_cross_entropy(logits: Tensor<2>) -> Tensor<1> {
 /// Which candidates are no negatives: `[n, n + negatives]`, none if all others are.
 ///
 /// Another pair's second sentence is none if the two pairs have a sentence in common, and a
-/// hard negative is none if it is a sentence of the pair.
+/// hard negative is none if it is a sentence of the pair. Which sentences are the same is what
+/// [`PairsBatch::numbers`] says.
 pub fn not_counted(batch: &PairsBatch) -> Option<Vec<f32>> {
-    let mut numbers: HashMap<&[u32], usize> = HashMap::new();
-    let mut number = |sentence| {
-        let next = numbers.len();
-        *numbers.entry(sentence).or_insert(next)
-    };
-    let first: Vec<usize> = batch.first.iter().map(&mut number).collect();
-    let second: Vec<usize> = batch.second.iter().map(&mut number).collect();
-    let negatives = batch.negatives.iter().filter(|ids| !ids.is_empty());
-    let negatives: Vec<usize> = negatives.map(&mut number).collect();
-    if numbers.len() == first.len() + second.len() + negatives.len() {
+    let [first, second, negatives] = batch.numbers();
+    let negatives = negatives.into_iter().zip(&batch.negatives.lengths);
+    let negatives = negatives.filter(|(_, length)| **length > 0);
+    let negatives: Vec<usize> = negatives.map(|(number, _)| number).collect();
+    let all = first.iter().chain(&second).chain(&negatives);
+    let different: HashSet<&usize> = all.collect();
+    if different.len() == first.len() + second.len() + negatives.len() {
         return None;
     }
     let pairs: Vec<[usize; 2]> = first.into_iter().zip(second).map(Into::into).collect();

@@ -12,7 +12,7 @@ use gensen_data::prepare::PreparedData;
 use gensen_model::parameters::{self, ParameterVisitor};
 
 use crate::config::Config;
-use crate::devices::Devices;
+use crate::devices::{self, Devices};
 use crate::error::TrainError;
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
@@ -61,12 +61,16 @@ pub fn estimate(
     strategy: &ExecutionStrategy,
 ) -> Result<Estimate, TrainError> {
     let devices = Devices::new(strategy)?;
+    devices::check_tasks(&config.tasks, devices.count())?;
     let precision = config.training.precision;
     precision::check(devices.all(), precision)?;
     let device = strategy.main_device().clone().autodiff();
     let mut model = initial_model(config, data, &device)?.train();
     let training = &config.training;
-    let mut adam = Adam::new(AdamConfig::new(training.learning_rate, training.clip_norm));
+    let mut adam = Adam::new(AdamConfig {
+        embedding_factor: training.embedding_factor(),
+        ..AdamConfig::new(training.learning_rate, training.clip_norm)
+    });
     let mut scale = LossScale::first(precision);
     let mut timed = Vec::new();
     let tasks = tasks(&config.tasks, &data.tasks, training.batch());

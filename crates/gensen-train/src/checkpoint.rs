@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use gensen_data::batch::BatchSize;
-use gensen_data::scratch;
+use gensen_data::scratch::{self, Scratch};
 use gensen_model::MultitaskModel;
 use gensen_model::parameters::{self, ParameterVisitor};
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,8 @@ impl Checkpoints {
         self.folder.join(format!("step-{step:08}"))
     }
 
-    /// Steps with a checkpoint, oldest first. Scratch folders do not count.
+    /// Steps with a checkpoint, oldest first. Nothing else counts: scratch folders, copies under names
+    /// of their own, files.
     pub fn steps(&self) -> Result<Vec<u64>, TrainError> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -118,9 +119,11 @@ impl Checkpoints {
         };
         let mut steps = Vec::new();
         for entry in entries {
-            let name = entry.map_err(TrainError::io(&self.folder))?.file_name();
-            let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
-            steps.extend(step.and_then(|step| step.parse::<u64>().ok()));
+            let path = entry.map_err(TrainError::io(&self.folder))?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let step = name.and_then(|name| name.strip_prefix("step-"));
+            let step = step.and_then(|step| step.parse::<u64>().ok());
+            steps.extend(step.filter(|&step| path == self.path(step) && path.is_dir()));
         }
         steps.sort_unstable();
         Ok(steps)
@@ -146,22 +149,19 @@ impl Checkpoints {
         keep: usize,
     ) -> Result<(), TrainError> {
         fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
-        self.delete_scratch();
+        // What killed processes left half-written; what cannot be deleted now is in nobody's way.
+        let _ = scratch::remove_stale(&self.folder);
         let target = self.path(state.step);
         if verify(&target).is_err() {
-            let scratch = self.folder.join(format!(".scratch-{:08}", state.step));
-            let written = write(&scratch, model, average, adam, state).and_then(|()| {
-                verify(&scratch)?;
-                if target.exists() {
-                    fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
-                }
-                fs::rename(&scratch, &target).map_err(TrainError::io(&target))?;
-                scratch::sync_folder(&self.folder).map_err(TrainError::io(&self.folder))
-            });
-            if written.is_err() {
-                self.delete_scratch();
+            let scratch = Scratch::folder(&target).map_err(TrainError::io(&target))?;
+            write(scratch.path(), model, average, adam, state)?;
+            verify(scratch.path())?;
+            if target.exists() {
+                fs::remove_dir_all(&target).map_err(TrainError::io(&target))?;
             }
-            written?;
+            scratch
+                .rename_to(&target)
+                .map_err(TrainError::io(&target))?;
         }
         self.point("latest", state.step)?;
         // Also where a crash came between a checkpoint and this pointer to it.
@@ -179,17 +179,6 @@ impl Checkpoints {
         scratch::write_file(&path, |file| writeln!(file, "{step}")).map_err(TrainError::io(&path))
     }
 
-    /// Deletes what a killed process left half-written.
-    fn delete_scratch(&self) {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        for entry in entries {
-            if entry.file_name().to_string_lossy().starts_with(".scratch-") {
-                // What cannot be deleted now is in nobody's way.
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-
     fn thin_out(&self, keep: usize, newest: u64) -> Result<(), TrainError> {
         let best = self.named("best");
         let steps: Vec<u64> = self
@@ -200,10 +189,11 @@ impl Checkpoints {
         let old = &steps[..steps.len().saturating_sub(keep.max(1))];
         for &step in old.iter().filter(|&&step| Some(step) != best) {
             // Renamed first: a folder that lost only some files must not look like a checkpoint.
-            let scratch = self.folder.join(format!(".scratch-{step:08}"));
             let path = self.path(step);
-            fs::rename(&path, &scratch).map_err(TrainError::io(&path))?;
-            fs::remove_dir_all(&scratch).map_err(TrainError::io(&scratch))?;
+            let scratch = Scratch::folder(&path).map_err(TrainError::io(&path))?;
+            let old = scratch.path().join("old");
+            fs::rename(&path, &old).map_err(TrainError::io(&path))?;
+            fs::remove_dir_all(&old).map_err(TrainError::io(&old))?;
         }
         Ok(())
     }

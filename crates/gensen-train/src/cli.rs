@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
+use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
 use clap::{Parser, Subcommand};
 use gensen_data::prepare::{self, DataOptions, PreparedData};
+use gensen_data::scratch::{self, Scratch};
 use gensen_model::device::{self, DeviceError};
 use gensen_train::TrainError;
 use gensen_train::check;
 use gensen_train::config::Config;
 use gensen_train::devices;
 use gensen_train::export::{self, Choice};
+use gensen_train::inputs;
+use gensen_train::memory;
 use gensen_train::precision;
 use gensen_train::report;
 use gensen_train::run::{self, Ending, Outcome, Resume};
@@ -136,6 +140,7 @@ pub(crate) fn run() -> Result<ExitCode> {
             checkpoint,
         }) => {
             terminal::log_to(None)?;
+            end_on_signals()?;
             export::export(&run, &output, checkpoint)?;
             terminal::print(&output.display().to_string())
         }
@@ -182,10 +187,17 @@ fn train(arguments: &Train) -> Result<Ending> {
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
-    precision::check(&devices, config.training.precision)?;
-    devices::check_tasks(&config.tasks, devices.len())?;
+    check_before_reading(&config, &devices)?;
     let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let folder = config.folder();
+    let resume = match arguments.resume.as_str() {
+        "auto" => Resume::Auto,
+        "never" => Resume::Never,
+        path => Resume::Path(path.into()),
+    };
+    resume.check(&folder)?;
+    let interrupter = Interrupter::new();
+    let training = stop_on_signals(&interrupter)?;
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     terminal::log_to(Some(&folder.join("log.txt")))?;
     for warning in &config.warnings {
@@ -194,16 +206,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     if arguments.device == "auto" {
         tracing::info!("device: {}", device::auto());
     }
-    let resume = match arguments.resume.as_str() {
-        "auto" => Resume::Auto,
-        "never" => Resume::Never,
-        path => Resume::Path(path.into()),
-    };
-    resume.check(&folder)?;
-    similarity::check_files(&config)?;
     let start = StartModel::open(&config)?;
-    let interrupter = Interrupter::new();
-    let training = stop_on_signals(&interrupter)?;
     let data = prepare(&config, start.as_ref(), &folder.join("shards"))?;
     for line in data.report.to_string().lines() {
         tracing::info!("{line}");
@@ -230,6 +233,21 @@ fn train(arguments: &Train) -> Result<Ending> {
     Ok(outcome.ending)
 }
 
+/// What can be refused before data are read or anything is made.
+fn check_before_reading(config: &Config, devices: &[Device]) -> Result<(), TrainError> {
+    precision::check(devices, config.training.precision)?;
+    devices::check_tasks(&config.tasks, devices.len())?;
+    // On the CPU there are gradients and two moments beside the weights.
+    let copies = match devices.contains(&Device::flex()) {
+        true => 4 + usize::from(config.training.average_from.is_some()),
+        false => 1,
+    };
+    // Corpora may have fewer words than are asked for.
+    memory::check(config, 1, copies)?;
+    inputs::check(config)?;
+    similarity::check_files(config)
+}
+
 /// Says what a run would read and take.
 fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
     let config = Config::load(Some(config), overrides)?;
@@ -237,11 +255,12 @@ fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
         tracing::warn!("{warning}");
     }
     let devices = device::all_by_name(device)?;
-    precision::check(&devices, config.training.precision)?;
-    similarity::check_files(&config)?;
+    check_before_reading(&config, &devices)?;
     let start = StartModel::open(&config)?;
-    // Gone when this ends.
-    let shards = tempfile::tempdir().context("a temporary folder for prepared data")?;
+    // Gone when this ends, or when a signal ends it.
+    end_on_signals()?;
+    let shards = Scratch::folder(&std::env::temp_dir().join("gensen-train-check"))
+        .context("a temporary folder for prepared data")?;
     let data = prepare(&config, start.as_ref(), shards.path())?;
     let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let estimate = check::estimate(&config, &data, &strategy)?;
@@ -253,13 +272,13 @@ fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
 }
 
 fn prepare(config: &Config, start: Option<&StartModel>, shards: &Path) -> Result<PreparedData> {
-    let options = config.data_options(0);
+    let options = DataOptions {
+        further_words: word_vectors::further_words(config)?.into(),
+        ..config.data_options(0)
+    };
     let options = match start {
         Some(start) => start.data_options(options),
-        None => DataOptions {
-            further_words: word_vectors::further_words(config)?.into(),
-            ..options
-        },
+        None => options,
     };
     let bar = terminal::Spinner::new();
     let show = |progress: prepare::Progress<'_>| bar.show(&progress);
@@ -282,15 +301,25 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         }
         Ending::Finished => format!("finished {step} steps"),
     };
-    let model = folder.join("model");
-    export::export(folder, &model, Choice::Best)?;
     let neighbours = report::neighbours(&outcome.model, data, config.training.batch())?;
     terminal::print(&format!(
         "{ending}\n\n{}\n\
          held-out sentences and their nearest neighbours (cosine):\n{neighbours}\n\
-         learning curves: {}\nexported model:  {}",
+         learning curves: {}",
         report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
+    ))?;
+    // Last: whatever keeps it from being written, the results have been told.
+    let model = folder.join("model");
+    export::export(folder, &model, Choice::Best)?;
+    let exported = outcome.model_step;
+    if exported == 0 && step > 0 {
+        tracing::warn!(
+            "no validation was better than that before the first step, whose model is exported"
+        );
+    }
+    terminal::print(&format!(
+        "exported model:  {} (step {exported})",
         model.display()
     ))
 }
@@ -304,7 +333,7 @@ fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     let begun = Arc::clone(&training);
     ctrlc::set_handler(move || {
         if interrupter.should_stop() || !begun.load(Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+            end_program();
         }
         interrupter.stop(Some("signal"));
         // Whoever reads it may have gone.
@@ -313,4 +342,15 @@ fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     })
     .context("cannot listen for signals")?;
     Ok(training)
+}
+
+/// A signal ends the program at once.
+fn end_on_signals() -> Result<()> {
+    ctrlc::set_handler(end_program).context("cannot listen for signals")
+}
+
+/// Ends the program at once; what is half-written goes with it.
+fn end_program() {
+    scratch::remove_all();
+    std::process::exit(INTERRUPTED.into())
 }

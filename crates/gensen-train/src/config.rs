@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gensen_data::batch::BatchSize;
 use gensen_data::prepare::{DataOptions, PreparedData};
 use gensen_data::spec::{TaskKind, TaskSpec};
+use gensen_data::text;
 use gensen_model::config::{
     ClassifierConfig, ContrastConfig, DecoderConfig, DistillationConfig, EncoderConfig,
     MultitaskConfig,
@@ -63,12 +64,17 @@ impl Config {
     pub fn load(path: Option<&Path>, overrides: &[String]) -> Result<Self, TrainError> {
         let (origin, text) = match path {
             None => ("configs/sample.toml".into(), SAMPLE.to_owned()),
-            Some(path) => (
-                path.display().to_string(),
-                std::fs::read_to_string(path).map_err(TrainError::io(path))?,
-            ),
+            Some(path) => {
+                let origin = path.display().to_string();
+                let text = text::read(path).map_err(|error| TrainError::Config {
+                    origin: origin.clone(),
+                    problem: error.to_string(),
+                })?;
+                (origin, text)
+            }
         };
-        let json = path.is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
+        // Whatever the file is called: no TOML begins with a brace.
+        let json = text.trim_start().starts_with('{');
         let (text, warnings) = if json {
             legacy::to_toml(&origin, &text)?
         } else {
@@ -112,6 +118,10 @@ impl Config {
             let (key, value) = assignment
                 .split_once('=')
                 .ok_or_else(|| error("expected KEY=VALUE, such as training.steps=500".into()))?;
+            if value.trim().is_empty() {
+                // Such as a shell's variable that is not set.
+                return Err(error("expected a value after =".into()));
+            }
             let quoted = || toml::Value::String(value.trim().into());
             let value = format!("value = {value}").parse::<toml::Table>();
             let value = value
@@ -238,13 +248,23 @@ impl Config {
             if let Err(problem) = task.check() {
                 return error(format!("task `{}`: {problem}", task.name));
             }
-            if training.batch_size == Some(1) && task.form().needs_whole_batch() {
+            let one = BatchSize::Sentences(1);
+            if task.batch(training.batch()) == one && task.form().needs_whole_batch() {
+                let key = match task.batch_size {
+                    Some(_) => "batch_size",
+                    None => "training.batch_size",
+                };
                 let name = &task.name;
                 return error(format!(
-                    "training.batch_size = 1, and task `{name}` compares the examples of a batch: \
-                     expected at least 2"
+                    "{key} = 1, and task `{name}` compares the examples of a batch: expected at \
+                     least 2"
                 ));
             }
+        }
+        if let Some(key) = self.empty_path() {
+            return error(format!(
+                "{key} = \"\": expected a path, or leave the key out"
+            ));
         }
         if let Err(problem) = self.check_training() {
             return error(problem);
@@ -261,6 +281,27 @@ impl Config {
                 origin: origin.into(),
                 problem: e.to_string(),
             })
+    }
+
+    /// The first key that names no path at all, which would be the current folder.
+    fn empty_path(&self) -> Option<&'static str> {
+        let (run, vocabulary) = (&self.run, &self.vocabulary);
+        let excluded = self.training.exclude_sentences.iter();
+        let excluded = excluded.map(|path| ("training.exclude_sentences", Some(path)));
+        let one = [
+            ("run.folder", run.folder.as_ref()),
+            ("run.start_from", run.start_from.as_ref()),
+            ("run.data", Some(&run.data)),
+            (
+                "vocabulary.nonbreaking_prefixes",
+                vocabulary.nonbreaking_prefixes.as_ref(),
+            ),
+            ("vocabulary.punkt", vocabulary.punkt.as_ref()),
+            ("vocabulary.word_vectors", vocabulary.word_vectors.as_ref()),
+        ];
+        let mut all = one.into_iter().chain(excluded);
+        let empty = all.find(|(_, path)| path.is_some_and(|path| path.as_os_str().is_empty()));
+        empty.map(|(key, _)| key)
     }
 
     /// What is wrong with how the tasks are trained and judged.
@@ -456,6 +497,15 @@ mod tests {
             ("[training]\nbatch_words = 0\n", &[], "batch_words = 0"),
             ("[training]\nlearning_rate = nan\n", &[], "learning_rate"),
             (TASK, &[], "two tasks are named `fr-en`"),
+            ("", &["run.folder="], "--set run.folder=: expected a value"),
+            ("[run]\nfolder = \"\"\n", &[], "run.folder = \"\""),
+            ("[run]\ndata = \"\"\n", &[], "run.data = \"\""),
+            ("[vocabulary]\npunkt = \"\"\n", &[], "vocabulary.punkt"),
+            (
+                "[training]\nexclude_sentences = [\"\"]\n",
+                &[],
+                "training.exclude_sentences",
+            ),
         ] {
             let error = parse(&format!("{text}{TASK}"), overrides).expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");
@@ -476,6 +526,27 @@ mod tests {
         assert_eq!(batch(text), BatchSize::Sentences(7));
         let text = "[training]\nbatch_words = 900\n";
         assert_eq!(batch(text), BatchSize::Words(900));
+    }
+
+    #[test]
+    fn a_batch_to_compare_with_has_two_examples() {
+        let task =
+            |own: &str| format!("[[task]]\nname = 'p'\nkind = 'pairs'\ntrain = 'p.tsv'\n{own}\n");
+        let one = "[training]\nbatch_size = 1\n";
+        for (text, expected) in [
+            (format!("{one}{}", task("")), "training.batch_size = 1"),
+            (task("batch_size = 1"), "batch_size = 1, and task `p`"),
+        ] {
+            let error = parse(&text, &[]).expect_err(&text);
+            assert!(error.contains(expected), "{error}");
+        }
+        for text in [
+            format!("{one}{}", task("batch_size = 2")),
+            format!("{one}{}", task("batch_words = 90")),
+            format!("{one}{TASK}"),
+        ] {
+            parse(&text, &[]).unwrap();
+        }
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub enum TrainError {
         /// The key and what was expected.
         problem: String,
     },
+    /// An input is not there.
+    #[error("{key}: {path} does not exist{hint}")]
+    Missing {
+        /// What names it.
+        key: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// What brings it, if that is known.
+        hint: String,
+    },
     /// A corpus is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),

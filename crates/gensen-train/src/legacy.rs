@@ -150,7 +150,15 @@ pub(crate) fn to_toml(origin: &str, text: &str) -> Result<(String, Vec<String>),
         others: _,
     } = legacy;
     let batch = training.batch_size * training.n_gpus.max(1);
-    let special = |length: u64| length.saturating_sub(2).max(1);
+    // The reference counts a sentence's two special words.
+    let words = |key: &str, length: u64| match length.checked_sub(2) {
+        Some(words @ 1..) => Ok(words),
+        _ => Err(error(format!(
+            "data.{key} = {length}: expected at least 3, for a word between the special ones"
+        ))),
+    };
+    let source_words = words("max_src_length", data.max_src_length)?;
+    let target_words = words("max_trg_length", data.max_trg_length)?;
     let mut config = toml::Table::new();
     let mut section = |name: &str, text: String| -> Result<(), TrainError> {
         let table = text
@@ -189,8 +197,8 @@ pub(crate) fn to_toml(origin: &str, text: &str) -> Result<(String, Vec<String>),
              nli_every = 10\nmax_source_words = {}\nmax_target_words = {}",
             training.lrate,
             i64::MAX,
-            special(data.max_src_length),
-            special(data.max_trg_length),
+            source_words,
+            target_words,
         ),
     )?;
     section(
@@ -331,6 +339,26 @@ mod tests {
         let (_, warnings) = super::to_toml("x.json", &text).unwrap();
         let expected = "x.json: model.n_layer_src has no effect: the reference does not know it";
         assert_eq!(warnings, [expected]);
+    }
+
+    #[test]
+    fn lengths_without_room_for_a_word_are_refused() {
+        for (source, target, expected) in [
+            (0, 9, "data.max_src_length = 0"),
+            (2, 9, "data.max_src_length = 2"),
+            (9, 1, "data.max_trg_length = 1"),
+        ] {
+            let text = format!(
+                r#"{{"training": {{"lrate": 1, "batch_size": 1}},
+                "management": {{"monitor_loss": 1, "checkpoint_freq": 1, "eval_freq": 1}},
+                "data": {{"paths": [], "max_src_length": {source}, "max_trg_length": {target},
+                          "save_dir": "x"}},
+                "model": {{"dim_src": 2, "dim_trg": 2, "dim_word_src": 2, "dim_word_trg": 2,
+                           "n_words_src": 9, "n_words_trg": 9, "dropout": 0}}}}"#
+            );
+            let error = super::to_toml("x.json", &text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

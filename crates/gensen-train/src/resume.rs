@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gensen_data::batch::BatchSize;
@@ -76,6 +77,7 @@ pub(crate) struct Start {
 impl Resume {
     /// Refuses what is wrong whatever the data are, before anybody prepares them.
     pub fn check(&self, folder: &Path) -> Result<(), TrainError> {
+        check_own_config(folder)?;
         match self {
             Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::Checkpoint {
                 path: path.clone(),
@@ -167,6 +169,31 @@ pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
     }
 }
 
+/// The first line of a configuration that a run wrote.
+const WRITTEN: &str =
+    "# Written by gensen-train, which writes it anew when the run goes on: edit another file.\n";
+
+/// Refuses a folder with a configuration that no run has written: it would be lost.
+fn check_own_config(folder: &Path) -> Result<(), TrainError> {
+    let path = folder.join("config.toml");
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(TrainError::io(&path)(error)),
+    };
+    // Runs of earlier versions wrote no such line.
+    if text.starts_with(WRITTEN.as_bytes()) || !Checkpoints::of(folder).steps()?.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::Config {
+        origin: path.display().to_string(),
+        problem:
+            "it was not written by a run, and a run in this folder would replace it: move it, or \
+                  choose another run.folder"
+                .into(),
+    })
+}
+
 /// Writes the configuration as resolved.
 pub(crate) fn write_config(folder: &Path, config: &Config) -> Result<(), TrainError> {
     let path = folder.join("config.toml");
@@ -174,6 +201,7 @@ pub(crate) fn write_config(folder: &Path, config: &Config) -> Result<(), TrainEr
         origin: path.display().to_string(),
         problem: e.to_string(),
     })?;
+    let text = format!("{WRITTEN}\n{text}");
     scratch::write_file(&path, |file| file.write_all(text.as_bytes()))
         .map_err(TrainError::io(&path))
 }

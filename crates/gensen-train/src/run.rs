@@ -34,7 +34,7 @@ use crate::schedule::Schedule;
 use crate::similarity::{self, Similarity};
 use crate::start_from::StartModel;
 use crate::tasks::{Task, tasks};
-use crate::{vocabularies, word_dropout, word_vectors};
+use crate::{memory, vocabularies, word_dropout, word_vectors};
 
 pub use self::events::{Ending, Event, Outcome};
 pub use crate::resume::Resume;
@@ -66,6 +66,7 @@ fn drawn_model(
     data: &PreparedData,
     device: &Device,
 ) -> Result<MultitaskModel, TrainError> {
+    memory::check(config, data.source_vocabulary.len(), 1)?;
     let sizes = DataSizes::of(&config.tasks, data);
     let sizes = config.model_config(&sizes);
     Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
@@ -314,8 +315,10 @@ impl<'a> Run<'a> {
     fn steps(mut self, interrupter: &Interrupter) -> Result<(Self, Ending), TrainError> {
         let steps = self.config.training.steps;
         let management = &self.config.management;
-        if self.state.step == 0 {
+        // Kept like any other: nothing that comes after may be better.
+        if self.checkpoints.steps()?.is_empty() && self.state.step == 0 {
             self.validate()?;
+            self.save()?;
         }
         if self.patience_is_over() {
             return Ok((self, Ending::StoppedEarly));

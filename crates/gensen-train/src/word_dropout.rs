@@ -18,6 +18,10 @@ pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
     rng.set_stream(step);
+    if let Batch::Pairs(batch) = batch {
+        // Sentences that are the same stay so, though they lose other words.
+        batch.keep_numbers();
+    }
     for (side, sentences) in batch.sources_mut().into_iter().enumerate() {
         let mut start = 0;
         for (place, &length) in sentences.lengths.iter().enumerate() {
@@ -38,7 +42,8 @@ pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gensen_data::batch::{NliBatch, Sentences, Seq2SeqBatch};
+    use gensen_data::batch::{NliBatch, PairsBatch, Sentences, Seq2SeqBatch};
+    use gensen_model::contrast::not_counted;
 
     fn sentences(lengths: &[usize]) -> Sentences {
         let mut sentences = Sentences::default();
@@ -103,5 +108,41 @@ mod tests {
         assert!(premises.iter().chain(&hypotheses).all(|d| d.len() > 50));
         assert_ne!(premises, hypotheses);
         assert_ne!(premises[0], premises[1]);
+    }
+
+    #[test]
+    fn pairs_with_a_sentence_in_common_are_no_negatives_whatever_words_they_lose() {
+        let of = |places: &[u32]| {
+            let mut sentences = Sentences::default();
+            for &place in places {
+                let words: Vec<u32> = (0..20).map(|k| 4 + 20 * place + k).collect();
+                sentences.push(&[&[0], &words[..], &[2]].concat());
+            }
+            sentences
+        };
+        // The third pair repeats the first one's second sentence; its negative is its own first.
+        let mut negatives = of(&[7]);
+        negatives.push(&[]);
+        negatives.push(&[0, 44, 2]);
+        let mut batch = Batch::Pairs(PairsBatch {
+            first: of(&[0, 1, 2]),
+            second: of(&[3, 4, 3]),
+            negatives,
+            numbers: None,
+        });
+        let mask = |batch: &Batch| match batch {
+            Batch::Pairs(batch) => not_counted(batch),
+            _ => panic!("another kind of batch"),
+        };
+        let before = mask(&batch);
+        let masked = before.iter().flatten().filter(|x| **x < 0.0).count();
+        assert_eq!(masked, 2, "{before:?}");
+        apply(&mut batch, 0.5, 3, 4);
+        assert_eq!(mask(&batch), before);
+        let Batch::Pairs(pairs) = &batch else {
+            panic!("another kind of batch")
+        };
+        let second: Vec<&[u32]> = pairs.second.iter().collect();
+        assert_ne!(second[0], second[2], "other words are lost");
     }
 }

@@ -20,7 +20,8 @@ fn path(config: &Config) -> Option<PathBuf> {
 }
 
 /// The words that fill the source vocabulary up where the corpora have too few
-/// ([`DataOptions::further_words`]), in the order of the file; none without `vocabulary.word_vectors`.
+/// ([`DataOptions::further_words`]), in the order of the file; none without `vocabulary.word_vectors`,
+/// and none with `run.start_from`, whose new words are those of the corpora.
 ///
 /// # Errors
 ///
@@ -28,6 +29,9 @@ fn path(config: &Config) -> Option<PathBuf> {
 ///
 /// [`DataOptions::further_words`]: gensen_data::prepare::DataOptions::further_words
 pub fn further_words(config: &Config) -> Result<Vec<String>, TrainError> {
+    if config.run.start_from.is_some() {
+        return Ok(Vec::new());
+    }
     let vocabulary = &config.vocabulary;
     let count = vocabulary.source_words.saturating_add(SPARE);
     let selection = WordSelection::first(count, vocabulary.lowercase);

@@ -28,7 +28,7 @@ impl Run<'_> {
         self.report(metrics)?;
         let improved = better.is_some();
         self.state.best = better.or(self.state.best.take());
-        Ok(improved && step > 0)
+        Ok(improved)
     }
 
     /// The model that is validated and exported: the mean of the weights, once it has begun.
