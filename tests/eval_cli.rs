@@ -237,6 +237,34 @@ fn an_interrupted_evaluation_goes_on() {
 }
 
 #[test]
+fn nothing_is_kept_for_another_batch_size_word_list_or_map() {
+    let home = Home::new();
+    let kept = |more: &[&str]| {
+        let lines = home.lines(&[&["--tasks", "MR"], more].concat());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines[0].ends_with("\tkept")
+    };
+    let padded = |batch| kept(&["--pool", "max-padded", "--batch-size", batch]);
+    assert!(!padded("1"));
+    assert!(!padded("32"), "vectors depend on the batch size");
+    assert!(padded("1") && padded("32"));
+    let max = |batch| kept(&["--pool", "max", "--batch-size", batch]);
+    assert!(!max("1"));
+    assert!(max("32"), "vectors do not depend on the batch size");
+
+    // The words of a matrix are in a file of their own, which nothing names.
+    let words = ["the", "a", "man", "dog"];
+    let matrix = Array2::from_shape_fn((4, 3), |(i, j)| (i * 3 + j * j) as f32 / 7.0);
+    ndarray_npy::write_npy(home.path("v.npy"), &matrix).unwrap();
+    home.write("v.txt", &words.join("\n"));
+    let vectors = || kept(&["--vectors", "v.npy", "--ridge", "1"]);
+    assert!(!vectors());
+    assert!(vectors());
+    home.write("v.txt", "a\nthe\ndog\nman\n");
+    assert!(!vectors(), "the word list changed");
+}
+
+#[test]
 fn word_vectors_extend_the_vocabulary_and_make_baselines() {
     let home = Home::new();
     let vectors = reference().join("glove-tiny.txt");

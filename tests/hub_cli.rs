@@ -30,6 +30,8 @@ struct Hub {
     token: Option<String>,
     /// Announces another hash of the weights than theirs.
     wrong_hash: bool,
+    /// A file that the server fails to give.
+    fails: Option<String>,
     /// Breaks the first download of the weights off in the middle.
     breaks_off: bool,
 }
@@ -103,6 +105,9 @@ fn answer(mut stream: TcpStream, address: &str, hub: &Mutex<Hub>, requests: &Mut
         ["cdn", file] => file,
         _ => return reply("404 Not Found", String::new(), b"", 0),
     };
+    if hub.fails.as_deref() == Some(file) {
+        return reply("500 Internal Server Error", String::new(), b"", 0);
+    }
     let Some(contents) = hub.files.get(file).cloned() else {
         return reply("404 Not Found", String::new(), b"", 0);
     };
@@ -180,7 +185,12 @@ fn embed(home: &Home, model: &str, server: &Server, cache: &str, more: &[(&str, 
     ] {
         command.env_remove(variable);
     }
-    for variable in ["HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE"] {
+    for variable in [
+        "HF_TOKEN",
+        "HF_TOKEN_PATH",
+        "HF_HUB_CACHE",
+        "HF_HUB_OFFLINE",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -246,6 +256,57 @@ fn tokens() {
         &["401", "HF_TOKEN", "/acme/tiny/resolve/main/config.json"],
     );
     vector(&home, &run(&[("HF_TOKEN", "secret")]));
+}
+
+#[test]
+fn a_saved_token_counts_wherever_the_cache_is() {
+    let (home, mut hub) = home_and_hub();
+    hub.token = Some("secret".to_owned());
+    let server = Server::start(hub);
+    fs::create_dir(home.path("home")).unwrap();
+    fs::write(home.path("home/token"), "secret\n").unwrap();
+    let cache = home.path("elsewhere");
+    let more = [("HF_HUB_CACHE", cache.to_str().unwrap())];
+    let saved = embed(&home, "hf://acme/tiny", &server, "home", &more);
+    vector(&home, &saved);
+    let line_end = [("HF_TOKEN", "secret\r\n")];
+    vector(
+        &home,
+        &embed(&home, "hf://acme/tiny", &server, "other", &line_end),
+    );
+}
+
+#[test]
+fn an_optional_file_that_failed_is_fetched_again() {
+    let (home, mut hub) = home_and_hub();
+    hub.fails = Some("map.safetensors".to_owned());
+    let server = Server::start(hub);
+    let run = |more: &[_]| embed(&home, "hf://acme/tiny", &server, "cache", more);
+    refused(&run(&[]), &["map.safetensors", "500"]);
+    refused(&run(&[]), &["map.safetensors", "500"]);
+    vector(&home, &run(&[("HF_HUB_OFFLINE", "yes")]));
+    server.hub.lock().unwrap().fails = None;
+    vector(&home, &run(&[("HF_HUB_OFFLINE", "false")]));
+    // That there is none is remembered.
+    let before = server.requests();
+    vector(&home, &run(&[]));
+    assert_eq!(server.requests(), before);
+}
+
+#[test]
+fn pinned_commits_and_refs_are_found_as_the_hubs_library_leaves_them() {
+    let (home, hub) = home_and_hub();
+    let server = Server::start(hub);
+    let run = |model: &str, more: &[_]| embed(&home, model, &server, "cache", more);
+    vector(&home, &run("hf://acme/tiny", &[]));
+    let refs = home.path("cache/hub/models--acme--tiny/refs");
+    fs::remove_dir_all(&refs).unwrap();
+    let offline = [("HF_HUB_OFFLINE", "1")];
+    refused(&run("hf://acme/tiny", &offline), &["acme/tiny"]);
+    vector(&home, &run(&format!("hf://acme/tiny@{COMMIT}"), &offline));
+    fs::create_dir(&refs).unwrap();
+    fs::write(refs.join("main"), format!("{COMMIT}\n")).unwrap();
+    vector(&home, &run("hf://acme/tiny", &offline));
 }
 
 #[test]

@@ -4,6 +4,13 @@
 //! renamed, so that neither a crash nor a full disk leaves half of it under its own name. A program
 //! that is interrupted calls [`remove_all`]; what one leaves that was killed is removed when the
 //! same place is next written, or by [`remove_stale`].
+//!
+//! Only regular files are replaced, and keep their mode. A symbolic link is followed, and what it
+//! leads to is replaced. Devices, pipes and sockets, and what a program's descriptors
+//! (`/dev/stdout`) lead to, are written through: the scratch file is in the folder for temporary
+//! files, and is copied in the end.
+
+mod place;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,6 +18,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use place::Place;
+pub use place::stream;
 
 /// Bytes of a place's name that its scratch name repeats: with what is put around them they fit the
 /// 255 bytes that file systems allow.
@@ -28,6 +38,8 @@ fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    /// Where its bytes go if its place is written through.
+    through: Option<File>,
     /// Held to show other processes that this one still writes it.
     _lock: Option<File>,
 }
@@ -42,13 +54,23 @@ impl Scratch {
         Self::beside(place, |path| fs::create_dir(path))
     }
 
-    /// A new, empty file beside `place`.
+    /// A new, empty file beside `place`, or beside what that leads to.
     ///
     /// # Errors
     ///
-    /// If the folder around `place` cannot be made or written.
+    /// If the folder around `place` cannot be made or written; for a pipe that nobody reads.
     pub fn file(place: &Path) -> io::Result<Self> {
-        Self::beside(place, |path| File::create_new(path).map(drop))
+        let create = |path: &Path| File::create_new(path).map(drop);
+        match Place::of(place)? {
+            Place::File(target) => Self::beside(&target, create),
+            Place::Stream => {
+                let through = place::open_stream(place)?;
+                let name = place.file_name().unwrap_or_default();
+                let mut scratch = Self::beside(&std::env::temp_dir().join(name), create)?;
+                scratch.through = Some(through);
+                Ok(scratch)
+            }
+        }
     }
 
     fn beside(place: &Path, create: impl Fn(&Path) -> io::Result<()>) -> io::Result<Self> {
@@ -68,7 +90,11 @@ impl Scratch {
                 Ok(()) => {
                     live.insert(path.clone());
                     let _lock = lock(&path);
-                    return Ok(Self { path, _lock });
+                    return Ok(Self {
+                        path,
+                        through: None,
+                        _lock,
+                    });
                 }
             }
         }
@@ -88,13 +114,17 @@ impl Scratch {
     /// # Errors
     ///
     /// If it cannot be synced or renamed; then it is removed.
-    pub fn rename_to(self, place: &Path) -> io::Result<()> {
-        sync(&self.path)?;
+    pub fn rename_to(mut self, place: &Path) -> io::Result<()> {
+        if let Some(through) = &mut self.through {
+            io::copy(&mut File::open(&self.path)?, through)?;
+            return through.flush();
+        }
+        let target = prepare(&self.path, place)?;
         let mut live = live();
-        fs::rename(&self.path, place)?;
+        fs::rename(&self.path, &target)?;
         live.remove(&self.path);
         drop(live);
-        sync_folder(parent(place))
+        sync_folder(parent(&target))
     }
 }
 
@@ -223,16 +253,58 @@ pub fn write_file(
     scratch.rename_to(place)
 }
 
-/// Moves a finished file to its place: synced, renamed, and the names in the folder synced.
+/// Whether a file could be written at this place now.
+///
+/// # Errors
+///
+/// As [`Scratch::file`]; a pipe's reader is not asked for.
+pub fn check(place: &Path) -> io::Result<()> {
+    match Place::of(place)? {
+        Place::File(_) => Scratch::file(place).map(drop),
+        Place::Stream => Ok(()),
+    }
+}
+
+/// Moves a finished file to its place: synced, renamed, and the names in the folder synced. Places
+/// are as those of [`Scratch`]; where a link leads to another file system, the file is copied.
 ///
 /// # Errors
 ///
 /// If it cannot be synced or renamed; then it stays where it is.
 pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
+    let copy = || {
+        write_file(place, |file| {
+            io::copy(&mut File::open(finished)?, file).map(drop)
+        })?;
+        fs::remove_file(finished)
+    };
     fs::create_dir_all(parent(place))?;
+    if finished.is_file() && matches!(Place::of(place)?, Place::Stream) {
+        return copy();
+    }
+    let target = prepare(finished, place)?;
+    match fs::rename(finished, &target) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices && finished.is_file() => copy(),
+        renamed => renamed.and_then(|()| sync_folder(parent(&target))),
+    }
+}
+
+/// Syncs what is finished, gives a file the mode of the one that it replaces, and says what to
+/// rename it to.
+fn prepare(finished: &Path, place: &Path) -> io::Result<PathBuf> {
     sync(finished)?;
-    fs::rename(finished, place)?;
-    sync_folder(parent(place))
+    if finished.is_dir() {
+        return Ok(place.to_owned());
+    }
+    match Place::of(place)? {
+        Place::File(target) => {
+            place::keep_mode(finished, &target)?;
+            Ok(target)
+        }
+        Place::Stream => Err(io::Error::other(
+            "no regular file any more, and not replaced",
+        )),
+    }
 }
 
 /// The folder that `place` is in.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::DataError;
 use crate::scratch;
+use crate::text::{no_pointer, without_mark};
 use crate::words::WordTable;
 
 /// Words and their ids: `<s>` = 0, `<pad>` = 1, `</s>` = 2, `<unk>` = 3, then the words of a
@@ -175,6 +176,8 @@ impl Vocabulary {
             line: 1 + memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count(),
             problem: "invalid UTF-8".into(),
         })?;
+        no_pointer(&bytes).map_err(DataError::io(path))?;
+        let text = without_mark(text);
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self::build(
             text.split('\n')

@@ -431,3 +431,28 @@ fn settings_of_other_kinds_are_refused() {
         );
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_by_name_before_it_is_read() {
+    let base = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(base.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    // Nobody writes to it: a read would wait for ever.
+    let said = fault(base.path(), "name='p'\nkind='pairs'\ntrain='pipe'");
+    assert!(said.contains("pipe: not a regular file"), "{said}");
+}
+
+#[test]
+fn a_git_lfs_pointer_is_named() {
+    let base = tempfile::tempdir().unwrap();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    fs::write(base.path().join("p.tsv"), pointer).unwrap();
+    let said = fault(base.path(), "name='p'\nkind='pairs'\ntrain='p.tsv'");
+    assert!(
+        said.contains("p.tsv") && said.contains("git lfs pull"),
+        "{said}"
+    );
+}

@@ -123,6 +123,7 @@ fn beside(first: Encoded, other: Encoded) -> Result<Encoded, EncodeError> {
     };
     Ok(Encoded {
         vectors: side_by_side(&first.vectors, &other.vectors),
+        coverage: first.coverage.poorer(other.coverage),
         lengths: first.lengths,
         states,
     })

@@ -1,11 +1,12 @@
 //! Models from the Hugging Face Hub: `hf://OWNER/NAME[@REVISION]`.
 //!
-//! Files are kept in the cache that other programs of the hub share (`HF_HUB_CACHE`, `HF_HOME`, or
-//! `~/.cache/huggingface`); a model that is there is used without the network. `HF_ENDPOINT` names
-//! another server, `HF_TOKEN` or a token saved by `hf auth login` opens private models, and
-//! `HF_HUB_OFFLINE=1` keeps off the network.
+//! Files are kept in the cache that other programs of the hub share, by the settings of its own
+//! library: `HF_HUB_CACHE`, `HF_HOME`, else `~/.cache/huggingface`; a model that is there whole is used
+//! without the network. `HF_ENDPOINT` names another server; `HF_TOKEN`, or a token that `hf auth login`
+//! saved (`HF_TOKEN_PATH`), opens private models; `HF_HUB_OFFLINE=1` keeps off the network.
 
-use std::env;
+mod settings;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
+
+use settings::Settings;
 
 use crate::model_folder::{CARD_FILE, CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
 
@@ -81,55 +84,100 @@ pub enum HubError {
 /// [`HubError`].
 pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     let (owner_and_name, revision) = parse(name)?;
-    let cache = match env::var_os("HF_HUB_CACHE") {
-        Some(folder) => Cache::new(folder.into()),
-        None => Cache::from_env(),
-    };
-    let repository = |revision: &str| {
-        let name = owner_and_name.to_owned();
-        Repo::with_revision(name, RepoType::Model, revision.to_owned())
-    };
-    let cached = NEEDED.map(|file| cache.repo(repository(revision)).get(file));
-    if let [Some(config), Some(_), Some(_)] = &cached {
-        return Ok(parent(config));
+    let settings = Settings::of_environment();
+    let cached = Cached::new(&settings.cache, owner_and_name);
+    let snapshot = cached.snapshot(revision);
+    let whole = snapshot.filter(|folder| NEEDED.iter().all(|file| folder.join(file).exists()));
+    if let Some(folder) = &whole
+        && (settings.offline || cached.missing(folder).next().is_none())
+    {
+        return Ok(folder.clone());
     }
-    if env::var("HF_HUB_OFFLINE").is_ok_and(|value| !["", "0"].contains(&value.as_str())) {
+    if settings.offline {
         return Err(HubError::Offline {
             name: owner_and_name.to_owned(),
-            cache: cache.path().clone(),
+            cache: settings.cache,
         });
     }
-    let mut builder = ApiBuilder::from_cache(cache).with_retries(3);
-    if let Ok(endpoint) = env::var("HF_ENDPOINT") {
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
-    }
-    if let Ok(token) = env::var("HF_TOKEN") {
-        builder = builder.with_token(Some(token));
+    let mut builder = ApiBuilder::from_cache(Cache::new(settings.cache.clone()))
+        .with_retries(3)
+        .with_token(settings.token);
+    if let Some(endpoint) = settings.endpoint {
+        builder = builder.with_endpoint(endpoint);
     }
     let api = builder.build().map_err(|error| HubError::Download {
         url: format!("{SCHEME}{owner_and_name}"),
         problem: error.to_string(),
     })?;
-    // The first file tells the commit, from which the others are taken: a branch may move meanwhile.
     let download = |revision: &str, file| {
-        let remote = api.repo(repository(revision));
+        let (name, revision) = (owner_and_name.to_owned(), revision.to_owned());
+        let remote = api.repo(Repo::with_revision(name, RepoType::Model, revision));
         let url = remote.url(file);
         let path = remote.get(file).map_err(|error| problem(&url, error))?;
         verify(&url, &path).map(|()| path)
     };
-    let config = download(revision, CONFIG_FILE).map_err(Problem::into_error)?;
-    let folder = parent(&config);
-    let commit = folder.file_name().unwrap_or_default().to_string_lossy();
-    for file in NEEDED.into_iter().skip(1) {
-        download(&commit, file).map_err(Problem::into_error)?;
-    }
-    for file in OPTIONAL {
-        match download(&commit, file) {
-            Ok(_) | Err(Problem::Absent(_)) => {}
+    let folder = match whole {
+        Some(folder) => folder,
+        None => {
+            // The first file tells the commit, from which the others are taken: a branch may move
+            // meanwhile.
+            let config = download(revision, CONFIG_FILE).map_err(Problem::into_error)?;
+            let folder = parent(&config);
+            for file in NEEDED.into_iter().skip(1) {
+                download(&commit(&folder), file).map_err(Problem::into_error)?;
+            }
+            folder
+        }
+    };
+    let missing: Vec<&str> = cached.missing(&folder).collect();
+    for file in missing {
+        match download(&commit(&folder), file) {
+            Ok(_) => {}
+            Err(Problem::Absent(_)) => cached.note_absent(&folder, file)?,
             Err(other) => return Err(other.into_error()),
         }
     }
     Ok(folder)
+}
+
+/// The commit that a folder of the cache is of.
+fn commit(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// A model's folder in the cache, laid out as the hub's own library has it.
+struct Cached(PathBuf);
+
+impl Cached {
+    fn new(cache: &Path, owner_and_name: &str) -> Self {
+        Self(cache.join(format!("models--{}", owner_and_name.replace('/', "--"))))
+    }
+
+    /// Where the files of a revision are, if it is known which commit that is.
+    fn snapshot(&self, revision: &str) -> Option<PathBuf> {
+        let is_commit = revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit());
+        let commit = match is_commit {
+            true => revision.to_owned(),
+            false => fs::read_to_string(self.0.join("refs").join(revision)).ok()?,
+        };
+        Some(self.0.join("snapshots").join(commit.trim()))
+    }
+
+    /// Files that the model may have, and that are neither here nor known to be absent.
+    fn missing(&self, folder: &Path) -> impl Iterator<Item = &'static str> {
+        let absent = self.0.join(".no_exist").join(commit(folder));
+        let here = folder.to_owned();
+        let known = move |file: &&str| here.join(file).exists() || absent.join(file).exists();
+        OPTIONAL.into_iter().filter(move |file| !known(file))
+    }
+
+    /// Notes that a commit has no such file.
+    fn note_absent(&self, folder: &Path, file: &str) -> Result<(), HubError> {
+        let note = self.0.join(".no_exist").join(commit(folder)).join(file);
+        let made = fs::create_dir_all(parent(&note)).and_then(|()| fs::write(&note, ""));
+        made.map_err(|source| HubError::Io { path: note, source })
+    }
 }
 
 /// `OWNER/NAME` and the revision.

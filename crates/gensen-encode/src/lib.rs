@@ -24,6 +24,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod concat;
+mod coverage;
 mod cpu;
 mod engine;
 mod error;
@@ -41,6 +42,7 @@ pub mod weights;
 mod window;
 
 pub use concat::ConcatEncoder;
+pub use coverage::Coverage;
 pub use cpu::CpuEngine;
 pub use engine::{Engine, Limits};
 pub use error::EncodeError;

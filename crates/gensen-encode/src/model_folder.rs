@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
 use gensen_data::scratch::{self, Scratch};
+use gensen_data::text;
 use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
@@ -299,7 +300,8 @@ fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
         return Err(ModelFolderError::LongConfig { path, bytes });
     }
     let json = fs::read(path).map_err(io_error(path))?;
-    ModelConfig::from_json(&json, path)
+    text::no_pointer(&json).map_err(io_error(path))?;
+    ModelConfig::from_json(text::bytes_without_mark(&json), path)
 }
 
 /// Whether `path` is free, an empty folder, or a model folder and nothing more.

@@ -97,6 +97,25 @@ impl EncodeOptions {
         self
     }
 
+    /// All of the options that the vectors of a model with this pooling depend on, for the key of a
+    /// cache: the batch size counts with [`Pooling::MaxPadded`] alone.
+    pub fn key(&self, model: Pooling) -> String {
+        let Self {
+            pooling,
+            tokenizer,
+            language,
+            lowercase,
+            start_end,
+            batch_size,
+        } = self;
+        let pooling = pooling.unwrap_or(model);
+        let batch_size = (pooling == Pooling::MaxPadded).then_some(batch_size);
+        format!(
+            "{pooling:?}, tokenizer {tokenizer:?}, language {language:?}, lowercase {lowercase:?}, \
+             start and end {start_end}, batch size {batch_size:?}"
+        )
+    }
+
     /// How many sentences are computed at once; at least 1, 32 without this. On the CPU, fewer than
     /// that fill no core, and more are taken where there are more. It changes speed and memory,
     /// never a vector, but with [`Pooling::MaxPadded`].
@@ -104,5 +123,24 @@ impl EncodeOptions {
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size.max(1);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_size_is_part_of_the_key_where_vectors_depend_on_it() {
+        let key = |batch_size, pooling| {
+            let options = EncodeOptions::default().batch_size(batch_size);
+            options.key(pooling)
+        };
+        assert_ne!(key(1, Pooling::MaxPadded), key(32, Pooling::MaxPadded));
+        assert_eq!(key(1, Pooling::Max), key(32, Pooling::Max));
+        let max = EncodeOptions::default().pooling(Pooling::Max);
+        assert_eq!(max.key(Pooling::Last), key(1, Pooling::Max));
+        let lowered = EncodeOptions::default().lowercase(true);
+        assert_ne!(lowered.key(Pooling::Max), key(1, Pooling::Max));
     }
 }

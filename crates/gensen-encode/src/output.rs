@@ -4,7 +4,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::window::Window;
-use crate::{Encoded, Pooling, States};
+use crate::{Coverage, Encoded, Pooling, States};
 
 /// Vectors and states as they are filled in.
 pub(crate) struct Output {
@@ -99,7 +99,7 @@ impl Output {
     }
 
     /// The result, for sentences of these lengths.
-    pub(crate) fn finish(self, lengths: Vec<usize>) -> Encoded {
+    pub(crate) fn finish(self, lengths: Vec<usize>, coverage: Coverage) -> Encoded {
         #[allow(
             clippy::expect_used,
             reason = "a row for each sentence, or for each word"
@@ -112,6 +112,7 @@ impl Output {
             vectors: array(lengths.len(), self.vectors),
             states: self.states.map(|states| array(words, states)),
             lengths,
+            coverage,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::model_folder::{Architecture, ModelFolder};
 use crate::output::Output;
 use crate::weights::{EMBEDDING, Tensor, WeightsError};
 use crate::window::{Reader, Splitter};
-use crate::{EncodeError, EncodeOptions, EncoderPrecision};
+use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision};
 
 /// What [`SentenceEncoder::encode_ragged`] gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Encoded {
     pub vectors: Array2<f32>,
     /// The sentences' lengths in words, `<s>` and `</s>` included.
     pub lengths: Vec<usize>,
+    /// How many of their words the encoder knew.
+    pub coverage: Coverage,
     /// Where asked for, the hidden states of all sentences' words, one sentence after the other,
     /// `[words, width]`: forward, then backward.
     pub states: Option<Array2<f32>>,
@@ -263,10 +265,12 @@ impl SentenceEncoder {
         let pooling = options.pooling.unwrap_or(config.pooling);
         let mut output = Output::new(pooling, sentences.len(), weights.hidden_size(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
+        let mut coverage = Coverage::default();
         while lengths.len() < sentences.len() {
             let first = lengths.len();
             let window = reader.window(&sentences[first..], first)?;
             output.make_room(&window);
+            coverage += window.coverage;
             let batches = window.batches(options.batch_size, limits.batch_words);
             let sentences =
                 |batch: &Vec<usize>| batch.iter().map(|&i| window.sentence(i)).collect();
@@ -292,7 +296,7 @@ impl SentenceEncoder {
             lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
         }
         output.see_padding(&lengths, options.batch_size);
-        Ok(output.finish(lengths))
+        Ok(output.finish(lengths, coverage))
     }
 }
 

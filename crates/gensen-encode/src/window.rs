@@ -6,7 +6,7 @@ use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::model_folder::ModelConfig;
-use crate::{EncodeError, EncodeOptions};
+use crate::{Coverage, EncodeError, EncodeOptions};
 
 /// The most words a sentence may have.
 const MAX_WORDS: usize = 1 << 17;
@@ -68,6 +68,8 @@ pub(crate) struct Window {
     /// For each sentence, the places of its words in `words`.
     ids: Vec<u32>,
     ends: Vec<usize>,
+    /// How many of its words are known.
+    pub(crate) coverage: Coverage,
 }
 
 impl<'a> Reader<'a> {
@@ -136,12 +138,16 @@ impl<'a> Reader<'a> {
         if self.start_end {
             push(Vocabulary::BOS);
         }
+        let mut unknown = 0;
         for word in tokens.iter() {
-            push(self.vocabulary.id_or_unknown(word));
+            let id = self.vocabulary.id(word);
+            unknown += usize::from(id.is_none());
+            push(id.unwrap_or(Vocabulary::UNK));
         }
         if self.start_end {
             push(Vocabulary::EOS);
         }
+        window.coverage.count(tokens.len(), unknown);
         window.ends.push(window.ids.len());
         Ok(())
     }

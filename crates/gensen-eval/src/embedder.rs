@@ -101,6 +101,19 @@ pub trait Embedder {
     /// What defines the vectors.
     fn info(&self) -> EmbedderInfo;
 
+    /// What defines the vectors with this pooling, for the key of a cache. Without this,
+    /// [`EmbedderInfo::identity`].
+    fn identity(&self, pooling: Pooling) -> String {
+        let _ = pooling;
+        self.info().identity
+    }
+
+    /// What is to be said of the sentences embedded since the last call of
+    /// [`prepare`](Embedder::prepare), if vectors say little about them.
+    fn caution(&self) -> Option<String> {
+        None
+    }
+
     /// Told the words of a task before its sentences, to extend a vocabulary for it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gensen_encode::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
+use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions, Pooling, SentenceEncoder};
 use gensen_expand::{VocabularyMap, WordVectors};
 use ndarray::Array2;
 
@@ -32,6 +32,8 @@ pub struct EncoderEmbedder<'v> {
     /// The encoder with the words of the task at hand.
     expanded: Option<ConcatEncoder>,
     options: EncodeOptions,
+    /// Of the sentences since the last task began.
+    coverage: Coverage,
     info: EmbedderInfo,
 }
 
@@ -63,6 +65,7 @@ impl<'v> EncoderEmbedder<'v> {
             options: EncodeOptions::default()
                 .tokenizer("whitespace")
                 .lowercase(false),
+            coverage: Coverage::default(),
             info: EmbedderInfo {
                 name: name.into(),
                 role: Role::Model,
@@ -106,7 +109,10 @@ impl<'v> EncoderEmbedder<'v> {
         identity.add(self.info.identity.as_bytes());
         identity.add(source.as_bytes());
         for map in &maps {
-            identity.add_numbers(&map.linear().intercept().mapv(|x| x as f32).to_vec());
+            let linear = map.linear();
+            for number in linear.coefficients().iter().chain(linear.intercept()) {
+                identity.add(&number.to_le_bytes());
+            }
         }
         self.maps = maps;
         self.info.identity = identity.finish();
@@ -122,7 +128,26 @@ impl Embedder for EncoderEmbedder<'_> {
         self.info.clone()
     }
 
+    fn identity(&self, pooling: Pooling) -> String {
+        let Self {
+            // Both are in the information's identity.
+            encoder: _,
+            maps: _,
+            // The task's words, which are in the key of the task.
+            expanded: _,
+            options,
+            coverage: _,
+            info,
+        } = self;
+        format!("{}; {}", info.identity, options.key(pooling))
+    }
+
+    fn caution(&self) -> Option<String> {
+        self.coverage.is_poor().then(|| self.coverage.to_string())
+    }
+
     fn prepare(&mut self, words: &BTreeSet<&str>) -> Result<(), EmbedderError> {
+        self.coverage = Coverage::default();
         if self.maps.is_empty() || words.is_empty() {
             return Ok(());
         }
@@ -138,7 +163,10 @@ impl Embedder for EncoderEmbedder<'_> {
         pooling: Pooling,
     ) -> Result<Array2<f32>, EmbedderError> {
         let encoder = self.expanded.as_ref().unwrap_or(&self.encoder);
-        Ok(encoder.encode(sentences, &self.options.clone().pooling(pooling))?)
+        let options = self.options.clone().pooling(pooling);
+        let encoded = encoder.encode_ragged(sentences, &options, false, &mut |_| {})?;
+        self.coverage += encoded.coverage;
+        Ok(encoded.vectors)
     }
 }
 

@@ -174,7 +174,7 @@ pub fn evaluate(
             task: task.name.to_owned(),
             reason,
         };
-        match evaluate_task(embedder, task, options, &report.embedder, progress)? {
+        match evaluate_task(embedder, task, options, progress)? {
             Outcome::Done(result, cached) => {
                 progress(Event::Finished {
                     result: &result,
@@ -202,7 +202,6 @@ fn evaluate_task(
     embedder: &mut dyn Embedder,
     task: &Task,
     options: &EvalOptions,
-    info: &EmbedderInfo,
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Outcome> {
     let start = Instant::now();
@@ -213,16 +212,7 @@ fn evaluate_task(
     };
     let pooling = options.pooling.unwrap_or(task.best_pooling);
     let cached = options.cache.as_ref().map(|folder| {
-        let key = key(&(
-            &info.identity,
-            task.name,
-            &data_hash,
-            pooling,
-            options.lowercase,
-            options.classifier,
-            options.folds,
-            env!("CARGO_PKG_VERSION"),
-        ));
+        let key = score_key(&embedder.identity(pooling), task, &data_hash, options);
         folder.join(format!("{key}.json"))
     });
     if let Some(result) = cached.as_deref().and_then(read_cached) {
@@ -233,7 +223,7 @@ fn evaluate_task(
         Ok(None) => return Ok(Outcome::Absent),
         Err(error) => return Ok(Outcome::Faulty(error)),
     };
-    let vectors = vectors(embedder, info, &data, pooling, options, progress)?;
+    let vectors = vectors(embedder, &data, pooling, options, progress)?;
     let scoring = Scoring {
         classifier: options.classifier,
         folds: options.folds,
@@ -272,7 +262,6 @@ fn evaluate_task(
 /// sentences share them.
 pub(crate) fn vectors(
     embedder: &mut dyn Embedder,
-    info: &EmbedderInfo,
     data: &TaskData,
     pooling: Pooling,
     options: &EvalOptions,
@@ -280,7 +269,7 @@ pub(crate) fn vectors(
 ) -> Result<Vectors> {
     let sentences = distinct(&data.sentences());
     let path = options.cache.as_ref().map(|folder| {
-        let key = key(&(&info.identity, &sentences, pooling, options.lowercase));
+        let key = vectors_key(&embedder.identity(pooling), &sentences, pooling, options);
         folder.join(format!("{key}.npy"))
     });
     let cache = path.as_deref();
@@ -290,12 +279,59 @@ pub(crate) fn vectors(
     }
     let report = |share| progress(Event::Embedding(share));
     let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
+    if let Some(caution) = embedder.caution() {
+        tracing::warn!(
+            "{}: {caution}; word vectors (--vectors) teach a model the words of a task",
+            embedder.info().name
+        );
+    }
     if let Some(path) = cache {
         write_whole(path, |file| {
             ndarray_npy::WriteNpyExt::write_npy(&found, file).map_err(io::Error::other)
         })?;
     }
     Ok(Vectors::new(&sentences, found))
+}
+
+/// The key of a task's scores: all that they depend on.
+fn score_key(identity: &str, task: &Task, data_hash: &str, options: &EvalOptions) -> String {
+    let EvalOptions {
+        // The data's hash stands for both.
+        data: _,
+        tasks: _,
+        classifier,
+        folds,
+        pooling,
+        lowercase,
+        cache: _,
+    } = options;
+    let pooling = pooling.unwrap_or(task.best_pooling);
+    let version = env!("CARGO_PKG_VERSION");
+    key(&(
+        identity, task.name, data_hash, pooling, lowercase, classifier, folds, version,
+    ))
+}
+
+/// The key of the vectors of sentences: all that they depend on.
+fn vectors_key(
+    identity: &str,
+    sentences: &[&String],
+    pooling: Pooling,
+    options: &EvalOptions,
+) -> String {
+    let EvalOptions {
+        // The sentences stand for both.
+        data: _,
+        tasks: _,
+        classifier: _,
+        folds: _,
+        // The task's, where this is none.
+        pooling: _,
+        lowercase,
+        cache: _,
+    } = options;
+    let version = env!("CARGO_PKG_VERSION");
+    key(&(identity, sentences, pooling, lowercase, version))
 }
 
 fn key(parts: &impl Serialize) -> String {

@@ -69,8 +69,7 @@ pub fn labelled_vectors(
         })
         .unzip();
     let pooling = options.pooling.unwrap_or(task.best_pooling);
-    let info = embedder.info();
-    let vectors = vectors(embedder, &info, &data, pooling, options, progress)?;
+    let vectors = vectors(embedder, &data, pooling, options, progress)?;
     Ok(LabelledVectors {
         vectors: vectors.of(&sentences),
         sentences,

@@ -52,7 +52,7 @@ mod vectors;
 mod vocabulary;
 
 pub use error::ExpandError;
-pub use linear::{FitOptions, FitReport, LinearMap, MapError, Solver};
+pub use linear::{FitOptions, FitReport, LinearMap, MAP_KEY, MapError, Solver};
 pub use vectors::{
     CaseOverlap, Duplicate, ReadOptions, ReadReport, RowProblem, VectorFormat, VectorsError,
     WordSelection, WordVectors,

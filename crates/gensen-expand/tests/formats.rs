@@ -227,3 +227,25 @@ fn blocks_are_merged_in_order() {
         "{message}"
     );
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_word() {
+    let folder = TempDir::new().unwrap();
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let plain = marked(&text(""));
+    let header = marked(&format!("4 3\n{}", text("")));
+    for (name, bytes) in [
+        ("plain", plain.as_bytes().to_vec()),
+        ("header", header.into_bytes()),
+        ("packed", gzip(plain.as_bytes())),
+    ] {
+        let path = file(&folder, name, bytes);
+        assert_table(&path, VectorFormat::Text, &ReadOptions::default());
+    }
+    let path = folder.path().join("m.npy");
+    matrix().write_npy(File::create(&path).unwrap()).unwrap();
+    file(&folder, "m.txt", marked(&WORDS.join("\n")));
+    assert_table(&path, VectorFormat::Npy, &ReadOptions::default());
+    let files = ReadOptions::default().files(&path).unwrap();
+    assert_eq!(files, [path, folder.path().join("m.txt")]);
+}

@@ -12,8 +12,9 @@ mod terminal;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use gensen_data::scratch;
 
 use output::OutputError;
 
@@ -38,6 +39,9 @@ enum Command {
     Inspect(commands::inspect::Arguments),
 }
 
+/// The exit status of a program that a signal ended (128 and SIGINT's number).
+const INTERRUPTED: i32 = 130;
+
 fn main() -> ExitCode {
     let outcome = if device::list_is_asked_for(std::env::args_os()) {
         output::print(format_args!("{}", device::listing()))
@@ -58,6 +62,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     terminal::log()?;
+    ctrlc::set_handler(|| {
+        scratch::remove_all();
+        std::process::exit(INTERRUPTED);
+    })
+    .context("signals cannot be handled")?;
     match command {
         Command::Embed(arguments) => commands::embed::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),

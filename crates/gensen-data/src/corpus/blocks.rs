@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::inference::Columns;
 use crate::error::{DataError, LineFault};
+use crate::text;
 
 /// The longest line (for trees: the longest tree) that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
@@ -208,8 +209,9 @@ impl<'a> LineReader<'a> {
         }
         if !self.begun && (self.ended || self.pending.len() >= 3) {
             self.begun = true;
-            if self.pending.starts_with(b"\xef\xbb\xbf") {
-                self.pending.drain(..3);
+            text::no_pointer(&self.pending).map_err(DataError::io(&*self.file))?;
+            if self.pending.starts_with(text::MARK_BYTES) {
+                self.pending.drain(..text::MARK_BYTES.len());
             }
         }
         Ok(())

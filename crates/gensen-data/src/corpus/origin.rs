@@ -14,6 +14,7 @@ use crate::error::DataError;
 use crate::gzip;
 use crate::sample;
 use crate::spec::{InputTable, TaskKind};
+use crate::text;
 
 /// A file, or a file of the embedded sample corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +31,15 @@ impl Origin {
         }
     }
 
-    /// A file, or all files of a folder in the order of their names.
+    /// A regular file, or all files of a folder in the order of their names.
     pub(crate) fn all(path: &Path) -> Result<Vec<Self>, DataError> {
         let files = match path.is_dir() {
             true => documents::files(path, &Filter::default())?,
-            false => vec![path.to_owned()],
+            // It is hashed and then read.
+            false => {
+                text::regular(path).map_err(DataError::io(path))?;
+                vec![path.to_owned()]
+            }
         };
         Ok(files.into_iter().map(Self::File).collect())
     }
@@ -61,7 +66,11 @@ impl Origin {
     /// Whether it can be read.
     fn check(&self) -> Result<(), DataError> {
         match self {
-            Self::File(path) => File::open(path).map(drop).map_err(DataError::io(path)),
+            // Fingerprints and passes read it several times.
+            Self::File(path) => text::regular(path)
+                .and_then(|()| File::open(path))
+                .map(drop)
+                .map_err(DataError::io(path)),
             Self::Sample(name) if sample::names().contains(&name.as_str()) => Ok(()),
             Self::Sample(_) => Err(self.not_in_sample()),
         }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use gensen_data::error::DataError;
+use gensen_data::text::no_pointer;
 use gensen_data::vocabulary::Vocabulary;
 
 use super::{ModelConfig, ModelFolder, ModelFolderError, Provenance, io_error};
@@ -64,7 +66,15 @@ pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFol
         ..Provenance::default()
     };
     let config = ModelConfig::new(&state, provenance);
-    let model = ModelFolder::new(config, Vocabulary::from_words(words)?, state)?;
+    // A pickle has words and no lines.
+    let vocabulary = Vocabulary::from_words(words).map_err(|error| match error {
+        DataError::Vocabulary { line, problem, .. } => {
+            let problem = format!("word {} (counted from 0): {problem}", line - 1);
+            WeightsError::Vocabulary(problem).in_file(vocabulary).into()
+        }
+        other => ModelFolderError::from(other),
+    })?;
+    let model = ModelFolder::new(config, vocabulary, state)?;
     Ok(Conversion { model, left_out })
 }
 
@@ -75,5 +85,6 @@ fn read_words(path: &Path) -> Result<Vec<String>, ModelFolderError> {
         return Err(WeightsError::Vocabulary(problem).in_file(path).into());
     }
     let bytes = fs::read(path).map_err(io_error(path))?;
+    no_pointer(&bytes).map_err(io_error(path))?;
     Ok(vocabulary_pickle::read(&bytes).map_err(|error| error.in_file(path))?)
 }

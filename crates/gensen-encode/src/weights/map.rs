@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use gensen_data::text::no_pointer;
 use memmap2::Mmap;
 
 use super::WeightsError;
@@ -17,7 +18,8 @@ pub(crate) fn map_file(path: &Path) -> Result<Mmap, WeightsError> {
         }
         // SAFETY: the map is only read. As with every map, another process that shortens the file
         // in place ends this one; whoever writes models here renames a new file over the old one.
-        unsafe { Mmap::map(&file) }
+        let map = unsafe { Mmap::map(&file) }?;
+        no_pointer(&map).map(|()| map)
     };
     open().map_err(WeightsError::io(path))
 }

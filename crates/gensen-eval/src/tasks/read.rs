@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use gensen_data::text::{no_pointer, without_mark};
+
 use crate::error::{EvalError, Result};
 
 /// Largest file read, in bytes.
@@ -45,7 +47,8 @@ impl TextFile {
             let problem = format!("is larger than {LARGEST_FILE} bytes");
             return Err(EvalError::File { path, problem });
         }
-        let text = match encoding {
+        no_pointer(&bytes).map_err(EvalError::io(&path))?;
+        let text: String = match encoding {
             Encoding::Latin1 => bytes.into_iter().map(char::from).collect(),
             Encoding::Utf8 => String::from_utf8(bytes).map_err(|error| {
                 let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -54,7 +57,8 @@ impl TextFile {
             })?,
         };
         Ok(Self {
-            lines: split_lines(&text, lines),
+            // In Latin-1 the mark's bytes are the text's own.
+            lines: split_lines(without_mark(&text), lines),
             path,
         })
     }

@@ -3,14 +3,15 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use gensen_data::scratch;
+use gensen_data::{scratch, text};
 use ndarray::{Array1, Array2};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::{FitReport, LinearMap, MapError};
 
-const METADATA_KEY: &str = "gensen.vocabulary_map";
+/// The key of a map's metadata, which tells its file from others of safetensors.
+pub const MAP_KEY: &str = "gensen.vocabulary_map";
 const FORMAT_VERSION: u32 = 1;
 /// The largest file accepted: 8,192 dimensions to a width of 16,384.
 const MAX_FILE_BYTES: u64 = 1 << 30;
@@ -71,10 +72,7 @@ impl LinearMap {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
         let bytes = views
             .and_then(|views| {
-                safetensors::serialize(
-                    views,
-                    Some(HashMap::from([(METADATA_KEY.into(), metadata)])),
-                )
+                safetensors::serialize(views, Some(HashMap::from([(MAP_KEY.into(), metadata)])))
             })
             .map_err(|e| malformed(e.to_string()))?;
 
@@ -104,20 +102,20 @@ impl LinearMap {
             )));
         }
         let bytes = fs::read(path).map_err(io_error)?;
+        text::no_pointer(&bytes).map_err(io_error)?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| malformed(e.to_string()))?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|e| malformed(e.to_string()))?;
         let metadata = header
             .metadata()
             .as_ref()
-            .and_then(|metadata| metadata.get(METADATA_KEY));
-        let metadata =
-            metadata.ok_or_else(|| malformed(format!("no metadata `{METADATA_KEY}`")))?;
+            .and_then(|metadata| metadata.get(MAP_KEY));
+        let metadata = metadata.ok_or_else(|| malformed(format!("no metadata `{MAP_KEY}`")))?;
         let Metadata {
             format_version,
             mut report,
         } = serde_json::from_str(metadata)
-            .map_err(|e| malformed(format!("metadata `{METADATA_KEY}`: {e}")))?;
+            .map_err(|e| malformed(format!("metadata `{MAP_KEY}`: {e}")))?;
         if format_version != FORMAT_VERSION {
             return Err(malformed(format!(
                 "format version {format_version}; this reader knows {FORMAT_VERSION}"

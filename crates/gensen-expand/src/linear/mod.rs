@@ -9,6 +9,7 @@ mod rows;
 mod streamed_qr;
 
 pub use error::MapError;
+pub use file::MAP_KEY;
 pub use fit::FitOptions;
 pub use report::{FitReport, Solver};
 

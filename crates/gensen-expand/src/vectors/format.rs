@@ -30,9 +30,6 @@ impl fmt::Display for VectorFormat {
     }
 }
 
-/// The first two bytes of a gzip stream.
-pub(super) const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
-
 /// How many bytes [`detect`] wants to see.
 pub(super) const SAMPLE_BYTES: usize = 16 * 1024;
 

@@ -1,10 +1,11 @@
 //! A `.npy` matrix [words, dimensions] of 32- or 64-bit floats, mapped from disk, and the words of its rows in a list.
 
 use std::{
-    fs::{self, File},
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
 };
 
+use gensen_data::text;
 use memmap2::Mmap;
 use ndarray::ArrayView2;
 use ndarray_npy::{ViewNpyError, ViewNpyExt};
@@ -14,13 +15,18 @@ use super::{
     collector::{Collector, check_dimensions},
 };
 
+/// The list of a matrix's words: the one that was named, or `NAME.txt` beside `NAME.npy`.
+pub(super) fn word_list(path: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| path.with_extension("txt"), Path::to_path_buf)
+}
+
 pub(super) fn read(
     path: &Path,
     list: Option<&Path>,
     selection: &WordSelection,
 ) -> Result<WordVectors, VectorsError> {
-    let list = list.map_or_else(|| path.with_extension("txt"), Path::to_path_buf);
-    let words = fs::read_to_string(&list).map_err(|source| VectorsError::WordList {
+    let list = word_list(path, list);
+    let words = text::read(&list).map_err(|source| VectorsError::WordList {
         path: path.into(),
         words: list.clone(),
         source,

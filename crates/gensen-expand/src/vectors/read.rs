@@ -2,13 +2,16 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
+use gensen_data::{gzip, text};
 
-use super::{VectorFormat, VectorsError, WordSelection, WordVectors, format, npy, text, word2vec};
+use super::{
+    VectorFormat, VectorsError, WordSelection, WordVectors, format, npy, text as text_format,
+    word2vec,
+};
 
 /// How a file of vectors is read. The default suits every usual file.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +23,38 @@ pub struct ReadOptions {
     pub dimensions: Option<usize>,
     /// For `.npy`: the words, one a line in the order of the rows; `NAME.txt` beside `NAME.npy` if `None`.
     pub words: Option<PathBuf>,
+}
+
+impl ReadOptions {
+    /// The files that vectors read from `path` depend on: `path`, and for `.npy` the list of words.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorsError::Io`], for what is no regular file too: it could not be read again.
+    pub fn files(&self, path: &Path) -> Result<Vec<PathBuf>, VectorsError> {
+        let Self {
+            format,
+            dimensions: _,
+            words,
+        } = self;
+        let start = text::regular(path)
+            .and_then(|()| sample(&mut File::open(path)?))
+            .map_err(|source| VectorsError::Io {
+                path: path.into(),
+                source,
+            })?;
+        let mut files = vec![path.to_owned()];
+        if format.or_else(|| format::detect(&start)) == Some(VectorFormat::Npy) {
+            let list = npy::word_list(path, words.as_deref());
+            text::regular(&list).map_err(|source| VectorsError::WordList {
+                path: path.into(),
+                words: list.clone(),
+                source,
+            })?;
+            files.push(list);
+        }
+        Ok(files)
+    }
 }
 
 /// The (decompressed) bytes of a file.
@@ -52,17 +87,21 @@ pub(super) fn read(
         source,
     };
     let mut file = File::open(path).map_err(io_error)?;
-    let raw = sample(&mut file).map_err(io_error)?;
-    let mut source = Source {
-        path,
-        reader: Box::new(io::Cursor::new(raw.clone()).chain(file)),
-    };
-    let mut start = raw;
-    if start.starts_with(format::GZIP_MAGIC) {
-        source.reader = Box::new(MultiGzDecoder::new(source.reader));
-        start = sample(&mut source.reader).map_err(|e| read_error(path, e, 0))?;
-        source.reader = Box::new(io::Cursor::new(start.clone()).chain(source.reader));
+    let mut start = sample(&mut file).map_err(io_error)?;
+    text::no_pointer(&start).map_err(io_error)?;
+    let mut rest: Box<dyn Read + Send> = Box::new(file);
+    if start.starts_with(&gzip::MAGIC) {
+        let packed = io::Cursor::new(start).chain(rest);
+        rest = Box::new(gzip::unpack(BufReader::with_capacity(1 << 16, packed)));
+        start = sample(&mut rest).map_err(|e| read_error(path, e, 0))?;
     }
+    if start.starts_with(text::MARK_BYTES) {
+        start.drain(..text::MARK_BYTES.len());
+    }
+    let source = Source {
+        path,
+        reader: Box::new(io::Cursor::new(start.clone()).chain(rest)),
+    };
     if start.is_empty() {
         return Err(VectorsError::Empty { path: path.into() });
     }
@@ -70,8 +109,12 @@ pub(super) fn read(
         .format
         .or_else(|| format::detect(&start))
         .ok_or_else(|| VectorsError::UnknownFormat { path: path.into() })?;
+    if matches!(format, VectorFormat::Npy | VectorFormat::Hdf5) {
+        // They are read from the file again, in any order.
+        text::regular(path).map_err(io_error)?;
+    }
     match format {
-        VectorFormat::Text => text::read(source, selection, options.dimensions),
+        VectorFormat::Text => text_format::read(source, selection, options.dimensions),
         VectorFormat::Word2vecBinary => word2vec::read(source, selection),
         VectorFormat::Npy => npy::read(path, options.words.as_deref(), selection),
         #[cfg(feature = "hdf5")]

@@ -10,6 +10,7 @@ use gensen_encode::model_folder::{self, ModelFolder};
 use gensen_encode::weights::Precision;
 
 use super::encoding::Pool;
+use super::places::file;
 use crate::output::say;
 
 /// Make a model folder out of the reference implementation's released files.
@@ -22,13 +23,13 @@ use crate::output::say;
 )]
 pub(crate) struct Arguments {
     /// The PyTorch file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     weights: PathBuf,
     /// The pickled vocabulary.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     vocab: PathBuf,
     /// The model folder to write; a model folder that is there is replaced.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
     /// How weights are stored.
     #[arg(long, default_value = "f32")]

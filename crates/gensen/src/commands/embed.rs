@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use gensen_data::scratch::Scratch;
-use gensen_encode::{ConcatEncoder, model_folder};
+use gensen_data::scratch::{self, Scratch};
+use gensen_encode::{ConcatEncoder, Coverage, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
-use super::encoding::{Encoding, normalize};
+use super::encoding::{Encoding, normalize, say_coverage};
 use super::expansion::{Expansion, VectorOptions, add_words};
-use super::places::{distinct, writable};
+use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
@@ -36,24 +36,24 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
     /// Word vectors with which the models learn the words of the input that are new to them.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
     vector_options: VectorOptions,
-    /// Text in UTF-8, a sentence a line; `-` for standard input.
+    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
     #[arg(long, value_name = "FILE|-")]
     input: PathBuf,
     /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output.
     #[arg(long, value_name = "FILE|-")]
     output: PathBuf,
-    /// The output's format. [default: as its name ends; jsonl on standard output, npy elsewhere]
+    /// The output's format. [default: as its name ends; jsonl on standard output, npy for names without an extension]
     #[arg(long)]
     format: Option<Format>,
     /// Also write all hidden states, `[lines, longest, width]`, zero padded.
-    #[arg(long, value_name = "FILE.npy")]
+    #[arg(long, value_name = "FILE.npy", value_parser = file())]
     hidden_states: Option<PathBuf>,
     /// Also write the sentences' lengths in words, <s> and </s> included, `[lines]`.
-    #[arg(long, value_name = "FILE.npy")]
+    #[arg(long, value_name = "FILE.npy", value_parser = file())]
     lengths: Option<PathBuf>,
     /// Scale every vector to length 1.
     #[arg(long)]
@@ -81,6 +81,12 @@ impl Arguments {
             _ if place == Path::new("-") => Some(Format::Jsonl),
             Some("npy") => Some(Format::Npy),
             Some("jsonl") => Some(Format::Jsonl),
+            _ if place.extension().is_some() && self.format.is_none() => {
+                return Err(Usage(format!(
+                    "--output {}: neither .npy nor .jsonl; say --format npy or --format jsonl",
+                    place.display()
+                )));
+            }
             _ => None,
         };
         match (self.format, named) {
@@ -88,7 +94,7 @@ impl Arguments {
                 "--output -: standard output takes `--format jsonl`; .npy needs a file".into(),
             )),
             (Some(format), Some(named)) if format != named => Err(Usage(format!(
-                "--output {}: its name ends as another format's than --format says",
+                "--output {}: its extension contradicts --format",
                 place.display()
             ))),
             (format, named) => Ok(format.or(named).unwrap_or(Format::Npy)),
@@ -100,8 +106,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || embed(arguments))
 }
 
-/// Refuses to write over what is read, or twice to one place.
-fn check_places(arguments: &Arguments) -> Result<(), Usage> {
+/// Refuses to write over what is read, twice to one place, or where nothing can be written. The
+/// output's format.
+fn check_places(arguments: &Arguments) -> Result<Format, Usage> {
     let record = Record::place(&arguments.output);
     let vector_words = &arguments.vector_options.vector_words;
     let mut inputs = vec![("--input", arguments.input.as_path())];
@@ -112,20 +119,32 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
         outputs.push(("the part's record of --output", &record));
     }
     let states = arguments.hidden_states.as_deref();
-    outputs.extend(states.map(|path| ("--hidden-states", path)));
-    outputs.extend(arguments.lengths.as_deref().map(|path| ("--lengths", path)));
+    let states = states.map(|path| ("--hidden-states", path));
+    let lengths = arguments.lengths.as_deref().map(|path| ("--lengths", path));
+    let arrays = states.into_iter().chain(lengths);
+    outputs.extend(arrays.clone());
     distinct(&inputs, &outputs)?;
-    writable(&outputs)
+    let format = arguments.format()?;
+    for (option, path) in arrays {
+        ends_in(option, path, "npy")?;
+    }
+    if arguments.part.is_some() {
+        read_twice(&inputs, "--part hashes its inputs")?;
+        read_twice(&outputs[..1], "--part hashes its output")?;
+    } else {
+        outputs.retain(|(_, path)| *path != record);
+    }
+    writable(&outputs)?;
+    Ok(format)
 }
 
 fn embed(arguments: &Arguments) -> Result<()> {
     let to_standard_output = arguments.output == Path::new("-");
-    let format = arguments.format()?;
     if arguments.part.is_some() && arguments.input == Path::new("-") {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
-    check_places(arguments)?;
+    let format = check_places(arguments)?;
     if let Some(vectors) = &arguments.vectors {
         // Before the input is read for its words.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
@@ -139,6 +158,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         return Err(Usage(problem.into()).into());
     }
     let options = arguments.encoding.options();
+    let each = arguments.encoding.depends_on_batches(&encoder);
     if let Some(vectors) = &arguments.vectors {
         let mut words = BTreeSet::new();
         input = input.twice(&arguments.input, |input| {
@@ -163,6 +183,10 @@ fn embed(arguments: &Arguments) -> Result<()> {
     };
     input.skip(first)?;
     let mut output = Output::create(&arguments.output, format, first)?;
+    if output.is_read_along() && !each {
+        input = input.live();
+    }
+    let mut coverage = Coverage::default();
     let mut states = match &arguments.hidden_states {
         Some(path) => Some(PaddedNpy::create(path, width)?),
         None => None,
@@ -190,6 +214,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
                     arguments.input.display()
                 )
             })?;
+        coverage += encoded.coverage;
         if arguments.normalize {
             normalize(&mut encoded.vectors);
         }
@@ -203,6 +228,8 @@ fn embed(arguments: &Arguments) -> Result<()> {
         lines += count;
         left -= count;
     }
+    drop(progress);
+    say_coverage(coverage);
     if let Some(states) = states {
         states.finish(&lengths)?;
     }
@@ -231,28 +258,45 @@ fn embed(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// What a part is made from.
+/// What a part is made from: all that its vectors depend on.
 fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Origin> {
+    let Arguments {
+        encoding,
+        vectors,
+        vector_options,
+        input,
+        // Where things go, and which part of the whole, are no part of the whole's origin.
+        output: _,
+        format: _,
+        hidden_states: _,
+        lengths: _,
+        normalize,
+        part: _,
+    } = arguments;
     let model = |folder: &PathBuf| {
-        let files = [
-            model_folder::CONFIG_FILE,
-            model_folder::WEIGHTS_FILE,
-            model_folder::VOCABULARY_FILE,
+        let map = folder.join(model_folder::MAP_FILE);
+        let mut files = vec![
+            folder.join(model_folder::CONFIG_FILE),
+            folder.join(model_folder::WEIGHTS_FILE),
+            folder.join(model_folder::VOCABULARY_FILE),
         ];
-        part::sha256(&files.map(|file| folder.join(file)))
+        // A saved map counts where word vectors are mapped.
+        files.extend(Some(map).filter(|map| vectors.is_some() && map.is_file()));
+        part::sha256(&files)
     };
-    let vectors = arguments.vectors.clone();
-    let vectors = vectors.map(|path| part::sha256(&[path])).transpose()?;
+    let vectors_sha256 = match vectors {
+        Some(path) => Some(part::sha256(&vector_options.read().files(path)?)?),
+        None => None,
+    };
     Ok(Origin {
-        input_lines: count_lines(&arguments.input)?,
-        input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
+        input_lines: count_lines(input)?,
+        input_sha256: part::sha256(std::slice::from_ref(input))?,
         models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
-        vectors_sha256: vectors,
+        vectors_sha256,
         options: format!(
-            "{}; normalize: {}; {:?}",
-            arguments.encoding.described(),
-            arguments.normalize,
-            arguments.vector_options
+            "{}; normalize: {normalize}; {}",
+            encoding.described(),
+            vector_options.described()
         ),
         width,
     })
@@ -320,10 +364,12 @@ impl Output {
         if format == Format::Npy {
             return Npy::create(place).map(Self::Npy);
         }
+        let context = || place.display().to_string();
         let (sink, file): (Box<dyn Write>, _) = if place == Path::new("-") {
             (Box::new(BufWriter::new(io::stdout().lock())), None)
+        } else if let Some(stream) = scratch::stream(place).with_context(context)? {
+            (Box::new(BufWriter::new(stream)), None)
         } else {
-            let context = || place.display().to_string();
             let scratch = Scratch::file(place).with_context(context)?;
             let sink = File::options()
                 .write(true)
@@ -339,6 +385,11 @@ impl Output {
             file,
             line: lines_before,
         })
+    }
+
+    /// Whether each line can be read as soon as it is written.
+    fn is_read_along(&self) -> bool {
+        matches!(self, Self::JsonLines { file: None, .. })
     }
 
     fn write(&mut self, sentences: &[String], vectors: ArrayView2<'_, f32>) -> Result<()> {

@@ -7,9 +7,10 @@ use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
 use gensen_encode::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
-use gensen_encode::{ConcatEncoder, EncodeOptions, EncoderPrecision, Pooling};
+use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions, EncoderPrecision, Pooling};
 
 use super::Usage;
+use super::places::file;
 use crate::device::Device;
 use crate::hub;
 
@@ -61,7 +62,7 @@ impl From<Weights> for EncoderPrecision {
 #[derive(clap::Args)]
 pub(super) struct Encoding {
     /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
-    #[arg(long, required = true, value_name = "DIR|hf://OWNER/NAME[@REV]")]
+    #[arg(long, required = true, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
     /// How hidden states become a vector. [default: as each model says]
     #[arg(long)]
@@ -123,8 +124,23 @@ impl Encoding {
     /// All that the vectors depend on beside the models and the text. (The batch size and the number
     /// of threads do not matter.)
     pub(super) fn described(&self) -> String {
+        let Self {
+            // Its files are hashed.
+            model: _,
+            // Part of the options.
+            pool: _,
+            tokenizer: _,
+            language: _,
+            lowercase: _,
+            no_start_end: _,
+            batch_size: _,
+            precision,
+            // Devices agree but for rounding, and threads to the bit.
+            device: _,
+            threads: _,
+        } = self;
         let options = self.options().batch_size(1);
-        format!("{options:?}; {:?}", self.precision)
+        format!("{options:?}; {precision:?}")
     }
 
     pub(super) fn options(&self) -> EncodeOptions {
@@ -162,8 +178,34 @@ pub(super) fn folder(model: &Path) -> Result<PathBuf> {
         Some(name) if name.starts_with(hub::SCHEME) => Ok(hub::fetch(name)?),
         _ => match run_hint(model) {
             Some(hint) => bail!("{}: {hint}", model.display()),
+            None if !model.exists() && is_hub_name(model) => {
+                let (name, scheme) = (model.display(), hub::SCHEME);
+                bail!("{name}: no such folder; the hub's model of that name is {scheme}{name}")
+            }
             None => Ok(model.to_owned()),
         },
+    }
+}
+
+/// Whether this could be a model's name on the hub, OWNER/NAME or OWNER/NAME@REVISION.
+fn is_hub_name(path: &Path) -> bool {
+    let plain = |part: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+        part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(known)
+    };
+    let parts = path.to_str().and_then(|name| name.split_once('/'));
+    parts.is_some_and(|(owner, name)| plain(owner) && plain(name))
+}
+
+/// Says how many words the models knew; warns if they knew few.
+pub(super) fn say_coverage(coverage: Coverage) {
+    if coverage.is_poor() {
+        tracing::warn!(
+            "{coverage}: their vectors say little. --vectors teaches a model the words of a text \
+             (`embed` and `expand`); --tokenizer and --lowercase split it as in training"
+        );
+    } else if coverage.words > 0 {
+        tracing::debug!("{coverage}");
     }
 }
 

@@ -14,6 +14,7 @@ use gensen_eval::tasks::{self, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, write_report};
 
 use super::Usage;
+use super::places::{Place, can_be_written, distinct, ends_in, file, read_twice};
 use crate::device;
 use crate::output::say;
 use encoders::Encoders;
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     encoders: encoders::Arguments,
     /// SentEval's data folder, or its `downstream` folder.
-    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    #[arg(long, value_name = "DIR", required_unless_present = "list", value_parser = file())]
     data: Option<PathBuf>,
     /// Tasks by name, or `all`, `downstream` or `probing`.
     #[arg(
@@ -69,10 +70,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     keep_case: bool,
     /// The report: NAME.json, beside it NAME.md and a chart a task in NAME.charts.
-    #[arg(long, value_name = "NAME.json")]
+    #[arg(long, value_name = "NAME.json", value_parser = file())]
     output: Option<PathBuf>,
     /// Where vectors and scores are kept.
-    #[arg(long, default_value = "runs/eval-cache", value_name = "DIR")]
+    #[arg(long, default_value = "runs/eval-cache", value_name = "DIR", value_parser = file())]
     cache: PathBuf,
     /// Keep nothing and use nothing kept.
     #[arg(long)]
@@ -157,8 +158,25 @@ impl Arguments {
                     path.display()
                 )))
             }
-            _ => Ok(()),
+            _ => self.check_places(),
         }
+    }
+
+    /// Refuses what cannot be written, before the work begins.
+    fn check_places(&self) -> Result<(), Usage> {
+        let inputs = self.encoders.inputs();
+        read_twice(
+            &inputs,
+            "evaluations are kept under the hashes of their inputs",
+        )?;
+        let output = self.output.as_deref().map(|path| ("--output", path));
+        let map = self.pictures.map().map(|path| ("--map", path));
+        let outputs: Vec<Place<'_>> = output.into_iter().chain(map).collect();
+        if let Some((option, path)) = map {
+            ends_in(option, path, "svg")?;
+        }
+        distinct(&inputs, &outputs)?;
+        can_be_written(&outputs)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gensen_encode::SentenceEncoder;
 use gensen_encode::model_folder::{MAP_FILE, ModelFolder, Source};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
 
 use super::encoding::folder;
 use super::expansion::{Expansion, VectorOptions};
-use super::places::distinct;
+use super::places::{distinct, file};
 use crate::lines::Lines;
 use crate::output::say;
 
@@ -25,10 +25,10 @@ use crate::output::say;
 )]
 pub(crate) struct Arguments {
     /// The model folder, or a model of the Hugging Face Hub.
-    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]")]
+    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: PathBuf,
     /// Word vectors: GloVe, word2vec or fastText text, plain or gzipped, word2vec binary, HDF5 or .npy.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: PathBuf,
     #[command(flatten)]
     options: VectorOptions,
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE|-")]
     words: PathBuf,
     /// The model folder to write; a model folder that is there is replaced.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
 }
 
@@ -81,17 +81,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The words of a list, which is to hold one a line.
+/// The words of a list, which is to hold one a line; blanks around a word are cut off.
 fn words(path: &Path) -> Result<Vec<String>> {
     let mut lines = Lines::open(path)?;
     let mut words = Vec::new();
-    while let Some(word) = lines.next()? {
-        if word.trim().is_empty() {
-            let position = words.len() + 1;
-            return Err(ExpandError::EmptyWord { position })
-                .with_context(|| format!("{}, line {position}", lines.name()));
+    while let Some(line) = lines.next()? {
+        let position = words.len() + 1;
+        let place = || format!("{}, line {position}", lines.name());
+        if line.trim().is_empty() {
+            return Err(ExpandError::EmptyWord { position }).with_context(place);
         }
-        words.push(word);
+        let word = line.trim_ascii();
+        if word.contains(|c: char| c.is_ascii_whitespace()) {
+            bail!(
+                "{}: `{}` is more than a word, and no sentence could hold it: one word a line is expected",
+                place(),
+                word.escape_debug()
+            );
+        }
+        words.push(word.to_owned());
     }
     if words.is_empty() {
         return Err(ExpandError::NoWords).with_context(|| lines.name().to_owned());

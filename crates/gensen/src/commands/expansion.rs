@@ -11,13 +11,14 @@ use gensen_expand::{
     WordVectors,
 };
 
+use super::places::file;
 use crate::terminal::Busy;
 
 /// How word vectors are read and mapped.
 #[derive(clap::Args, Debug)]
 pub(super) struct VectorOptions {
     /// The words of vectors in .npy, one a line. [default: NAME.txt beside NAME.npy]
-    #[arg(long, value_name = "FILE", requires = "vectors")]
+    #[arg(long, value_name = "FILE", requires = "vectors", value_parser = file())]
     pub(super) vector_words: Option<PathBuf>,
     /// Weight of the squared coefficients in the map's fit; above 0, fewer words need be shared.
     #[arg(
@@ -35,6 +36,16 @@ impl VectorOptions {
             words: self.vector_words.clone(),
             ..ReadOptions::default()
         }
+    }
+
+    /// All that mapped vectors depend on beside the files.
+    pub(super) fn described(&self) -> String {
+        let Self {
+            // Its contents count, with those of the vectors.
+            vector_words: _,
+            ridge,
+        } = self;
+        format!("ridge: {ridge:?}")
     }
 
     pub(super) fn fit(&self) -> FitOptions {
@@ -103,7 +114,13 @@ pub(super) fn map<'v>(
     let saved = folder.join(MAP_FILE);
     let map = if saved.is_file() {
         VocabularyMap::new(LinearMap::load(&saved)?, vectors)
-            .with_context(|| format!("{} does not fit the word vectors", saved.display()))?
+            .with_context(|| format!("{} does not fit the word vectors", saved.display()))
+            .inspect(|_| {
+                if options.ridge != 0.0 {
+                    let saved = saved.display();
+                    tracing::warn!("--ridge is not used: {saved} holds the model's map");
+                }
+            })?
     } else {
         VocabularyMap::fit_with(encoder, vectors, options)
             .with_context(|| format!("mapping word vectors to {}", folder.display()))?

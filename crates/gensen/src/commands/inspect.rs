@@ -1,14 +1,16 @@
 //! `gensen inspect`: what a model, a checkpoint or a file of weights or vectors holds, and whether the
 //! parts of a whole fit together.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_data::text;
 use gensen_encode::model_folder::{self, ModelFolder};
 use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{safetensors, vocabulary_pickle};
-use gensen_expand::{LinearMap, ReadOptions, WordSelection, WordVectors};
+use gensen_expand::{LinearMap, MAP_KEY, ReadOptions, WordSelection, WordVectors};
 
 use crate::output::say;
 use crate::part::{self, Record};
@@ -42,13 +44,61 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             return tensors(&weights);
         }
     }
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    match &*extension {
-        _ if metadata.is_dir() => model(path),
-        "safetensors" => tensors(path),
-        "model" | "pt" | "pth" => torch(path),
-        "pkl" => vocabulary(path),
-        _ => vectors(path),
+    if metadata.is_dir() {
+        return model(path);
+    }
+    match Kind::of(path).with_context(|| path.display().to_string())? {
+        Kind::Map => map(path),
+        Kind::Safetensors => tensors(path),
+        Kind::Torch => torch(path),
+        Kind::Pickle => vocabulary(path),
+        Kind::Vectors => vectors(path),
+    }
+}
+
+/// What a file is, by its contents.
+enum Kind {
+    /// A vocabulary map.
+    Map,
+    Safetensors,
+    Torch,
+    /// Any other pickle.
+    Pickle,
+    /// Word vectors, or something unknown.
+    Vectors,
+}
+
+impl Kind {
+    fn of(path: &Path) -> io::Result<Self> {
+        /// The number that PyTorch's files before 1.6 begin with, pickled.
+        const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+        /// The longest header of a map.
+        const HEADER_BYTES: u64 = 1 << 20;
+
+        let mut start = Vec::new();
+        File::open(path)?
+            .take(HEADER_BYTES)
+            .read_to_end(&mut start)?;
+        text::no_pointer(&start)?;
+        let header = start.get(8..).unwrap_or_default();
+        let pickled = start.strip_prefix(b"\x80");
+        Ok(if header.starts_with(b"{") {
+            match header
+                .windows(MAP_KEY.len())
+                .any(|key| key == MAP_KEY.as_bytes())
+            {
+                true => Self::Map,
+                false => Self::Safetensors,
+            }
+        } else if start.starts_with(b"PK\x03\x04")
+            || pickled.is_some_and(|rest| rest.get(1..).is_some_and(|rest| rest.starts_with(TORCH)))
+        {
+            Self::Torch
+        } else if pickled.is_some() || start.starts_with(b"(d") {
+            Self::Pickle
+        } else {
+            Self::Vectors
+        })
     }
 }
 
@@ -111,6 +161,10 @@ fn model(path: &Path) -> Result<()> {
         say!("vocabulary map:\n{}", LinearMap::load(&map)?.report())?;
     }
     Ok(())
+}
+
+fn map(path: &Path) -> Result<()> {
+    say!("vocabulary map:\n{}", LinearMap::load(path)?.report())
 }
 
 fn tensors(path: &Path) -> Result<()> {

@@ -1,9 +1,51 @@
 //! Whether a command would write over what it reads, twice to one place, or where nothing can be written.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use gensen_data::scratch;
+use gensen_data::text::regular;
+
 use super::Usage;
+
+/// Parses a path that is no `-`: where standard input or output will not do.
+pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path: PathBuf| match path == Path::new("-") {
+        true => Err(
+            "standard input and output will not do here; name a file (`./-` if it is called so)",
+        ),
+        false => Ok(path),
+    })
+}
+
+/// Refuses an output whose name ends as that of a file of another kind.
+pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), Usage> {
+    match path.extension() {
+        None => Ok(()),
+        Some(found) if found == OsStr::new(extension) => Ok(()),
+        Some(found) => Err(Usage(format!(
+            "{option} {}: a .{extension} file is written, not .{}",
+            path.display(),
+            found.display()
+        ))),
+    }
+}
+
+/// Refuses inputs that cannot be read twice; `why` they are.
+pub(super) fn read_twice(inputs: &[Place<'_>], why: &str) -> Result<(), Usage> {
+    for (option, path) in inputs {
+        // What is not there is named when it is opened.
+        if path.exists()
+            && let Err(error) = regular(path)
+        {
+            let path = path.display();
+            return Err(Usage(format!("{option} {path}: {error} ({why})")));
+        }
+    }
+    Ok(())
+}
 
 /// A path and the option that gave it.
 pub(super) type Place<'a> = (&'a str, &'a Path);
@@ -23,7 +65,7 @@ pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<()
     Ok(())
 }
 
-/// Refuses outputs to files that are folders, or whose folders are not there.
+/// Refuses outputs to files that are folders, whose folders are not there, or that cannot be written.
 pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
     for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
         let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
@@ -36,6 +78,18 @@ pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
         if folder.is_some_and(|folder| !folder.is_dir()) {
             return Err(path_is("its folder is not there"));
         }
+    }
+    can_be_written(outputs)
+}
+
+/// Refuses outputs to files that cannot be written; makes the folders around them.
+pub(super) fn can_be_written(outputs: &[Place<'_>]) -> Result<(), Usage> {
+    for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
+        let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
+        if path.is_dir() {
+            return Err(path_is("is a folder"));
+        }
+        scratch::check(path).map_err(|error| path_is(&error.to_string()))?;
     }
     Ok(())
 }

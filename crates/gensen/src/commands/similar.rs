@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use clap::builder::NonEmptyStringValueParser;
 use ndarray::Axis;
 
-use super::encoding::{Encoding, normalize};
+use super::encoding::{Encoding, normalize, say_coverage};
 use crate::device;
 use crate::lines::Lines;
 use crate::output::say;
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE|-")]
     input: PathBuf,
     /// The sentence to compare with.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     query: String,
     /// How many to print.
     #[arg(long, default_value_t = 10, value_name = "N")]
@@ -47,9 +48,13 @@ fn similar(arguments: &Arguments) -> Result<()> {
     let mut input = Lines::open(&arguments.input)?;
     let encoder = arguments.encoding.encoder(&arguments.encoding.folders()?)?;
     let options = arguments.encoding.options();
-    let mut query = encoder
-        .encode(&[&arguments.query], &options)
+    let encoded = encoder
+        .encode_ragged(&[&arguments.query], &options, false, &mut |_| {})
         .context("--query")?;
+    let (mut query, mut coverage) = (encoded.vectors, encoded.coverage);
+    if coverage.without_known_word > 0 {
+        tracing::warn!("--query: none of its words is known to the model");
+    }
     normalize(&mut query);
     let query = query.index_axis(Axis(0), 0);
     let progress = Progress::new(input.size());
@@ -65,9 +70,11 @@ fn similar(arguments: &Arguments) -> Result<()> {
             .inspect(|(number, _)| line = *number)
             .filter(|(_, sentence)| !sentence.trim().is_empty())
             .unzip();
-        let mut vectors = encoder
-            .encode(&sentences, &options)
+        let encoded = encoder
+            .encode_ragged(&sentences, &options, false, &mut |_| {})
             .with_context(|| format!("up to line {line} of {}", arguments.input.display()))?;
+        coverage += encoded.coverage;
+        let mut vectors = encoded.vectors;
         normalize(&mut vectors);
         let cosines = vectors.dot(&query);
         let found = numbers.into_iter().zip(sentences).zip(cosines);
@@ -81,6 +88,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
         progress.show(input.bytes(), line);
     }
     drop(progress);
+    say_coverage(coverage);
     for hit in hits {
         say!("{:.4}\t{}\t{}", hit.cosine, hit.line, hit.sentence)?;
     }

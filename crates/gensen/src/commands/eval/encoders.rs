@@ -14,6 +14,7 @@ use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 use super::super::Usage;
 use super::super::encoding::{folder, use_threads};
 use super::super::expansion::{VectorOptions, map};
+use super::super::places::{Place, file};
 use crate::device::Device;
 use crate::hub;
 use crate::terminal::Busy;
@@ -26,10 +27,10 @@ const SEED: u32 = 1111;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
-    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]")]
+    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
     /// Word vectors to extend the vocabulary with for each task, in any usual format.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
     vector_options: VectorOptions,
@@ -59,6 +60,14 @@ pub(super) enum Baseline {
 }
 
 impl Arguments {
+    /// The files that are read beside the models and the tasks.
+    pub(super) fn inputs(&self) -> Vec<Place<'_>> {
+        let words = &self.vector_options.vector_words;
+        let vectors = self.vectors.as_deref().map(|path| ("--vectors", path));
+        let words = words.as_deref().map(|path| ("--vector-words", path));
+        vectors.into_iter().chain(words).collect()
+    }
+
     pub(super) fn check(&self) -> Result<(), Usage> {
         let usage = |problem: &str| Err(Usage(problem.to_owned()));
         let has = |baseline| self.baseline.contains(&baseline);
@@ -219,9 +228,8 @@ fn read_vectors(
     }
     let _busy = Busy::new(format!("reading {}", path.display()));
     let mut identity = Identity::default();
-    identity.add_file(path)?;
-    if let Some(words) = &how.vector_words {
-        identity.add_file(words)?;
+    for file in how.read().files(path)? {
+        identity.add_file(&file)?;
     }
     let vectors = WordVectors::read(path, &WordSelection::of(words), &how.read())?;
     let mut source = format!("{}, SHA-256 {}", name(path), identity.finish());

@@ -1,6 +1,6 @@
 //! A map of a task's sentences, and their nearest neighbours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -9,6 +9,7 @@ use gensen_eval::tasks::{self, Task};
 use gensen_eval::{Embedder, EvalOptions, LabelledVectors, labelled_vectors};
 
 use super::super::Usage;
+use super::super::places::file;
 use crate::output::say;
 
 /// Sentences drawn; more hide each other.
@@ -19,7 +20,7 @@ const NEIGHBOURS: usize = 3;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Draw a map of a task's sentences, coloured by class.
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", value_parser = file())]
     map: Option<PathBuf>,
     /// The task of --map and --neighbours. [default: the first that is there]
     #[arg(long, value_name = "TASK")]
@@ -43,6 +44,11 @@ enum ProjectionName {
 }
 
 impl Arguments {
+    /// Where the map goes.
+    pub(super) fn map(&self) -> Option<&Path> {
+        self.map.as_deref()
+    }
+
     /// The task of `--map-task`, which is one of those evaluated.
     pub(super) fn task(&self, chosen: &[&'static Task]) -> Result<Option<&'static Task>, Usage> {
         let Some(name) = &self.map_task else {

@@ -1,0 +1,79 @@
+//! How many words an encoder knew.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// How many of the words of sentences were in the vocabulary. `<s>` and `</s>` are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Coverage {
+    /// Words.
+    pub words: u64,
+    /// Those that are not in the vocabulary, and count as `<unk>`.
+    pub unknown: u64,
+    /// Sentences with a word.
+    pub sentences: u64,
+    /// Those without one known word: all of them of one length have the same vector.
+    pub without_known_word: u64,
+}
+
+impl Coverage {
+    /// The share of words that are unknown, 0 to 1.
+    pub fn unknown_share(&self) -> f64 {
+        self.unknown as f64 / self.words.max(1) as f64
+    }
+
+    /// Whether so many words are unknown, more than a fifth, that vectors say little.
+    pub fn is_poor(&self) -> bool {
+        self.unknown_share() > 0.2
+    }
+
+    /// Counts a sentence.
+    pub(crate) fn count(&mut self, words: usize, unknown: usize) {
+        self.words += words as u64;
+        self.unknown += unknown as u64;
+        self.sentences += u64::from(words > 0);
+        self.without_known_word += u64::from(words > 0 && unknown == words);
+    }
+
+    /// Of two encoders' counts of the same sentences, those of the one that knows fewer words.
+    pub(crate) fn poorer(self, other: Self) -> Self {
+        match other.unknown_share() > self.unknown_share() {
+            true => other,
+            false => self,
+        }
+    }
+}
+
+impl AddAssign for Coverage {
+    /// Counts other sentences, too.
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            words,
+            unknown,
+            sentences,
+            without_known_word,
+        } = other;
+        self.words += words;
+        self.unknown += unknown;
+        self.sentences += sentences;
+        self.without_known_word += without_known_word;
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            words,
+            unknown,
+            sentences,
+            without_known_word,
+        } = self;
+        write!(
+            f,
+            "{unknown} of {words} words ({:.1} %) are unknown to the model; {without_known_word} of \
+             {sentences} sentences have no known word",
+            100.0 * self.unknown_share()
+        )
+    }
+}
