@@ -13,23 +13,24 @@ use gensen_encode::{ConcatEncoder, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
-use super::encoding::{Encoding, normalize};
+use super::encoding::{Encoding, ModelPlace, normalize};
 use super::expansion::{Expansion, VectorOptions, add_words};
 use super::places::{distinct, writable};
 use crate::device;
+use crate::english;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;
 use crate::part::{self, Origin, Part, Record};
 use crate::terminal::Progress;
 
-/// Encode sentences, one a line, as vectors.
+/// Encode sentences as vectors: those of the command line, or of a file with one a line.
 ///
 /// Row i of the output is line i of the input; blank lines count. Input of any size is read and
 /// written piece by piece; the output is there when it is complete.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
+    after_help = "Examples:\n  gensen embed \"A sentence.\" \"Another.\"\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
                   gensen embed --model models/a --model models/b --input - --output - --format jsonl < sentences.txt"
 )]
 pub(crate) struct Arguments {
@@ -40,12 +41,20 @@ pub(crate) struct Arguments {
     vectors: Option<PathBuf>,
     #[command(flatten)]
     vector_options: VectorOptions,
+    /// Sentences.
+    #[arg(
+        value_name = "TEXT",
+        required_unless_present = "input",
+        conflicts_with_all = ["input", "part", "vectors", "hidden_states", "lengths"]
+    )]
+    texts: Vec<String>,
     /// Text in UTF-8, a sentence a line; `-` for standard input.
+    #[arg(long, value_name = "FILE|-", requires = "output")]
+    input: Option<PathBuf>,
+    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output, which is where the
+    /// vectors of TEXT go without this.
     #[arg(long, value_name = "FILE|-")]
-    input: PathBuf,
-    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output.
-    #[arg(long, value_name = "FILE|-")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// The output's format. [default: as its name ends; jsonl on standard output, npy elsewhere]
     #[arg(long)]
     format: Option<Format>,
@@ -75,8 +84,7 @@ enum Format {
 
 impl Arguments {
     /// The format that was asked for, if any, or that the output's name asks for.
-    fn format(&self) -> Result<Format, Usage> {
-        let place = &self.output;
+    fn format(&self, place: &Path) -> Result<Format, Usage> {
         let named = match place.extension().and_then(OsStr::to_str) {
             _ if place == Path::new("-") => Some(Format::Jsonl),
             Some("npy") => Some(Format::Npy),
@@ -97,18 +105,23 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    device::guard(&arguments.encoding.device, || embed(arguments))
+    device::guard(&arguments.encoding.device, || {
+        match (&arguments.input, &arguments.output) {
+            (Some(input), Some(output)) => embed(arguments, input, output),
+            (_, output) => embed_texts(arguments, output.as_deref()),
+        }
+    })
 }
 
 /// Refuses to write over what is read, or twice to one place.
-fn check_places(arguments: &Arguments) -> Result<(), Usage> {
-    let record = Record::place(&arguments.output);
+fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<(), Usage> {
+    let record = Record::place(output);
     let vector_words = &arguments.vector_options.vector_words;
-    let mut inputs = vec![("--input", arguments.input.as_path())];
+    let mut inputs = vec![("--input", input)];
     inputs.extend(arguments.vectors.as_deref().map(|path| ("--vectors", path)));
     inputs.extend(vector_words.as_deref().map(|path| ("--vector-words", path)));
-    let mut outputs = vec![("--output", arguments.output.as_path())];
-    if arguments.output != Path::new("-") {
+    let mut outputs = vec![("--output", output)];
+    if output != Path::new("-") {
         outputs.push(("the part's record of --output", &record));
     }
     let states = arguments.hidden_states.as_deref();
@@ -118,21 +131,37 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
     writable(&outputs)
 }
 
-fn embed(arguments: &Arguments) -> Result<()> {
-    let to_standard_output = arguments.output == Path::new("-");
-    let format = arguments.format()?;
-    if arguments.part.is_some() && arguments.input == Path::new("-") {
+/// Encodes the sentences of the command line.
+fn embed_texts(arguments: &Arguments, output: Option<&Path>) -> Result<()> {
+    let place = output.unwrap_or(Path::new("-"));
+    let format = arguments.format(place)?;
+    writable(&[("--output", place)])?;
+    let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
+    let mut vectors = encoder.encode(&arguments.texts, &arguments.encoding.options())?;
+    if arguments.normalize {
+        normalize(&mut vectors);
+    }
+    let mut output = Output::create(place, format, 0)?;
+    output.write(&arguments.texts, vectors.view())?;
+    output.finish(vectors.nrows() as u64, vectors.ncols() as u64)
+}
+
+/// Encodes the lines of a file.
+fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Result<()> {
+    let to_standard_output = output_place == Path::new("-");
+    let format = arguments.format(output_place)?;
+    if arguments.part.is_some() && input_place == Path::new("-") {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
-    check_places(arguments)?;
+    check_places(arguments, input_place, output_place)?;
     if let Some(vectors) = &arguments.vectors {
         // Before the input is read for its words.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
     }
-    let mut input = Lines::open(&arguments.input)?;
-    let folders = arguments.encoding.folders()?;
-    let mut encoder = arguments.encoding.encoder(&folders)?;
+    let mut input = Lines::open(input_place)?;
+    let models = arguments.encoding.places()?;
+    let mut encoder = arguments.encoding.encoder(&models)?;
     if arguments.part.is_some() && arguments.encoding.depends_on_batches(&encoder) {
         let problem = "--part: with max-padded pooling, vectors depend on the sentences beside them, \
                        and parts would not be the whole's";
@@ -141,7 +170,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
     let options = arguments.encoding.options();
     if let Some(vectors) = &arguments.vectors {
         let mut words = BTreeSet::new();
-        input = input.twice(&arguments.input, |input| {
+        input = input.twice(input_place, |input| {
             loop {
                 let chunk = input.chunk(64, u64::MAX)?;
                 if chunk.is_empty() {
@@ -150,11 +179,11 @@ fn embed(arguments: &Arguments) -> Result<()> {
                 add_words(&mut words, &encoder, &chunk, &options)?;
             }
         })?;
-        encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
+        encoder = expanded(arguments, vectors, &encoder, &models, &words)?;
     }
     let width = encoder.width();
     let origin = match arguments.part {
-        Some(part) => Some((part, origin(arguments, &folders, width as u64)?)),
+        Some(part) => Some((part, origin(arguments, input_place, &models, width as u64)?)),
         None => None,
     };
     let (first, mut left) = match &origin {
@@ -162,7 +191,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         None => (0, u64::MAX),
     };
     input.skip(first)?;
-    let mut output = Output::create(&arguments.output, format, first)?;
+    let mut output = Output::create(output_place, format, first)?;
     let mut states = match &arguments.hidden_states {
         Some(path) => Some(PaddedNpy::create(path, width)?),
         None => None,
@@ -187,7 +216,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
             .with_context(|| {
                 format!(
                     "in the sentences from line {begin} of {}",
-                    arguments.input.display()
+                    input_place.display()
                 )
             })?;
         if arguments.normalize {
@@ -215,38 +244,46 @@ fn embed(arguments: &Arguments) -> Result<()> {
     if to_standard_output {
         return output.finish(lines, width as u64);
     }
-    Record::remove(&arguments.output)?;
+    Record::remove(output_place)?;
     output.finish(lines, width as u64)?;
     match origin {
         Some((part, origin)) => {
-            let output_sha256 = part::sha256(std::slice::from_ref(&arguments.output))?;
+            let output_sha256 = part::sha256(&[output_place.to_owned()])?;
             let record = Record {
                 part,
                 origin,
                 output_sha256,
             };
-            record.write(&arguments.output)
+            record.write(output_place)
         }
         None => Ok(()),
     }
 }
 
 /// What a part is made from.
-fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Origin> {
-    let model = |folder: &PathBuf| {
-        let files = [
-            model_folder::CONFIG_FILE,
-            model_folder::WEIGHTS_FILE,
-            model_folder::VOCABULARY_FILE,
-        ];
-        part::sha256(&files.map(|file| folder.join(file)))
+fn origin(
+    arguments: &Arguments,
+    input: &Path,
+    models: &[ModelPlace],
+    width: u64,
+) -> Result<Origin> {
+    let model = |place: &ModelPlace| match place {
+        ModelPlace::Folder(folder) => {
+            let files = [
+                model_folder::CONFIG_FILE,
+                model_folder::WEIGHTS_FILE,
+                model_folder::VOCABULARY_FILE,
+            ];
+            part::sha256(&files.map(|file| folder.join(file)))
+        }
+        ModelPlace::InTheBox => Ok(part::sha256_of(&english::files()?)),
     };
     let vectors = arguments.vectors.clone();
     let vectors = vectors.map(|path| part::sha256(&[path])).transpose()?;
     Ok(Origin {
-        input_lines: count_lines(&arguments.input)?,
-        input_sha256: part::sha256(std::slice::from_ref(&arguments.input))?,
-        models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
+        input_lines: count_lines(input)?,
+        input_sha256: part::sha256(&[input.to_owned()])?,
+        models_sha256: models.iter().map(model).collect::<Result<_>>()?,
         vectors_sha256: vectors,
         options: format!(
             "{}; normalize: {}; {:?}",
@@ -263,7 +300,7 @@ fn expanded(
     arguments: &Arguments,
     vectors: &Path,
     encoder: &ConcatEncoder,
-    folders: &[PathBuf],
+    models: &[ModelPlace],
     words: &BTreeSet<String>,
 ) -> Result<ConcatEncoder> {
     if words.is_empty() {
@@ -274,7 +311,7 @@ fn expanded(
         vectors,
         &arguments.vector_options,
         encoder.encoders(),
-        folders,
+        models,
         words.clone(),
     )?;
     let expanded = expansion
