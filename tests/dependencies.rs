@@ -23,11 +23,12 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-encode", "--all-features"][..],
         &["gensen-expand", "--all-features"],
         &["gensen-eval", "--all-features"],
+        &["gensen-english", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
             "--features",
-            "hdf5,hub,tsne",
+            "english,hdf5,hub,tsne",
         ],
     ] {
         let tree = tree(arguments);

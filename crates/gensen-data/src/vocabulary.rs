@@ -171,18 +171,26 @@ impl Vocabulary {
             });
         }
         let bytes = fs::read(path).map_err(DataError::io(path))?;
-        let text = std::str::from_utf8(&bytes).map_err(|error| DataError::Vocabulary {
-            file: file.clone(),
+        no_pointer(&bytes).map_err(DataError::io(path))?;
+        Self::from_bytes(&bytes, &file)
+    }
+
+    /// As [`Vocabulary::load`], of a file that is in memory; errors call it `file`.
+    ///
+    /// # Errors
+    /// [`DataError::Vocabulary`], as [`Vocabulary::load`].
+    pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, DataError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| DataError::Vocabulary {
+            file: file.to_owned(),
             line: 1 + memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count(),
             problem: "invalid UTF-8".into(),
         })?;
-        no_pointer(&bytes).map_err(DataError::io(path))?;
         let text = without_mark(text);
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self::build(
             text.split('\n')
                 .map(|line| line.strip_suffix('\r').unwrap_or(line)),
-            &file,
+            file,
         )
     }
 

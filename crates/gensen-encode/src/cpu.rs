@@ -1,6 +1,5 @@
 //! The engine on the CPU: the encoder's GRU without a tensor library between it and the weights.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -110,11 +109,7 @@ impl Engine for CpuEngine {
 
 /// The tensor itself, or a copy in memory if its place in a file is not aligned for this machine.
 fn in_place(tensor: &Tensor) -> Tensor {
-    let aligned = match tensor.precision() {
-        Precision::F32 => matches!(tensor.values(), Cow::Borrowed(_)),
-        Precision::F16 => tensor.f16_values().is_some(),
-    };
-    if aligned {
+    if tensor.is_in_place() {
         return tensor.clone();
     }
     let values = tensor.values().into_owned();

@@ -3,19 +3,20 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `config.json` | [`ModelConfig`]: architecture, pooling, tokeniser, lower-casing, provenance |
-//! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16 |
+//! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16; or, with precision i8, the word embeddings and the GRU's matrices as integers with a scale a row ([`crate::weights::safetensors`]) and the biases as f32 |
 //! | `vocab.txt` | the words in id order, one a line |
 //! | `README.md` | the model card, for people |
 //! | `map.safetensors` | of an expanded model: the map from word vectors to its embeddings |
 //!
-//! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::write`] leaves a
-//! whole folder or none. [`convert`] makes one out of the reference implementation's files.
+//! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::from_bytes`] takes
+//! files that are in memory; [`ModelFolder::write`] leaves a whole folder or none. [`convert`] makes one out of the reference implementation's files.
 
 mod card;
 mod config;
 mod convert;
 mod untrained;
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -198,6 +199,25 @@ impl ModelFolder {
         Self::open_with(path, EncoderState::with_unread_embedding)
     }
 
+    /// The model whose files hold these bytes. The weights stay where they are, and nothing is
+    /// written; errors name the files of a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`ModelFolder::open`].
+    pub fn from_bytes(
+        config: &[u8],
+        vocabulary: &[u8],
+        weights: impl Into<Cow<'static, [u8]>>,
+    ) -> Result<Self, ModelFolderError> {
+        let config = ModelConfig::from_json(config, Path::new(CONFIG_FILE))?;
+        let vocabulary = Vocabulary::from_bytes(vocabulary, VOCABULARY_FILE)?;
+        let weights = safetensors::from_bytes(weights)
+            .and_then(EncoderState::new)
+            .map_err(|error| error.in_file(Path::new(WEIGHTS_FILE)))?;
+        Self::new(config, vocabulary, weights)
+    }
+
     fn open_with(
         path: &Path,
         state: impl FnOnce(TensorMap) -> Result<EncoderState, WeightsError>,
@@ -228,7 +248,8 @@ impl ModelFolder {
     /// # Errors
     ///
     /// A folder that cannot be written, a `path` at which there is something that is no model
-    /// folder or holds more than one, values that f16 cannot hold.
+    /// folder or holds more than one, values that f16 cannot hold or that have no
+    /// 8-bit integers because they are not finite.
     pub fn write(&self, path: &Path, precision: Precision) -> Result<(), ModelFolderError> {
         self.write_with(path, precision, |_| Ok::<_, ModelFolderError>(()))
     }

@@ -167,7 +167,7 @@ impl SentenceEncoder {
         self.model.vocabulary()
     }
 
-    /// The word embeddings, `[words, embedding size]`; copied only if they are stored as f16.
+    /// The word embeddings, `[words, embedding size]`; copied only if they are stored as f16 or i8.
     pub fn embedding(&self) -> CowArray<'_, f32, Ix2> {
         matrix(self.model.weights().embedding())
     }
@@ -181,7 +181,7 @@ impl SentenceEncoder {
     }
 
     /// The embeddings it was loaded with, `[own words, embedding size]`; copied only if they are
-    /// stored as f16.
+    /// stored as f16 or i8.
     pub fn own_embedding(&self) -> CowArray<'_, f32, Ix2> {
         match &self.own {
             Some(own) => matrix(&own.1),

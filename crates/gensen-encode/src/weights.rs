@@ -1,7 +1,7 @@
 //! Weights on disk and in memory: PyTorch files, pickled vocabularies, safetensors.
 //!
-//! Nothing here knows a tensor library: a [`Tensor`] is a shape and numbers, in memory or mapped
-//! from a file.
+//! Nothing here knows a tensor library: a [`Tensor`] is a shape and numbers, in memory or as
+//! a mapped file stores them.
 //!
 //! | module | what it reads |
 //! | --- | --- |
@@ -13,6 +13,7 @@
 //! Whatever the source, [`EncoderState`] checks that the tensors make up an encoder.
 
 mod error;
+mod integers;
 pub(crate) mod map;
 pub mod pickle;
 pub mod safetensors;

@@ -435,7 +435,7 @@ fn safetensors_of_other_types_and_places_that_are_no_files_are_refused() {
     fs::write(&place, bytes).unwrap();
     let found = message(safetensors::open(&place));
     assert!(
-        found.contains("tensor `w` holds I64, expected F32 or F16"),
+        found.contains("tensor `w` holds I64, expected F32, F16 or I8"),
         "{found}"
     );
     assert!(message(safetensors::open(folder.path())).contains("not a regular file"));
@@ -514,4 +514,149 @@ fn vocabularies_that_contradict_themselves_are_refused() {
         assert!(found.contains(expected), "{expected}: {found}");
     }
     assert!(message(vocabulary_pickle::read(b"I1\n.")).contains("it holds an integer"));
+}
+
+#[test]
+fn matrices_as_integers_come_back_within_half_a_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("model.safetensors");
+    safetensors::write(&place, &tiny(), Precision::I8).unwrap();
+    let integers = safetensors::open(&place).unwrap();
+    assert!(integers.keys().eq(tiny().keys()));
+    for (name, tensor) in &integers {
+        let (found, expected) = (tensor.values(), &tiny()[name]);
+        assert_eq!(tensor.shape(), expected.shape());
+        let &[_, columns] = tensor.shape() else {
+            assert_eq!(tensor.precision(), Precision::F32, "{name}");
+            assert_eq!(found, expected.values(), "{name}");
+            continue;
+        };
+        assert_eq!(tensor.precision(), Precision::I8, "{name}");
+        let expected = expected.values();
+        let mut copied = vec![0.0; columns];
+        for (r, (row, found)) in expected
+            .chunks(columns)
+            .zip(found.chunks(columns))
+            .enumerate()
+        {
+            let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            for (x, found) in row.iter().zip(found) {
+                let error = (x - found).abs();
+                assert!(
+                    error <= largest / 254.0 + largest * 1e-6,
+                    "{name}, {r}: {found} for {x}"
+                );
+            }
+            assert!(tensor.copy_row(r, &mut copied));
+            assert_eq!(copied, found, "{name}, row {r}");
+        }
+        assert!(!tensor.copy_row(found.len() / columns, &mut copied));
+    }
+    assert_eq!(
+        EncoderState::new(integers.clone()).unwrap().precision(),
+        Precision::I8
+    );
+    // i8 from i8 loses nothing, nor does f32 from i8; and the bytes may lie in memory.
+    let again = folder.path().join("again.safetensors");
+    safetensors::write(&again, &integers, Precision::I8).unwrap();
+    assert_eq!(fs::read(&place).unwrap(), fs::read(&again).unwrap());
+    safetensors::write(&again, &integers, Precision::F32).unwrap();
+    let floats = safetensors::open(&again).unwrap();
+    let in_memory = safetensors::from_bytes(fs::read(&place).unwrap()).unwrap();
+    for (name, tensor) in &integers {
+        assert_eq!(tensor.values(), floats[name].values(), "{name}");
+        assert_eq!(tensor.values(), in_memory[name].values(), "{name}");
+    }
+}
+
+/// A safetensors file of these tensors: name, type, shape, bytes.
+fn file_of(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
+    let mut header = String::from("{");
+    let mut data: Vec<u8> = Vec::new();
+    for (k, (name, kind, shape, bytes)) in tensors.iter().enumerate() {
+        let comma = if k > 0 { "," } else { "" };
+        let (start, end) = (data.len(), data.len() + bytes.len());
+        header += &format!(
+            r#"{comma}"{name}":{{"dtype":"{kind}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+        );
+        data.extend(bytes);
+    }
+    header += "}";
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn scales_that_are_missing_or_wrong_are_named() {
+    let floats =
+        |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|x| x.to_le_bytes()).collect() };
+    let open = |matrix: &[usize], scale: Option<(&str, &[usize], Vec<u8>)>| {
+        let mut tensors = vec![("w", "I8", matrix, vec![1, 0xff, 127, 3])];
+        if let Some((kind, shape, bytes)) = scale {
+            tensors.push(("w.scale", kind, shape, bytes));
+        }
+        safetensors::from_bytes(file_of(&tensors))
+    };
+    // The scales lie wherever the header's length puts them.
+    let good = open(&[2, 2], Some(("F32", &[2], floats(&[0.5, 2.0])))).unwrap();
+    assert_eq!(good.len(), 1);
+    assert_eq!(*good["w"].values(), [0.5, -0.5, 254.0, 6.0]);
+    for (matrix, scale, expected) in [
+        (
+            &[2, 2][..],
+            None,
+            "tensor `w.scale` is missing (expected shape [2])",
+        ),
+        (
+            &[2, 2],
+            Some(("F32", &[1][..], floats(&[1.0]))),
+            "tensor `w.scale` has shape [1], expected [2]",
+        ),
+        (
+            &[2, 2],
+            Some(("F16", &[2], vec![0; 4])),
+            "tensor `w.scale` holds F16, expected F32",
+        ),
+        (
+            &[4],
+            Some(("F32", &[4], floats(&[1.0; 4]))),
+            "tensor `w` has shape [4], expected [rows, columns]",
+        ),
+        (
+            &[2, 2],
+            Some(("F32", &[2], floats(&[1.0, f32::NAN]))),
+            "tensor `w.scale` holds NaN for row 1",
+        ),
+        (
+            &[2, 2],
+            Some(("F32", &[2], floats(&[-1.0, 1.0]))),
+            "tensor `w.scale` holds -1 for row 0",
+        ),
+        (
+            &[2, 2],
+            Some(("F32", &[2], floats(&[1.0, f32::MAX]))),
+            "for row 1, expected a scale",
+        ),
+    ] {
+        let found = message(open(matrix, scale));
+        assert!(found.contains(expected), "{found} for {expected}");
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_or_too_large_are_not_written_as_integers() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("w");
+    for (value, expected) in [
+        (f32::NAN, "tensor `w` holds NaN at index [0, 1]"),
+        (f32::MAX, "too large for 8-bit integers"),
+    ] {
+        let tensor = Tensor::new(vec![1, 2], vec![1.0, value]).unwrap();
+        let tensors = TensorMap::from([("w".to_owned(), tensor)]);
+        let found = message(safetensors::write(&place, &tensors, Precision::I8));
+        assert!(found.contains(expected), "{found}");
+        assert!(!place.exists());
+    }
 }

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_data::scratch::{self, Scratch};
 use gensen_model::device::{self, DeviceError};
+use gensen_model::weights::Precision;
 use gensen_train::TrainError;
 use gensen_train::check;
 use gensen_train::config::Config;
@@ -73,6 +74,27 @@ struct Train {
     tui: bool,
 }
 
+/// `--precision`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stored {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats, half the size.
+    F16,
+    /// 8-bit integers with a scale a row, a quarter of the size; biases as 32-bit floats.
+    I8,
+}
+
+impl From<Stored> for Precision {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::F32 => Self::F32,
+            Stored::F16 => Self::F16,
+            Stored::I8 => Self::I8,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Write a run's encoder as a model folder.
@@ -89,6 +111,9 @@ enum Command {
         /// Which checkpoint: `best`, `latest` or a step.
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
+        /// How weights are stored.
+        #[arg(long, default_value = "f32")]
+        precision: Stored,
     },
     /// Read a run's data and time a few steps, to say what it would take. Nothing is written.
     #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
@@ -138,10 +163,11 @@ pub(crate) fn run() -> Result<ExitCode> {
             run,
             output,
             checkpoint,
+            precision,
         }) => {
             terminal::log_to(None)?;
             end_on_signals()?;
-            export::export(&run, &output, checkpoint)?;
+            export::export(&run, &output, checkpoint, precision.into())?;
             terminal::print(&output.display().to_string())
         }
         Some(Command::Check {
@@ -311,7 +337,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     ))?;
     // Last: whatever keeps it from being written, the results have been told.
     let model = folder.join("model");
-    export::export(folder, &model, Choice::Best)?;
+    export::export(folder, &model, Choice::Best, Precision::F32)?;
     let exported = outcome.model_step;
     if exported == 0 && step > 0 {
         tracing::warn!(

@@ -53,8 +53,13 @@ impl fmt::Display for Choice {
     }
 }
 
-/// Writes the encoder of a run's checkpoint as a model folder.
-pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainError> {
+/// Writes the encoder of a run's checkpoint as a model folder with weights of this precision.
+pub fn export(
+    run: &Path,
+    output: &Path,
+    choice: Choice,
+    precision: Precision,
+) -> Result<(), TrainError> {
     let config_path = run.join("config.toml");
     let config = Config::load(Some(&config_path), &[])?;
     let checkpoints = Checkpoints::of(run);
@@ -94,7 +99,7 @@ pub fn export(run: &Path, output: &Path, choice: Choice) -> Result<(), TrainErro
         provenance: provenance(&config, step, &metrics),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
-    model.write(output, Precision::F32)?;
+    model.write(output, precision)?;
     for warning in left_behind(&config) {
         tracing::warn!("{warning}");
     }

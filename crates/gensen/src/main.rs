@@ -2,6 +2,7 @@
 
 mod commands;
 mod device;
+mod english;
 mod hub;
 mod lines;
 mod npy;
@@ -22,7 +23,7 @@ use output::OutputError;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example:\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy"
+    after_help = "Examples:\n  gensen embed \"A sentence.\" \"Another.\"\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy"
 )]
 struct Arguments {
     #[command(subcommand)]

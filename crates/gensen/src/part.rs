@@ -227,11 +227,21 @@ pub(crate) fn sha256(files: &[PathBuf]) -> Result<String> {
             hash.update(&buffer[..read]);
         }
     }
-    Ok(hash
-        .finalize()
+    Ok(hexadecimal(hash))
+}
+
+/// As [`sha256`], of files that are in memory.
+pub(crate) fn sha256_of(files: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    files.iter().for_each(|file| hash.update(file));
+    hexadecimal(hash)
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .collect()
 }
 
 #[cfg(test)]

@@ -82,9 +82,32 @@ pub enum WeightsError {
         /// What stands there.
         value: f32,
     },
+    /// A scale with which the integers of a row make no finite numbers.
+    #[error(
+        "tensor `{name}` holds {value} for row {row}, expected a scale that is not negative, \
+         and finite times any 8-bit integer"
+    )]
+    Scale {
+        /// Its name.
+        name: String,
+        /// The row.
+        row: usize,
+        /// What stands there.
+        value: f32,
+    },
     /// A value is too large for the precision it is to be written with.
     #[error("tensor `{name}` holds {value}, which is beyond the range of f16 (65504): keep f32")]
     BeyondF16 {
+        /// Its name.
+        name: String,
+        /// The value.
+        value: f32,
+    },
+    /// A value is too large for a row's scale.
+    #[error(
+        "tensor `{name}` holds {value}, which is too large for 8-bit integers with a scale: keep f32"
+    )]
+    BeyondI8 {
         /// Its name.
         name: String,
         /// The value.

@@ -260,11 +260,18 @@ impl EncoderState {
         if self.bidirectional { 2 } else { 1 }
     }
 
-    /// f16 if every tensor is stored so, f32 otherwise.
+    /// f16 if every tensor is stored so, i8 if every matrix is, f32 otherwise.
     pub fn precision(&self) -> Precision {
-        let half = |tensor: &Tensor| tensor.precision() == Precision::F16;
-        if self.tensors.values().all(half) {
-            Precision::F16
+        let tensors = self.tensors.values();
+        if tensors
+            .clone()
+            .all(|tensor| tensor.precision() == Precision::F16)
+        {
+            return Precision::F16;
+        }
+        let mut matrices = tensors.filter(|tensor| tensor.shape().len() == 2);
+        if matrices.all(|tensor| tensor.precision() == Precision::I8) {
+            Precision::I8
         } else {
             Precision::F32
         }

@@ -1,4 +1,4 @@
-//! Named arrays of numbers, in memory or mapped from a file.
+//! Named arrays of numbers, computed or as a file stores them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use memmap2::Mmap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::WeightsError;
+use super::integers::{self, Integers};
+use super::map::Bytes;
 
 /// Tensors by name.
 pub type TensorMap = BTreeMap<String, Tensor>;
@@ -26,14 +27,17 @@ pub enum Precision {
     F32,
     /// 16-bit IEEE floats: half the size.
     F16,
+    /// Matrices as 8-bit integers with an f32 scale a row, a quarter of the size; all else as f32.
+    I8,
 }
 
 impl Precision {
-    /// Bytes a value takes.
+    /// Bytes a value takes; of [`Precision::I8`], one of a matrix.
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
+            Self::I8 => 1,
         }
     }
 }
@@ -43,6 +47,7 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::I8 => "i8",
         })
     }
 }
@@ -59,12 +64,36 @@ pub struct Tensor {
 #[derive(Clone)]
 enum Storage {
     Owned(Arc<Vec<f32>>),
-    Mapped {
-        map: Arc<Mmap>,
+    Stored {
+        file: Arc<Bytes>,
         bytes: Range<usize>,
-        precision: Precision,
+        elements: Elements,
     },
 }
+
+/// What a file holds of a tensor.
+#[derive(Clone)]
+enum Elements {
+    F32,
+    F16,
+    /// A matrix as integers, and where the file has its rows' scales.
+    I8 {
+        scales: Range<usize>,
+    },
+}
+
+impl Elements {
+    fn precision(&self) -> Precision {
+        match self {
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::I8 { .. } => Precision::I8,
+        }
+    }
+}
+
+/// The bytes of a matrix's values as integers, and of the scales of its rows.
+type IntegerBytes<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 impl Tensor {
     /// A tensor of these values, rows first; `None` if there are more or fewer than `shape` says.
@@ -75,21 +104,48 @@ impl Tensor {
         })
     }
 
-    /// A tensor that lies in a mapped file; `None` if `bytes` are not as many as `shape` says or
-    /// not in the file.
-    pub(super) fn mapped(
+    /// A tensor of f32, or else of f16, that lies in a file; `None` if `bytes` are not as many as
+    /// `shape` says or not in the file.
+    pub(super) fn floats(
         shape: Vec<usize>,
-        precision: Precision,
-        map: Arc<Mmap>,
+        half: bool,
+        file: &Arc<Bytes>,
         bytes: Range<usize>,
     ) -> Option<Self> {
-        let length = map.get(bytes.clone())?.len();
-        (element_count(&shape)?.checked_mul(precision.size())? == length).then_some(Self {
+        let elements = if half { Elements::F16 } else { Elements::F32 };
+        Self::stored_in(shape, elements, file, bytes)
+    }
+
+    /// A matrix of integers that lies in a file, and its rows' scales; `None` if the shape is no
+    /// matrix's, or if either has more or fewer bytes than it says or is not in the file.
+    pub(super) fn integers(
+        shape: Vec<usize>,
+        file: &Arc<Bytes>,
+        bytes: Range<usize>,
+        scales: Range<usize>,
+    ) -> Option<Self> {
+        let [rows, _] = shape[..] else { return None };
+        let length = file.get(scales.clone())?.len();
+        if rows.checked_mul(size_of::<f32>())? != length {
+            return None;
+        }
+        Self::stored_in(shape, Elements::I8 { scales }, file, bytes)
+    }
+
+    fn stored_in(
+        shape: Vec<usize>,
+        elements: Elements,
+        file: &Arc<Bytes>,
+        bytes: Range<usize>,
+    ) -> Option<Self> {
+        let length = file.get(bytes.clone())?.len();
+        let expected = element_count(&shape)?.checked_mul(elements.precision().size())?;
+        (expected == length).then(|| Self {
             shape,
-            storage: Storage::Mapped {
-                map,
+            storage: Storage::Stored {
+                file: Arc::clone(file),
                 bytes,
-                precision,
+                elements,
             },
         })
     }
@@ -113,7 +169,7 @@ impl Tensor {
     pub fn precision(&self) -> Precision {
         match &self.storage {
             Storage::Owned(_) => Precision::F32,
-            Storage::Mapped { precision, .. } => *precision,
+            Storage::Stored { elements, .. } => elements.precision(),
         }
     }
 
@@ -122,6 +178,7 @@ impl Tensor {
         match self.stored() {
             Stored::F32(values) => values,
             Stored::F16(values) => Cow::Owned(values.to_f32_vec()),
+            Stored::I8(values) => Cow::Owned(values.to_f32_vec()),
         }
     }
 
@@ -141,23 +198,24 @@ impl Tensor {
         match self.stored() {
             Stored::F32(values) => values.get(range).map(|row| out.copy_from_slice(row)),
             Stored::F16(values) => values.get(range).map(|row| row.convert_to_f32_slice(out)),
+            Stored::I8(values) => values.copy_row(row, out),
         }
         .is_some()
     }
 
     /// Lets go of the memory that holds parts of the file, for as long as nothing is read again.
     pub(crate) fn release(&self) {
-        #[cfg(unix)]
-        if let Storage::Mapped { map, bytes, .. } = &self.storage {
-            // SAFETY: files are mapped shared and for reading only: their pages hold nothing that
-            // is not in the file, and come back from there when they are read again.
-            let _ = unsafe {
-                map.unchecked_advise_range(
-                    memmap2::UncheckedAdvice::DontNeed,
-                    bytes.start,
-                    bytes.len(),
-                )
-            };
+        if let Storage::Stored { file, bytes, .. } = &self.storage {
+            file.release(bytes);
+        }
+    }
+
+    /// Whether values lie so that any row can be read where it is stored.
+    pub(crate) fn is_in_place(&self) -> bool {
+        match self.stored() {
+            Stored::F32(values) => matches!(values, Cow::Borrowed(_)),
+            Stored::F16(values) => matches!(values, Cow::Borrowed(_)),
+            Stored::I8(_) => true,
         }
     }
 
@@ -184,6 +242,8 @@ impl Tensor {
                 .par_chunks(CHUNK)
                 .enumerate()
                 .find_map_first(|(chunk, values)| position(chunk, values, |x| x.is_finite())),
+            // Integers times scales that were checked when the file was opened.
+            Stored::I8(_) => None,
         };
         let Some(position) = wrong else { return Ok(()) };
         Err(WeightsError::NotFinite {
@@ -193,39 +253,68 @@ impl Tensor {
         })
     }
 
-    /// Checks that every value is within the range of `precision`.
+    /// Checks that `precision` can hold every value.
     ///
     /// # Errors
     ///
-    /// [`WeightsError::BeyondF16`] with the first value that is not, under this `name`.
+    /// [`WeightsError::BeyondF16`] with the first value beyond the range of f16,
+    /// [`WeightsError::NotFinite`] or [`WeightsError::BeyondI8`] with the first that integers and a
+    /// scale cannot hold, under this `name`.
     pub(super) fn check_range(&self, name: &str, precision: Precision) -> Result<(), WeightsError> {
-        if precision == Precision::F32 || self.precision() == Precision::F16 {
+        if precision == self.precision() {
             return Ok(());
         }
-        let beyond = |value: &&f32| value.is_finite() && !f16::from_f32(**value).is_finite();
-        match self.values().iter().find(beyond) {
-            None => Ok(()),
-            Some(&value) => Err(WeightsError::BeyondF16 {
-                name: name.to_owned(),
-                value,
-            }),
+        let first = |beyond: fn(f32) -> bool| self.values().iter().copied().find(|&x| beyond(x));
+        let name = || name.to_owned();
+        match precision {
+            Precision::F32 => Ok(()),
+            Precision::F16 => match first(|x| x.is_finite() && !f16::from_f32(x).is_finite()) {
+                Some(value) => Err(WeightsError::BeyondF16 {
+                    name: name(),
+                    value,
+                }),
+                None => Ok(()),
+            },
+            Precision::I8 => {
+                self.check_finite(&name())?;
+                match first(|x| x.abs() > integers::MOST) {
+                    Some(value) => Err(WeightsError::BeyondI8 {
+                        name: name(),
+                        value,
+                    }),
+                    None => Ok(()),
+                }
+            }
         }
     }
 
-    /// The values' little-endian bytes in this precision.
-    pub(super) fn to_bytes(&self, precision: Precision) -> Cow<'_, [u8]> {
-        match (&self.storage, precision) {
-            (Storage::Mapped { map, bytes, .. }, wanted) if wanted == self.precision() => {
-                Cow::Borrowed(&map[bytes.clone()])
-            }
-            (Storage::Owned(values), Precision::F32) if cfg!(target_endian = "little") => {
+    /// The values' little-endian bytes as f32 or, if `half`, as f16.
+    pub(super) fn float_bytes(&self, half: bool) -> Cow<'_, [u8]> {
+        match (&self.storage, half) {
+            (
+                Storage::Stored {
+                    file,
+                    bytes,
+                    elements: Elements::F16,
+                },
+                true,
+            )
+            | (
+                Storage::Stored {
+                    file,
+                    bytes,
+                    elements: Elements::F32,
+                },
+                false,
+            ) => Cow::Borrowed(&file[bytes.clone()]),
+            (Storage::Owned(values), false) if cfg!(target_endian = "little") => {
                 Cow::Borrowed(bytemuck::cast_slice(values.as_slice()))
             }
-            (_, Precision::F32) => {
+            (_, false) => {
                 let values = self.values();
                 values.iter().flat_map(|x| x.to_le_bytes()).collect()
             }
-            (_, Precision::F16) => {
+            (_, true) => {
                 let values = self.values();
                 values
                     .iter()
@@ -235,22 +324,49 @@ impl Tensor {
         }
     }
 
-    fn stored(&self) -> Stored<'_> {
-        let (map, bytes, precision) = match &self.storage {
-            Storage::Owned(values) => return Stored::F32(Cow::Borrowed(values.as_slice())),
-            Storage::Mapped {
-                map,
-                bytes,
-                precision,
-            } => (map, bytes, precision),
+    /// The bytes of the values as integers and of the scales of the rows; those of the file if it
+    /// has such. `None` if this is no matrix.
+    pub(super) fn integer_bytes(&self) -> Option<IntegerBytes<'_>> {
+        let [_, columns] = self.shape[..] else {
+            return None;
         };
-        // `mapped` made sure that the bytes are there and as many as the shape says.
-        let bytes = &map[bytes.clone()];
-        match precision {
-            Precision::F32 => Stored::F32(cast(bytes, f32::from_le_bytes)),
-            Precision::F16 => Stored::F16(match cast(bytes, u16::from_le_bytes) {
+        Some(match &self.storage {
+            Storage::Stored {
+                file,
+                bytes,
+                elements: Elements::I8 { scales },
+            } => (
+                Cow::Borrowed(&file[bytes.clone()]),
+                Cow::Borrowed(&file[scales.clone()]),
+            ),
+            _ => {
+                let (values, scales) = integers::quantise(&self.values(), columns);
+                (Cow::Owned(values), Cow::Owned(scales))
+            }
+        })
+    }
+
+    fn stored(&self) -> Stored<'_> {
+        let (file, bytes, elements) = match &self.storage {
+            Storage::Owned(values) => return Stored::F32(Cow::Borrowed(values.as_slice())),
+            Storage::Stored {
+                file,
+                bytes,
+                elements,
+            } => (file, bytes, elements),
+        };
+        // `stored_in` made sure that the bytes are there and as many as the shape says.
+        let bytes = &file[bytes.clone()];
+        match elements {
+            Elements::F32 => Stored::F32(cast(bytes, f32::from_le_bytes)),
+            Elements::F16 => Stored::F16(match cast(bytes, u16::from_le_bytes) {
                 Cow::Borrowed(bits) => Cow::Borrowed(bits.reinterpret_cast()),
                 Cow::Owned(bits) => Cow::Owned(bits.into_iter().map(f16::from_bits).collect()),
+            }),
+            Elements::I8 { scales } => Stored::I8(Integers {
+                values: bytemuck::cast_slice(bytes),
+                scales: &file[scales.clone()],
+                columns: self.shape[1],
             }),
         }
     }
@@ -276,7 +392,7 @@ impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match &self.storage {
             Storage::Owned(_) => "in memory",
-            Storage::Mapped { .. } => "mapped",
+            Storage::Stored { .. } => "as stored",
         };
         write!(f, "Tensor({:?} {} {place})", self.shape, self.precision())
     }
@@ -286,6 +402,7 @@ impl fmt::Debug for Tensor {
 enum Stored<'a> {
     F32(Cow<'a, [f32]>),
     F16(Cow<'a, [f16]>),
+    I8(Integers<'a>),
 }
 
 /// Little-endian numbers in place, or copied where they are not aligned for this machine.

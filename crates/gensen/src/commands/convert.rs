@@ -52,6 +52,18 @@ enum Stored {
     F32,
     /// 16-bit floats, half the size.
     F16,
+    /// 8-bit integers with a scale a row, a quarter of the size; biases as 32-bit floats.
+    I8,
+}
+
+impl From<Stored> for Precision {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::F32 => Self::F32,
+            Stored::F16 => Self::F16,
+            Stored::I8 => Self::I8,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -61,11 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     config.tokenizer.clone_from(&arguments.tokenizer);
     config.lowercase = arguments.lowercase;
     let model = ModelFolder::new(config, vocabulary, weights)?;
-    let precision = match arguments.precision {
-        Stored::F32 => Precision::F32,
-        Stored::F16 => Precision::F16,
-    };
-    model.write(&arguments.output, precision)?;
+    model.write(&arguments.output, arguments.precision.into())?;
     if !conversion.left_out.is_empty() {
         let count = conversion.left_out.len();
         tracing::info!(

@@ -13,23 +13,24 @@ use gensen_encode::{ConcatEncoder, Coverage, model_folder};
 use ndarray::ArrayView2;
 
 use super::Usage;
-use super::encoding::{Encoding, normalize, say_coverage};
+use super::encoding::{Encoding, ModelPlace, normalize, say_coverage};
 use super::expansion::{Expansion, VectorOptions, add_words};
 use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
+use crate::english;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
 use crate::output::OutputError;
 use crate::part::{self, Origin, Part, Record};
 use crate::terminal::Progress;
 
-/// Encode sentences, one a line, as vectors.
+/// Encode sentences as vectors: those of the command line, or of a file with one a line.
 ///
 /// Row i of the output is line i of the input; blank lines count. Input of any size is read and
 /// written piece by piece; the output is there when it is complete.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
+    after_help = "Examples:\n  gensen embed \"A sentence.\" \"Another.\"\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
                   gensen embed --model models/a --model models/b --input - --output - --format jsonl < sentences.txt"
 )]
 pub(crate) struct Arguments {
@@ -40,13 +41,21 @@ pub(crate) struct Arguments {
     vectors: Option<PathBuf>,
     #[command(flatten)]
     vector_options: VectorOptions,
+    /// Sentences.
+    #[arg(
+        value_name = "TEXT",
+        required_unless_present = "input",
+        conflicts_with_all = ["input", "part", "vectors", "hidden_states", "lengths"]
+    )]
+    texts: Vec<String>,
     /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
+    #[arg(long, value_name = "FILE|-", requires = "output")]
+    input: Option<PathBuf>,
+    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output, which is where the
+    /// vectors of TEXT go without this.
     #[arg(long, value_name = "FILE|-")]
-    input: PathBuf,
-    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output.
-    #[arg(long, value_name = "FILE|-")]
-    output: PathBuf,
-    /// The output's format. [default: as its name ends; jsonl on standard output, npy for names without an extension]
+    output: Option<PathBuf>,
+    /// The output's format. [default: by its extension; jsonl on standard output, npy for names without an extension]
     #[arg(long)]
     format: Option<Format>,
     /// Also write all hidden states, `[lines, longest, width]`, zero padded.
@@ -75,8 +84,7 @@ enum Format {
 
 impl Arguments {
     /// The format that was asked for, if any, or that the output's name asks for.
-    fn format(&self) -> Result<Format, Usage> {
-        let place = &self.output;
+    fn format(&self, place: &Path) -> Result<Format, Usage> {
         let named = match place.extension().and_then(OsStr::to_str) {
             _ if place == Path::new("-") => Some(Format::Jsonl),
             Some("npy") => Some(Format::Npy),
@@ -103,19 +111,24 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    device::guard(&arguments.encoding.device, || embed(arguments))
+    device::guard(&arguments.encoding.device, || {
+        match (&arguments.input, &arguments.output) {
+            (Some(input), Some(output)) => embed(arguments, input, output),
+            (_, output) => embed_texts(arguments, output.as_deref()),
+        }
+    })
 }
 
 /// Refuses to write over what is read, twice to one place, or where nothing can be written. The
 /// output's format.
-fn check_places(arguments: &Arguments) -> Result<Format, Usage> {
-    let record = Record::place(&arguments.output);
+fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Format, Usage> {
+    let record = Record::place(output);
     let vector_words = &arguments.vector_options.vector_words;
-    let mut inputs = vec![("--input", arguments.input.as_path())];
+    let mut inputs = vec![("--input", input)];
     inputs.extend(arguments.vectors.as_deref().map(|path| ("--vectors", path)));
     inputs.extend(vector_words.as_deref().map(|path| ("--vector-words", path)));
-    let mut outputs = vec![("--output", arguments.output.as_path())];
-    if arguments.output != Path::new("-") {
+    let mut outputs = vec![("--output", output)];
+    if output != Path::new("-") {
         outputs.push(("the part's record of --output", &record));
     }
     let states = arguments.hidden_states.as_deref();
@@ -124,7 +137,7 @@ fn check_places(arguments: &Arguments) -> Result<Format, Usage> {
     let arrays = states.into_iter().chain(lengths);
     outputs.extend(arrays.clone());
     distinct(&inputs, &outputs)?;
-    let format = arguments.format()?;
+    let format = arguments.format(output)?;
     for (option, path) in arrays {
         ends_in(option, path, "npy")?;
     }
@@ -138,20 +151,39 @@ fn check_places(arguments: &Arguments) -> Result<Format, Usage> {
     Ok(format)
 }
 
-fn embed(arguments: &Arguments) -> Result<()> {
-    let to_standard_output = arguments.output == Path::new("-");
-    if arguments.part.is_some() && arguments.input == Path::new("-") {
+/// Encodes the sentences of the command line.
+fn embed_texts(arguments: &Arguments, output: Option<&Path>) -> Result<()> {
+    let place = output.unwrap_or(Path::new("-"));
+    let format = arguments.format(place)?;
+    writable(&[("--output", place)])?;
+    let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
+    let options = arguments.encoding.options();
+    let mut encoded = encoder.encode_ragged(&arguments.texts, &options, false, &mut |_| {})?;
+    if arguments.normalize {
+        normalize(&mut encoded.vectors);
+    }
+    say_coverage(encoded.coverage);
+    let vectors = encoded.vectors.view();
+    let mut output = Output::create(place, format, 0)?;
+    output.write(&arguments.texts, vectors)?;
+    output.finish(vectors.nrows() as u64, vectors.ncols() as u64)
+}
+
+/// Encodes the lines of a file.
+fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Result<()> {
+    let to_standard_output = output_place == Path::new("-");
+    if arguments.part.is_some() && input_place == Path::new("-") {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
-    let format = check_places(arguments)?;
+    let format = check_places(arguments, input_place, output_place)?;
     if let Some(vectors) = &arguments.vectors {
         // Before the input is read for its words.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
     }
-    let mut input = Lines::open(&arguments.input)?;
-    let folders = arguments.encoding.folders()?;
-    let mut encoder = arguments.encoding.encoder(&folders)?;
+    let mut input = Lines::open(input_place)?;
+    let models = arguments.encoding.places()?;
+    let mut encoder = arguments.encoding.encoder(&models)?;
     if arguments.part.is_some() && arguments.encoding.depends_on_batches(&encoder) {
         let problem = "--part: with max-padded pooling, vectors depend on the sentences beside them, \
                        and parts would not be the whole's";
@@ -161,7 +193,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
     let each = arguments.encoding.depends_on_batches(&encoder);
     if let Some(vectors) = &arguments.vectors {
         let mut words = BTreeSet::new();
-        input = input.twice(&arguments.input, |input| {
+        input = input.twice(input_place, |input| {
             loop {
                 let chunk = input.chunk(64, u64::MAX)?;
                 if chunk.is_empty() {
@@ -170,11 +202,11 @@ fn embed(arguments: &Arguments) -> Result<()> {
                 add_words(&mut words, &encoder, &chunk, &options)?;
             }
         })?;
-        encoder = expanded(arguments, vectors, &encoder, &folders, &words)?;
+        encoder = expanded(arguments, vectors, &encoder, &models, &words)?;
     }
     let width = encoder.width();
     let origin = match arguments.part {
-        Some(part) => Some((part, origin(arguments, &folders, width as u64)?)),
+        Some(part) => Some((part, origin(arguments, input_place, &models, width as u64)?)),
         None => None,
     };
     let (first, mut left) = match &origin {
@@ -182,7 +214,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
         None => (0, u64::MAX),
     };
     input.skip(first)?;
-    let mut output = Output::create(&arguments.output, format, first)?;
+    let mut output = Output::create(output_place, format, first)?;
     if output.is_read_along() && !each {
         input = input.live();
     }
@@ -211,7 +243,7 @@ fn embed(arguments: &Arguments) -> Result<()> {
             .with_context(|| {
                 format!(
                     "in the sentences from line {begin} of {}",
-                    arguments.input.display()
+                    input_place.display()
                 )
             })?;
         coverage += encoded.coverage;
@@ -242,29 +274,36 @@ fn embed(arguments: &Arguments) -> Result<()> {
     if to_standard_output {
         return output.finish(lines, width as u64);
     }
-    Record::remove(&arguments.output)?;
+    Record::remove(output_place)?;
     output.finish(lines, width as u64)?;
     match origin {
         Some((part, origin)) => {
-            let output_sha256 = part::sha256(std::slice::from_ref(&arguments.output))?;
+            let output_sha256 = part::sha256(&[output_place.to_owned()])?;
             let record = Record {
                 part,
                 origin,
                 output_sha256,
             };
-            record.write(&arguments.output)
+            record.write(output_place)
         }
         None => Ok(()),
     }
 }
 
 /// What a part is made from: all that its vectors depend on.
-fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Origin> {
+fn origin(
+    arguments: &Arguments,
+    input: &Path,
+    models: &[ModelPlace],
+    width: u64,
+) -> Result<Origin> {
     let Arguments {
         encoding,
         vectors,
         vector_options,
-        input,
+        // Given here: only a file of sentences has parts.
+        texts: _,
+        input: _,
         // Where things go, and which part of the whole, are no part of the whole's origin.
         output: _,
         format: _,
@@ -273,7 +312,7 @@ fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Orig
         normalize,
         part: _,
     } = arguments;
-    let model = |folder: &PathBuf| {
+    let of_folder = |folder: &Path| {
         let map = folder.join(model_folder::MAP_FILE);
         let mut files = vec![
             folder.join(model_folder::CONFIG_FILE),
@@ -284,14 +323,18 @@ fn origin(arguments: &Arguments, folders: &[PathBuf], width: u64) -> Result<Orig
         files.extend(Some(map).filter(|map| vectors.is_some() && map.is_file()));
         part::sha256(&files)
     };
+    let model = |place: &ModelPlace| match place {
+        ModelPlace::Folder(folder) => of_folder(folder),
+        ModelPlace::InTheBox => Ok(part::sha256_of(&english::files()?)),
+    };
     let vectors_sha256 = match vectors {
         Some(path) => Some(part::sha256(&vector_options.read().files(path)?)?),
         None => None,
     };
     Ok(Origin {
         input_lines: count_lines(input)?,
-        input_sha256: part::sha256(std::slice::from_ref(input))?,
-        models_sha256: folders.iter().map(model).collect::<Result<_>>()?,
+        input_sha256: part::sha256(&[input.to_owned()])?,
+        models_sha256: models.iter().map(model).collect::<Result<_>>()?,
         vectors_sha256,
         options: format!(
             "{}; normalize: {normalize}; {}",
@@ -307,7 +350,7 @@ fn expanded(
     arguments: &Arguments,
     vectors: &Path,
     encoder: &ConcatEncoder,
-    folders: &[PathBuf],
+    models: &[ModelPlace],
     words: &BTreeSet<String>,
 ) -> Result<ConcatEncoder> {
     if words.is_empty() {
@@ -318,7 +361,7 @@ fn expanded(
         vectors,
         &arguments.vector_options,
         encoder.encoders(),
-        folders,
+        models,
         words.clone(),
     )?;
     let expanded = expansion

@@ -1,18 +1,21 @@
 //! What commands that encode text have in common.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
-use gensen_encode::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
-use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions, EncoderPrecision, Pooling};
+use gensen_encode::model_folder::{CONFIG_FILE, MAP_FILE, WEIGHTS_FILE};
+use gensen_encode::{
+    ConcatEncoder, Coverage, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder,
+};
 
 use super::Usage;
 use super::places::file;
 use crate::device::Device;
-use crate::hub;
+use crate::{english, hub};
 
 /// `--pool`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,7 +65,8 @@ impl From<Weights> for EncoderPrecision {
 #[derive(clap::Args)]
 pub(super) struct Encoding {
     /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
-    #[arg(long, required = true, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
+    /// [default: the model in the box]
+    #[arg(long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
     /// How hidden states become a vector. [default: as each model says]
     #[arg(long)]
@@ -94,23 +98,23 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    /// The models' folders, downloaded if need be.
-    pub(super) fn folders(&self) -> Result<Vec<PathBuf>> {
-        self.model.iter().map(|model| folder(model)).collect()
+    /// Where the models are, downloaded if need be.
+    pub(super) fn places(&self) -> Result<Vec<ModelPlace>> {
+        places(&self.model)
     }
 
-    /// Opens the models of these folders.
-    pub(super) fn encoder(&self, folders: &[PathBuf]) -> Result<ConcatEncoder> {
+    /// Opens the models at these places.
+    pub(super) fn encoder(&self, places: &[ModelPlace]) -> Result<ConcatEncoder> {
         use_threads(self.threads)?;
         if let Some(name) = &self.tokenizer {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
                 .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
         }
         let device = Device::open(&self.device)?;
-        let encoders = folders
+        let encoders = places
             .iter()
-            .map(|path| device.load(path, self.precision.into()));
-        Ok(ConcatEncoder::new(encoders.collect::<Result<_, _>>()?)?)
+            .map(|place| place.load(&device, self.precision.into()));
+        Ok(ConcatEncoder::new(encoders.collect::<Result<_>>()?)?)
     }
 
     /// Whether a sentence's vector depends on the sentences beside it.
@@ -159,6 +163,54 @@ impl Encoding {
         }
         options
     }
+}
+
+/// Where a model is.
+pub(super) enum ModelPlace {
+    /// Its folder.
+    Folder(PathBuf),
+    /// In the program.
+    InTheBox,
+}
+
+impl ModelPlace {
+    /// Opens the model.
+    pub(super) fn load(
+        &self,
+        device: &Device,
+        precision: EncoderPrecision,
+    ) -> Result<SentenceEncoder> {
+        Ok(match self {
+            Self::Folder(folder) => device.load(folder, precision)?,
+            Self::InTheBox => device.encoder(english::model()?, precision)?,
+        })
+    }
+
+    /// The file of the model's vocabulary map, if it has one.
+    pub(super) fn map_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.join(MAP_FILE)).filter(|file| file.is_file()),
+            Self::InTheBox => None,
+        }
+    }
+}
+
+impl fmt::Display for ModelPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::InTheBox => f.write_str("the model in the box"),
+        }
+    }
+}
+
+/// Where these models are, downloaded if need be; the model in the box if none is named.
+pub(super) fn places(models: &[PathBuf]) -> Result<Vec<ModelPlace>> {
+    if models.is_empty() {
+        return Ok(vec![ModelPlace::InTheBox]);
+    }
+    let places = models.iter().map(|model| folder(model));
+    places.map(|place| place.map(ModelPlace::Folder)).collect()
 }
 
 /// Computes with so many threads, or else with all.

@@ -7,7 +7,7 @@ use gensen_encode::SentenceEncoder;
 use gensen_encode::model_folder::{MAP_FILE, ModelFolder, Source};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
 
-use super::encoding::folder;
+use super::encoding::{ModelPlace, folder};
 use super::expansion::{Expansion, VectorOptions};
 use super::places::{distinct, file};
 use crate::lines::Lines;
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         &arguments.vectors,
         &arguments.options,
         encoders,
-        std::slice::from_ref(&folder),
+        &[ModelPlace::Folder(folder)],
         words.iter().map(String::as_str),
     )?;
     for (map, expanded) in expansion.expand(encoders, words.iter().map(String::as_str)) {

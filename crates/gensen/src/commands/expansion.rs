@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_encode::model_folder::MAP_FILE;
 use gensen_encode::{ConcatEncoder, EncodeOptions, SentenceEncoder};
 use gensen_expand::{
     ExpandError, ExpansionReport, FitOptions, LinearMap, ReadOptions, VocabularyMap, WordSelection,
     WordVectors,
 };
 
+use super::encoding::ModelPlace;
 use super::places::file;
 use crate::terminal::Busy;
 
@@ -66,7 +66,7 @@ impl Expansion {
         path: &Path,
         options: &VectorOptions,
         encoders: &'w [SentenceEncoder],
-        folders: &[PathBuf],
+        places: &[ModelPlace],
         words: impl IntoIterator<Item = &'w str>,
     ) -> Result<Self> {
         let own = encoders
@@ -78,9 +78,9 @@ impl Expansion {
         drop(busy);
         tracing::info!("{}", vectors.report());
         let mut maps = Vec::new();
-        for (encoder, folder) in encoders.iter().zip(folders) {
+        for (encoder, place) in encoders.iter().zip(places) {
             maps.push(
-                map(encoder, folder, &vectors, &options.fit())?
+                map(encoder, place, &vectors, &options.fit())?
                     .linear()
                     .clone(),
             );
@@ -107,25 +107,23 @@ impl Expansion {
 /// The map that the folder of a model holds, or else a new one.
 pub(super) fn map<'v>(
     encoder: &SentenceEncoder,
-    folder: &Path,
+    place: &ModelPlace,
     vectors: &'v WordVectors,
     options: &FitOptions,
 ) -> Result<VocabularyMap<'v>> {
-    let saved = folder.join(MAP_FILE);
-    let map = if saved.is_file() {
-        VocabularyMap::new(LinearMap::load(&saved)?, vectors)
-            .with_context(|| format!("{} does not fit the word vectors", saved.display()))
-            .inspect(|_| {
-                if options.ridge != 0.0 {
-                    let saved = saved.display();
-                    tracing::warn!("--ridge is not used: {saved} holds the model's map");
-                }
-            })?
-    } else {
-        VocabularyMap::fit_with(encoder, vectors, options)
-            .with_context(|| format!("mapping word vectors to {}", folder.display()))?
+    let map = match place.map_file() {
+        Some(saved) => {
+            if options.ridge != 0.0 {
+                let saved = saved.display();
+                tracing::warn!("--ridge is not used: {saved} holds the model's map");
+            }
+            VocabularyMap::new(LinearMap::load(&saved)?, vectors)
+                .with_context(|| format!("{} does not fit the word vectors", saved.display()))?
+        }
+        None => VocabularyMap::fit_with(encoder, vectors, options)
+            .with_context(|| format!("mapping word vectors to {place}"))?,
     };
-    tracing::info!("{}: {}", folder.display(), map.linear().report());
+    tracing::info!("{place}: {}", map.linear().report());
     Ok(map)
 }
 

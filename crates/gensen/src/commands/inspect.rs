@@ -12,6 +12,7 @@ use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{safetensors, vocabulary_pickle};
 use gensen_expand::{LinearMap, MAP_KEY, ReadOptions, WordSelection, WordVectors};
 
+use crate::english;
 use crate::output::say;
 use crate::part::{self, Record};
 
@@ -23,13 +24,14 @@ use crate::part::{self, Record};
 )]
 pub(crate) struct Arguments {
     /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors;
-    /// or all parts that `embed --part` wrote of a whole, in any order.
-    #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = true)]
+    /// or all parts that `embed --part` wrote of a whole, in any order. [default: the model in the box]
+    #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = !english::IS_THERE)]
     paths: Vec<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let path = match &arguments.paths[..] {
+        [] => return model(&english::model()?, None),
         [path] if !Record::is_beside(path) => super::encoding::folder(path)?,
         paths => return parts(paths),
     };
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
         if path.join(model_folder::CONFIG_FILE).is_file() {
-            return model(path);
+            return folder(path);
         }
         let weights = path.join(model_folder::WEIGHTS_FILE);
         if weights.is_file() {
@@ -45,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     if metadata.is_dir() {
-        return model(path);
+        return folder(path);
     }
     match Kind::of(path).with_context(|| path.display().to_string())? {
         Kind::Map => map(path),
@@ -116,8 +118,15 @@ fn parts(paths: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-fn model(path: &Path) -> Result<()> {
-    let model = ModelFolder::open(path)?;
+fn folder(path: &Path) -> Result<()> {
+    model(
+        &ModelFolder::open(path)?,
+        Some(path.join(model_folder::MAP_FILE)),
+    )
+}
+
+/// Shows a model, and its vocabulary map if there is such a file.
+fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<()> {
     let (config, weights) = (model.config(), model.weights());
     say!("model folder, format version {}", config.format_version)?;
     let architecture = &config.architecture;
@@ -156,8 +165,7 @@ fn model(path: &Path) -> Result<()> {
     if !provenance.description.is_empty() {
         say!("{}", provenance.description)?;
     }
-    let map = path.join(model_folder::MAP_FILE);
-    if map.is_file() {
+    if let Some(map) = map.filter(|map| map.is_file()) {
         say!("vocabulary map:\n{}", LinearMap::load(&map)?.report())?;
     }
     Ok(())

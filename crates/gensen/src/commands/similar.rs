@@ -17,7 +17,7 @@ use crate::terminal::Progress;
 /// Prints cosine, line number and sentence, the nearest first.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  gensen similar --model models/nli_large --input sentences.txt --query \"a man is singing .\" --top 5"
+    after_help = "Examples:\n  gensen similar --input sentences.txt --query \"A man is singing.\"\n  gensen similar --model models/nli_large --input sentences.txt --query \"a man is singing .\" --top 5"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn similar(arguments: &Arguments) -> Result<()> {
     let mut input = Lines::open(&arguments.input)?;
-    let encoder = arguments.encoding.encoder(&arguments.encoding.folders()?)?;
+    let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
     let options = arguments.encoding.options();
     let encoded = encoder
         .encode_ragged(&[&arguments.query], &options, false, &mut |_| {})

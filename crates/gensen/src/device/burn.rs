@@ -36,8 +36,12 @@ impl Device {
     }
 
     /// An encoder out of a model in memory.
-    pub(crate) fn encoder(&self, model: ModelFolder) -> Result<SentenceEncoder, EncodeError> {
-        encoder_on(model, &self.0, EncoderPrecision::F32)
+    pub(crate) fn encoder(
+        &self,
+        model: ModelFolder,
+        precision: EncoderPrecision,
+    ) -> Result<SentenceEncoder, EncodeError> {
+        encoder_on(model, &self.0, precision)
     }
 }
 

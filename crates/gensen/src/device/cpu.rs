@@ -49,8 +49,12 @@ impl Device {
     }
 
     /// An encoder out of a model in memory.
-    pub(crate) fn encoder(&self, model: ModelFolder) -> Result<SentenceEncoder, EncodeError> {
-        Ok(SentenceEncoder::new(model))
+    pub(crate) fn encoder(
+        &self,
+        model: ModelFolder,
+        precision: EncoderPrecision,
+    ) -> Result<SentenceEncoder, EncodeError> {
+        SentenceEncoder::new_with(model, precision)
     }
 }
 

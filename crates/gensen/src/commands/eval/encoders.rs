@@ -12,12 +12,12 @@ use gensen_eval::{Embedder, EncoderEmbedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 
 use super::super::Usage;
-use super::super::encoding::{folder, use_threads};
+use super::super::encoding::{ModelPlace, places, use_threads};
 use super::super::expansion::{VectorOptions, map};
 use super::super::places::{Place, file};
 use crate::device::Device;
-use crate::hub;
 use crate::terminal::Busy;
+use crate::{english, hub};
 
 /// Width of random projections, that of the published row.
 const PROJECTED_WIDTH: usize = 4096;
@@ -27,6 +27,7 @@ const SEED: u32 = 1111;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
+    /// [default: the model in the box; with --baseline bow or borep alone, none]
     #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
     /// Word vectors to extend the vocabulary with for each task, in any usual format.
@@ -71,13 +72,34 @@ impl Arguments {
     pub(super) fn check(&self) -> Result<(), Usage> {
         let usage = |problem: &str| Err(Usage(problem.to_owned()));
         let has = |baseline| self.baseline.contains(&baseline);
-        if self.model.is_empty() && (self.baseline.is_empty() || has(Baseline::Random)) {
+        if !english::IS_THERE
+            && self.model.is_empty()
+            && (self.baseline.is_empty() || has(Baseline::Random))
+        {
             return usage("--model: there is nothing to evaluate without one");
         }
         if self.vectors.is_none() && (has(Baseline::Bow) || has(Baseline::Borep)) {
             return usage("--baseline bow and borep need word vectors: --vectors FILE");
         }
         Ok(())
+    }
+
+    /// Where the models are. Baselines that need none are evaluated by themselves if none is named.
+    fn places(&self) -> Result<Vec<ModelPlace>> {
+        let alone = !self.baseline.is_empty() && !self.baseline.contains(&Baseline::Random);
+        if self.model.is_empty() && alone {
+            return Ok(Vec::new());
+        }
+        places(&self.model)
+    }
+
+    /// What the models are called in reports.
+    fn name(&self) -> String {
+        if self.model.is_empty() {
+            return english::NAME.to_owned();
+        }
+        let names: Vec<String> = self.model.iter().map(|path| model_name(path)).collect();
+        names.join(" + ")
     }
 }
 
@@ -92,7 +114,7 @@ struct Vectors {
 pub(super) struct Encoders<'a> {
     arguments: &'a Arguments,
     device: Device,
-    folders: Vec<PathBuf>,
+    places: Vec<ModelPlace>,
     models: Vec<SentenceEncoder>,
     vectors: Option<Vectors>,
 }
@@ -102,15 +124,11 @@ impl<'a> Encoders<'a> {
     pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
         use_threads(arguments.threads)?;
         let device = Device::open(&arguments.device)?;
-        let folders: Vec<PathBuf> = arguments
-            .model
+        let places = arguments.places()?;
+        let models: Vec<SentenceEncoder> = places
             .iter()
-            .map(|model| folder(model))
+            .map(|place| place.load(&device, EncoderPrecision::F32))
             .collect::<Result<_>>()?;
-        let models: Vec<SentenceEncoder> = folders
-            .iter()
-            .map(|folder| device.load(folder, EncoderPrecision::F32))
-            .collect::<Result<_, _>>()?;
         let vectors = match &arguments.vectors {
             Some(path) => Some(read_vectors(
                 path,
@@ -123,7 +141,7 @@ impl<'a> Encoders<'a> {
         Ok(Self {
             arguments,
             device,
-            folders,
+            places,
             models,
             vectors,
         })
@@ -132,9 +150,7 @@ impl<'a> Encoders<'a> {
     /// The models, if any, then the baselines.
     pub(super) fn embedders(&self) -> Result<Vec<Box<dyn Embedder + '_>>> {
         let mut embedders: Vec<Box<dyn Embedder + '_>> = Vec::new();
-        let paths = self.arguments.model.iter();
-        let names: Vec<String> = paths.map(|path| model_name(path)).collect();
-        let name = names.join(" + ");
+        let name = self.arguments.name();
         if !self.models.is_empty() {
             embedders.push(self.embedder(&name, Role::Model, self.models.clone())?);
         }
@@ -143,7 +159,8 @@ impl<'a> Encoders<'a> {
                 (Baseline::Random, _) => {
                     let models = (u64::from(SEED)..).zip(&self.models);
                     let untrained = models.map(|(seed, trained)| {
-                        Ok(self.device.encoder(trained.model().untrained(seed)?)?)
+                        let model = trained.model().untrained(seed)?;
+                        Ok(self.device.encoder(model, EncoderPrecision::F32)?)
                     });
                     let untrained = untrained.collect::<Result<_>>()?;
                     let name = format!("{name}, random initialisation");
@@ -178,8 +195,8 @@ impl<'a> Encoders<'a> {
                 .collect::<Result<_>>()?,
             Some(vectors) => encoders
                 .iter()
-                .zip(&self.folders)
-                .map(|(encoder, folder)| map(encoder, folder, &vectors.vectors, &fit))
+                .zip(&self.places)
+                .map(|(encoder, place)| map(encoder, place, &vectors.vectors, &fit))
                 .collect::<Result<_>>()?,
             None => Vec::new(),
         };

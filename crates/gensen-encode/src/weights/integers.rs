@@ -1,0 +1,118 @@
+//! Matrices as 8-bit integers with a scale a row.
+//!
+//! A row's scale is its largest magnitude over 127, and a value is an integer from -127 to 127
+//! times the scale: within half a scale of what it was. The kernels that compute with integers
+//! ([`EncoderPrecision::I8`](crate::EncoderPrecision::I8)) cut rows in the same way, so that they get
+//! from such a file the integers that it holds.
+
+/// The largest magnitude that is written.
+const LARGEST: f32 = 127.0;
+
+/// The largest magnitude that may be written, so that no product of a scale overflows.
+pub(super) const MOST: f32 = f32::MAX / 2.0;
+
+/// A matrix as a file stores it.
+#[derive(Clone, Copy)]
+pub(super) struct Integers<'a> {
+    /// Rows first.
+    pub(super) values: &'a [i8],
+    /// The rows' scales, f32 in little-endian bytes, aligned or not.
+    pub(super) scales: &'a [u8],
+    /// The length of a row.
+    pub(super) columns: usize,
+}
+
+impl Integers<'_> {
+    /// Copies the numbers of a row into `out`, which is as long; `None` if there is no such row.
+    pub(super) fn copy_row(&self, row: usize, out: &mut [f32]) -> Option<()> {
+        let scale = *self.scales.as_chunks().0.get(row)?;
+        let scale = f32::from_le_bytes(scale);
+        let values = self.values.get(row * self.columns..)?.get(..self.columns)?;
+        for (out, &value) in out.iter_mut().zip(values) {
+            *out = f32::from(value) * scale;
+        }
+        Some(())
+    }
+
+    /// All numbers, rows first.
+    pub(super) fn to_f32_vec(self) -> Vec<f32> {
+        let scales = self.scales.as_chunks().0.iter().copied();
+        let scales = scales.map(f32::from_le_bytes);
+        let rows = self.values.chunks(self.columns.max(1)).zip(scales);
+        rows.flat_map(|(row, scale)| row.iter().map(move |&value| f32::from(value) * scale))
+            .collect()
+    }
+}
+
+/// Whether every integer times this scale is finite; no scale is negative.
+pub(super) fn is_scale(scale: f32) -> bool {
+    scale >= 0.0 && (scale * 128.0).is_finite()
+}
+
+/// The bytes of numbers of at most [`MOST`] as integers, and of the rows' scales. A row whose scale would be
+/// below the normal numbers becomes zeros.
+pub(super) fn quantise(values: &[f32], columns: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut integers = Vec::with_capacity(values.len());
+    let mut scales = Vec::new();
+    for row in values.chunks_exact(columns.max(1)) {
+        let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        let scale = match largest / LARGEST {
+            scale if scale.is_normal() => scale,
+            _ => 0.0,
+        };
+        scales.extend(scale.to_le_bytes());
+        integers.extend(row.iter().map(|x| match scale {
+            0.0 => 0,
+            _ => (x / scale).round_ties_even().clamp(-LARGEST, LARGEST) as i8 as u8,
+        }));
+    }
+    (integers, scales)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn there_and_back(values: &[f32], columns: usize) -> Vec<f32> {
+        let (integers, scales) = quantise(values, columns);
+        Integers {
+            values: bytemuck::cast_slice(&integers),
+            scales: &scales,
+            columns,
+        }
+        .to_f32_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back_within_half_a_step(
+            columns in 1..40_usize,
+            numbers in proptest::collection::vec(-1.0e3..1.0e3_f32, 0..400),
+            exponent in -30..30_i32,
+        ) {
+            let factor = 2.0_f32.powi(exponent);
+            let rows = numbers.len() / columns;
+            let numbers: Vec<f32> = numbers[..rows * columns].iter().map(|x| x * factor).collect();
+            let found = there_and_back(&numbers, columns);
+            prop_assert_eq!(found.len(), numbers.len());
+            for (row, found) in numbers.chunks(columns).zip(found.chunks(columns)) {
+                let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+                // Half a step, and what f32 rounds.
+                let most = largest / 127.0 * 0.5 + largest * 1e-6;
+                for (x, found) in row.iter().zip(found) {
+                    prop_assert!((x - found).abs() <= most, "{found} for {x}, largest {largest}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_and_the_smallest_numbers_are_zeros_and_the_largest_are_finite() {
+        assert_eq!(there_and_back(&[0.0, -0.0, 1e-44, 1e-40], 2), [0.0; 4]);
+        let (_, scales) = quantise(&[MOST, -MOST], 2);
+        assert!(is_scale(f32::from_le_bytes(scales.try_into().unwrap())));
+        assert!(!is_scale(f32::NAN) && !is_scale(-1.0) && !is_scale(f32::INFINITY));
+    }
+}

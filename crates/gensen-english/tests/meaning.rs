@@ -1,0 +1,73 @@
+//! The model in the box opens, and its vectors tell sentences apart.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use gensen_encode::weights::Precision;
+use gensen_encode::{EncodeOptions, EncoderPrecision, SentenceEncoder};
+use ndarray::{Array2, ArrayView1};
+
+fn cosine(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
+    a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+}
+
+/// A sentence, one that means about the same, one that does not.
+const TRIPLES: [[&str; 3]; 5] = [
+    [
+        "A man is playing a guitar.",
+        "Someone plays the guitar.",
+        "The parliament voted on the budget.",
+    ],
+    [
+        "The cat sleeps on the sofa.",
+        "A kitten is asleep on the couch.",
+        "Shares fell sharply on Monday.",
+    ],
+    [
+        "How do I reset my password?",
+        "I forgot my password and want a new one.",
+        "The soup was cold.",
+    ],
+    [
+        "The film was wonderful.",
+        "I loved this movie.",
+        "Trains to Berlin leave every hour.",
+    ],
+    [
+        "It is raining heavily.",
+        "There is a lot of rain.",
+        "She studies mathematics at the university.",
+    ],
+];
+
+fn vectors(encoder: &SentenceEncoder) -> Array2<f32> {
+    let sentences = TRIPLES.as_flattened();
+    encoder
+        .encode(sentences, &EncodeOptions::default())
+        .unwrap()
+}
+
+#[test]
+fn a_paraphrase_is_nearer_than_another_sentence() {
+    let vectors = vectors(&gensen_english::load().unwrap());
+    assert_eq!(vectors.dim(), (3 * TRIPLES.len(), 1024));
+    for (k, [sentence, same, other]) in TRIPLES.iter().enumerate() {
+        let row = |n: usize| vectors.row(3 * k + n);
+        let (near, far) = (cosine(row(0), row(1)), cosine(row(0), row(2)));
+        assert!(
+            near > far + 0.1,
+            "`{sentence}`: {near} to `{same}`, {far} to `{other}`"
+        );
+    }
+}
+
+#[test]
+fn integers_in_memory_give_the_vectors_of_floats() {
+    let model = gensen_english::model().unwrap();
+    assert_eq!(model.weights().precision(), Precision::I8);
+    let floats = vectors(&gensen_english::load().unwrap());
+    let encoder = SentenceEncoder::new_with(model, EncoderPrecision::I8).unwrap();
+    for (found, expected) in vectors(&encoder).rows().into_iter().zip(floats.rows()) {
+        let cosine = cosine(found, expected);
+        // The weights are the same integers; only the inputs are rounded, to 14 bits.
+        assert!(cosine > 0.99999, "{cosine}");
+    }
+}
