@@ -323,7 +323,7 @@ impl Tensor {
 
     /// The bytes of the values as integers and of the scales of the rows; those of the file if it
     /// has such. `None` if this is no matrix.
-    pub(super) fn integer_bytes(&self) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    pub(super) fn integer_bytes(&self) -> Option<(StoredBytes<'_>, StoredBytes<'_>)> {
         let [_, columns] = self.shape[..] else {
             return None;
         };
@@ -394,6 +394,9 @@ impl fmt::Debug for Tensor {
         write!(f, "Tensor({:?} {} {place})", self.shape, self.precision())
     }
 }
+
+/// Bytes of a file, or such as a file is to hold.
+type StoredBytes<'a> = Cow<'a, [u8]>;
 
 /// Values as they are stored, converted only where the machine cannot use them in place.
 enum Stored<'a> {
