@@ -375,3 +375,41 @@ fn word_dropout_changes_training_and_not_validation() {
     assert_eq!(first(&without, "validation"), first(&with, "validation"));
     assert_ne!(first(&without, "train"), first(&with, "train"));
 }
+
+#[test]
+fn a_check_refuses_and_counts_what_a_run_does() {
+    let config = "[model]\nembedding_size = 3\nhidden_size = 8\ninference_hidden_size = 4\n\
+                  [vocabulary]\nsource_words = 9\nword_vectors = \"v.txt\"\n\
+                  [training]\nsteps = 4\nbatch_size = 2\n\
+                  [[task]]\nname = \"p\"\nkind = \"pairs\"\ntrain = \"p.tsv\"\n";
+    let run = Run::new(config);
+    let write = |name: &str, text: &str| fs::write(run.home.path().join(name), text).unwrap();
+    write("p.tsv", "a b\tb c\nc d\td a\n");
+    write("v.txt", "a 1 0 2\nx 0 1 1\ny 2 1 0\n");
+    let check = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gensen-train"));
+        let command = command.current_dir(run.home.path());
+        command
+            .args(["check", "run.toml"])
+            .args(options)
+            .output()
+            .unwrap()
+    };
+    let output = check(&["--device", "cpu"]);
+    let (printed, log) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    // Four special words, four of the pairs, two more of the vectors.
+    assert!(
+        printed.contains("source vocabulary: 10 words"),
+        "{printed}{log}"
+    );
+    let output = check(&["--device", "cpu,cpu"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{log}");
+    assert!(
+        log.contains("task `p` compares each example with its whole batch"),
+        "{log}"
+    );
+}

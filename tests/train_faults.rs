@@ -394,3 +394,26 @@ fn stray_names_among_the_checkpoints_stop_no_run() {
         );
     }
 }
+
+#[test]
+fn hidden_files_in_the_model_folder_stop_no_export_and_stay() {
+    let run = Run::new(support::TINY);
+    run.succeed(&["--set", "training.steps=1"]);
+    for name in [".DS_Store", "._config.json", ".gitattributes"] {
+        fs::write(run.folder().join("model").join(name), name).unwrap();
+    }
+    let printed = run.succeed(&["--set", "training.steps=2"]);
+    assert!(printed.contains("exported model"), "{printed}");
+    for name in [".DS_Store", "._config.json", ".gitattributes"] {
+        let kept = fs::read_to_string(run.folder().join("model").join(name));
+        assert_eq!(kept.unwrap(), name);
+    }
+    // Anything else is somebody's: the results are told all the same.
+    fs::write(run.folder().join("model/notes.txt"), "").unwrap();
+    let output = run.train(&["--set", "training.steps=3"]);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed.contains("finished 3 steps"), "{printed}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("notes.txt"), "{message}");
+}

@@ -22,6 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gensen_data::error::DataError;
+use gensen_data::files;
 use gensen_data::scratch::{self, Scratch};
 use gensen_data::text;
 use gensen_data::tokenizer::TokenizerError;
@@ -290,6 +291,13 @@ impl ModelFolder {
             scratch::write_file(&place, |file| file.write_all(contents.as_bytes()))
                 .map_err(io_error(&place))?;
         }
+        if path.is_dir() {
+            // They are not ours to lose.
+            for hidden in hidden_files(path).map_err(io_error(path))? {
+                let name = hidden.file_name().unwrap_or_default();
+                fs::copy(&hidden, folder.path().join(name)).map_err(io_error(&hidden))?;
+            }
+        }
         Ok(folder)
     }
 
@@ -325,7 +333,20 @@ fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
     ModelConfig::from_json(text::bytes_without_mark(&json), path)
 }
 
-/// Whether `path` is free, an empty folder, or a model folder and nothing more.
+/// The hidden files of a folder, such as `.DS_Store` and `.gitattributes`: what systems and version
+/// control keep there for themselves.
+fn hidden_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if files::is_hidden(&entry.file_name().to_string_lossy()) && entry.file_type()?.is_file() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `path` is free, an empty folder, or a model folder and nothing more but hidden files.
 fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
     let not_a_model = |problem: String| ModelFolderError::NotAModelFolder {
         path: path.to_owned(),
@@ -346,10 +367,14 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         CARD_FILE,
         MAP_FILE,
     ];
+    let hidden = hidden_files(path).map_err(io_error(path))?;
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(io_error(path))? {
-        let name = entry.map_err(io_error(path))?.file_name();
-        let name = name.to_string_lossy().into_owned();
+        let entry = entry.map_err(io_error(path))?;
+        if hidden.contains(&entry.path()) {
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
         if !ours.contains(&name.as_str()) {
             return Err(not_a_model(format!("it holds `{name}`")));
         }

@@ -130,7 +130,8 @@ impl BestBy {
         step: u64,
         best: Option<&Best>,
     ) -> Option<Best> {
-        let Some(value) = self.value(metrics) else {
+        let value = self.value(metrics).filter(|value| value.is_finite());
+        let Some(value) = value else {
             if let Some(text) = &self.text {
                 tracing::warn!("step {step}: {text} is undefined; it is not the best");
             }

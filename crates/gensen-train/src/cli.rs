@@ -213,8 +213,6 @@ fn train(arguments: &Train) -> Result<Ending> {
     }
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
-    check_before_reading(&config, &devices)?;
-    let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let folder = config.folder();
     let resume = match arguments.resume.as_str() {
         "auto" => Resume::Auto,
@@ -222,6 +220,8 @@ fn train(arguments: &Train) -> Result<Ending> {
         path => Resume::Path(path.into()),
     };
     resume.check(&folder)?;
+    check_before_reading(&config, &devices)?;
+    let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
     let interrupter = Interrupter::new();
     let training = stop_on_signals(&interrupter)?;
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -328,16 +328,17 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         Ending::Finished => format!("finished {step} steps"),
     };
     let neighbours = report::neighbours(&outcome.model, data, config.training.batch())?;
-    terminal::print(&format!(
+    let told = terminal::print(&format!(
         "{ending}\n\n{}\n\
          held-out sentences and their nearest neighbours (cosine):\n{neighbours}\n\
          learning curves: {}",
         report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
-    ))?;
+    ));
     // Last: whatever keeps it from being written, the results have been told.
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best, Precision::F32)?;
+    told?;
     let exported = outcome.model_step;
     if exported == 0 && step > 0 {
         tracing::warn!(
