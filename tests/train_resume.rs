@@ -54,8 +54,8 @@ fn cut_anywhere(config: &str, threads: &str) -> Run {
             .lines()
             .filter(|line| {
                 let metric: serde_json::Value = serde_json::from_str(line).unwrap();
-                let ending = metric["step"] == last && metric["split"] != "train";
-                !ending || last.is_multiple_of(20) && metric["split"] == "validation"
+                let ending = metric["step"] == last && metric["split"] == "validation";
+                metric["split"] != "test" && (!ending || last.is_multiple_of(20))
             })
             .map(|line| format!("{line}\n"))
             .collect();

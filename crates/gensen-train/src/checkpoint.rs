@@ -203,13 +203,15 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// What is wrong with the oldest, if none is whole: to begin afresh would overwrite the run.
+    /// What is wrong with the oldest, if none is whole but that of step 0: to begin afresh would overwrite
+    /// the run.
     pub fn newest_whole(&self) -> Result<Option<PathBuf>, TrainError> {
         let mut last = None;
         for step in self.steps()?.into_iter().rev() {
             let path = self.path(step);
             match verify(&path) {
-                Ok(()) => return Ok(Some(path)),
+                Ok(()) if step > 0 || last.is_none() => return Ok(Some(path)),
+                Ok(()) => break,
                 Err(problem) => {
                     tracing::warn!("{problem}; trying the checkpoint before it");
                     last = Some(problem);
