@@ -4,7 +4,7 @@
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::ops::gru_layer::{GruLayerKernels, LayerBackward, LayerStates};
 use crate::packed::Steps;
