@@ -63,19 +63,21 @@ pub fn stream(place: &Path) -> io::Result<Option<File>> {
 
 /// Opens a device, pipe or descriptor. What is behind a descriptor keeps what it holds.
 pub(super) fn open_stream(place: &Path) -> io::Result<File> {
+    // Held until the pipe is open: a pipe without a writer has ended for its reader.
     #[cfg(unix)]
-    await_reader(place)?;
+    let _writer = await_reader(place)?;
     File::options().append(true).open(place)
 }
 
-/// Waits a few seconds for a pipe's reader: without one, opening it would wait for ever.
+/// Waits a few seconds for a pipe's reader, and is the pipe's first writer then: without a reader, opening
+/// it would wait for ever. Nothing for what is no pipe.
 #[cfg(unix)]
-fn await_reader(place: &Path) -> io::Result<()> {
+fn await_reader(place: &Path) -> io::Result<Option<File>> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     use std::time::Duration;
 
     if !fs::metadata(place)?.file_type().is_fifo() {
-        return Ok(());
+        return Ok(None);
     }
     for wait in 0..50 {
         std::thread::sleep(Duration::from_millis(100 * u64::from(wait > 0)));
@@ -83,7 +85,7 @@ fn await_reader(place: &Path) -> io::Result<()> {
         options.append(true).custom_flags(libc::O_NONBLOCK);
         match options.open(place) {
             Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {}
-            opened => return opened.map(drop),
+            opened => return opened.map(Some),
         }
     }
     Err(io::Error::other("a pipe that nobody reads"))
