@@ -41,7 +41,7 @@ pub enum Objective {
     /// Decoders say them word by word.
     #[default]
     Decode,
-    /// The next sentence is told from the batch's other ones.
+    /// Finds the next sentence among the batch's.
     Contrast,
 }
 
@@ -124,7 +124,7 @@ pub struct TaskSpec {
     /// by contrast).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Vectors are contrasted by so many of their first numbers too, the loss being the mean over
+    /// Widths at which prefixes of the vectors are contrasted too, the loss being the mean over
     /// widths (pairs, skip-thought by contrast; Kusupati et al., 2022).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub widths: Option<Vec<usize>>,
@@ -141,10 +141,10 @@ pub struct TaskSpec {
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// The task takes part after so many steps; from the first on if left out.
+    /// Steps before the task takes part; none if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_step: Option<u64>,
-    /// The task takes no part after so many steps; it does to the end if left out.
+    /// The step after which the task takes no part; the last if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_step: Option<u64>,
     /// The task's own number of sentences (or pairs) a step and device.

@@ -12,7 +12,7 @@ use crate::parallel;
 /// The longest header that is read, in bytes.
 const MAX_HEADER_BYTES: usize = 1 << 16;
 
-/// A teacher's vectors have at most so many numbers.
+/// The most numbers of a teacher's vector.
 const MAX_WIDTH: usize = 1 << 16;
 
 /// A file of vectors and the sentences that they are of.

@@ -23,7 +23,7 @@ impl Coverage {
         self.unknown as f64 / self.words.max(1) as f64
     }
 
-    /// Whether so many words are unknown, more than a fifth, that vectors say little.
+    /// Whether more than a fifth of the words are unknown, so that vectors say little.
     pub fn is_poor(&self) -> bool {
         self.unknown_share() > 0.2
     }

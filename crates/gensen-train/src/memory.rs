@@ -71,7 +71,7 @@ fn memory() -> Option<f64> {
     Some((kilobytes("MemTotal:")? + swap) * 1024.0)
 }
 
-/// Whether so many bytes can be had at once.
+/// Whether this many bytes can be allocated at once.
 fn can_be_allocated(bytes: f64) -> bool {
     if bytes > isize::MAX as f64 || memory().is_some_and(|memory| bytes > memory) {
         return false;

@@ -23,7 +23,7 @@ pub(super) struct Wording {
     pub(super) lowercase: [bool; 2],
 }
 
-/// Tokenises a corpus into `scratch`, but for what is excluded from training; returns the places of its chunks in order.
+/// Tokenises a corpus into `scratch`, without what is excluded from training; returns the places of its chunks in order.
 pub(super) fn tokenise(
     corpus: &Corpus,
     task: &Task,

@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 pub struct WordSelection {
     wanted: Option<FxHashSet<String>>,
     lowercased: FxHashSet<String>,
-    /// Keep so many words at most, the first ones.
+    /// The most words to keep, the first ones.
     limit: Option<usize>,
     /// Keep no word with a capital.
     lowercase: bool,
@@ -51,7 +51,7 @@ impl WordSelection {
         }
     }
 
-    /// Whether another word is kept beside so many.
+    /// Whether another word is kept beside the number already kept.
     pub(super) fn has_room(&self, kept: usize) -> bool {
         self.limit.is_none_or(|limit| kept < limit)
     }
