@@ -38,6 +38,8 @@ enum Command {
     Similar(commands::similar::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
+    #[cfg(feature = "serve")]
+    Serve(Box<commands::serve::Arguments>),
 }
 
 /// The exit status of a program that a signal ended (128 and SIGINT's number).
@@ -62,7 +64,13 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<()> {
-    terminal::log()?;
+    #[cfg(feature = "serve")]
+    if let Command::Serve(arguments) = &command {
+        terminal::log(true)?;
+        // It handles signals in its own way.
+        return commands::serve::run(arguments);
+    }
+    terminal::log(false)?;
     ctrlc::set_handler(|| {
         scratch::remove_all();
         std::process::exit(INTERRUPTED);
@@ -75,6 +83,8 @@ fn run(command: Command) -> Result<()> {
         Command::Similar(arguments) => commands::similar::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => commands::serve::run(&arguments),
     }
 }
 

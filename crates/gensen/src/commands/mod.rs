@@ -8,6 +8,8 @@ pub(crate) mod expand;
 mod expansion;
 pub(crate) mod inspect;
 mod places;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod similar;
 
 /// A wrong way to call the program that the argument parser cannot see.
