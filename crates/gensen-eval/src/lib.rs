@@ -7,6 +7,7 @@
 
 pub mod baselines;
 mod chart;
+pub mod classify;
 pub mod embedder;
 #[cfg(feature = "encoder")]
 mod encoder;
