@@ -53,6 +53,14 @@ pub enum SearchError {
         /// How many there may be.
         most: usize,
     },
+    /// A selection of no rows, of a row that is not there, or of a selection.
+    #[error("a selection of {rows} vectors: found {last:?} as the last, expected less than {rows}")]
+    Selection {
+        /// The last row that was selected, if any was.
+        last: Option<usize>,
+        /// Vectors.
+        rows: usize,
+    },
     /// No clusters, or more than vectors.
     #[error("{clusters} clusters of {rows} vectors: expected 1 to {rows}")]
     Clusters {

@@ -124,7 +124,7 @@ fn first_centres(
             let floats = matrix.floats(block.clone());
             let numbers = floats.chunks_exact(matrix.width()).zip(&scales[block]);
             for (distance, (row, scale)) in distances.iter_mut().zip(numbers) {
-                let cosine = kernels::product_and_square(row, &centre).0 * scale;
+                let cosine = kernels::product(row, &centre) * scale;
                 *distance = distance.min((1.0 - cosine).max(0.0));
             }
         });

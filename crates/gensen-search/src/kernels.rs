@@ -26,6 +26,23 @@ pub(crate) fn product_and_square(row: &[f32], query: &[f32]) -> (f32, f32) {
     (products.iter().sum(), squares.iter().sum())
 }
 
+/// The product of two vectors, added up as [`product_and_square`] does.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn product(row: &[f32], query: &[f32]) -> f32 {
+    let mut products = [0.0_f32; SUMS];
+    let (rows, row_rest) = row.as_chunks::<SUMS>();
+    let (queries, query_rest) = query.as_chunks::<SUMS>();
+    for (row, query) in rows.iter().zip(queries) {
+        for k in 0..SUMS {
+            products[k] += row[k] * query[k];
+        }
+    }
+    for (k, (row, query)) in row_rest.iter().zip(query_rest).enumerate() {
+        products[k] += row * query;
+    }
+    products.iter().sum()
+}
+
 /// The square of a vector.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn square(row: &[f32]) -> f32 {
@@ -91,10 +108,11 @@ mod tests {
             let a: Vec<f32> = (0..length).map(|k| k as f32 - 7.0).collect();
             let b: Vec<f32> = (0..length).map(|k| 3.0 - k as f32 / 4.0).collect();
             let exact = |f: &dyn Fn(usize) -> f32| (0..length).map(f).sum::<f32>();
-            let (product, square_) = product_and_square(&a, &b);
-            assert_eq!(product, exact(&|k| a[k] * b[k]), "{length}");
+            let (product_, square_) = product_and_square(&a, &b);
+            assert_eq!(product_, exact(&|k| a[k] * b[k]), "{length}");
             assert_eq!(square_, exact(&|k| a[k] * a[k]), "{length}");
-            assert_eq!(square(&a), square_, "{length}");
+            assert_eq!(square_, square(&a), "{length}");
+            assert_eq!(product_, product(&a, &b), "{length}");
             let expected = a.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(largest(&a), expected, "{length}");
         }

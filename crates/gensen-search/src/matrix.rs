@@ -44,6 +44,8 @@ pub struct Matrix<'a> {
     numbers: Numbers<'a>,
     width: usize,
     steps: Option<&'a Steps>,
+    /// Which of the rows, if not all.
+    selection: Option<&'a [usize]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +88,26 @@ impl<'a> Matrix<'a> {
             numbers,
             width,
             steps: None,
+            selection: None,
+        }
+    }
+
+    /// Some of these vectors: row i is what row `rows[i]` was.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Selection`] for no rows, and one that is not there.
+    pub fn with_rows(self, rows: &'a [usize]) -> Result<Self, SearchError> {
+        let all = self.rows();
+        match rows.iter().max() {
+            Some(&last) if last < all && self.selection.is_none() => Ok(Self {
+                selection: Some(rows),
+                ..self
+            }),
+            last => Err(SearchError::Selection {
+                last: last.copied(),
+                rows: all,
+            }),
         }
     }
 
@@ -115,6 +137,9 @@ impl<'a> Matrix<'a> {
 
     /// How many vectors there are.
     pub fn rows(&self) -> usize {
+        if let Some(selection) = self.selection {
+            return selection.len();
+        }
         let numbers = match self.numbers {
             Numbers::F32(numbers) => numbers.len(),
             Numbers::F16(numbers) => numbers.len(),
@@ -134,6 +159,17 @@ impl<'a> Matrix<'a> {
     ///
     /// For rows that are not there.
     pub fn floats(&self, rows: Range<usize>) -> Cow<'a, [f32]> {
+        if let Some(selection) = self.selection {
+            let all = Self {
+                selection: None,
+                ..*self
+            };
+            let mut floats = Vec::with_capacity(rows.len() * self.width);
+            for &row in &selection[rows] {
+                floats.extend_from_slice(&all.floats(row..row + 1));
+            }
+            return Cow::Owned(floats);
+        }
         let numbers = rows.start * self.width..rows.end * self.width;
         match self.numbers {
             Numbers::F32(all) => Cow::Borrowed(&all[numbers]),

@@ -96,11 +96,14 @@ impl Search<'_> {
     fn few(&self, block: Range<usize>, best: &mut [Best<usize>]) -> Result<(), SearchError> {
         let width = self.index.width();
         let floats = self.index.floats(block.clone());
+        let (first, others) = self.queries.split_at(width);
         for (row, numbers) in block.zip(floats.chunks_exact(width)) {
-            let queries = self.queries.chunks_exact(width);
-            for (query, best) in queries.zip(best.iter_mut()) {
-                let (product, square) = kernels::product_and_square(numbers, query);
-                let score = product * scale(square, row)?;
+            let (product, square) = kernels::product_and_square(numbers, first);
+            let scale = scale(square, row)?;
+            let others = others.chunks_exact(width);
+            let others = others.map(|query| kernels::product(numbers, query));
+            for (product, best) in std::iter::once(product).chain(others).zip(best.iter_mut()) {
+                let score = product * scale;
                 if score >= best.bar() {
                     best.push(score, row);
                 }

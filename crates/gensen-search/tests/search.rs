@@ -100,6 +100,32 @@ fn equals_come_in_order_and_zeros_have_no_direction() {
 }
 
 #[test]
+fn selected_rows_are_as_if_there_were_no_others() {
+    let (rows, width) = (3000, 6);
+    let all = numbers(rows * width, 40);
+    let selection: Vec<usize> = (0..rows).filter(|row| row % 3 != 1).collect();
+    let chosen = selection
+        .iter()
+        .flat_map(|row| &all[row * width..][..width]);
+    let chosen: Vec<f32> = chosen.copied().collect();
+    let matrix = Matrix::from_floats(&all, width).unwrap();
+    let selected = matrix.with_rows(&selection).unwrap();
+    let chosen = Matrix::from_floats(&chosen, width).unwrap();
+    let query = Matrix::from_floats(&all[..width], width).unwrap();
+    let hits = nearest(selected, query, 7).unwrap();
+    assert_eq!(hits, nearest(chosen, query, 7).unwrap());
+    let options = PairOptions::default();
+    let pairs = closest_pairs(selected, &options).unwrap();
+    assert_eq!(pairs, closest_pairs(chosen, &options).unwrap());
+    let options = KMeansOptions::new(4);
+    let clusters = k_means(selected, &options).unwrap();
+    assert_eq!(clusters, k_means(chosen, &options).unwrap());
+    for wrong in [&[][..], &[rows]] {
+        assert!(matrix.with_rows(wrong).is_err());
+    }
+}
+
+#[test]
 fn files_of_every_kind_of_numbers_are_searched() {
     let folder = tempfile::tempdir().unwrap();
     let (rows, width) = (1000, 24);
