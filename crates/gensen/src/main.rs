@@ -9,6 +9,7 @@ mod npy;
 mod output;
 mod part;
 mod terminal;
+mod vector_output;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,7 +37,10 @@ enum Command {
     Calibrate(commands::calibrate::Arguments),
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
-    Similar(commands::similar::Arguments),
+    Similar(Box<commands::similar::Arguments>),
+    Pairs(Box<commands::pairs::Arguments>),
+    Cluster(Box<commands::cluster::Arguments>),
+    Classify(commands::classify::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
 }
@@ -75,6 +79,9 @@ fn run(command: Command) -> Result<()> {
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Pairs(arguments) => commands::pairs::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
+        Command::Classify(arguments) => commands::classify::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
     }

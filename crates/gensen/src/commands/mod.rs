@@ -1,13 +1,18 @@
 //! The program's commands, one a file.
 
 pub(crate) mod calibrate;
+pub(crate) mod classify;
+pub(crate) mod cluster;
+mod conversion;
 pub(crate) mod convert;
+mod corpus;
 pub(crate) mod embed;
 mod encoding;
 pub(crate) mod eval;
 pub(crate) mod expand;
 mod expansion;
 pub(crate) mod inspect;
+pub(crate) mod pairs;
 mod places;
 pub(crate) mod similar;
 
