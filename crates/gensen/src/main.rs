@@ -33,6 +33,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Embed(commands::embed::Arguments),
+    Calibrate(commands::calibrate::Arguments),
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
     Similar(commands::similar::Arguments),
@@ -70,6 +71,7 @@ fn run(command: Command) -> Result<()> {
     .context("signals cannot be handled")?;
     match command {
         Command::Embed(arguments) => commands::embed::run(&arguments),
+        Command::Calibrate(arguments) => commands::calibrate::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),

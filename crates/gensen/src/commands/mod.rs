@@ -1,5 +1,6 @@
 //! The program's commands, one a file.
 
+pub(crate) mod calibrate;
 pub(crate) mod convert;
 pub(crate) mod embed;
 mod encoding;
