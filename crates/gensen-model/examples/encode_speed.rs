@@ -207,6 +207,7 @@ impl Bench<'_> {
         let precision = match precision {
             "f32" => EncoderPrecision::F32,
             "f16" => EncoderPrecision::F16,
+            "bf16" => EncoderPrecision::Bf16,
             "i8" => EncoderPrecision::I8,
             other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
         };

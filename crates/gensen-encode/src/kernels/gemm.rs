@@ -4,18 +4,26 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// A matrix that is read: a slice with a stride for each direction.
-#[derive(Clone, Copy)]
-pub struct Matrix<'a> {
-    data: &'a [f32],
+#[derive(Debug)]
+pub struct Matrix<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     columns: usize,
     row_stride: usize,
     column_stride: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<T> Clone for Matrix<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Matrix<'_, T> {}
+
+impl<'a, T> Matrix<'a, T> {
     /// The first `rows` rows of a row-major matrix of `columns` columns.
-    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(data.len() >= rows * columns, "matrix beyond its slice");
         Self {
             data,
@@ -42,8 +50,23 @@ impl<'a> Matrix<'a> {
         (self.rows, self.columns)
     }
 
+    /// Whether the numbers of a row lie side by side: the matrix is not transposed.
+    pub fn is_contiguous(self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// A row of a matrix that is not transposed.
+    ///
+    /// # Panics
+    ///
+    /// If it is transposed, or there is no such row.
+    pub fn row(&self, row: usize) -> &'a [T] {
+        assert_eq!(self.column_stride, 1, "a row of a transposed matrix");
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
     /// The rows as slices, if the matrix is not transposed.
-    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
+    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [T]>> {
         let rows = self
             .data
             .chunks_exact(self.row_stride.max(1))

@@ -90,7 +90,7 @@ fn linear_maps_agree() {
     let found = Flex::linear_input_gradient(gradient.clone(), weight.clone());
     let expected = linear::generic::input_gradient::<Flex>(gradient.clone(), weight);
     assert_near("x", found, expected, 1e-6);
-    let [weight, bias] = Flex::linear_weight_gradients(gradient.clone(), x.clone());
+    let [weight, bias] = Flex::linear_weight_gradients(gradient.clone(), x.clone(), DType::F32);
     let expected = linear::generic::weight_gradients::<Flex>(gradient, x);
     assert_near("weight", weight, expected[0].clone(), 1e-6);
     assert_near("bias", bias, expected[1].clone(), 1e-6);

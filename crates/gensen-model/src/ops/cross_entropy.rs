@@ -16,11 +16,13 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::flex::{single, slice, tensor};
+use super::flex::{halves, mixed, rounded, single, slice, tensor};
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::memory::{self, Buffer};
+use super::products::{self, Bf16Product, Left, Right};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
 
@@ -38,7 +40,7 @@ fn chunk_rows(words: usize) -> usize {
 pub struct CrossEntropy<B: Backend> {
     /// `[1]`: the mean over positions, in nats and f32.
     pub loss: FloatTensor<B>,
-    /// Gradients of states, weight and bias, in the states' float type.
+    /// Gradients of states, weight and bias, each in its own float type.
     pub gradients: Option<[FloatTensor<B>; 3]>,
 }
 
@@ -71,6 +73,9 @@ impl CrossEntropyKernels for Flex {
         targets: &[u32],
         gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
+        if let Some(way) = mixed(&states, weight.dtype()) {
+            return in_bf16(way, states, weight, bias, targets, gradients);
+        }
         if !single(&states) {
             return generic::<Self>(states, weight, bias, targets, gradients);
         }
@@ -137,6 +142,73 @@ impl CrossEntropyKernels for Flex {
             parts.for_each(|part| scale(part, factor));
         }
         gradient
+    }
+}
+
+/// The operation with factors in bf16: logits, their gradient, and the loss in f32.
+///
+/// The weight's gradient is far larger than the caches and read again with each chunk, so chunks are
+/// larger than in f32.
+fn in_bf16(
+    way: Bf16Product,
+    states: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    targets: &[u32],
+    gradients: Option<f32>,
+) -> CrossEntropy<Flex> {
+    let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
+    let positions = targets.len();
+    let (states, weight, bias) = (halves(states), slice(weight), slice(bias));
+    let differentiate = gradients.is_some();
+    let scale = gradients.unwrap_or_default();
+    let rows = (4 * LOGITS_PER_CHUNK / words.max(1)).clamp(16, 1024);
+    let mut logits = Buffer::new(rows.min(positions) * words);
+    let size = |n: usize| if differentiate { n } else { 0 };
+    let mut d_states = Buffer::new(size(positions * hidden));
+    let mut d_weight = memory::take(size(words * hidden));
+    let mut d_bias = vec![0.0; size(words)];
+    let mut loss = 0.0_f64;
+    let all = Threads::All;
+    let weight = Matrix::new(&weight, words, hidden);
+    let for_logits = Right::new(weight.transposed(), all);
+    let for_states = differentiate.then(|| Right::new(weight, all));
+    for (k, targets) in targets.chunks(rows).enumerate() {
+        let n = targets.len();
+        let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
+        let logits = &mut logits[..n * words];
+        let left = Left::new(states, all);
+        products::multiply(way, logits, &left, &for_logits, false, all);
+        let losses: Vec<f32> = logits
+            .par_chunks_mut(words)
+            .zip(targets)
+            .map(|(row, &target)| softmax_row(row, &bias, target as usize, scale))
+            .collect();
+        loss += losses.iter().copied().map(f64::from).sum::<f64>();
+        if let Some(for_states) = &for_states {
+            let gradient = Matrix::new(logits, n, words);
+            let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
+            let left = Left::new(gradient, all);
+            products::multiply(way, d_states, &left, for_states, false, all);
+            drop(left);
+            let (left, right) = (
+                Left::new(gradient.transposed(), all),
+                Right::new(states, all),
+            );
+            products::multiply(way, &mut d_weight, &left, &right, k > 0, all);
+            add_column_sums(&mut d_bias, logits);
+        }
+    }
+    let loss = (loss / positions.max(1) as f64) as f32;
+    CrossEntropy {
+        loss: tensor(vec![loss], [1]),
+        gradients: differentiate.then(|| {
+            [
+                rounded(&d_states, [positions, hidden]),
+                tensor(d_weight, [words, hidden]),
+                tensor(d_bias, [words]),
+            ]
+        }),
     }
 }
 
