@@ -197,7 +197,11 @@ fn folder_of(base: &Path, task: &str, options: &DataOptions) -> PathBuf {
 #[test]
 fn the_key_tells_apart_whatever_changes_the_data() {
     let base = tempfile::tempdir().unwrap();
-    fs::write(base.path().join("p.tsv"), "Das Auto.\tThe car.\nEin Haus.\tA house.\n").unwrap();
+    fs::write(
+        base.path().join("p.tsv"),
+        "Das Auto.\tThe car.\nEin Haus.\tA house.\n",
+    )
+    .unwrap();
     let task = "name='p'\nkind='pairs'\ntrain='p.tsv'\nsource_language='de'\n";
     let moses = DataOptions {
         tokenizer: "moses".into(),

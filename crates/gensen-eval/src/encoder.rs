@@ -48,6 +48,7 @@ impl<'v> EncoderEmbedder<'v> {
         for (k, one) in (1..).zip(encoder.encoders()) {
             let hash = fingerprint(one);
             identity.add(hash.as_bytes());
+            identity.add(one.engine().arithmetic().as_bytes());
             let sizes = &one.model().config().architecture;
             let directions = if sizes.bidirectional { 2 } else { 1 };
             let steps = one.model().config().provenance.steps;
