@@ -3,6 +3,8 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::products::{FloatProduct, Left, multiply_matrix};
+
 /// A matrix that is read: a slice with a stride for each direction.
 #[derive(Debug)]
 pub struct Matrix<'a, T = f32> {
@@ -78,6 +80,12 @@ impl<'a, T> Matrix<'a, T> {
 /// Below so many multiplications, waking a second thread costs more than it brings.
 const WORTH_THREADS: usize = 48 << 20;
 
+/// The least sizes for which laying factors out for AVX-512 is worth it. The `gemm` crate, which
+/// computes the others and those of other processors, has AVX2 at most.
+const LEAST_ROWS: usize = 24;
+const LEAST_COLUMNS: usize = 48;
+const LEAST_INPUTS: usize = 32;
+
 /// Whether a product may use all threads or stays on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
@@ -104,6 +112,11 @@ pub fn matmul(
     assert!(output.len() >= m * n, "output of a matrix product");
     if m == 0 || n == 0 {
         return;
+    }
+    let worth_layout = m >= LEAST_ROWS && n >= LEAST_COLUMNS && k >= LEAST_INPUTS;
+    if let Some(product) = FloatProduct::single().filter(|_| worth_layout) {
+        let left = Left::new(product, left, threads);
+        return multiply_matrix(output, &left, right, accumulate, threads);
     }
     let parallelism = match threads {
         Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),

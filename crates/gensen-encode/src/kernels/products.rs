@@ -1,8 +1,8 @@
-//! Matrix products of 16-bit floats and of 8-bit integers, by the instructions that processors have
-//! for them.
+//! Matrix products of bf16 and of 8-bit integers, by the instructions that processors have for them,
+//! and of f32 by AVX-512.
 //!
-//! Both kinds multiply *units* of 32 bits: two inputs in bf16, added up in f32, or four inputs of 8
-//! bits, added up in 32-bit integers. Factors are laid out once for all ways to compute:
+//! All kinds multiply *units* of 32 bits: two inputs in bf16 or one in f32, added up in f32, or four
+//! inputs of 8 bits, added up in 32-bit integers. Factors are laid out once for all ways to compute:
 //!
 //! - a left factor in tiles of 16 rows, `[tile][depth][row]`, each entry a line of 16 units;
 //! - a right factor in groups of panels of 16 columns, `[unit][panel]`, each entry a line of 16 columns.
@@ -16,8 +16,8 @@
 //! | AVX512-BF16 | as two fused multiplications, the second input first |
 //! | AMX | to sums of first and of second inputs of 16 units, which are then added to each other and to the sum |
 //!
-//! Both take subnormal numbers for zero. [`Bf16Product::best`] and [`ByteProduct::best`] say what the
-//! processor has and the system grants.
+//! Both take subnormal numbers for zero. [`Bf16Product::best`], [`ByteProduct::best`] and
+//! [`FloatProduct::single`] say what the processor has and the system grants.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -32,7 +32,7 @@ mod registers;
 
 use std::sync::OnceLock;
 
-pub use factors::{Left, Right, multiply};
+pub use factors::{Left, Right, multiply, multiply_matrix};
 pub use layout::Number;
 #[cfg(test)]
 use layout::bf16_bits;
@@ -153,6 +153,55 @@ impl Bf16Product {
                     registers::avx512_bf16::<6>(factors, sums);
                 }
                 Self::Avx512 => registers::avx512_bf16::<4>(factors, sums),
+            }
+        }
+    }
+}
+
+/// A way to multiply floats, whose sums are in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatProduct {
+    /// In f32, registers of 512 bits.
+    Single,
+    /// In bf16.
+    Half(Bf16Product),
+}
+
+impl FloatProduct {
+    /// That of f32, if the processor has it.
+    pub fn single() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return is_x86_feature_detected!("avx512f").then_some(Self::Single);
+        #[cfg(not(target_arch = "x86_64"))]
+        return None;
+    }
+
+    /// Inputs of a unit.
+    pub(crate) fn unit(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Half(_) => 2,
+        }
+    }
+
+    /// Writes the sums of the products of all rows and four panels, `[row][panel]`.
+    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: &mut [Line<f32>]) {
+        match self {
+            Self::Half(way) => way.multiply(factors, sums),
+            Self::Single if factors.depth == 0 => {
+                factors.check(sums);
+                sums[..factors.sums()].fill(Line([0.0; LANES]));
+            }
+            Self::Single => {
+                factors.check(sums);
+                assert!(Self::single().is_some(), "AVX-512 is not there");
+                assert!(factors.panels.is_multiple_of(4), "panels of a group");
+                // SAFETY: the processor has the instructions, and the lengths of all slices have been
+                // checked.
+                #[cfg(target_arch = "x86_64")]
+                unsafe {
+                    registers::avx512_f32::<4>(factors, sums);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::math::{sigmoid, tanh};
 use super::panels::{Panels, Room};
-use super::products::{self, Bf16Product, Left, Right};
+use super::products::{self, FloatProduct, Left, Right};
 use super::steps::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
@@ -23,8 +23,8 @@ pub struct Scan<'a> {
     pub reverse: bool,
     /// Whether this scan has the processor to itself.
     pub threads: Threads,
-    /// How factors in bf16 are multiplied; in f32 if left out. All else is in f32.
-    pub product: Option<Bf16Product>,
+    /// How factors are multiplied, by panels in f32 if left out. All else is in f32.
+    pub product: Option<FloatProduct>,
     /// `[3 * hidden, hidden]`, gates r, z, n.
     pub weight: &'a [f32],
     /// States before the first step, `[sentences, hidden]`.
@@ -47,8 +47,8 @@ pub struct Gradients {
 
 /// The recurrent weights, laid out once for all time steps.
 enum Weights {
-    Single(Panels),
-    Half(Bf16Product, Right),
+    Panels(Panels),
+    LaidOut(FloatProduct, Right),
 }
 
 impl Weights {
@@ -62,10 +62,10 @@ impl Weights {
         room: &mut Room,
     ) {
         match self {
-            Self::Single(panels) => panels.multiply(output, rows, accumulate, threads, room),
-            Self::Half(way, right) => {
-                let rows = Left::new(rows, threads);
-                products::multiply(*way, output, &rows, right, accumulate, threads);
+            Self::Panels(panels) => panels.multiply(output, rows, accumulate, threads, room),
+            Self::LaidOut(way, right) => {
+                let rows = Left::new(*way, rows, threads);
+                products::multiply(output, &rows, right, accumulate, threads);
             }
         }
     }
@@ -74,8 +74,8 @@ impl Weights {
 impl Scan<'_> {
     fn weights(&self, matrix: Matrix<'_>) -> Weights {
         match self.product {
-            None => Weights::Single(Panels::new(matrix, self.threads)),
-            Some(way) => Weights::Half(way, Right::new(matrix, self.threads)),
+            None => Weights::Panels(Panels::new(matrix, self.threads)),
+            Some(way) => Weights::LaidOut(way, Right::new(way, matrix, self.threads)),
         }
     }
 
@@ -207,9 +207,8 @@ impl Scan<'_> {
         match self.product {
             None => matmul(&mut weight, left, right, false, self.threads),
             Some(way) => {
-                let left = Left::new(left, self.threads);
-                let right = Right::new(right, self.threads);
-                products::multiply(way, &mut weight, &left, &right, false, self.threads);
+                let left = Left::new(way, left, self.threads);
+                products::multiply_matrix(&mut weight, &left, right, false, self.threads);
             }
         }
         let mut bias = vec![0.0; 3 * h];

@@ -22,17 +22,19 @@ use rayon::prelude::*;
 use super::flex::{halves, mixed, rounded, single, slice, tensor};
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::memory::{self, Buffer};
-use super::products::{self, Bf16Product, Left, Right};
+use super::products::{FloatProduct, Left, multiply_matrix};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
 
-/// Logits held at a time, about 32 MiB of f32.
+/// Logits held at a time by back ends, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
+/// The same on the CPU: the weight's gradient, far larger than the caches, is read again with each chunk.
+const LOGITS_ON_CPU: usize = 32 << 20;
 
 /// Positions whose logits are held at a time. It depends on sizes alone, so that the order of
-/// additions, and with it every bit of the result, does not depend on the machine.
-fn chunk_rows(words: usize) -> usize {
-    (LOGITS_PER_CHUNK / words.max(1)).clamp(16, 1024)
+/// additions, and with it every bit of the result, does not depend on the number of threads.
+fn chunk_rows(words: usize, logits: usize) -> usize {
+    (logits / words.max(1)).clamp(16, 1024)
 }
 
 /// The loss and, when asked for, its gradients.
@@ -84,7 +86,7 @@ impl CrossEntropyKernels for Flex {
         let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
         let differentiate = gradients.is_some();
         let scale = gradients.unwrap_or_default();
-        let rows = chunk_rows(words);
+        let rows = chunk_rows(words, LOGITS_ON_CPU);
         let mut logits = Buffer::new(rows.min(positions) * words);
         let size = |n: usize| if differentiate { n } else { 0 };
         let mut d_states = memory::take(size(positions * hidden));
@@ -146,11 +148,8 @@ impl CrossEntropyKernels for Flex {
 }
 
 /// The operation with factors in bf16: logits, their gradient, and the loss in f32.
-///
-/// The weight's gradient is far larger than the caches and read again with each chunk, so chunks are
-/// larger than in f32.
 fn in_bf16(
-    way: Bf16Product,
+    way: FloatProduct,
     states: FlexTensor,
     weight: FlexTensor,
     bias: FlexTensor,
@@ -162,7 +161,7 @@ fn in_bf16(
     let (states, weight, bias) = (halves(states), slice(weight), slice(bias));
     let differentiate = gradients.is_some();
     let scale = gradients.unwrap_or_default();
-    let rows = (4 * LOGITS_PER_CHUNK / words.max(1)).clamp(16, 1024);
+    let rows = chunk_rows(words, LOGITS_ON_CPU);
     let mut logits = Buffer::new(rows.min(positions) * words);
     let size = |n: usize| if differentiate { n } else { 0 };
     let mut d_states = Buffer::new(size(positions * hidden));
@@ -171,31 +170,26 @@ fn in_bf16(
     let mut loss = 0.0_f64;
     let all = Threads::All;
     let weight = Matrix::new(&weight, words, hidden);
-    let for_logits = Right::new(weight.transposed(), all);
-    let for_states = differentiate.then(|| Right::new(weight, all));
     for (k, targets) in targets.chunks(rows).enumerate() {
         let n = targets.len();
         let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
         let logits = &mut logits[..n * words];
-        let left = Left::new(states, all);
-        products::multiply(way, logits, &left, &for_logits, false, all);
+        let left = Left::new(way, states, all);
+        multiply_matrix(logits, &left, weight.transposed(), false, all);
         let losses: Vec<f32> = logits
             .par_chunks_mut(words)
             .zip(targets)
             .map(|(row, &target)| softmax_row(row, &bias, target as usize, scale))
             .collect();
         loss += losses.iter().copied().map(f64::from).sum::<f64>();
-        if let Some(for_states) = &for_states {
+        if differentiate {
             let gradient = Matrix::new(logits, n, words);
             let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
-            let left = Left::new(gradient, all);
-            products::multiply(way, d_states, &left, for_states, false, all);
+            let left = Left::new(way, gradient, all);
+            multiply_matrix(d_states, &left, weight, false, all);
             drop(left);
-            let (left, right) = (
-                Left::new(gradient.transposed(), all),
-                Right::new(states, all),
-            );
-            products::multiply(way, &mut d_weight, &left, &right, k > 0, all);
+            let left = Left::new(way, gradient.transposed(), all);
+            multiply_matrix(&mut d_weight, &left, states, k > 0, all);
             add_column_sums(&mut d_bias, logits);
         }
     }
@@ -233,7 +227,7 @@ pub(super) fn generic<B: RowKernels>(
             None => x,
         })
     };
-    let rows = chunk_rows(words);
+    let rows = chunk_rows(words, LOGITS_PER_CHUNK);
     for (k, targets) in targets.chunks(rows).enumerate() {
         let n = targets.len();
         let range = Slice::from(k * rows..k * rows + n);

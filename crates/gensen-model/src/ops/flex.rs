@@ -9,7 +9,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::memory::{self, Buffer};
-use super::products::Bf16Product;
+use super::products::{Bf16Product, FloatProduct};
 
 /// Numbers that one task of a loop rounds.
 const PART: usize = 1 << 16;
@@ -64,9 +64,10 @@ impl Deref for Numbers {
 
 /// How the processor multiplies activations of bf16 with weights of f32, if it is these that meet.
 /// Weights are rounded on the way; sums, and gradients of weights, are in f32.
-pub(crate) fn mixed(activations: &FlexTensor, weight: DType) -> Option<Bf16Product> {
+pub(crate) fn mixed(activations: &FlexTensor, weight: DType) -> Option<FloatProduct> {
     let meet = activations.dtype() == DType::BF16 && weight == DType::F32;
-    meet.then(Bf16Product::best).flatten()
+    let way = meet.then(Bf16Product::best).flatten();
+    way.map(FloatProduct::Half)
 }
 
 /// Reads a tensor of bf16 as a slice.

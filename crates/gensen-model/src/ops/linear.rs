@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use super::flex::{Numbers, halves, mixed, rounded, single, slice, tensor};
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::memory::{self, Buffer};
-use super::products::{self, Left, Right};
+use super::products::{Left, multiply_matrix};
 
 /// The operation for a concrete back end; the defaults compose the back end's own primitives.
 pub trait LinearKernels: Backend {
@@ -59,10 +59,9 @@ impl LinearKernels for Flex {
         if let Some(way) = mixed(&x, weight.dtype()) {
             let (x, weight, bias) = (halves(x), slice(weight), slice(bias));
             let mut y = Buffer::new(rows * outputs);
-            let x = Left::new(Matrix::new(&x, rows, inputs), Threads::All);
+            let x = Left::new(way, Matrix::new(&x, rows, inputs), Threads::All);
             let weight = Matrix::new(&weight, outputs, inputs).transposed();
-            let weight = Right::new(weight, Threads::All);
-            products::multiply(way, &mut y, &x, &weight, false, Threads::All);
+            multiply_matrix(&mut y, &x, weight, false, Threads::All);
             y.par_chunks_mut(outputs.max(1)).for_each(|row| {
                 row.iter_mut().zip(&*bias).for_each(|(y, b)| *y += b);
             });
@@ -95,9 +94,9 @@ impl LinearKernels for Flex {
         if let Some(way) = mixed(&gradient, weight.dtype()) {
             let (gradient, weight) = (halves(gradient), slice(weight));
             let mut d_x = Buffer::new(rows * inputs);
-            let gradient = Left::new(Matrix::new(&gradient, rows, outputs), Threads::All);
-            let weight = Right::new(Matrix::new(&weight, outputs, inputs), Threads::All);
-            products::multiply(way, &mut d_x, &gradient, &weight, false, Threads::All);
+            let gradient = Left::new(way, Matrix::new(&gradient, rows, outputs), Threads::All);
+            let weight = Matrix::new(&weight, outputs, inputs);
+            multiply_matrix(&mut d_x, &gradient, weight, false, Threads::All);
             return rounded(&d_x, [rows, inputs]);
         }
         if !single(&gradient) {
@@ -123,9 +122,9 @@ impl LinearKernels for Flex {
             let mut d_weight = memory::take(outputs * inputs);
             let mut d_bias = vec![0.0; outputs];
             let factor = Matrix::new(&gradient, rows, outputs).transposed();
-            let factor = Left::new(factor, Threads::All);
-            let x = Right::new(Matrix::new(&x, rows, inputs), Threads::All);
-            products::multiply(way, &mut d_weight, &factor, &x, false, Threads::All);
+            let factor = Left::new(way, factor, Threads::All);
+            let x = Matrix::new(&x, rows, inputs);
+            multiply_matrix(&mut d_weight, &factor, x, false, Threads::All);
             add_column_sums(&mut d_bias, &wide);
             return [
                 tensor(d_weight, [outputs, inputs]),

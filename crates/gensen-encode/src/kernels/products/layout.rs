@@ -23,8 +23,11 @@ mod sealed {
     impl Sealed for half::bf16 {}
 }
 
-/// A number that becomes an input in bf16.
+/// A number that becomes an input.
 pub trait Number: sealed::Sealed + Copy + Send + Sync + 'static {
+    /// The bits of each number in f32.
+    fn singles(numbers: &[Self], out: &mut [u32]);
+
     /// Of each number the bits of the nearest bf16.
     fn halves(numbers: &[Self], out: &mut [u16]);
 
@@ -33,6 +36,12 @@ pub trait Number: sealed::Sealed + Copy + Send + Sync + 'static {
 }
 
 impl Number for f32 {
+    fn singles(numbers: &[Self], out: &mut [u32]) {
+        for (out, x) in out.iter_mut().zip(numbers) {
+            *out = x.to_bits();
+        }
+    }
+
     fn halves(numbers: &[Self], out: &mut [u16]) {
         rounded(numbers, out);
     }
@@ -43,6 +52,12 @@ impl Number for f32 {
 }
 
 impl Number for bf16 {
+    fn singles(numbers: &[Self], out: &mut [u32]) {
+        for (out, x) in out.iter_mut().zip(numbers) {
+            *out = u32::from(x.to_bits()) << 16;
+        }
+    }
+
     fn halves(numbers: &[Self], out: &mut [u16]) {
         for (out, x) in out.iter_mut().zip(numbers) {
             *out = x.to_bits();

@@ -142,6 +142,12 @@ by_registers!(
     )
 );
 by_registers!(
+    /// f32, one input a unit, by AVX-512.
+    avx512_f32, avx512_f32_tile, "avx512f", f32, 16, [1 2 3 4 5 6],
+    _mm512_setzero_ps, _mm512_load_si512, _mm512_load_ps, _mm512_store_ps, _mm512_set1_epi32,
+    |sum, a, b| _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum)
+);
+by_registers!(
     /// Bytes by AVX512-VNNI.
     avx512_bytes, avx512_bytes_tile, "avx512f,avx512vnni", i32, 16, [1 2 3 4 5 6],
     _mm512_setzero_si512, _mm512_load_si512, _mm512_load_si512, _mm512_store_si512,

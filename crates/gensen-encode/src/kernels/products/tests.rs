@@ -182,13 +182,12 @@ mod tiles {
     }
 }
 
-/// The ways to multiply bf16 that the processor has.
-fn ways() -> Vec<Bf16Product> {
-    let ways = [Bf16Product::Amx, Bf16Product::Avx512];
-    let present: Vec<_> = ways.into_iter().filter(|way| way.is_present()).collect();
-    if present.is_empty() {
-        absent("a product of bf16");
-    }
+/// The ways to multiply floats that the processor has.
+fn ways() -> Vec<FloatProduct> {
+    let ways = [Bf16Product::Amx, Bf16Product::Avx512].into_iter();
+    let halves = ways.filter(|way| way.is_present()).map(FloatProduct::Half);
+    let present: Vec<_> = halves.chain(FloatProduct::single()).collect();
+    eprintln!("products of floats: {present:?}");
     present
 }
 
@@ -217,39 +216,45 @@ fn matrices_of_any_layout_have_the_product_of_their_rounded_numbers() {
             let (a, b) = (rounded(m * k, 1), rounded(k * n, 2));
             let (a_turned, b_turned) = (turned(&a, m), turned(&b, k));
             let start = numbers(m * n, 3);
-            let product = |across: bool, threads| {
+            let product = |across: bool, on_the_way: bool, threads| {
                 let mut output = start.clone();
                 let (left, right) = if across {
-                    let left = Matrix::new(&a_turned, k, m).transposed();
-                    let right = Matrix::new(&b_turned, n, k).transposed();
-                    (Left::new(left, threads), Right::new(right, threads))
+                    (
+                        Matrix::new(&a_turned, k, m).transposed(),
+                        Matrix::new(&b_turned, n, k).transposed(),
+                    )
                 } else {
-                    let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
-                    (Left::new(left, threads), Right::new(right, threads))
+                    (Matrix::new(&a, m, k), Matrix::new(&b, k, n))
                 };
-                multiply(way, &mut output, &left, &right, true, threads);
+                let left = Left::new(way, left, threads);
+                if on_the_way {
+                    multiply_matrix(&mut output, &left, right, true, threads);
+                } else {
+                    let right = Right::new(way, right, threads);
+                    multiply(&mut output, &left, &right, true, threads);
+                }
                 output
             };
-            let found = product(false, Threads::One);
+            let size = format!("{way:?}, {m} x {n} x {k}");
+            let found = product(false, false, Threads::One);
             for (place, found) in found.iter().enumerate() {
                 let row = &a[place / n * k..][..k];
                 let exact = exact_product(row, b_turned[place % n * k..][..k].iter());
                 let error = (f64::from(*found) - f64::from(start[place]) - exact).abs();
                 assert!(
                     error < 1e-5 * (k as f64).sqrt(),
-                    "{m} x {n} x {k}, number {place}: {error:e}"
+                    "{size}, number {place}: {error:e}"
                 );
             }
-            assert_eq!(
-                product(true, Threads::All),
-                found,
-                "{m} x {n} x {k}, transposed"
-            );
+            for (across, on_the_way) in [(false, true), (true, false), (true, true)] {
+                let again = product(across, on_the_way, Threads::All);
+                assert_eq!(again, found, "{size}, {across}, {on_the_way}");
+            }
             // A row by itself.
             let mut alone = start[(m - 1) * n..].to_vec();
-            let left = Left::new(Matrix::new(&a[(m - 1) * k..], 1, k), Threads::One);
-            let right = Right::new(Matrix::new(&b, k, n), Threads::One);
-            multiply(way, &mut alone, &left, &right, true, Threads::One);
+            let left = Left::new(way, Matrix::new(&a[(m - 1) * k..], 1, k), Threads::One);
+            let right = Right::new(way, Matrix::new(&b, k, n), Threads::One);
+            multiply(&mut alone, &left, &right, true, Threads::One);
             assert_eq!(
                 alone,
                 found[(m - 1) * n..],
@@ -263,9 +268,9 @@ fn matrices_of_any_layout_have_the_product_of_their_rounded_numbers() {
 fn an_empty_product_is_zero() {
     for way in ways() {
         let mut output = vec![1.0_f32; 6];
-        let left = Left::new(Matrix::<f32>::new(&[], 2, 0), Threads::One);
-        let right = Right::new(Matrix::<f32>::new(&[], 0, 3), Threads::One);
-        multiply(way, &mut output, &left, &right, false, Threads::All);
+        let left = Left::new(way, Matrix::<f32>::new(&[], 2, 0), Threads::One);
+        let right = Right::new(way, Matrix::<f32>::new(&[], 0, 3), Threads::One);
+        multiply(&mut output, &left, &right, false, Threads::All);
         assert_eq!(output, [0.0; 6]);
     }
 }
