@@ -499,7 +499,12 @@ fn narrower_weights_give_nearly_the_same_vectors() {
     let home = Home::new();
     let input = sentences().join("\n");
     let exact = home.embed(input.as_bytes(), &[]);
-    for (precision, least) in [("f32", 1.0 - 1e-6), ("f16", 0.999_99), ("i8", 0.999)] {
+    for (precision, least) in [
+        ("f32", 1.0 - 1e-6),
+        ("f16", 0.999_99),
+        ("bf16", 0.999_9),
+        ("i8", 0.999),
+    ] {
         let found = home.embed(input.as_bytes(), &["--precision", precision]);
         assert_eq!(found == exact, precision == "f32", "{precision}");
         for (a, b) in found.rows().into_iter().zip(exact.rows()) {
@@ -512,7 +517,7 @@ fn narrower_weights_give_nearly_the_same_vectors() {
         &arguments,
         b"",
         2,
-        &["i4", "[possible values: f32, f16, i8]"],
+        &["i4", "[possible values: f32, f16, bf16, i8]"],
     );
 }
 

@@ -56,3 +56,8 @@ pub use ranges::{Calibration, Ranges};
 pub use sentence_encoder::{Encoded, SentenceEncoder};
 pub use states::{DirectionStates, States};
 pub use vectors::{VectorConverter, VectorOptions};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

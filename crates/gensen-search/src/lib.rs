@@ -38,3 +38,7 @@ pub use matrix::{Matrix, Steps};
 pub use nearest::{Hit, nearest};
 pub use npy::VectorFile;
 pub use pairs::{Pair, PairOptions, closest_pairs};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
