@@ -1,13 +1,21 @@
 //! The program's commands, one a file.
 
+pub(crate) mod completions;
+#[cfg(feature = "burn")]
+pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod embed;
 mod encoding;
 pub(crate) mod eval;
 pub(crate) mod expand;
 mod expansion;
+pub(crate) mod export_onnx;
+pub(crate) mod export_sentence_transformers;
 pub(crate) mod inspect;
+pub(crate) mod man;
 mod places;
+#[cfg(feature = "hub")]
+pub(crate) mod push;
 pub(crate) mod similar;
 
 /// A wrong way to call the program that the argument parser cannot see.
