@@ -32,6 +32,7 @@ pub mod exclusion;
 pub mod files;
 pub mod gzip;
 pub mod loader;
+pub mod npy;
 pub mod order;
 mod parallel;
 mod permutation;

@@ -176,8 +176,8 @@ fn files_that_are_no_vectors_are_named() {
     version[6] = 9;
     for (bytes, expected) in [
         (Vec::new(), "an empty file"),
-        (b"the dog\n".to_vec(), "no .npy file"),
-        (b"\x93NUMPY".to_vec(), "no .npy file"),
+        (b"the dog\n".to_vec(), "not a .npy file"),
+        (b"\x93NUMPY".to_vec(), "its header is cut off"),
         (
             b"\x93NUMPY\x01\x00\xff\x0f{'descr'".to_vec(),
             "its header is cut off",
@@ -194,7 +194,7 @@ fn files_that_are_no_vectors_are_named() {
         (npy("<f4", "(0, 3)", &[]), "[0, 3]: it has no vectors"),
         (
             npy("<f4", "(6,)", &zeros),
-            "shape (6,), expected [vectors, width]",
+            "shape [6], expected [vectors, width]",
         ),
         (npy("<f4", "(1, 2, 3)", &zeros), "expected [vectors, width]"),
         (
@@ -207,7 +207,7 @@ fn files_that_are_no_vectors_are_named() {
         ),
         (npy("|u1", "(8, 3)", &zeros), "type `|u1`"),
         (fortran, "in column order"),
-        (version, "format version 9"),
+        (version, "version 9 of the .npy format"),
     ] {
         fs::write(&place, bytes).unwrap();
         let error = VectorFile::open(&place).unwrap_err().to_string();

@@ -67,7 +67,7 @@ impl Kind {
         let pickled = start.strip_prefix(b"\x80");
         Ok(if let Some(shard) = shard(path) {
             shard
-        } else if start.starts_with(b"\x93NUMPY") {
+        } else if start.starts_with(gensen_data::npy::MAGIC) {
             Self::Npy
         } else if let Some(kind) = json(&start) {
             kind
