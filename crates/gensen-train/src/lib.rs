@@ -66,3 +66,8 @@ pub mod word_dropout;
 pub mod word_vectors;
 
 pub use error::TrainError;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,6 +9,7 @@ mod npy;
 mod output;
 mod part;
 mod terminal;
+mod vector_output;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,9 +35,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Embed(commands::embed::Arguments),
+    Calibrate(commands::calibrate::Arguments),
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
-    Similar(commands::similar::Arguments),
+    Similar(Box<commands::similar::Arguments>),
+    Pairs(Box<commands::pairs::Arguments>),
+    Cluster(Box<commands::cluster::Arguments>),
+    Classify(commands::classify::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
     ExportOnnx(commands::export_onnx::Arguments),
@@ -92,9 +97,13 @@ fn run(command: Command) -> Result<ExitCode> {
     .context("signals cannot be handled")?;
     match command {
         Command::Embed(arguments) => commands::embed::run(&arguments),
+        Command::Calibrate(arguments) => commands::calibrate::run(&arguments),
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Pairs(arguments) => commands::pairs::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
+        Command::Classify(arguments) => commands::classify::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
         Command::ExportOnnx(arguments) => commands::export_onnx::run(&arguments),

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gensen_data::scratch::Scratch;
+use gensen_encode::{VectorPrecision, Vectors};
 
 /// Bytes of the header, padded: the shape is known only in the end.
 const HEADER_BYTES: usize = 192;
@@ -86,7 +87,7 @@ pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     Ok(start == b"\x93NUMPY")
 }
 
-/// Whether a file is one of ours with 32-bit floats of this shape, to its last byte.
+/// Whether a file is one of ours with vectors of this shape, to its last byte.
 pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let mut file = File::open(place)?;
     let mut start = Vec::new();
@@ -94,8 +95,46 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
         .take(HEADER_BYTES as u64)
         .read_to_end(&mut start)?;
     let numbers: u64 = shape.iter().product();
-    let bytes = HEADER_BYTES as u64 + numbers * size_of::<f32>() as u64;
-    Ok(start == header("<f4", shape) && file.metadata()?.len() == bytes)
+    let found = file.metadata()?.len();
+    Ok([Kind::F32, Kind::I8, Kind::U8].into_iter().any(|kind| {
+        let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
+        start == header(kind.descr(), shape) && found == bytes
+    }))
+}
+
+/// The numbers of a file of vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    F32,
+    I8,
+    U8,
+}
+
+impl Kind {
+    /// Those that vectors of this precision are stored as.
+    pub(crate) fn of(precision: VectorPrecision) -> Self {
+        match precision {
+            VectorPrecision::Int8 | VectorPrecision::Binary => Self::I8,
+            VectorPrecision::Uint8 | VectorPrecision::Ubinary => Self::U8,
+            _ => Self::F32,
+        }
+    }
+
+    /// As NumPy describes them.
+    pub(crate) fn descr(self) -> &'static str {
+        match self {
+            Self::F32 => "<f4",
+            Self::I8 => "|i1",
+            Self::U8 => "|u1",
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::I8 | Self::U8 => 1,
+        }
+    }
 }
 
 /// A file that is being written under a scratch name.
@@ -129,6 +168,23 @@ impl Npy {
         let written = numbers
             .into_iter()
             .try_for_each(|x| self.file.write_all(&x.to_le_bytes()));
+        self.context(written)
+    }
+
+    /// Appends vectors.
+    pub(crate) fn write_vectors(&mut self, vectors: &Vectors) -> Result<()> {
+        let written = match vectors {
+            Vectors::F32(vectors) => return self.write(vectors.iter().copied()),
+            Vectors::I8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().map(|x| x.cast_unsigned()).collect();
+                self.file.write_all(&bytes)
+            }
+            Vectors::U8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().copied().collect();
+                self.file.write_all(&bytes)
+            }
+            other => bail!("vectors that have no .npy form: {:?}", other.dim()),
+        };
         self.context(written)
     }
 
