@@ -435,10 +435,8 @@ fn a_pushed_model_is_the_model_that_others_get() {
         // Once more: the repository is there, and so are the weights.
         server.hub().parts.clear();
         succeeds(&push(&home, &server, Some(TOKEN), &more));
-        assert_eq!(
-            (server.hub().commits.len(), server.hub().parts.len()),
-            (2, 0)
-        );
+        let hub = server.hub();
+        assert_eq!((hub.commits.len(), hub.parts.len()), (2, 0));
     }
     assert_eq!(
         fs::read(home.path("tiny-1layer/README.md")).unwrap(),
