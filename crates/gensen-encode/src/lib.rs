@@ -33,6 +33,8 @@ pub mod hub;
 pub mod initial;
 pub mod kernels;
 pub mod model_folder;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod options;
 mod output;
 mod prefixes;

@@ -7,6 +7,7 @@
 //! | `vocab.txt` | the words in id order, one a line |
 //! | `README.md` | the model card, for people |
 //! | `map.safetensors` | of an expanded model: the map from word vectors to its embeddings |
+//! | `modules.json`, `modeling_gensen.py` | where asked for: what sentence-transformers needs to open the folder |
 //!
 //! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::from_bytes`] takes
 //! files that are in memory; [`ModelFolder::write`] leaves a whole folder or none. [`convert`] makes one out of the reference implementation's files.
@@ -14,6 +15,8 @@
 mod card;
 mod config;
 mod convert;
+mod metadata;
+mod python;
 mod untrained;
 
 use std::borrow::Cow;
@@ -34,6 +37,8 @@ use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetenso
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
 pub use gensen_data::pooling::Pooling;
+pub use metadata::{CardMetadata, CardResult};
+pub use python::{MODULES_FILE, PYTHON_FILE};
 
 /// The configuration's file name.
 pub const CONFIG_FILE: &str = "config.json";
@@ -286,7 +291,7 @@ impl ModelFolder {
         for (name, contents) in [
             (VOCABULARY_FILE, words),
             (CONFIG_FILE, self.config.to_json()),
-            (CARD_FILE, card::card(&self.config, precision)),
+            (CARD_FILE, card::card(&self.config, precision, false)),
         ] {
             let place = place(name);
             scratch::write_file(&place, |file| file.write_all(contents.as_bytes()))
@@ -390,6 +395,8 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         VOCABULARY_FILE,
         CARD_FILE,
         MAP_FILE,
+        MODULES_FILE,
+        PYTHON_FILE,
     ];
     let hidden = hidden_files(path).map_err(io_error(path))?;
     let mut names = Vec::new();

@@ -1,6 +1,7 @@
 //! What a run is: the TOML configuration, checked before any work starts.
 
 mod per_task;
+mod print;
 mod sections;
 
 use std::path::{Path, PathBuf};

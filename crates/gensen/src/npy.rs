@@ -26,6 +26,60 @@ fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     bytes
 }
 
+/// The longest header that is read, in bytes.
+const MAX_HEADER_BYTES: usize = 1 << 16;
+
+/// Reads the header of any `.npy` file: the type of its numbers (`<f4`), whether they are in column
+/// order, and their shape.
+pub(crate) fn read_header(file: &mut impl Read) -> std::io::Result<(String, bool, Vec<u64>)> {
+    let wrong = |problem: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
+    let mut start = [0; 8];
+    file.read_exact(&mut start)?;
+    let [b'\x93', b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
+        return Err(wrong("not a NumPy array"));
+    };
+    let length = if version == 1 {
+        let mut length = [0; 2];
+        file.read_exact(&mut length)?;
+        u16::from_le_bytes(length).into()
+    } else {
+        let mut length = [0; 4];
+        file.read_exact(&mut length)?;
+        u32::from_le_bytes(length) as usize
+    };
+    if length > MAX_HEADER_BYTES {
+        return Err(wrong("a header of more than 65,536 bytes"));
+    }
+    let mut header = vec![0; length];
+    file.read_exact(&mut header)?;
+    let header = String::from_utf8_lossy(&header).into_owned();
+    let value = |key: &str| {
+        let (_, rest) = header.split_once(&format!("'{key}':"))?;
+        Some(rest.trim_start().to_owned())
+    };
+    let descr = value("descr").and_then(|rest| {
+        let quoted = rest.strip_prefix('\'')?;
+        Some(quoted.split_once('\'')?.0.to_owned())
+    });
+    let shape = value("shape").and_then(|rest| {
+        let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
+        let extents = inside
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        extents
+            .map(|extent| extent.parse().ok())
+            .collect::<Option<Vec<u64>>>()
+    });
+    let fortran = value("fortran_order").map(|rest| rest.starts_with("True"));
+    match (descr, fortran, shape) {
+        (Some(descr), Some(fortran), Some(shape)) => Ok((descr, fortran, shape)),
+        _ => Err(wrong(
+            "a header without type, order and shape of plain numbers",
+        )),
+    }
+}
+
 /// Whether a file begins as NumPy's arrays do.
 pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();

@@ -275,7 +275,7 @@ pub(super) fn say_coverage(coverage: Coverage) {
 }
 
 /// Where the model is of what is no model folder but a training run's, if it is one.
-fn run_hint(folder: &Path) -> Option<String> {
+pub(super) fn run_hint(folder: &Path) -> Option<String> {
     let has = |file: &str| folder.join(file).exists();
     if has(CONFIG_FILE) || has(WEIGHTS_FILE) || !(has("config.toml") || has("checkpoints")) {
         return None;
