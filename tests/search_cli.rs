@@ -464,9 +464,9 @@ fn wrong_labelled_input_is_named() {
         ("\tthe dog\n", "line 1: an empty label"),
         (
             "dogs\tthe dog\ndogs\ta dog\n",
-            "1 labels, expected two or more",
+            "all lines have the label `dogs`, expected two labels or more",
         ),
-        ("", "0 labels, expected two or more"),
+        ("", "standard input: no line"),
         (&few, "--folds 5"),
     ] {
         home.refused(&train, input.as_bytes(), 1, &[expected]);

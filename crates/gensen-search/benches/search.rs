@@ -102,11 +102,17 @@ fn search(rows: usize, width: usize) {
     drop(index);
     let query = numbers(width);
     let query = Matrix::from_floats(&query, width).unwrap();
-    let seconds = fastest(3, || {
-        let file = VectorFile::open(file.path()).unwrap();
-        black_box(nearest(file.matrix(), query, 10).unwrap());
-    });
-    println!("  1 query of a file that is opened for it, in the system's cache: {seconds:.3} s");
+    for prefetched in [false, true] {
+        let seconds = fastest(3, || {
+            let file = VectorFile::open(file.path()).unwrap();
+            if prefetched {
+                file.prefetch();
+            }
+            black_box(nearest(file.matrix(), query, 10).unwrap());
+        });
+        let how = if prefetched { ", prefetched" } else { "" };
+        println!("  1 query of a file in the system's cache, opened for it{how}: {seconds:.3} s");
+    }
 }
 
 fn pairs(rows: usize, width: usize) {

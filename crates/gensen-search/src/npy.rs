@@ -111,6 +111,25 @@ impl VectorFile {
         }
     }
 
+    /// Maps all of the file's pages now, on all cores, for a search that will read them all: less than
+    /// half the time of mapping them as they are met. Systems that cannot do so do nothing.
+    pub fn prefetch(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            use rayon::prelude::*;
+
+            const STEP: usize = 8 << 20;
+            let steps = (0..self.map.len()).into_par_iter().step_by(STEP);
+            steps.for_each(|start| {
+                let bytes = STEP.min(self.map.len() - start);
+                // Before Linux 5.14 there is no such advice, and pages are mapped as they are met.
+                let _ = self
+                    .map
+                    .advise_range(memmap2::Advice::PopulateRead, start, bytes);
+            });
+        }
+    }
+
     #[allow(
         clippy::expect_used,
         reason = "`open` checked the size; maps begin at a page and the header is a multiple of 4 bytes"

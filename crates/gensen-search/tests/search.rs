@@ -216,6 +216,22 @@ fn files_that_are_no_vectors_are_named() {
             "{expected}: {error}"
         );
     }
+    // Any byte may be wrong.
+    let whole = npy("<f4", "(2, 3)", &zeros);
+    let mut opened = 0;
+    for at in 0..whole.len() - zeros.len() {
+        for byte in [0, b' ', b'0', b'9', b'(', b'\'', 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            fs::write(&place, bytes).unwrap();
+            if let Ok(file) = VectorFile::open(&place) {
+                let matrix = file.matrix();
+                assert_eq!(matrix.rows() * matrix.width(), 6, "{byte} at {at}");
+                opened += 1;
+            }
+        }
+    }
+    assert!(opened > 0);
     let error = VectorFile::open(folder.path()).unwrap_err();
     assert!(matches!(error, SearchError::Io { .. }), "{error}");
 }

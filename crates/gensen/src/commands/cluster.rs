@@ -24,7 +24,7 @@ const POINTS: usize = 3000;
 /// Group the sentences of a file, by cosine: into so many clusters, or into communities of near sentences.
 ///
 /// Prints a line for each group, the largest first: its number, its size, and the cosine to the middle, line number
-/// and text of the sentence that stands for it.
+/// and text of the sentence that stands for it (of a community, the sentence in the middle itself).
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen cluster --input sentences.txt --clusters 20 --map clusters.svg --output groups.tsv\n  gensen cluster --input sentences.txt --threshold 0.8 --smallest 5 --json"
