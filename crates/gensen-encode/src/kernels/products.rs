@@ -195,6 +195,8 @@ impl Bf16Product {
                 Self::Avx512 => registers::avx512_bf16::<4>(factors, sums, more),
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("{:?} is present", (sums.first, sums.stride, more));
     }
 }
 
@@ -254,18 +256,18 @@ impl FloatProduct {
 }
 
 /// Whether this is AMD's family 19h, whose processors with AVX-512 are Zen 4.
+#[cfg(target_arch = "x86_64")]
 fn is_zen_4() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::__cpuid;
-        let name = __cpuid(0);
-        let version = __cpuid(1).eax;
-        let family = (version >> 8 & 15) + (version >> 20 & 255);
-        let vendor = [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes);
-        return vendor.as_flattened() == b"AuthenticAMD" && family == 0x19;
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+    use std::arch::x86_64::__cpuid;
+    let (name, version) = (__cpuid(0), __cpuid(1).eax);
+    let family = (version >> 8 & 15) + (version >> 20 & 255);
+    let vendor = [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes);
+    vendor.as_flattened() == b"AuthenticAMD" && family == 0x19
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_zen_4() -> bool {
+    false
 }
 
 /// A way to multiply bytes: unsigned ones on the left, signed ones on the right. All give the same
@@ -281,6 +283,7 @@ pub enum ByteProduct {
 }
 
 /// The least rows for which AMX computes bytes by tiles.
+#[cfg(target_arch = "x86_64")]
 const TILED_ROWS: usize = 5;
 
 impl ByteProduct {
@@ -324,6 +327,8 @@ impl ByteProduct {
                 _ => registers::avx512_bytes::<4>(factors, sums, false),
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("{:?} is present", (sums.first, sums.stride));
     }
 }
 
