@@ -51,3 +51,8 @@ mod word_batches;
 mod words;
 
 pub use corpus::{LABELS, MAX_LINE_BYTES, check_tree, parse_label};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

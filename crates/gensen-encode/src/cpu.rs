@@ -11,6 +11,7 @@ use crate::kernels::gate_products::{
     fetch,
 };
 use crate::kernels::gates::{Sources, advance};
+use crate::kernels::products::{Bf16Product, ByteProduct};
 use crate::prefixes::Prefixes;
 use crate::weights::{EncoderState, GruTensors, Precision, Tensor, WeightsError, embedding_row};
 use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
@@ -33,6 +34,7 @@ const BATCH_WORDS: usize = 1 << 12;
 #[derive(Clone)]
 pub struct CpuEngine {
     gru: Arc<dyn Gru>,
+    precision: EncoderPrecision,
     /// The word embeddings, lying so in memory that a row can be read in place.
     embedding: Tensor,
     /// Numbers of a word's share of the gates of all directions.
@@ -42,7 +44,8 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// With these weights as 32-bit floats.
     pub fn new(weights: &EncoderState) -> Self {
-        Self::of(PackedGru::<Floats>::new(weights), weights)
+        let gru = PackedGru::<Floats>::new(weights);
+        Self::of(gru, weights, EncoderPrecision::F32)
     }
 
     /// With these weights in this precision.
@@ -54,28 +57,32 @@ impl CpuEngine {
         weights: &EncoderState,
         precision: EncoderPrecision,
     ) -> Result<Self, WeightsError> {
+        let widest = weights.embedding_size().max(weights.hidden_size());
         Ok(match precision {
             EncoderPrecision::F32 => Self::new(weights),
             EncoderPrecision::F16 => {
                 weights.check_gru_range(Precision::F16)?;
-                Self::of(PackedGru::<Halves<f16>>::new(weights), weights)
+                Self::of(PackedGru::<Halves<f16>>::new(weights), weights, precision)
             }
             EncoderPrecision::Bf16 if Bf16s::has_kernels() => {
-                Self::of(PackedGru::<Bf16s>::new(weights), weights)
+                Self::of(PackedGru::<Bf16s>::new(weights), weights, precision)
             }
-            EncoderPrecision::Bf16 => Self::of(PackedGru::<Halves<bf16>>::new(weights), weights),
-            EncoderPrecision::I8
-                if Bytes::has_kernels(weights.embedding_size().max(weights.hidden_size())) =>
-            {
-                Self::of(PackedGru::<Bytes>::new(weights), weights)
+            EncoderPrecision::Bf16 => {
+                Self::of(PackedGru::<Halves<bf16>>::new(weights), weights, precision)
             }
-            EncoderPrecision::I8 => Self::of(PackedGru::<Integers>::new(weights), weights),
+            EncoderPrecision::I8 if Bytes::has_kernels(widest) => {
+                Self::of(PackedGru::<Bytes>::new(weights), weights, precision)
+            }
+            EncoderPrecision::I8 => {
+                Self::of(PackedGru::<Integers>::new(weights), weights, precision)
+            }
         })
     }
 
-    fn of(gru: impl Gru + 'static, weights: &EncoderState) -> Self {
+    fn of(gru: impl Gru + 'static, weights: &EncoderState, precision: EncoderPrecision) -> Self {
         Self {
             gru: Arc::new(gru),
+            precision,
             embedding: in_place(weights.embedding()),
             gates: 3 * weights.hidden_size(),
         }
@@ -105,9 +112,19 @@ impl Engine for CpuEngine {
     fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
         Arc::new(Self {
             gru: Arc::clone(&self.gru),
+            precision: self.precision,
             embedding: in_place(embedding),
             gates: self.gates,
         })
+    }
+
+    fn arithmetic(&self) -> String {
+        let (bf16, bytes) = (Bf16Product::best(), ByteProduct::best());
+        format!(
+            "cpu {}, {}, {bf16:?}, {bytes:?}",
+            self.precision,
+            std::env::consts::ARCH
+        )
     }
 
     fn limits(&self) -> Limits {

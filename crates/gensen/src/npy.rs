@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gensen_data::scratch::Scratch;
+use gensen_encode::{VectorPrecision, Vectors};
 
 /// Bytes of the header, padded: the shape is known only in the end.
 const HEADER_BYTES: usize = 192;
@@ -25,6 +26,60 @@ fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     bytes
 }
 
+/// The longest header that is read, in bytes.
+const MAX_HEADER_BYTES: usize = 1 << 16;
+
+/// Reads the header of any `.npy` file: the type of its numbers (`<f4`), whether they are in column
+/// order, and their shape.
+pub(crate) fn read_header(file: &mut impl Read) -> std::io::Result<(String, bool, Vec<u64>)> {
+    let wrong = |problem: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
+    let mut start = [0; 8];
+    file.read_exact(&mut start)?;
+    let [b'\x93', b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
+        return Err(wrong("not a NumPy array"));
+    };
+    let length = if version == 1 {
+        let mut length = [0; 2];
+        file.read_exact(&mut length)?;
+        u16::from_le_bytes(length).into()
+    } else {
+        let mut length = [0; 4];
+        file.read_exact(&mut length)?;
+        u32::from_le_bytes(length) as usize
+    };
+    if length > MAX_HEADER_BYTES {
+        return Err(wrong("a header of more than 65,536 bytes"));
+    }
+    let mut header = vec![0; length];
+    file.read_exact(&mut header)?;
+    let header = String::from_utf8_lossy(&header).into_owned();
+    let value = |key: &str| {
+        let (_, rest) = header.split_once(&format!("'{key}':"))?;
+        Some(rest.trim_start().to_owned())
+    };
+    let descr = value("descr").and_then(|rest| {
+        let quoted = rest.strip_prefix('\'')?;
+        Some(quoted.split_once('\'')?.0.to_owned())
+    });
+    let shape = value("shape").and_then(|rest| {
+        let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
+        let extents = inside
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        extents
+            .map(|extent| extent.parse().ok())
+            .collect::<Option<Vec<u64>>>()
+    });
+    let fortran = value("fortran_order").map(|rest| rest.starts_with("True"));
+    match (descr, fortran, shape) {
+        (Some(descr), Some(fortran), Some(shape)) => Ok((descr, fortran, shape)),
+        _ => Err(wrong(
+            "a header without type, order and shape of plain numbers",
+        )),
+    }
+}
+
 /// Whether a file begins as NumPy's arrays do.
 pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
@@ -32,7 +87,7 @@ pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     Ok(start == b"\x93NUMPY")
 }
 
-/// Whether a file is one of ours with 32-bit floats of this shape, to its last byte.
+/// Whether a file is one of ours with vectors of this shape, to its last byte.
 pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let mut file = File::open(place)?;
     let mut start = Vec::new();
@@ -40,8 +95,46 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
         .take(HEADER_BYTES as u64)
         .read_to_end(&mut start)?;
     let numbers: u64 = shape.iter().product();
-    let bytes = HEADER_BYTES as u64 + numbers * size_of::<f32>() as u64;
-    Ok(start == header("<f4", shape) && file.metadata()?.len() == bytes)
+    let found = file.metadata()?.len();
+    Ok([Kind::F32, Kind::I8, Kind::U8].into_iter().any(|kind| {
+        let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
+        start == header(kind.descr(), shape) && found == bytes
+    }))
+}
+
+/// The numbers of a file of vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    F32,
+    I8,
+    U8,
+}
+
+impl Kind {
+    /// Those that vectors of this precision are stored as.
+    pub(crate) fn of(precision: VectorPrecision) -> Self {
+        match precision {
+            VectorPrecision::Int8 | VectorPrecision::Binary => Self::I8,
+            VectorPrecision::Uint8 | VectorPrecision::Ubinary => Self::U8,
+            _ => Self::F32,
+        }
+    }
+
+    /// As NumPy describes them.
+    pub(crate) fn descr(self) -> &'static str {
+        match self {
+            Self::F32 => "<f4",
+            Self::I8 => "|i1",
+            Self::U8 => "|u1",
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::I8 | Self::U8 => 1,
+        }
+    }
 }
 
 /// A file that is being written under a scratch name.
@@ -75,6 +168,23 @@ impl Npy {
         let written = numbers
             .into_iter()
             .try_for_each(|x| self.file.write_all(&x.to_le_bytes()));
+        self.context(written)
+    }
+
+    /// Appends vectors.
+    pub(crate) fn write_vectors(&mut self, vectors: &Vectors) -> Result<()> {
+        let written = match vectors {
+            Vectors::F32(vectors) => return self.write(vectors.iter().copied()),
+            Vectors::I8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().map(|x| x.cast_unsigned()).collect();
+                self.file.write_all(&bytes)
+            }
+            Vectors::U8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().copied().collect();
+                self.file.write_all(&bytes)
+            }
+            other => bail!("vectors that have no .npy form: {:?}", other.dim()),
+        };
         self.context(written)
     }
 

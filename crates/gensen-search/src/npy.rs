@@ -1,0 +1,217 @@
+//! `.npy` files of vectors, mapped from disk.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use bytemuck::AnyBitPattern;
+use half::f16;
+use memmap2::Mmap;
+
+use crate::SearchError;
+use crate::matrix::Matrix;
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// The longest header that is read, in bytes.
+const MAX_HEADER_BYTES: usize = 1 << 16;
+
+/// A `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or signed 8-bit integers in row
+/// order (format versions 1 to 3), mapped from disk: what is not looked at is not read.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use gensen_search::VectorFile;
+///
+/// let file = VectorFile::open(Path::new("vectors.npy"))?;
+/// println!("{} vectors of {}", file.matrix().rows(), file.matrix().width());
+/// # Ok::<(), gensen_search::SearchError>(())
+/// ```
+#[derive(Debug)]
+pub struct VectorFile {
+    map: Mmap,
+    numbers: Numbers,
+    /// Bytes of the header.
+    start: usize,
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Numbers {
+    F32,
+    F16,
+    I8,
+}
+
+impl VectorFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Io`], and [`SearchError::Malformed`] for a file of another kind, other numbers or
+    /// dimensions, without vectors, and one that is cut off or holds more than its header says.
+    pub fn open(path: &Path) -> Result<Self, SearchError> {
+        let io_error = |source| SearchError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let malformed = |problem: String| SearchError::Malformed {
+            path: path.to_owned(),
+            problem,
+        };
+        let file = File::open(path).map_err(io_error)?;
+        let metadata = file.metadata().map_err(io_error)?;
+        if !metadata.is_file() {
+            let problem = "no regular file, which can be mapped";
+            return Err(io_error(io::Error::other(problem)));
+        }
+        if metadata.len() == 0 {
+            return Err(malformed("an empty file, expected a .npy file".to_owned()));
+        }
+        // SAFETY: the map is read-only, and nothing in this process writes to the file. Another
+        // process that shortens it meanwhile stops this one, as with every mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
+        let header = Header::read(&map).map_err(malformed)?;
+        let bytes = map.len() - header.start;
+        let expected = header
+            .rows
+            .checked_mul(header.width)
+            .and_then(|numbers| numbers.checked_mul(header.numbers.size()));
+        if expected != Some(bytes) {
+            let (rows, width) = (header.rows, header.width);
+            let cut_off = expected.is_none_or(|expected| bytes < expected);
+            return Err(malformed(format!(
+                "{bytes} bytes of numbers, {} for [{rows}, {width}]: the file {}",
+                if cut_off { "too few" } else { "too many" },
+                if cut_off {
+                    "is cut off"
+                } else {
+                    "holds more than one array"
+                },
+            )));
+        }
+        if header.rows == 0 || header.width == 0 {
+            let (rows, width) = (header.rows, header.width);
+            return Err(malformed(format!("[{rows}, {width}]: it has no vectors")));
+        }
+        if !header.start.is_multiple_of(size_of::<f32>()) || cfg!(target_endian = "big") {
+            let problem = "its numbers are not laid out as this machine reads them";
+            return Err(malformed(problem.to_owned()));
+        }
+        Ok(Self {
+            map,
+            numbers: header.numbers,
+            start: header.start,
+            width: header.width,
+        })
+    }
+
+    /// Its vectors.
+    pub fn matrix(&self) -> Matrix<'_> {
+        match self.numbers {
+            Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
+            Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
+            Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
+        }
+    }
+
+    #[allow(
+        clippy::expect_used,
+        reason = "`open` checked the size; maps begin at a page and the header is a multiple of 4 bytes"
+    )]
+    fn cast<T: AnyBitPattern>(&self) -> &[T] {
+        bytemuck::try_cast_slice(&self.map[self.start..]).expect("whole, aligned numbers")
+    }
+}
+
+impl Numbers {
+    fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::I8 => 1,
+        }
+    }
+}
+
+struct Header {
+    numbers: Numbers,
+    rows: usize,
+    width: usize,
+    /// Where the numbers begin.
+    start: usize,
+}
+
+impl Header {
+    /// What is wrong otherwise.
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let not_one = || "no .npy file".to_owned();
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(not_one)?;
+        let (length, before) = match rest {
+            [1, _, a, b, ..] => (u32::from(u16::from_le_bytes([*a, *b])), 10),
+            [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), 12),
+            [version, ..] => return Err(format!(".npy format version {version}, expected 1 to 3")),
+            [] => return Err(not_one()),
+        };
+        let length = length as usize;
+        if length > MAX_HEADER_BYTES {
+            let most = MAX_HEADER_BYTES;
+            return Err(format!(
+                "a header of {length} bytes, expected at most {most}"
+            ));
+        }
+        let start = before + length;
+        let header = bytes.get(before..start).ok_or("its header is cut off")?;
+        let header = std::str::from_utf8(header).map_err(|_| "its header is not text")?;
+        let value = |key: &str| {
+            let (_, after) = header
+                .split_once(&format!("'{key}':"))
+                .ok_or_else(|| format!("its header has no `{key}`: {}", header.trim()))?;
+            Ok::<_, String>(after.trim_start())
+        };
+        let descr = value("descr")?;
+        let descr = match descr
+            .strip_prefix('\'')
+            .and_then(|rest| rest.split_once('\''))
+        {
+            Some((descr, _)) => descr,
+            None => return Err("an array of records, expected a matrix of numbers".to_owned()),
+        };
+        let numbers = match descr {
+            "<f4" => Numbers::F32,
+            "<f2" => Numbers::F16,
+            "|i1" | "<i1" => Numbers::I8,
+            _ => {
+                return Err(format!(
+                    "numbers of type `{descr}`, expected `<f4`, `<f2` or `|i1` \
+                     (32- or 16-bit floats or signed 8-bit integers)"
+                ));
+            }
+        };
+        if !value("fortran_order")?.starts_with("False") {
+            return Err("its numbers are in column order, expected row order".to_owned());
+        }
+        let shape = value("shape")?;
+        let shape = shape
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .map(|(inner, _)| inner)
+            .ok_or("its header has no shape")?;
+        let extents: Result<Vec<usize>, _> = shape
+            .split(',')
+            .map(str::trim)
+            .filter(|extent| !extent.is_empty())
+            .map(str::parse)
+            .collect();
+        match extents.as_deref() {
+            Ok(&[rows, width]) => Ok(Self {
+                numbers,
+                rows,
+                width,
+                start,
+            }),
+            _ => Err(format!(
+                "an array of shape ({shape}), expected [vectors, width]"
+            )),
+        }
+    }
+}
