@@ -30,13 +30,14 @@ mod layout;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 pub use factors::{Left, Right, multiply, multiply_matrix};
 pub use layout::Number;
 #[cfg(test)]
 use layout::bf16_bits;
-pub(crate) use layout::transpose;
+pub(crate) use layout::{Strided, transpose};
 
 /// Numbers of a line; rows of a tile; columns of a panel.
 pub(crate) const LANES: usize = 16;
@@ -49,13 +50,6 @@ pub(crate) struct Line<T = u32>(pub(crate) [T; LANES]);
 impl Line {
     pub(crate) const ZERO: Self = Self([0; LANES]);
 
-    /// The units of some lines.
-    pub(crate) fn flatten_mut(lines: &mut [Self]) -> &mut [u32] {
-        let count = lines.len() * LANES;
-        // SAFETY: a line is its sixteen units and nothing else.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), count) }
-    }
-
     /// Its units of bf16, input by input.
     pub(crate) fn halves_mut(&mut self) -> &mut [u16; 2 * LANES] {
         bytemuck::cast_mut(&mut self.0)
@@ -64,6 +58,56 @@ impl Line {
     /// Its units of bytes, input by input.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8; 4 * LANES] {
         bytemuck::cast_mut(&mut self.0)
+    }
+}
+
+impl<T> Line<T> {
+    /// The numbers of some lines.
+    pub(crate) fn numbers(lines: &[Self]) -> &[T] {
+        // SAFETY: a line is its sixteen numbers and nothing else.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
+    }
+
+    /// The same, to be written.
+    pub(crate) fn numbers_mut(lines: &mut [Self]) -> &mut [T] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
+    }
+}
+
+/// Where a product writes its sums: a row's panels side by side.
+pub(crate) struct Sums<'a, T> {
+    first: *mut T,
+    /// Numbers from a row to the next.
+    stride: usize,
+    lent: PhantomData<&'a mut [T]>,
+}
+
+impl<T> Sums<'_, T> {
+    /// From a pointer to the first row's sums.
+    ///
+    /// # Safety
+    ///
+    /// Full tiles of the factors' rows must lie there, at this distance, each with as many numbers as
+    /// the factors' panels have, which nobody else may use meanwhile.
+    pub(crate) unsafe fn new(first: *mut T, stride: usize) -> Self {
+        Self {
+            first,
+            stride,
+            lent: PhantomData,
+        }
+    }
+}
+
+impl<'a, T> Sums<'a, T> {
+    /// Lines `[row][panel]`.
+    pub(crate) fn of_lines(lines: &'a mut [Line<T>], factors: &Factors<'_>) -> Self {
+        assert!(lines.len() >= factors.sums(), "sums");
+        Self {
+            first: lines.as_mut_ptr().cast(),
+            stride: factors.panels * LANES,
+            lent: PhantomData,
+        }
     }
 }
 
@@ -88,8 +132,8 @@ impl Factors<'_> {
         self.rows.next_multiple_of(LANES) * self.panels
     }
 
-    /// Whether factors and sums have the lengths that their sizes say, which kernels rely on.
-    fn check<T>(&self, sums: &[Line<T>]) {
+    /// Whether the factors have the lengths that their sizes say, which kernels rely on.
+    fn check(&self) {
         let tiles = self.rows.div_ceil(LANES);
         assert!(self.left.len() >= tiles * self.depth * LANES, "left factor");
         assert!(
@@ -100,7 +144,6 @@ impl Factors<'_> {
             self.panels.is_multiple_of(4) || self.panels.is_multiple_of(6),
             "panels of a group"
         );
-        assert!(sums.len() >= self.sums(), "sums");
     }
 }
 
@@ -135,26 +178,25 @@ impl Bf16Product {
         return false;
     }
 
-    /// Writes the sums of the products of all rows and panels, `[row][panel]`.
-    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: &mut [Line<f32>]) {
-        factors.check(sums);
+    /// Writes the sums of the products of all rows and panels, or adds to what is there if there are
+    /// `more`.
+    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, f32>, more: bool) {
+        factors.check();
         assert!(self.is_present(), "{self:?} is not there");
-        if factors.depth == 0 {
-            sums[..factors.sums()].fill(Line([0.0; LANES]));
-            return;
-        }
-        // SAFETY: the processor has the instructions, the system grants them, and the lengths of all
-        // slices have been checked.
+        // SAFETY: the processor has the instructions, the system grants them, the lengths of factors
+        // have been checked, and whoever made the sums answers for theirs.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match self {
-                Self::Amx => amx::bf16(factors, sums),
+                Self::Amx => amx::bf16(factors, sums, more),
                 Self::Avx512 if factors.panels.is_multiple_of(6) => {
-                    registers::avx512_bf16::<6>(factors, sums);
+                    registers::avx512_bf16::<6>(factors, sums, more);
                 }
-                Self::Avx512 => registers::avx512_bf16::<4>(factors, sums),
+                Self::Avx512 => registers::avx512_bf16::<4>(factors, sums, more),
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("{:?} is present", (sums.first, sums.stride, more));
     }
 }
 
@@ -168,12 +210,23 @@ pub enum FloatProduct {
 }
 
 impl FloatProduct {
-    /// That of f32, if the processor has it.
+    /// That of f32, if the processor gains from it: Zen 4 takes instructions of 512 bits in two halves,
+    /// and the `gemm` crate's AVX2 is as fast there.
     pub fn single() -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        return is_x86_feature_detected!("avx512f").then_some(Self::Single);
-        #[cfg(not(target_arch = "x86_64"))]
-        return None;
+        static SINGLE: OnceLock<bool> = OnceLock::new();
+        let gains = *SINGLE.get_or_init(|| Self::Single.is_present() && !is_zen_4());
+        gains.then_some(Self::Single)
+    }
+
+    /// Whether the processor has it and the system grants it.
+    pub fn is_present(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Single => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Single => false,
+            Self::Half(way) => way.is_present(),
+        }
     }
 
     /// Inputs of a unit.
@@ -184,27 +237,37 @@ impl FloatProduct {
         }
     }
 
-    /// Writes the sums of the products of all rows and four panels, `[row][panel]`.
-    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: &mut [Line<f32>]) {
+    /// As [`Bf16Product::multiply`], with groups of a multiple of four panels.
+    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, f32>, more: bool) {
         match self {
-            Self::Half(way) => way.multiply(factors, sums),
-            Self::Single if factors.depth == 0 => {
-                factors.check(sums);
-                sums[..factors.sums()].fill(Line([0.0; LANES]));
-            }
+            Self::Half(way) => way.multiply(factors, sums, more),
             Self::Single => {
-                factors.check(sums);
-                assert!(Self::single().is_some(), "AVX-512 is not there");
+                factors.check();
+                assert!(self.is_present(), "AVX-512 is not there");
                 assert!(factors.panels.is_multiple_of(4), "panels of a group");
-                // SAFETY: the processor has the instructions, and the lengths of all slices have been
-                // checked.
+                // SAFETY: as for bf16.
                 #[cfg(target_arch = "x86_64")]
                 unsafe {
-                    registers::avx512_f32::<4>(factors, sums);
+                    registers::avx512_f32::<4>(factors, sums, more);
                 }
             }
         }
     }
+}
+
+/// Whether this is AMD's family 19h, whose processors with AVX-512 are Zen 4.
+#[cfg(target_arch = "x86_64")]
+fn is_zen_4() -> bool {
+    use std::arch::x86_64::__cpuid;
+    let (name, version) = (__cpuid(0), __cpuid(1).eax);
+    let family = (version >> 8 & 15) + (version >> 20 & 255);
+    let vendor = [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes);
+    vendor.as_flattened() == b"AuthenticAMD" && family == 0x19
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_zen_4() -> bool {
+    false
 }
 
 /// A way to multiply bytes: unsigned ones on the left, signed ones on the right. All give the same
@@ -220,6 +283,7 @@ pub enum ByteProduct {
 }
 
 /// The least rows for which AMX computes bytes by tiles.
+#[cfg(target_arch = "x86_64")]
 const TILED_ROWS: usize = 5;
 
 impl ByteProduct {
@@ -247,28 +311,24 @@ impl ByteProduct {
         return false;
     }
 
-    /// Writes the sums of the products of all rows and panels, `[row][panel]`. Sums beyond 32 bits wrap
-    /// around.
-    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: &mut [Line<i32>]) {
-        factors.check(sums);
+    /// Writes the sums of the products of all rows and panels. Sums beyond 32 bits wrap around.
+    pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, i32>) {
+        factors.check();
         assert!(self.is_present(), "{self:?} is not there");
-        if factors.depth == 0 {
-            sums[..factors.sums()].fill(Line([0; LANES]));
-            return;
-        }
-        // SAFETY: the processor has the instructions, the system grants them, and the lengths of all
-        // slices have been checked.
+        // SAFETY: as for bf16.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match self {
-                Self::Amx if factors.rows >= TILED_ROWS => amx::bytes(factors, sums),
-                Self::Avx => registers::avx_bytes::<2>(factors, sums),
+                Self::Amx if factors.rows >= TILED_ROWS => amx::bytes(factors, sums, false),
+                Self::Avx => registers::avx_bytes::<2>(factors, sums, false),
                 _ if factors.panels.is_multiple_of(6) => {
-                    registers::avx512_bytes::<6>(factors, sums);
+                    registers::avx512_bytes::<6>(factors, sums, false);
                 }
-                _ => registers::avx512_bytes::<4>(factors, sums),
+                _ => registers::avx512_bytes::<4>(factors, sums, false),
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("{:?} is present", (sums.first, sums.stride));
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::groups::{Groups, ROWS, places};
 use super::{Gates, Rows, UNITS, Weights};
-use crate::kernels::products::{Bf16Product, LANES, Line, Number};
+use crate::kernels::products::{Bf16Product, LANES, Line, Number, Sums};
 
 /// Inputs of a line.
 const INPUTS: usize = 2 * LANES;
@@ -65,7 +65,8 @@ impl Weights for Bf16s {
                 if sums.len() < factors.sums() {
                     sums.resize(factors.sums(), Line([0.0; LANES]));
                 }
-                self.way.multiply(&factors, sums);
+                self.way
+                    .multiply(&factors, Sums::of_lines(sums, &factors), false);
                 places(
                     block,
                     count,

@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use super::groups::{Groups, PANELS, ROWS, places, rows as rows_of};
 use super::integers::{LARGEST, round};
 use super::{Gates, Rows, UNITS, Weights, largest};
-use crate::kernels::products::{ByteProduct, LANES, Line};
+use crate::kernels::products::{ByteProduct, LANES, Line, Sums};
 
 /// Inputs of a line.
 const INPUTS: usize = 4 * LANES;
@@ -105,7 +105,7 @@ impl Weights for Bytes {
                 if sums.len() < factors.sums() {
                     sums.resize(factors.sums(), Line([0; LANES]));
                 }
-                self.way.multiply(&factors, sums);
+                self.way.multiply(&factors, Sums::of_lines(sums, &factors));
                 deliver(block, count, sums, scales, offsets, &rows.scales, gates);
             }
         });

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{GROUP, UNITS};
-use crate::kernels::products::{Factors, LANES, Line, transpose};
+use crate::kernels::products::{Factors, LANES, Line, Strided, transpose};
 
 /// Panels of a group: gates r, z, n of its first sixteen units, then of its others.
 pub(super) const PANELS: usize = GROUP * UNITS / LANES * 3;
@@ -54,10 +54,8 @@ impl Groups {
                         let part = d * per_line..inputs.min((d + 1) * per_line);
                         write(row, &weights[part], line);
                     }
-                    transpose(&mut tile);
-                    for (lines, line) in lines.chunks_exact_mut(PANELS).zip(tile) {
-                        lines[panel] = line;
-                    }
+                    let mut to = Strided::new(&mut lines[panel..], PANELS);
+                    transpose(&Strided::new(&tile[..], 1), &mut to);
                 }
             }
         });

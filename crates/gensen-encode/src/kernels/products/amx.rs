@@ -7,7 +7,7 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use super::{Factors, LANES, Line};
+use super::{Factors, LANES, Line, Sums};
 
 /// Tiles of a row after which the inner loop goes on to the next rows: two panels of as many, 32 KiB,
 /// stay in the first-level cache of a processor that has AMX.
@@ -113,32 +113,35 @@ macro_rules! by_tiles {
         ///
         /// # Safety
         ///
-        /// The processor must have the instruction, the system must have granted it, and slices must have
-        /// the lengths that [`Factors::check`] asks for.
-        pub(super) unsafe fn $product(factors: &Factors<'_>, sums: &mut [Line<$sum>]) {
+        /// The processor must have the instruction, the system must have granted it, factors must have the
+        /// lengths that [`Factors::check`] asks for, and sums those that [`Sums::new`] does.
+        pub(super) unsafe fn $product(factors: &Factors<'_>, sums: Sums<'_, $sum>, more: bool) {
+            let Sums { first: output, stride, .. } = sums;
             let Factors { left, rows, right, panels, depth } = *factors;
             let row_tiles = rows.div_ceil(LANES);
             // SAFETY: the configuration is that of the palette that `processor` has found. No Rust code
             // uses tiles, so nothing is lost when they are released.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &TILES, options(nostack, readonly)) };
-            for start in (0..depth).step_by(BLOCK) {
+            // Without inputs, the one round writes zeros.
+            for start in (0..depth.max(1)).step_by(BLOCK) {
                 let tiles = BLOCK.min(depth - start);
                 for panel in (0..panels).step_by(2) {
                     for tile in (0..row_tiles).step_by(2) {
                         // SAFETY: `check` holds the lengths against the sizes, and `panels` is even. From
                         // the tile of a row tile's unit `start`, `tiles` tiles of 1,024 bytes follow each
                         // other; from a panel's line, `16 * tiles` lines follow at a distance of
-                        // `panels`, each with its neighbour; a row tile has 16 rows of sums at the same
-                        // distance.
+                        // `panels`, each with its neighbour; a row tile has 16 rows of sums at a
+                        // distance of `stride`.
                         unsafe {
-                            let left = left.as_ptr().add((tile * depth + start) * LANES);
-                            let right = right.as_ptr().add(start * LANES * panels + panel);
-                            let sums = sums.as_mut_ptr().add(tile * LANES * panels + panel);
+                            let left = left.as_ptr().wrapping_add((tile * depth + start) * LANES);
+                            let right = right.as_ptr().wrapping_add(start * LANES * panels + panel);
+                            let sums = output.add(tile * LANES * stride + panel * LANES);
+                            let more = more || start > 0;
                             if tile + 1 < row_tiles {
-                                let next = left.add(depth * LANES);
-                                $two_rows([left, next], right, panels, tiles, sums, start > 0);
+                                let left = [left, left.wrapping_add(depth * LANES)];
+                                $two_rows(left, right, panels, tiles, [sums, sums.add(LANES * stride)], stride, more);
                             } else {
-                                $one_row(left, right, panels, tiles, sums, start > 0);
+                                $one_row(left, right, panels, tiles, sums, stride, more);
                             }
                         }
                     }
@@ -158,10 +161,11 @@ macro_rules! by_tiles {
             right: *const Line,
             panels: usize,
             tiles: usize,
-            sums: *mut Line<$sum>,
+            sums: [*mut $sum; 2],
+            stride: usize,
             more: bool,
         ) {
-            let stride = panels * size_of::<Line>();
+            let units = panels * size_of::<Line>();
             // SAFETY: all that is read and written is named by the caller's pointers and sizes; all
             // registers that change are said to.
             unsafe {
@@ -179,9 +183,12 @@ macro_rules! by_tiles {
                     "tileloadd tmm2, [{sums1} + {stride}]",
                     "tileloadd tmm3, [{sums1} + {stride} + 64]",
                     "3:",
+                    "test {tiles}, {tiles}",
+                    "jz 5f",
+                    "4:",
                     "tileloadd tmm4, [{left0} + {line}]",
-                    "tileloadd tmm6, [{right} + {stride}]",
-                    "tileloadd tmm7, [{right} + {stride} + 64]",
+                    "tileloadd tmm6, [{right} + {units}]",
+                    "tileloadd tmm7, [{right} + {units} + 64]",
                     "tileloadd tmm5, [{left1} + {line}]",
                     concat!($multiply, " tmm0, tmm4, tmm6"),
                     concat!($multiply, " tmm1, tmm4, tmm7"),
@@ -191,7 +198,8 @@ macro_rules! by_tiles {
                     "add {left1}, 1024",
                     "add {right}, {step}",
                     "dec {tiles}",
-                    "jnz 3b",
+                    "jnz 4b",
+                    "5:",
                     "tilestored [{sums0} + {stride}], tmm0",
                     "tilestored [{sums0} + {stride} + 64], tmm1",
                     "tilestored [{sums1} + {stride}], tmm2",
@@ -202,10 +210,11 @@ macro_rules! by_tiles {
                     right = inout(reg) right => _,
                     tiles = inout(reg) tiles => _,
                     line = in(reg) size_of::<Line>(),
-                    stride = in(reg) stride,
-                    step = in(reg) LANES * stride,
-                    sums0 = in(reg) sums,
-                    sums1 = in(reg) sums.add(LANES * panels),
+                    units = in(reg) units,
+                    stride = in(reg) stride * size_of::<$sum>(),
+                    step = in(reg) LANES * units,
+                    sums0 = in(reg) sums[0],
+                    sums1 = in(reg) sums[1],
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
@@ -223,10 +232,11 @@ macro_rules! by_tiles {
             right: *const Line,
             panels: usize,
             tiles: usize,
-            sums: *mut Line<$sum>,
+            sums: *mut $sum,
+            stride: usize,
             more: bool,
         ) {
-            let stride = panels * size_of::<Line>();
+            let units = panels * size_of::<Line>();
             // SAFETY: as above.
             unsafe {
                 asm!(
@@ -239,15 +249,19 @@ macro_rules! by_tiles {
                     "tileloadd tmm0, [{sums} + {stride}]",
                     "tileloadd tmm1, [{sums} + {stride} + 64]",
                     "3:",
+                    "test {tiles}, {tiles}",
+                    "jz 5f",
+                    "4:",
                     "tileloadd tmm4, [{left} + {line}]",
-                    "tileloadd tmm6, [{right} + {stride}]",
-                    "tileloadd tmm7, [{right} + {stride} + 64]",
+                    "tileloadd tmm6, [{right} + {units}]",
+                    "tileloadd tmm7, [{right} + {units} + 64]",
                     concat!($multiply, " tmm0, tmm4, tmm6"),
                     concat!($multiply, " tmm1, tmm4, tmm7"),
                     "add {left}, 1024",
                     "add {right}, {step}",
                     "dec {tiles}",
-                    "jnz 3b",
+                    "jnz 4b",
+                    "5:",
                     "tilestored [{sums} + {stride}], tmm0",
                     "tilestored [{sums} + {stride} + 64], tmm1",
                     more = in(reg) u32::from(more),
@@ -255,8 +269,9 @@ macro_rules! by_tiles {
                     right = inout(reg) right => _,
                     tiles = inout(reg) tiles => _,
                     line = in(reg) size_of::<Line>(),
-                    stride = in(reg) stride,
-                    step = in(reg) LANES * stride,
+                    units = in(reg) units,
+                    stride = in(reg) stride * size_of::<$sum>(),
+                    step = in(reg) LANES * units,
                     sums = in(reg) sums,
                     out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),

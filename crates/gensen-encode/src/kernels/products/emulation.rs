@@ -50,13 +50,13 @@ pub(super) fn dpbusd(sum: i32, a: u32, b: u32) -> i32 {
     products.fold(sum, i32::wrapping_add)
 }
 
-/// Each sum by `step`, which gets a line's units of a row and of a column.
+/// Each sum by `step`, which gets a line's units of a row and of a column, begun with `start`.
 fn each<T: Copy>(
     factors: &Factors<'_>,
-    zero: T,
+    start: &[Line<T>],
     step: impl Fn(T, [(u32, u32); LANES]) -> T,
 ) -> Vec<Line<T>> {
-    let mut sums = vec![Line([zero; LANES]); factors.rows * factors.panels];
+    let mut sums = start[..factors.rows * factors.panels].to_vec();
     for (place, sums) in sums.iter_mut().enumerate() {
         let (row, panel) = (place / factors.panels, place % factors.panels);
         for d in 0..factors.depth {
@@ -74,8 +74,8 @@ fn each<T: Copy>(
 }
 
 /// The sums of AVX512-BF16.
-pub(super) fn avx512_bf16(factors: &Factors<'_>) -> Vec<Line<f32>> {
-    each(factors, 0.0, |sum, units| {
+pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
+    each(factors, start, |sum, units| {
         units
             .into_iter()
             .fold(sum, |sum, (a, b)| vdpbf16ps(sum, a, b))
@@ -83,13 +83,16 @@ pub(super) fn avx512_bf16(factors: &Factors<'_>) -> Vec<Line<f32>> {
 }
 
 /// The sums of AMX in bf16.
-pub(super) fn amx_bf16(factors: &Factors<'_>) -> Vec<Line<f32>> {
-    each(factors, 0.0, |sum, units| tdpbf16ps(sum, units.into_iter()))
+pub(super) fn amx_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
+    each(factors, start, |sum, units| {
+        tdpbf16ps(sum, units.into_iter())
+    })
 }
 
 /// The sums of bytes.
 pub(super) fn of_bytes(factors: &Factors<'_>) -> Vec<Line<i32>> {
-    each(factors, 0, |sum, units| {
+    let start = vec![Line([0; LANES]); factors.sums()];
+    each(factors, &start, |sum, units| {
         units.into_iter().fold(sum, |sum, (a, b)| dpbusd(sum, a, b))
     })
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::layout::{Number, Tile, transpose};
-use super::{Factors, FloatProduct, LANES, Line};
+use super::layout::{Number, Strided, transpose};
+use super::{Factors, FloatProduct, LANES, Line, Sums};
 use crate::kernels::gemm::{Matrix, Threads};
 use crate::kernels::memory;
 
@@ -121,7 +121,7 @@ fn write_units<T: Number>(
 ) {
     let (rows, columns) = matrix.sizes();
     let count = (lines.len() * LANES).min(columns - first);
-    let (units, rest) = Line::flatten_mut(lines).split_at_mut(count);
+    let (units, rest) = Line::numbers_mut(lines).split_at_mut(count);
     rest.fill(0);
     let row = |row: usize| &matrix.row(row)[first..first + count];
     let place = unit * product.unit();
@@ -183,9 +183,10 @@ impl Left {
                         write_units(product, units, &across, d * LANES + unit, first);
                     }
                     for tile in 0..count {
-                        let mut lying: Tile = std::array::from_fn(|unit| units[unit][tile]);
-                        transpose(&mut lying);
-                        lines[(tile * depth + d) * LANES..][..LANES].copy_from_slice(&lying);
+                        let from = &units.as_flattened()[tile..];
+                        let to = &mut lines[(tile * depth + d) * LANES..][..LANES];
+                        let from = Strided::new(from, TILES_PER_TASK);
+                        transpose(&from, &mut Strided::new(to, 1));
                     }
                 }
             });
@@ -224,10 +225,8 @@ fn write_group<T: Number>(
                 let part = d * inputs..row.len().min((d + 1) * inputs);
                 write_row(product, std::slice::from_mut(line), 1, &row[part]);
             }
-            transpose(&mut tile);
-            for (lines, line) in lines.chunks_exact_mut(PANELS).zip(tile) {
-                lines[panel] = line;
-            }
+            let mut to = Strided::new(&mut lines[panel..], PANELS);
+            transpose(&Strided::new(&tile[..], 1), &mut to);
         }
     }
 }
@@ -262,7 +261,7 @@ impl Right {
 #[derive(Clone, Copy)]
 struct Output(*mut f32);
 
-// SAFETY: it is used in `multiply` alone, where no two tasks write to the same number.
+// SAFETY: it is used in `by_groups` alone, where no two tasks write to the same number.
 unsafe impl Send for Output {}
 // SAFETY: as above.
 unsafe impl Sync for Output {}
@@ -277,10 +276,20 @@ impl Output {
         // SAFETY: the caller's.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
     }
+
+    /// Sums of rows that lie `columns` numbers apart, from `start` on.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::part`], for the numbers of the rows that the sums are used for.
+    unsafe fn sums<'a>(self, start: usize, columns: usize) -> Sums<'a, f32> {
+        // SAFETY: the caller's.
+        unsafe { Sums::new(self.0.add(start), columns) }
+    }
 }
 
 /// `output = left * right`, or `output += left * right` when `accumulate`; `output` is row-major. Each
-/// number is one sum in the order of the inputs, whatever the rows beside it and the threads.
+/// number is one sum in the order of the inputs, begun with what is there, whatever the rows beside it and the threads.
 ///
 /// # Panics
 ///
@@ -374,21 +383,48 @@ fn by_groups(
             depth: left.depth,
         };
         let columns_here = COLUMNS.min(columns - group * COLUMNS);
+        let start = first * columns + group * COLUMNS;
+        // Whole tiles are written where they belong; what a tile would write beyond, on the side.
+        let whole = match columns_here == COLUMNS {
+            true => factors.rows / LANES * LANES,
+            false => 0,
+        };
+        if whole > 0 {
+            let factors = Factors {
+                rows: whole,
+                ..factors
+            };
+            // SAFETY: rows `first..first + whole` and the group's columns lie in the output, and no
+            // other task has this group and these rows.
+            let sums = unsafe { output.sums(start, columns) };
+            left.product.multiply(&factors, sums, accumulate);
+        }
+        if whole == factors.rows {
+            return;
+        }
+        let factors = Factors {
+            left: &factors.left[whole * left.depth..],
+            rows: factors.rows - whole,
+            ..factors
+        };
         SUMS.with_borrow_mut(|sums| {
             if sums.len() < factors.sums() {
                 sums.resize(factors.sums(), Line([0.0; LANES]));
             }
-            left.product.multiply(&factors, sums);
-            for (row, sums) in sums.chunks_exact(PANELS).take(factors.rows).enumerate() {
-                let start = (first + row) * columns + group * COLUMNS;
-                // SAFETY: row `first + row` is one of `rows`, and the group's columns are some of
-                // `columns`, so the part lies in the output; no other task has this group and row.
-                let part = unsafe { output.part(start, columns_here) };
-                for (output, sums) in part.chunks_mut(LANES).zip(sums) {
-                    for (output, sum) in output.iter_mut().zip(sums.0) {
-                        *output = if accumulate { *output + sum } else { sum };
-                    }
+            let part = |row: usize| {
+                let start = start + (whole + row) * columns;
+                // SAFETY: as above, for the rows from `first + whole` on.
+                unsafe { output.part(start, columns_here) }
+            };
+            if accumulate {
+                for (row, sums) in sums.chunks_exact_mut(PANELS).take(factors.rows).enumerate() {
+                    Line::numbers_mut(sums)[..columns_here].copy_from_slice(part(row));
                 }
+            }
+            let side = Sums::of_lines(sums, &factors);
+            left.product.multiply(&factors, side, accumulate);
+            for (row, sums) in sums.chunks_exact(PANELS).take(factors.rows).enumerate() {
+                part(row).copy_from_slice(&Line::numbers(sums)[..columns_here]);
             }
         });
     };

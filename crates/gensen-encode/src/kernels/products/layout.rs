@@ -5,9 +5,6 @@ use multiversion::multiversion;
 
 use super::{LANES, Line};
 
-/// Sixteen lines.
-pub(crate) type Tile = [Line; LANES];
-
 /// The bits of the nearest bf16, the even one of two; what is not a number stays so.
 #[inline(always)]
 pub(crate) fn bf16_bits(x: f32) -> u16 {
@@ -95,34 +92,50 @@ fn unit(first: u16, second: u16) -> u32 {
     }
 }
 
+/// Sixteen lines that lie at a distance of each other.
+pub(crate) struct Strided<T> {
+    lines: T,
+    stride: usize,
+}
+
+impl<T: std::ops::Deref<Target = [Line]>> Strided<T> {
+    /// The first line, and each that lies `stride` after the one before.
+    pub(crate) fn new(lines: T, stride: usize) -> Self {
+        assert!(lines.len() > (LANES - 1) * stride, "sixteen lines");
+        Self { lines, stride }
+    }
+}
+
 /// Line `i`'s unit `j` becomes line `j`'s unit `i`.
-pub(crate) fn transpose(tile: &mut Tile) {
+pub(crate) fn transpose(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has it.
-        return unsafe { transpose_avx512(tile) };
+        return unsafe { transpose_avx512(from, to) };
     }
-    transpose_portable(tile);
+    transpose_portable(from, to);
 }
 
-fn transpose_portable(tile: &mut Tile) {
+fn transpose_portable(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
     for i in 0..LANES {
-        for j in 0..i {
-            let upper = tile[j].0[i];
-            tile[j].0[i] = std::mem::replace(&mut tile[i].0[j], upper);
+        for j in 0..LANES {
+            to.lines[j * to.stride].0[i] = from.lines[i * from.stride].0[j];
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn transpose_avx512(tile: &mut Tile) {
+fn transpose_avx512(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
     use std::arch::x86_64::*;
-    // SAFETY: a line is 64 bytes, aligned to as many.
-    let load = |line: &Line| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
+    let load = |line: usize| {
+        let line = &from.lines[line * from.stride];
+        // SAFETY: a line is 64 bytes, aligned to as many.
+        unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
+    };
     let mut pairs = [_mm512_setzero_si512(); LANES];
-    for (pairs, lines) in pairs.chunks_exact_mut(2).zip(tile.chunks_exact(2)) {
-        let (a, b) = (load(&lines[0]), load(&lines[1]));
+    for (k, pairs) in pairs.chunks_exact_mut(2).enumerate() {
+        let (a, b) = (load(2 * k), load(2 * k + 1));
         pairs[0] = _mm512_unpacklo_epi32(a, b);
         pairs[1] = _mm512_unpackhi_epi32(a, b);
     }
@@ -150,8 +163,9 @@ fn transpose_avx512(tile: &mut Tile) {
                 _mm512_shuffle_i32x4::<0xdd>(pair[0], pair[1]),
             );
             for (line, x) in [(quarter + j, near), (8 + quarter + j, far)] {
+                let line = &mut to.lines[line * to.stride];
                 // SAFETY: as above.
-                unsafe { _mm512_store_si512(tile[line].0.as_mut_ptr().cast(), x) };
+                unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), x) };
             }
         }
     }
@@ -205,14 +219,16 @@ mod tests {
 
     #[test]
     fn transposes_in_every_way() {
-        let tile: Tile =
-            std::array::from_fn(|i| Line(std::array::from_fn(|j| (100 * i + j) as u32)));
+        let lines: Vec<Line> = (0..31 * 3)
+            .map(|i| Line(std::array::from_fn(|j| (100 * i + j) as u32)))
+            .collect();
         for way in [transpose, transpose_portable] {
-            let mut turned = tile;
-            way(&mut turned);
+            let mut turned = vec![Line::ZERO; 31];
+            let mut to = Strided::new(&mut turned[..], 2);
+            way(&Strided::new(&lines[..], 3), &mut to);
             for i in 0..LANES {
                 for j in 0..LANES {
-                    assert_eq!(turned[j].0[i], tile[i].0[j]);
+                    assert_eq!(turned[2 * j].0[i], lines[3 * i].0[j]);
                 }
             }
         }

@@ -88,15 +88,22 @@ fn assert_same<T: Copy + PartialEq + std::fmt::Debug>(
     }
 }
 
-fn bf16(way: Bf16Product, factors: &Factors<'_>) -> Vec<Line<f32>> {
-    let mut sums = vec![Line([f32::NAN; LANES]); factors.sums()];
-    way.multiply(factors, &mut sums);
-    sums
+/// What is there before a product adds to it, and what the product begins with.
+fn start(factors: &Factors<'_>, more: bool) -> [Vec<Line<f32>>; 2] {
+    let there: Vec<_> = numbers(factors.sums() * LANES, 5)
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&numbers| Line(numbers))
+        .collect();
+    let zeros = vec![Line([0.0; LANES]); there.len()];
+    let begun = if more { there.clone() } else { zeros };
+    [there, begun]
 }
 
 fn bytes(way: ByteProduct, factors: &Factors<'_>) -> Vec<Line<i32>> {
     let mut sums = vec![Line([-1; LANES]); factors.sums()];
-    way.multiply(factors, &mut sums);
+    way.multiply(factors, Sums::of_lines(&mut sums, factors));
     sums
 }
 
@@ -108,15 +115,17 @@ fn absent(what: &str) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn avx512_bf16_rounds_as_its_emulation(sizes in sizes()) {
+    fn avx512_bf16_rounds_as_its_emulation(sizes in sizes(), more: bool) {
         if !Bf16Product::Avx512.is_present() {
             absent("AVX512-BF16");
             return Ok(());
         }
         let both = sizes.factors(halves);
         let factors = sizes.of(&both);
-        let found = bf16(Bf16Product::Avx512, &factors);
-        let expected = emulation::avx512_bf16(&factors);
+        let [mut found, begun] = start(&factors, more);
+        let sums = Sums::of_lines(&mut found, &factors);
+        Bf16Product::Avx512.multiply(&factors, sums, more);
+        let expected = emulation::avx512_bf16(&factors, &begun);
         assert_same(&found, &expected, f32::to_bits, "AVX512-BF16");
     }
 
@@ -157,15 +166,40 @@ mod tiles {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn bf16_rounds_as_its_emulation(sizes in sizes()) {
+        fn bf16_rounds_as_its_emulation(sizes in sizes(), more: bool) {
             let both = sizes.factors(halves);
             let factors = sizes.of(&both);
-            let mut found = vec![Line([f32::NAN; LANES]); factors.sums()];
-            factors.check(&found);
+            let [mut found, begun] = start(&factors, more);
+            let sums = Sums::of_lines(&mut found, &factors);
+            factors.check();
             // SAFETY: the lengths have been checked; the instructions are there or done by a handler.
-            run(amx::granted().bf16, || unsafe { amx::bf16(&factors, &mut found) });
-            let expected = emulation::amx_bf16(&factors);
+            run(amx::granted().bf16, || unsafe { amx::bf16(&factors, sums, more) });
+            let expected = emulation::amx_bf16(&factors, &begun);
             assert_same(&found, &expected, f32::to_bits, "AMX");
+        }
+
+        /// Rows that lie apart in a larger matrix, as those of training do.
+        #[test]
+        fn sums_are_written_at_their_distance(sizes in sizes()) {
+            let sizes = Sizes { rows: sizes.rows.next_multiple_of(LANES), ..sizes };
+            let both = sizes.factors(halves);
+            let factors = sizes.of(&both);
+            factors.check();
+            let width = sizes.panels * LANES;
+            let stride = width + 5;
+            let mut found = vec![0.5; sizes.rows * stride];
+            // SAFETY: full tiles of rows of `width` numbers lie there.
+            let sums = unsafe { Sums::new(found.as_mut_ptr(), stride) };
+            // SAFETY: as above.
+            run(amx::granted().bf16, || unsafe { amx::bf16(&factors, sums, false) });
+            let expected = emulation::amx_bf16(&factors, &start(&factors, false)[1]);
+            for (row, found) in found.chunks_exact(stride).enumerate() {
+                let expected = &expected[row * sizes.panels..(row + 1) * sizes.panels];
+                let expected = Line::numbers(expected);
+                let same = found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                prop_assert!(same, "row {}", row);
+                prop_assert_eq!(&found[width..], [0.5; 5]);
+            }
         }
 
         #[test]
@@ -173,9 +207,10 @@ mod tiles {
             let both = sizes.factors(|unit| unit);
             let factors = sizes.of(&both);
             let mut found = vec![Line([-1; LANES]); factors.sums()];
-            factors.check(&found);
+            let sums = Sums::of_lines(&mut found, &factors);
+            factors.check();
             // SAFETY: as above.
-            run(amx::granted().bytes, || unsafe { amx::bytes(&factors, &mut found) });
+            run(amx::granted().bytes, || unsafe { amx::bytes(&factors, sums, false) });
             let expected = emulation::of_bytes(&factors);
             assert_same(&found, &expected, |sum| sum as u32, "AMX");
         }
@@ -186,7 +221,8 @@ mod tiles {
 fn ways() -> Vec<FloatProduct> {
     let ways = [Bf16Product::Amx, Bf16Product::Avx512].into_iter();
     let halves = ways.filter(|way| way.is_present()).map(FloatProduct::Half);
-    let present: Vec<_> = halves.chain(FloatProduct::single()).collect();
+    let single = Some(FloatProduct::Single).filter(|way| way.is_present());
+    let present: Vec<_> = halves.chain(single).collect();
     eprintln!("products of floats: {present:?}");
     present
 }
