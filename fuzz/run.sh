@@ -17,6 +17,9 @@ RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 mkdir -p "corpus/$target" "artifacts/$target"
 cp "seeds/$target"/* "corpus/$target/"
 
+# Some targets write the file that they read: in memory, where that is possible.
+[ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] && export TMPDIR=/dev/shm
+
 exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" "corpus/$target" \
     -max_total_time="$seconds" -max_len=8192 -rss_limit_mb=2048 -timeout=20 \
     -artifact_prefix="artifacts/$target/" -print_final_stats=1

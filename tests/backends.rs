@@ -156,7 +156,11 @@ fn other_precisions_are_refused_off_the_cpu() {
     let (model, words) = ("tiny-1layer.model", "tiny-1layer_vocab.pkl");
     let model = convert(&folder.join(model), &folder.join(words)).unwrap();
     on_each(|device| {
-        for precision in [EncoderPrecision::F16, EncoderPrecision::I8] {
+        for precision in [
+            EncoderPrecision::F16,
+            EncoderPrecision::Bf16,
+            EncoderPrecision::I8,
+        ] {
             let encoder = encoder_on(model.model.clone(), device, precision);
             assert_eq!(encoder.is_ok(), *device == Device::flex());
         }

@@ -24,12 +24,13 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-expand", "--all-features"],
         &["gensen-eval", "--all-features"],
         &["gensen-english", "--all-features"],
+        &["gensen-search", "--all-features"],
         &["gensen-serve", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
             "--features",
-            "english,hdf5,hub,serve,tsne",
+            "english,hdf5,hub,parquet,serve,tsne",
         ],
     ] {
         let tree = tree(arguments);

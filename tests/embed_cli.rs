@@ -487,7 +487,8 @@ fn a_training_runs_folder_leads_to_its_model() {
     let export = "`gensen-train export --run runs/a --output DIR`";
     for (run, hint) in [("runs/a", export), ("runs/b", "its model is runs/b/model")] {
         let expected = [run, "training run", hint];
-        home.refused(&["inspect", run], b"", 1, &expected);
+        let shown = text(&home.run(&["inspect", run], b"").stdout);
+        assert!(expected.iter().all(|part| shown.contains(part)), "{shown}");
         let embed = ["embed", "--input", "-", "--output", "v.npy", "--model", run];
         home.refused(&embed, b"a\n", 1, &expected);
     }
@@ -499,7 +500,12 @@ fn narrower_weights_give_nearly_the_same_vectors() {
     let home = Home::new();
     let input = sentences().join("\n");
     let exact = home.embed(input.as_bytes(), &[]);
-    for (precision, least) in [("f32", 1.0 - 1e-6), ("f16", 0.999_99), ("i8", 0.999)] {
+    for (precision, least) in [
+        ("f32", 1.0 - 1e-6),
+        ("f16", 0.999_99),
+        ("bf16", 0.999_9),
+        ("i8", 0.999),
+    ] {
         let found = home.embed(input.as_bytes(), &["--precision", precision]);
         assert_eq!(found == exact, precision == "f32", "{precision}");
         for (a, b) in found.rows().into_iter().zip(exact.rows()) {
@@ -512,7 +518,7 @@ fn narrower_weights_give_nearly_the_same_vectors() {
         &arguments,
         b"",
         2,
-        &["i4", "[possible values: f32, f16, i8]"],
+        &["i4", "[possible values: f32, f16, bf16, i8]"],
     );
 }
 
@@ -535,5 +541,45 @@ fn devices_are_listed_and_what_is_not_there_is_refused() {
     if !cfg!(feature = "cuda") {
         let expected = ["`cuda`", "not compiled in", "--features cuda"];
         home.refused(&with("cuda"), b"", 2, &expected);
+    }
+}
+
+#[test]
+fn calibrate_puts_ranges_into_the_model_folder() {
+    let home = Home::new();
+    let config = || fs::read_to_string(home.path("tiny-1layer/config.json")).unwrap();
+    let before = config();
+    fs::write(home.path("text.txt"), sentences().join("\n").repeat(3)).unwrap();
+    let calibrate = ["calibrate", "tiny-1layer", "--input", "text.txt"];
+    let output = home.run(&calibrate, b"");
+    assert_eq!(text(&output.stdout).trim(), "tiny-1layer/config.json");
+    let calibrated = config();
+    assert!(calibrated.starts_with(before.trim_end_matches("\n}\n")));
+    assert!(calibrated.contains(r#""pooling":"last","text":"text.txt","#));
+    home.run(&calibrate, b"");
+    assert_eq!(config(), calibrated);
+
+    let few = home.gensen(&["calibrate", "tiny-1layer", "-i", "-"], b"the dog\n\n");
+    assert!(few.status.success());
+    let said = text(&few.stderr);
+    assert!(said.contains("ranges of 1 sentences are rough"), "{said}");
+    for (arguments, input, expected) in [
+        (
+            &["tiny-1layer", "-i", "-"][..],
+            &b"\n \n"[..],
+            "no sentence",
+        ),
+        (
+            &["hf://a/b", "-i", "text.txt"],
+            b"",
+            "copy its folder first",
+        ),
+        (&["nowhere", "-i", "text.txt"], b"", "nowhere"),
+        (&["tiny-1layer", "-i", "nothing.txt"], b"", "nothing.txt"),
+    ] {
+        let output = home.gensen(&[&["calibrate"], arguments].concat(), input);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
     }
 }

@@ -10,7 +10,8 @@ use std::io::{BufRead, BufReader, Read};
 #[cfg(unix)]
 use std::process::{Command, Stdio};
 #[cfg(unix)]
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -188,6 +189,49 @@ fn an_interrupted_embedding_leaves_nothing() {
     assert!(!left.exists());
 }
 
+/// `GENSEN_KILLS` says how often; six times if it is not set.
+#[test]
+fn an_embedding_killed_at_random_moments_is_complete_or_absent() {
+    let kills: u32 = std::env::var("GENSEN_KILLS").map_or(6, |n| n.parse().unwrap());
+    let home = home();
+    let lines: Vec<String> = (0..3000)
+        .map(|i| format!("the dog {}", "man ".repeat(i % 9)))
+        .collect();
+    fs::write(home.path("s.txt"), lines.join("\n")).unwrap();
+    let arguments = [&FROM_FILE[..], &["--output", "v.npy", "--lengths", "l.npy"]].concat();
+    let outputs = [home.path("v.npy"), home.path("l.npy")];
+    let read = || outputs.each_ref().map(|path| fs::read(path).ok());
+    let begun = Instant::now();
+    home.run(&arguments, b"");
+    let duration = begun.elapsed();
+    let whole = read();
+    let before = home.files();
+    for kill in 0..kills {
+        outputs
+            .iter()
+            .for_each(|path| fs::remove_file(path).unwrap());
+        let mut child = home.command(&arguments).spawn().unwrap();
+        // Steps of the golden ratio spread the moments over the run without a random source.
+        let share = (f64::from(kill) * 0.618_034 + 0.3).fract();
+        std::thread::sleep(duration.mul_f64(share));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for (found, expected) in read().into_iter().zip(&whole) {
+            assert!(
+                found.is_none() || found == *expected,
+                "kill {kill}: half a file"
+            );
+        }
+        home.run(&arguments, b"");
+        assert!(read() == whole, "kill {kill}");
+        assert_eq!(
+            home.files(),
+            before,
+            "kill {kill}: the next run left scratch files"
+        );
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn each_line_of_interactive_input_is_answered_at_once() {
@@ -275,8 +319,8 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
             );
         }
     }
-    for output in ["v.csv", "v.json", "v.jsonl.gz"] {
-        let expected = [output, "neither .npy nor .jsonl"];
+    for output in ["v.txt", "v.json", "v.gz", "v.tar.gz"] {
+        let expected = [output, "none of the extensions", ".npy, .jsonl, .csv"];
         home.refused(&with(&["--output", output]), b"", 2, &expected);
     }
     let lengths = ["--output", "v.npy", "--lengths", "l.csv"];
@@ -309,7 +353,7 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
         "",
     ];
     home.refused(&similar, b"", 2, &["--query"]);
-    home.run(&with(&["--output", "v.csv", "--format", "npy"]), b"");
+    home.run(&with(&["--output", "v.dat", "--format", "npy"]), b"");
 }
 
 #[test]

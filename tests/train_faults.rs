@@ -121,7 +121,11 @@ fn configurations_are_checked_key_by_key() {
         &[],
         &["training.batch_size = 8", "training.batch_words = 500"],
     );
-    for precision in ["bf16", "f16"] {
+    let refused_here = match gensen_model::ops::multiplies_bf16() {
+        true => &["f16"][..],
+        false => &["bf16", "f16"],
+    };
+    for precision in refused_here {
         refused(
             &with(&format!("[training]\nprecision = \"{precision}\"")),
             files,

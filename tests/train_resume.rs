@@ -35,6 +35,22 @@ fn a_run_with_every_choice_cut_anywhere_ends_in_the_same_bytes() {
     assert!(whole.checkpoint(40).join("average.safetensors").exists());
 }
 
+#[test]
+fn a_run_in_bf16_cut_anywhere_ends_in_the_same_bytes() {
+    if !gensen_model::ops::multiplies_bf16() {
+        eprintln!("SKIPPED: the processor does not multiply bf16");
+        return;
+    }
+    let in_bf16 = "nli_every = 4\nprecision = \"bf16\"";
+    let config = TINY.replace("nli_every = 4", in_bf16);
+    assert_ne!(config, TINY);
+    let whole = cut_anywhere(&config, "2");
+    // Whatever the number of threads.
+    let alone = Run::new(&config);
+    alone.succeed(&["--threads", "1"]);
+    alone.assert_same(&whole, 40, "one thread");
+}
+
 /// Trains at once, and in two parts; both must end in the same bytes.
 fn cut_anywhere(config: &str, threads: &str) -> Run {
     let whole = Run::new(config);

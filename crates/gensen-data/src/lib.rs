@@ -32,6 +32,7 @@ pub mod exclusion;
 pub mod files;
 pub mod gzip;
 pub mod loader;
+pub mod npy;
 pub mod order;
 mod parallel;
 mod permutation;
@@ -51,3 +52,8 @@ mod word_batches;
 mod words;
 
 pub use corpus::{LABELS, MAX_LINE_BYTES, check_tree, parse_label};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

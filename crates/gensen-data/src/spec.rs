@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use documented::{Documented, DocumentedFields};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -90,7 +91,7 @@ impl TaskKind {
 /// assert_eq!(task.target_language(), "fr");
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
     /// The task's name; it names folders and metrics.

@@ -185,6 +185,47 @@ fn contents_and_settings_decide_what_is_reused() {
     assert_ne!(other.folder, first);
 }
 
+/// The folder that one task's data is prepared in.
+fn folder_of(base: &Path, task: &str, options: &DataOptions) -> PathBuf {
+    let task: TaskSpec = toml::from_str(task).unwrap();
+    let cache = base.join("cache");
+    prepare(&[task], options, &cache, base, &|_| {})
+        .unwrap()
+        .folder
+}
+
+#[test]
+fn the_key_tells_apart_whatever_changes_the_data() {
+    let base = tempfile::tempdir().unwrap();
+    fs::write(
+        base.path().join("p.tsv"),
+        "Das Auto.\tThe car.\nEin Haus.\tA house.\n",
+    )
+    .unwrap();
+    let task = "name='p'\nkind='pairs'\ntrain='p.tsv'\nsource_language='de'\n";
+    let moses = DataOptions {
+        tokenizer: "moses".into(),
+        ..DataOptions::default()
+    };
+    // Without a language of its own the second sentence is German too.
+    let german = folder_of(base.path(), task, &moses);
+    let english = folder_of(base.path(), &format!("{task}target_language='en'"), &moses);
+    assert_ne!(german, english);
+
+    // The same words in another list.
+    let words = |first: &[&str], further: &[&str]| {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let options = DataOptions {
+            first_words: words(&[&["<s>", "<pad>", "</s>", "<unk>"], first].concat()),
+            further_words: words(further),
+            ..DataOptions::default()
+        };
+        folder_of(base.path(), task, &options)
+    };
+    assert_ne!(words(&["a"], &["b"]), words(&["b"], &["a"]));
+    assert_ne!(words(&["a"], &["b"]), words(&["a", "b"], &[]));
+}
+
 #[test]
 fn damaged_folders_are_prepared_anew() {
     let folder = inputs();

@@ -215,9 +215,9 @@ fn wrong_teachers_are_named() {
             "<f4",
             "(10,)",
             good.clone(),
-            "an array of shape (10,); expected (sentences, width)",
+            "an array of shape [10]; expected [sentences, width]",
         ),
-        ("<f4", "(5, 0)", Vec::new(), "an array of shape (5, 0)"),
+        ("<f4", "(5, 0)", Vec::new(), "an array of shape [5, 0]"),
         (
             "<f4",
             "(5, 3)",

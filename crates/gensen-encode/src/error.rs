@@ -3,9 +3,9 @@
 use gensen_data::error::DataError;
 use gensen_data::tokenizer::TokenizerError;
 
-use crate::EncoderPrecision;
 use crate::model_folder::ModelFolderError;
 use crate::weights::WeightsError;
+use crate::{EncoderPrecision, Pooling, VectorPrecision};
 
 /// Why sentences are not encoded.
 #[derive(Debug, thiserror::Error)]
@@ -67,5 +67,54 @@ pub enum EncodeError {
         first: usize,
         /// Its length for another.
         other: usize,
+    },
+    /// The name of no precision.
+    #[error("unknown precision `{0}`: expected float32, int8, uint8, binary or ubinary")]
+    VectorPrecision(String),
+    /// More dimensions than vectors have, or none.
+    #[error("{dimensions} dimensions of vectors that have {width}: expected 1 to {width}")]
+    Dimensions {
+        /// What was asked for.
+        dimensions: usize,
+        /// What there is.
+        width: usize,
+    },
+    /// A model folder without the ranges that 8-bit integers are made with.
+    #[error(
+        "the model `{model}` has no ranges of its vectors with pooling {pooling}, which int8 and uint8 are \
+         made with: `gensen calibrate DIR --input sentences.txt --pool {pooling}` finds them and puts \
+         them into the model folder DIR; binary and ubinary need none"
+    )]
+    NoRanges {
+        /// The model's name.
+        model: String,
+        /// The vectors' pooling.
+        pooling: Pooling,
+    },
+    /// 8-bit integers of what several encoders give, scaled to length 1.
+    #[error(
+        "{precision} vectors of several models cannot be scaled to length 1 before, since each model's ranges \
+         are of its own vectors: leave out the scaling, or take binary"
+    )]
+    RangesOfSeveral {
+        /// The precision.
+        precision: VectorPrecision,
+    },
+    /// Ranges that 8-bit integers cannot be made with.
+    #[error(
+        "the ranges of vectors of {dimensions} dimensions: found {found}, expected finite smallest and largest \
+         values, [2, {dimensions}]"
+    )]
+    Ranges {
+        /// Of the vectors.
+        dimensions: usize,
+        /// The ranges' shape, or a value.
+        found: String,
+    },
+    /// A vector with a value that is not finite.
+    #[error("vector {row} (counted from 0) holds a value that is not finite")]
+    NotFinite {
+        /// Which vector, counted from 0.
+        row: usize,
     },
 }

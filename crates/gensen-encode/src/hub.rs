@@ -1,10 +1,11 @@
-//! Models from the Hugging Face Hub: `hf://OWNER/NAME[@REVISION]`.
+//! Models from the Hugging Face Hub, `hf://OWNER/NAME[@REVISION]`, and models that are pushed there.
 //!
 //! Files are kept in the cache that other programs of the hub share, by the settings of its own
 //! library: `HF_HUB_CACHE`, `HF_HOME`, else `~/.cache/huggingface`; a model that is there whole is used
 //! without the network. `HF_ENDPOINT` names another server; `HF_TOKEN`, or a token that `hf auth login`
 //! saved (`HF_TOKEN_PATH`), opens private models; `HF_HUB_OFFLINE=1` keeps off the network.
 
+mod push;
 mod settings;
 
 use std::fs;
@@ -15,6 +16,7 @@ use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest, Sha256};
 
+pub use push::{Contents, PushOptions, Upload, push};
 use settings::Settings;
 
 use crate::model_folder::{CARD_FILE, CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
@@ -26,7 +28,7 @@ pub const SCHEME: &str = "hf://";
 const NEEDED: [&str; 3] = [CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE];
 const OPTIONAL: [&str; 2] = [CARD_FILE, MAP_FILE];
 
-/// Why a model does not come from the hub.
+/// Why a model does not come from the hub, or go there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -59,7 +61,21 @@ pub enum HubError {
         /// What came.
         found: String,
     },
-    /// A file of the cache cannot be read.
+    /// The server did not take an upload.
+    #[error("{url}: {problem}")]
+    Upload {
+        /// The address that was asked.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// Nothing that lets a model be pushed.
+    #[error("there is no token: set HF_TOKEN, or log in with `hf auth login`")]
+    NoToken,
+    /// The network is not to be used.
+    #[error("HF_HUB_OFFLINE forbids to push")]
+    PushOffline,
+    /// A file of the cache, or one to push, cannot be read.
     #[error("{}", path.display())]
     Io {
         /// The file.

@@ -33,11 +33,16 @@ pub mod hub;
 pub mod initial;
 pub mod kernels;
 pub mod model_folder;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod options;
 mod output;
 mod prefixes;
+mod quantize;
+mod ranges;
 mod sentence_encoder;
 mod states;
+mod vectors;
 pub mod weights;
 mod window;
 
@@ -48,5 +53,13 @@ pub use engine::{Engine, Limits};
 pub use error::EncodeError;
 pub use gensen_data::pooling::Pooling;
 pub use options::{EncodeOptions, EncoderPrecision};
+pub use quantize::{VectorPrecision, Vectors, normalize, quantize};
+pub use ranges::{Calibration, Ranges};
 pub use sentence_encoder::{Encoded, SentenceEncoder};
 pub use states::{DirectionStates, States};
+pub use vectors::{VectorConverter, VectorOptions};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

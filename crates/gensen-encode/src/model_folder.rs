@@ -2,11 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `config.json` | [`ModelConfig`]: architecture, pooling, tokeniser, lower-casing, provenance |
+//! | `config.json` | [`ModelConfig`]: architecture, pooling, tokeniser, lower-casing, provenance, and the ranges of its vectors if they were found ([`Ranges`]) |
 //! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16; or, with precision i8, the word embeddings and the GRU's matrices as integers with a scale a row ([`crate::weights::safetensors`]) and the biases as f32 |
 //! | `vocab.txt` | the words in id order, one a line |
 //! | `README.md` | the model card, for people |
 //! | `map.safetensors` | of an expanded model: the map from word vectors to its embeddings |
+//! | `modules.json`, `modeling_gensen.py` | where asked for: what sentence-transformers needs to open the folder |
 //!
 //! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::from_bytes`] takes
 //! files that are in memory; [`ModelFolder::write`] leaves a whole folder or none. [`convert`] makes one out of the reference implementation's files.
@@ -14,6 +15,8 @@
 mod card;
 mod config;
 mod convert;
+mod metadata;
+mod python;
 mod untrained;
 
 use std::borrow::Cow;
@@ -28,11 +31,14 @@ use gensen_data::text;
 use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
+use crate::Ranges;
 use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
 
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
 pub use gensen_data::pooling::Pooling;
+pub use metadata::{CardMetadata, CardResult};
+pub use python::{MODULES_FILE, PYTHON_FILE};
 
 /// The configuration's file name.
 pub const CONFIG_FILE: &str = "config.json";
@@ -46,7 +52,7 @@ pub const CARD_FILE: &str = "README.md";
 pub const MAP_FILE: &str = "map.safetensors";
 
 /// The largest `config.json` that is read, in bytes.
-pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
+pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
 /// Why a model folder is not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -285,7 +291,7 @@ impl ModelFolder {
         for (name, contents) in [
             (VOCABULARY_FILE, words),
             (CONFIG_FILE, self.config.to_json()),
-            (CARD_FILE, card::card(&self.config, precision)),
+            (CARD_FILE, card::card(&self.config, precision, false)),
         ] {
             let place = place(name);
             scratch::write_file(&place, |file| file.write_all(contents.as_bytes()))
@@ -320,6 +326,29 @@ impl ModelFolder {
     pub fn into_parts(self) -> (ModelConfig, Vocabulary, EncoderState) {
         (self.config, self.vocabulary, self.weights)
     }
+}
+
+/// Puts ranges into the configuration of the model folder at `folder`, in place of those of the same
+/// pooling.
+pub(crate) fn save_ranges(folder: &Path, ranges: &Ranges) -> Result<(), ModelFolderError> {
+    let path = folder.join(CONFIG_FILE);
+    let mut config = read_config(&path)?;
+    if let Err(found) = ranges.check(config.architecture.hidden_size) {
+        return Err(ModelFolderError::Value {
+            field: "ranges",
+            found,
+            expected: "as many finite numbers as a vector has",
+        });
+    }
+    let other = |kept: &Ranges| kept.pooling() != ranges.pooling();
+    config.ranges.retain(other);
+    config.ranges.push(ranges.clone());
+    let json = config.to_json();
+    let bytes = json.len() as u64;
+    if bytes > MAX_CONFIG_BYTES {
+        return Err(ModelFolderError::LongConfig { path, bytes });
+    }
+    scratch::write_file(&path, |file| file.write_all(json.as_bytes())).map_err(io_error(&path))
 }
 
 fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
@@ -366,6 +395,8 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         VOCABULARY_FILE,
         CARD_FILE,
         MAP_FILE,
+        MODULES_FILE,
+        PYTHON_FILE,
     ];
     let hidden = hidden_files(path).map_err(io_error(path))?;
     let mut names = Vec::new();

@@ -285,8 +285,8 @@ fn configurations_are_read_strictly() {
         (with(""), "EOF"),
         (with(&"[".repeat(100_000)), "config.json"),
         (
-            with(&" ".repeat(2 << 20)),
-            "2097152 bytes, expected at most 1048576",
+            with(&" ".repeat(9 << 20)),
+            "9437184 bytes, expected at most 8388608",
         ),
     ] {
         assert!(

@@ -1,20 +1,38 @@
-//! Makes this crate's `model` folder out of an exported one: its weights as 8-bit integers.
+//! Makes this crate's `model` folder out of an exported one: its weights as 8-bit integers, and the
+//! ranges of its vectors over a text, a sentence a line.
 //!
 //! ```sh
-//! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER
+//! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt
 //! ```
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
 
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::weights::Precision;
+use gensen_encode::{Calibration, EncodeOptions, SentenceEncoder};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let source = std::env::args_os()
-        .nth(1)
-        .ok_or("usage: pack MODEL_FOLDER")?;
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(source), Some(text)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: pack MODEL_FOLDER TEXT".into());
+    };
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("model");
     ModelFolder::open(Path::new(&source))?.write(&place, Precision::I8)?;
+
+    let sentences = fs::read_to_string(&text)?;
+    let sentences: Vec<&str> = sentences.lines().collect();
+    let encoder = SentenceEncoder::load(&place)?;
+    let pooling = encoder.model().config().pooling;
+    let mut calibration = Calibration::new(pooling, encoder.width());
+    calibration.add(
+        encoder
+            .encode(&sentences, &EncodeOptions::default())?
+            .view(),
+    );
+    let name = Path::new(&text).file_name().unwrap_or_default();
+    let ranges = calibration.finish(name.to_string_lossy());
+    ranges.ok_or("the text has no line")?.save(&place)?;
     Ok(())
 }

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use gensen_encode::weights::Precision;
-use gensen_encode::{EncodeOptions, EncoderPrecision, SentenceEncoder};
-use ndarray::{Array2, ArrayView1};
+use gensen_encode::{
+    EncodeOptions, EncoderPrecision, SentenceEncoder, VectorOptions, VectorPrecision, Vectors,
+};
+use ndarray::{Array1, Array2, ArrayView1};
 
 fn cosine(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
     a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
@@ -69,5 +71,40 @@ fn integers_in_memory_give_the_vectors_of_floats() {
         let cosine = cosine(found, expected);
         // The weights are the same integers; only the inputs are rounded, to 14 bits.
         assert!(cosine > 0.99999, "{cosine}");
+    }
+}
+
+#[test]
+fn vectors_of_8_bits_say_nearly_the_same() {
+    let encoder = gensen_english::load().unwrap();
+    let options = EncodeOptions::default();
+    for (dimensions, normalize) in [(1024, false), (1024, true), (300, true), (64, true)] {
+        let floats = VectorOptions::default()
+            .dimensions(dimensions)
+            .normalize(normalize);
+        let integers = floats.clone().precision(VectorPrecision::Int8);
+        let convert = |vector_options: VectorOptions| {
+            let converter = vector_options.converter(std::slice::from_ref(&encoder), &options);
+            converter.unwrap().convert(vectors(&encoder)).unwrap()
+        };
+        let (Vectors::F32(floats), Vectors::I8(integers)) = (convert(floats), convert(integers))
+        else {
+            panic!("float32 is f32, int8 is i8");
+        };
+        let ranges = &encoder.model().config().ranges[0];
+        let ranges = match normalize {
+            true => ranges.normalized(dimensions),
+            false => ranges.whole(),
+        };
+        for (row, expected) in integers.rows().into_iter().zip(floats.rows()) {
+            let middle = |k: usize| {
+                let (start, end) = (ranges[[0, k]], ranges[[1, k]]);
+                start + (f32::from(row[k]) + 128.5) * (end - start) / 255.0
+            };
+            let found = Array1::from_shape_fn(dimensions, middle);
+            let cosine = cosine(found.view(), expected);
+            // A sentence may go beyond the ranges of those that they were found in.
+            assert!(cosine > 0.998, "{dimensions}, {normalize}: {cosine}");
+        }
     }
 }

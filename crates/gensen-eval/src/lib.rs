@@ -7,6 +7,7 @@
 
 pub mod baselines;
 mod chart;
+pub mod classify;
 pub mod embedder;
 #[cfg(feature = "encoder")]
 mod encoder;
@@ -36,3 +37,8 @@ pub use evaluate::{EvalOptions, Event, Report, TaskResult, Unscored, evaluate};
 pub use labelled::{LabelledVectors, labelled_vectors};
 pub use report::{beaten_by_chance, markdown, read_json, write_json, write_report};
 pub use scores::{Scores, Similarity, Summary};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

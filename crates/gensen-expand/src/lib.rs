@@ -58,3 +58,8 @@ pub use vectors::{
     WordSelection, WordVectors,
 };
 pub use vocabulary::{EmbeddingTable, Expansion, ExpansionReport, SPECIAL_WORDS, VocabularyMap};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

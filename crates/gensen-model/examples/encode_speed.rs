@@ -31,11 +31,15 @@ use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const CASES: [&str; 8] = [
+const CASES: [&str; 12] = [
     "snli-1-f32",
     "snli-32-f32",
     "snli-128-f32",
     "news-32-f32",
+    "snli-1-bf16",
+    "snli-32-bf16",
+    "snli-128-bf16",
+    "news-32-bf16",
     "snli-1-i8",
     "snli-32-i8",
     "snli-128-i8",
@@ -207,6 +211,7 @@ impl Bench<'_> {
         let precision = match precision {
             "f32" => EncoderPrecision::F32,
             "f16" => EncoderPrecision::F16,
+            "bf16" => EncoderPrecision::Bf16,
             "i8" => EncoderPrecision::I8,
             other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
         };

@@ -176,6 +176,10 @@ impl Engine for DeviceEngine {
         Ok(Some(vectors))
     }
 
+    fn arithmetic(&self) -> String {
+        format!("{:?} f32", self.0.embedding.val().device())
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             batch_words: BATCH_WORDS,

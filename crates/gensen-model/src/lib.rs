@@ -32,3 +32,8 @@ pub use gensen_encode::{
 };
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,5 @@
-//! Command line: what to train, from where, on which device.
+//! The command line of `gensen-train`, which is `gensen train`, too: what to train, from where, on
+//! which device.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,41 +10,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_data::scratch::{self, Scratch};
 use gensen_model::device::{self, DeviceError};
 use gensen_model::weights::Precision;
-use gensen_train::TrainError;
-use gensen_train::check;
-use gensen_train::config::Config;
-use gensen_train::devices;
-use gensen_train::export::{self, Choice};
-use gensen_train::inputs;
-use gensen_train::memory;
-use gensen_train::precision;
-use gensen_train::report;
-use gensen_train::run::{self, Ending, Outcome, Resume};
-use gensen_train::similarity;
-use gensen_train::start_from::StartModel;
-use gensen_train::word_vectors;
 
+use crate::TrainError;
+use crate::check;
+use crate::config::Config;
 #[cfg(feature = "tui")]
 use crate::dashboard::Dashboard;
+use crate::devices;
+use crate::export::{self, Choice};
+use crate::inputs;
+use crate::memory;
+use crate::precision;
+use crate::report;
+use crate::run::{self, Ending, Outcome, Resume};
 #[cfg(feature = "remote")]
 use crate::serve;
+use crate::similarity;
+use crate::start_from::StartModel;
 use crate::terminal::{self, Progress};
+use crate::word_vectors;
 
 /// Train a general-purpose sentence encoder on many tasks at once.
 ///
 /// Without arguments it trains on the embedded sample corpus: about two minutes, no download.
-#[derive(Parser)]
-#[command(
-    version,
-    args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  gensen-train --config configs/real-small.toml --set training.steps=500"
-)]
-struct Arguments {
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -68,8 +65,7 @@ struct Train {
     /// Threads to compute with. [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Show a dashboard in the terminal.
-    #[cfg(feature = "tui")]
+    /// Show a dashboard in the terminal; for builds with the feature `tui`.
     #[arg(long)]
     tui: bool,
 }
@@ -143,8 +139,8 @@ enum Command {
 /// What shells expect of a program that a signal ended.
 const INTERRUPTED: u8 = 130;
 
-/// 2 for wrong usage, 1 for failure.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+/// The exit code for what [`run`] failed with: 2 for wrong usage, 1 for anything else.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(TrainError::Config { .. }) => 2,
         _ if error.is::<DeviceError>() => 2,
@@ -152,12 +148,22 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-pub(crate) fn run() -> Result<ExitCode> {
-    if device::list_is_asked_for(std::env::args_os()) {
-        terminal::print(device::Listing::new().to_string().trim_end())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let arguments = Arguments::parse();
+/// Prints the devices there are, for `--device list`.
+///
+/// # Errors
+///
+/// If standard output cannot be written.
+pub fn list_devices() -> Result<()> {
+    terminal::print(device::Listing::new().to_string().trim_end())
+}
+
+/// Does what the arguments ask for. It logs to standard error and handles signals, so a program calls it once,
+/// and exits with what it returns: success, or 130 after a signal.
+///
+/// # Errors
+///
+/// Whatever keeps a run from beginning or going on; [`exit_code`] tells wrong usage apart.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let done = match arguments.command {
         Some(Command::Export {
             run,
@@ -208,6 +214,16 @@ pub(crate) fn use_threads(threads: usize) -> Result<()> {
 }
 
 fn train(arguments: &Train) -> Result<Ending> {
+    #[cfg(not(feature = "tui"))]
+    if arguments.tui {
+        let how =
+            "this build has no dashboard; add `--features tui` to the cargo command that builds it";
+        return Err(TrainError::Config {
+            origin: "--tui".into(),
+            problem: how.into(),
+        }
+        .into());
+    }
     if let Some(threads) = arguments.threads {
         use_threads(threads as usize)?;
     }

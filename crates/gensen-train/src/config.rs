@@ -1,6 +1,7 @@
 //! What a run is: the TOML configuration, checked before any work starts.
 
 mod per_task;
+mod print;
 mod sections;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub use sections::{
 };
 
 /// The configuration of a run without any: the embedded sample corpus.
-const SAMPLE: &str = include_str!("../../../configs/sample.toml");
+const SAMPLE: &str = include_str!("../sample.toml");
 
 /// A run, as written in a configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -97,6 +97,7 @@ pub fn export(
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
         provenance: provenance(&config, step, &metrics),
+        ranges: Vec::new(),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
     model.write(output, precision)?;

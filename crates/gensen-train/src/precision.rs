@@ -4,6 +4,7 @@
 //! uses to 16 bits, computes states in them and the loss in f32, as PyTorch's autocast does.
 
 use burn::tensor::{Device, FloatDType, Tensor};
+use gensen_model::ops::multiplies_bf16;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Precision;
@@ -24,13 +25,19 @@ impl Precision {
 
 /// Why a device does not train in a precision; `Ok` if it does.
 ///
-/// f32 works everywhere. The CPU could do the others, but only more slowly than f32, which is what
-/// its kernels compute in.
+/// f32 works everywhere. The CPU could do the others, but where its processor does not multiply them
+/// only more slowly than f32.
 pub fn supports(device: &Device, precision: Precision) -> Result<(), String> {
+    let on_cpu = *device == Device::flex();
     let reason = if precision == Precision::F32 {
         return Ok(());
-    } else if *device == Device::flex() {
-        "the CPU computes in f32"
+    } else if on_cpu && precision == Precision::Bf16 {
+        if multiplies_bf16() {
+            return Ok(());
+        }
+        "the CPU computes in f32: its processor, or the system, has neither AMX nor AVX512-BF16"
+    } else if on_cpu {
+        "the CPU computes in f32 or bf16"
     } else if !device.supports_dtype(precision.float_type()) {
         "the device does not compute in it"
     } else {
@@ -140,15 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cpu_trains_in_single_precision_alone() {
+    fn the_cpu_trains_in_what_its_processor_multiplies() {
         let cpu = [Device::flex(), Device::flex()];
         assert!(check(&cpu, Precision::F32).is_ok());
-        for (precision, name) in [(Precision::Bf16, "bf16"), (Precision::F16, "f16")] {
-            let error = check(&cpu, precision).expect_err(name).to_string();
-            let expected = format!("training.precision = \"{name}\": the CPU computes in f32");
-            assert!(error.starts_with(&expected), "{error}");
-            assert!(error.ends_with("; expected \"f32\""), "{error}");
-        }
+        let expected = if multiplies_bf16() {
+            assert!(check(&cpu, Precision::Bf16).is_ok());
+            "; expected \"f32\" or \"bf16\""
+        } else {
+            let error = check(&cpu, Precision::Bf16).expect_err("bf16").to_string();
+            assert!(error.contains("neither AMX nor AVX512-BF16"), "{error}");
+            "; expected \"f32\""
+        };
+        let error = check(&cpu, Precision::F16).expect_err("f16").to_string();
+        let start = "training.precision = \"f16\": the CPU computes in f32";
+        assert!(error.starts_with(start), "{error}");
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[test]

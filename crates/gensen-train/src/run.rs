@@ -24,6 +24,7 @@ use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, DataSizes};
 use crate::devices::{self, Devices, StepBatch};
 use crate::error::TrainError;
+use crate::events::EventLog;
 use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
 use crate::precision::{self, Autocast, LossScale};
@@ -126,6 +127,7 @@ struct Run<'a> {
     schedule: Schedule,
     checkpoints: Checkpoints,
     log: MetricsLog,
+    events: EventLog,
     devices: Devices,
     /// On the main device.
     model: MultitaskModel,
@@ -268,7 +270,11 @@ impl<'a> Run<'a> {
         };
         resume::write_config(&folder, config)?;
         vocabularies::write(data, &folder)?;
-        let log = MetricsLog::open(&folder, resumed.then_some(state.step))?;
+        let from = resumed.then_some(state.step);
+        let (log, events) = (
+            MetricsLog::open(&folder, from)?,
+            EventLog::open(&folder, from)?,
+        );
         let mut model = model.train();
         if config.training.embedding_factor() == 0.0 {
             let embedding = model.encoder.embedding;
@@ -285,6 +291,7 @@ impl<'a> Run<'a> {
             best_by,
             schedule: Schedule::new(&config.training),
             log,
+            events,
             devices,
             model,
             average: average_from.map(|from| Average::new(from, mean)),

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use documented::{Documented, DocumentedFields};
 use gensen_data::batch::Sentences;
 use gensen_data::scored_pairs::{self, ScoredPair};
 use gensen_data::similarity::{correlations, cosine};
@@ -19,7 +20,7 @@ use crate::metrics::{Metric, Split};
 const BATCH: usize = 128;
 
 /// Held-out data for the sentence vectors alone: a `[[validation]]` entry of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValidationSpec {
     /// The name in metrics.

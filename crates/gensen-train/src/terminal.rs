@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::metrics::{Metric, Split};
+use crate::run::Event;
 use anyhow::{Context, Result};
 use gensen_data::prepare;
-use gensen_train::metrics::{Metric, Split};
-use gensen_train::run::Event;
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;

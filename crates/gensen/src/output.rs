@@ -1,9 +1,10 @@
 //! What the program says on standard output, which may be full or closed.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
+use serde::Serialize;
 
 /// Standard output cannot be written.
 #[derive(Debug)]
@@ -39,6 +40,19 @@ pub(crate) fn print(text: fmt::Arguments<'_>) -> Result<()> {
     let mut output = io::stdout().lock();
     let written = output.write_fmt(text).and_then(|()| output.flush());
     Ok(written.map_err(OutputError)?)
+}
+
+/// A JSON object on a line of standard output.
+pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
+    print(format_args!("{}\n", serde_json::to_string(value)?))
+}
+
+/// Says what the columns are that follow, if a person reads them: on a terminal.
+pub(crate) fn heading(columns: &str) -> Result<()> {
+    match io::stdout().is_terminal() {
+        true => print(format_args!("{columns}\n")),
+        false => Ok(()),
+    }
 }
 
 /// A line on standard output, as `println!`, but an error where that panics.

@@ -37,6 +37,25 @@ pub(super) fn of(
     NonbreakingPrefixes::SHIPPED
         .iter()
         .for_each(|list| add(list));
+    let DataOptions {
+        // In the text above.
+        source_words: _,
+        target_words: _,
+        tokenizer: _,
+        lowercase: _,
+        max_source_words: _,
+        max_target_words: _,
+        max_nli_words: _,
+        count_nli: _,
+        // The files' contents follow.
+        nonbreaking_prefixes: _,
+        punkt: _,
+        further_words,
+        first_words,
+        exclude_sentences,
+        // The result does not depend on it.
+        threads: _,
+    } = options;
     let resources = options.resources(base);
     for path in [resources.nonbreaking_prefixes, resources.punkt]
         .into_iter()
@@ -46,20 +65,27 @@ pub(super) fn of(
             add(&cache::hash_of(origin.open()?, &origin.name())?);
         }
     }
-    if !options.further_words.is_empty() {
-        add("further words");
-        options.further_words.iter().for_each(|word| add(word));
+    for words in [further_words, first_words] {
+        add(&words.len().to_string());
+        words.iter().for_each(|word| add(word));
     }
-    options.first_words.iter().for_each(|word| add(word));
-    for origin in exclusion::origins(&options.exclude_sentences, base)? {
+    for origin in exclusion::origins(exclude_sentences, base)? {
         add(&cache::hash_of(origin.open()?, &origin.name())?);
     }
     for task in tasks {
-        add(&format!(
-            "{} {:?} {:?} {}",
-            task.name, task.kind, task.languages, task.tokenizer
-        ));
-        for (split, corpora) in &task.splits {
+        let Task {
+            name,
+            kind,
+            languages,
+            tokenizer,
+            splits,
+            // Functions of the others and of the inputs' contents.
+            columns: _,
+            wording: _,
+            layout: _,
+        } = task;
+        add(&format!("{name} {kind:?} {languages:?} {tokenizer}"));
+        for (split, corpora) in splits {
             add(split);
             for corpus in corpora {
                 // Where a file lies does not matter, but its name does: it tells the format.

@@ -83,10 +83,7 @@ pub(super) fn resolve(
         if task.train.is_empty() {
             return Err(DataError::key("train", "there is no input"));
         }
-        let languages = [
-            task.source_language().to_owned(),
-            task.target_language().to_owned(),
-        ];
+        let languages = languages(task);
         let splits = [
             ("train", &task.train),
             ("validation", &task.validation),
@@ -152,26 +149,26 @@ fn wording(
             tokenizers: [Box::new(Whitespace), Box::new(Whitespace)],
             lowercase: [lower, false],
         },
-        kind => {
-            // Sentences that one encoder reads are of one language unless the task says otherwise.
-            let one = !matches!(
-                kind,
-                TaskKind::Translation | TaskKind::Seq2seq | TaskKind::SkipThought
-            );
-            let second = match &task.target_language {
-                Some(language) if kind == TaskKind::Pairs => language,
-                _ if one => &languages[0],
-                _ => &languages[1],
-            };
-            Wording {
-                tokenizers: [
-                    tokenizer(name, &languages[0], resources)?,
-                    tokenizer(name, second, resources)?,
-                ],
-                lowercase: [lower, lower],
-            }
-        }
+        _ => Wording {
+            tokenizers: [
+                tokenizer(name, &languages[0], resources)?,
+                tokenizer(name, &languages[1], resources)?,
+            ],
+            lowercase: [lower, lower],
+        },
     })
+}
+
+/// The languages of a task's first and second texts. Sentences that one encoder reads are of one language
+/// unless the task says otherwise.
+fn languages(task: &TaskSpec) -> [String; 2] {
+    let first = task.source_language();
+    let second = match task.form() {
+        TaskKind::Translation | TaskKind::Seq2seq | TaskKind::SkipThought => task.target_language(),
+        TaskKind::Pairs => task.target_language.as_deref().unwrap_or(first),
+        _ => first,
+    };
+    [first, second].map(str::to_owned)
 }
 
 /// The tokeniser of this name for a language.

@@ -7,6 +7,7 @@ use gensen_data::tokenizer::{Resources, by_name};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
+use crate::Ranges;
 use crate::weights::EncoderState;
 
 /// The version of the folder's format that is written, and the newest that is read.
@@ -29,6 +30,9 @@ pub struct ModelConfig {
     pub lowercase: bool,
     /// Where the model comes from.
     pub provenance: Provenance,
+    /// The ranges of its vectors, for 8-bit integers: one for each pooling at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<Ranges>,
 }
 
 /// An encoder's sizes.
@@ -111,6 +115,7 @@ impl ModelConfig {
             tokenizer: "whitespace".to_owned(),
             lowercase: false,
             provenance,
+            ranges: Vec::new(),
         }
     }
 
@@ -144,8 +149,21 @@ impl ModelConfig {
     /// The text of `config.json`.
     pub fn to_json(&self) -> String {
         // `Value`'s `Display` cannot fail, and this structure has text for keys and no cycles.
-        let value = serde_json::json!(self);
-        format!("{value:#}\n")
+        let without_ranges = Self {
+            ranges: Vec::new(),
+            ..self.clone()
+        };
+        let mut text = format!("{:#}\n", serde_json::json!(without_ranges));
+        if !self.ranges.is_empty() {
+            // Thousands of numbers: a line for each pooling's.
+            text.truncate(text.len() - "\n}\n".len());
+            let lines = self.ranges.iter().map(Ranges::to_json);
+            let lines: Vec<_> = lines.map(|line| format!("    {line}")).collect();
+            text.push_str(",\n  \"ranges\": [\n");
+            text.push_str(&lines.join(",\n"));
+            text.push_str("\n  ]\n}\n");
+        }
+        text
     }
 
     /// Checks the configuration by itself and against the weights.
@@ -167,6 +185,20 @@ impl ModelConfig {
                 score.value.to_string(),
                 "finite numbers",
             );
+        }
+        for (k, ranges) in self.ranges.iter().enumerate() {
+            let pooling = ranges.pooling();
+            if self.ranges[..k]
+                .iter()
+                .any(|other| other.pooling() == pooling)
+            {
+                let found = format!("two of pooling {pooling}");
+                return value("ranges", found, "one of each pooling");
+            }
+            if let Err(found) = ranges.check(weights.hidden_size()) {
+                let expected = "as many finite numbers as a vector has";
+                return value("ranges", found, expected);
+            }
         }
         let (said, found) = (&self.architecture, Architecture::of(weights));
         for (field, said, found) in [

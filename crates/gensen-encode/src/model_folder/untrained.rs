@@ -19,6 +19,7 @@ impl ModelFolder {
                 steps: Some(0),
                 ..Provenance::default()
             },
+            ranges: Vec::new(),
             ..self.config.clone()
         };
         let weights = EncoderState::new(initial(&self.weights, seed))?;

@@ -184,6 +184,21 @@ pub fn inner_k_fold(data: Examples<'_>, protocol: &Protocol<'_>) -> Result<Inner
 ///
 /// [`EvalError::EmptyFold`] if there are too few examples for the folds.
 pub fn k_fold(train: Examples<'_>, test: Examples<'_>, protocol: &Protocol<'_>) -> Result<KFold> {
+    let (dev, model) = fit(train, protocol)?;
+    let predictions = model.predict(&test.all());
+    let accuracies = Accuracies {
+        dev,
+        test: percent(accuracy(&predictions, test.labels())),
+    };
+    Ok(KFold {
+        accuracies,
+        predictions,
+    })
+}
+
+/// The model of all examples with the penalty that does best in a cross-validation of them, and what it reached there, in
+/// percent.
+pub(crate) fn fit(train: Examples<'_>, protocol: &Protocol<'_>) -> Result<(f64, LinearModel)> {
     let fold_seed = match protocol.classifier {
         Classifier::SentEval(options) => options.seed,
         Classifier::Lbfgs => FOLD_SEED,
@@ -194,7 +209,7 @@ pub fn k_fold(train: Examples<'_>, test: Examples<'_>, protocol: &Protocol<'_>) 
     let splits = [Split {
         folds,
         train: all,
-        test: test.all(),
+        test: train.subset(Vec::new()),
     }];
     let (scores, model) = match protocol.classifier {
         Classifier::SentEval(options) => {
@@ -211,15 +226,7 @@ pub fn k_fold(train: Examples<'_>, test: Examples<'_>, protocol: &Protocol<'_>) 
             (scores, model)
         }
     };
-    let predictions = model.predict(&splits[0].test);
-    let accuracies = Accuracies {
-        dev: scores[first_best(&scores)],
-        test: percent(accuracy(&predictions, test.labels())),
-    };
-    Ok(KFold {
-        accuracies,
-        predictions,
-    })
+    Ok((scores[first_best(&scores)], model))
 }
 
 /// For tasks with training, validation and test data: the penalty that does best on the

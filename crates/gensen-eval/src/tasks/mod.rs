@@ -88,6 +88,14 @@ impl Task {
         })
     }
 
+    /// Where [`Self::load`] looks for the task's files if `root` is SentEval's `downstream` folder; there
+    /// or not.
+    pub fn paths(&self, root: &Path) -> Vec<PathBuf> {
+        let folder = root.join(self.folder);
+        let names = self.file_names().into_iter();
+        names.map(|name| folder.join(name)).collect()
+    }
+
     fn bases(&self, root: &Path) -> impl Iterator<Item = PathBuf> {
         [root.join("downstream"), root.to_owned()]
             .map(|base| base.join(self.folder))

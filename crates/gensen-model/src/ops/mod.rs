@@ -6,7 +6,9 @@
 //!
 //! An operation computes in the float type of the activations it gets: weights are cast to it on the
 //! way in, and their gradients cast back on the way out. So weights in f32 and embeddings looked up
-//! in bf16 ([`crate::Lookups::in_float_type`]) are mixed precision, as PyTorch's autocast has it.
+//! in bf16 ([`crate::Lookups::in_float_type`]) are mixed precision, as PyTorch's autocast has it. On a
+//! CPU that multiplies bf16 ([`multiplies_bf16`]), kernels round weights themselves, while they lay
+//! them out, and their gradients are never rounded.
 
 #![cfg_attr(
     feature = "tch",
@@ -45,7 +47,7 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 // What the operations on the CPU compute with.
-use gensen_encode::kernels::{gemm, memory, scan, softmax};
+use gensen_encode::kernels::{gemm, memory, products, scan, softmax};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};
@@ -118,6 +120,23 @@ pub fn group_maxima(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> T
     ))
 }
 
+/// Whether the CPU here multiplies bf16, by AMX or AVX512-BF16.
+pub fn multiplies_bf16() -> bool {
+    products::Bf16Product::best().is_some()
+}
+
+/// A weight as an operation takes it beside these activations.
+fn beside<const D: usize, const E: usize>(x: &Tensor<D>, weight: Tensor<E>) -> Tensor<E> {
+    let dtype = x.dtype();
+    let rounded_by_kernels =
+        dtype == DType::BF16 && multiplies_bf16() && x.device() == burn::tensor::Device::flex();
+    if rounded_by_kernels {
+        weight
+    } else {
+        weight.cast(dtype)
+    }
+}
+
 /// One direction's weights on the way into a scan.
 #[derive(Clone, Debug)]
 pub struct GruDirection {
@@ -132,15 +151,16 @@ pub struct GruDirection {
 impl GruDirection {
     /// With weights of the projections' float type, and the states before the first step.
     fn into_dispatch(self, initial: Tensor<2>, reverse: bool) -> GruInputs<Dispatch> {
-        let dtype = self.projected.dtype();
+        let weight = beside(&self.projected, self.weight);
+        let bias = beside(&self.projected, self.bias);
         GruInputs {
             projected: self.projected.into_dispatch(),
             recurrence: Recurrence {
-                weight: self.weight.cast(dtype).into_dispatch(),
+                weight: weight.into_dispatch(),
                 initial: initial.into_dispatch(),
                 reverse,
             },
-            bias: self.bias.cast(dtype).into_dispatch(),
+            bias: bias.into_dispatch(),
         }
     }
 }
@@ -182,12 +202,12 @@ pub struct GruLayerDirection {
 }
 
 impl GruLayerDirection {
-    fn into_dispatch(self, dtype: DType) -> DirectionWeights<Dispatch> {
+    fn into_dispatch(self, x: &Tensor<2>) -> DirectionWeights<Dispatch> {
         DirectionWeights {
-            weight_ih: self.weight_ih.cast(dtype).into_dispatch(),
-            weight_hh: self.weight_hh.cast(dtype).into_dispatch(),
-            bias_ih: self.bias_ih.cast(dtype).into_dispatch(),
-            bias_hh: self.bias_hh.cast(dtype).into_dispatch(),
+            weight_ih: beside(x, self.weight_ih).into_dispatch(),
+            weight_hh: beside(x, self.weight_hh).into_dispatch(),
+            bias_ih: beside(x, self.bias_ih).into_dispatch(),
+            bias_hh: beside(x, self.bias_hh).into_dispatch(),
         }
     }
 }
@@ -200,11 +220,10 @@ pub fn gru_layer(
     reverse: GruLayerDirection,
     steps: &Steps,
 ) -> Tensor<2> {
-    let dtype = x.dtype();
     let inputs = BidirectionalInputs {
+        forward: forward.into_dispatch(&x),
+        reverse: reverse.into_dispatch(&x),
         x: x.into_dispatch(),
-        forward: forward.into_dispatch(dtype),
-        reverse: reverse.into_dispatch(dtype),
     };
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::gru_layer(
         inputs,
@@ -222,10 +241,10 @@ pub struct Affine {
 }
 
 impl Affine {
-    fn into_dispatch(self, dtype: DType) -> AffineWeights<Dispatch> {
+    fn into_dispatch(self, x: &Tensor<2>) -> AffineWeights<Dispatch> {
         AffineWeights {
-            weight: self.weight.cast(dtype).into_dispatch(),
-            bias: self.bias.cast(dtype).into_dispatch(),
+            weight: beside(x, self.weight).into_dispatch(),
+            bias: beside(x, self.bias).into_dispatch(),
         }
     }
 }
@@ -241,13 +260,12 @@ pub fn conditional_gru(
     [words, contexts, states]: [Affine; 3],
     steps: &Steps,
 ) -> Tensor<2> {
-    let dtype = x.dtype();
     let inputs = ConditionalInputs {
+        words: words.into_dispatch(&x),
+        contexts: contexts.into_dispatch(&x),
+        states: states.into_dispatch(&x),
         x: x.into_dispatch(),
         context: context.into_dispatch(),
-        words: words.into_dispatch(dtype),
-        contexts: contexts.into_dispatch(dtype),
-        states: states.into_dispatch(dtype),
     };
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::conditional_gru(
         inputs,
@@ -258,11 +276,11 @@ pub fn conditional_gru(
 /// `x W^T + b`, `[rows, outputs]`, for `x` `[rows, inputs]`, `weight` `[outputs, inputs]` and `bias`
 /// `[outputs]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-    let dtype = x.dtype();
+    let (weight, bias) = (beside(&x, weight), beside(&x, bias));
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::linear(
         x.into_dispatch(),
-        weight.cast(dtype).into_dispatch(),
-        bias.cast(dtype).into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
     ))
 }
 
@@ -277,11 +295,11 @@ pub fn projection_cross_entropy(
     bias: Tensor<1>,
     targets: Arc<[u32]>,
 ) -> Tensor<1> {
-    let dtype = states.dtype();
+    let (weight, bias) = (beside(&states, weight), beside(&states, bias));
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::projection_cross_entropy(
         states.into_dispatch(),
-        weight.cast(dtype).into_dispatch(),
-        bias.cast(dtype).into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
         targets,
     ))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use documented::{Documented, DocumentedFields};
 use gensen_data::batch::BatchSize;
 use gensen_model::Pooling;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::schedule::ScheduleKind;
 
 /// Where the run lives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
     /// The run's name; the configuration file's if left out.
@@ -44,7 +45,7 @@ impl Default for RunConfig {
 }
 
 /// Sizes of the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
     /// Numbers in a source word's embedding.
@@ -86,7 +87,7 @@ impl Default for ModelConfig {
 }
 
 /// Words and how text is split into them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VocabularyConfig {
     /// Words the encoder knows, special words not counted.
@@ -133,7 +134,7 @@ impl Default for VocabularyConfig {
 }
 
 /// Steps and their sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
     /// Sentences (or pairs) a step and device; 48 if neither this nor `batch_words` is given.
@@ -255,7 +256,7 @@ impl fmt::Display for Precision {
 }
 
 /// How often to report, validate and save, in steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagementConfig {
     /// Mean training losses are written so often.

@@ -45,9 +45,9 @@ pub(crate) struct Arguments {
     lowercase: bool,
 }
 
-/// `--precision`.
+/// How weights are stored: `--precision`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Stored {
+pub(super) enum Stored {
     /// 32-bit floats.
     F32,
     /// 16-bit floats, half the size.

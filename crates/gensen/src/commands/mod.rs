@@ -1,13 +1,27 @@
 //! The program's commands, one a file.
 
+pub(crate) mod calibrate;
+pub(crate) mod classify;
+pub(crate) mod cluster;
+pub(crate) mod completions;
+#[cfg(feature = "burn")]
+pub(crate) mod config;
+mod conversion;
 pub(crate) mod convert;
+mod corpus;
 pub(crate) mod embed;
 mod encoding;
 pub(crate) mod eval;
 pub(crate) mod expand;
 mod expansion;
+pub(crate) mod export_onnx;
+pub(crate) mod export_sentence_transformers;
 pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod pairs;
 mod places;
+#[cfg(feature = "hub")]
+pub(crate) mod push;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod similar;

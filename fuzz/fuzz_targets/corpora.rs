@@ -1,0 +1,70 @@
+//! Corpora of every kind of task, through preparation: the first byte chooses the task and the
+//! file's format, the rest is the file. What is prepared can be read in batches.
+#![no_main]
+
+use std::fs;
+use std::sync::OnceLock;
+
+use gensen_data::prepare::{DataOptions, prepare};
+use gensen_data::spec::TaskSpec;
+use tempfile::TempDir;
+
+/// The tasks, each with the name of the file that the fuzzer writes.
+const TASKS: &[(&str, &str)] = &[
+    ("kind='nli'\ntrain='f.tsv'", "f.tsv"),
+    ("kind='nli'\ntrain='f.jsonl'", "f.jsonl"),
+    ("kind='parsing'\ntrain='f.txt'", "f.txt"),
+    ("kind='parsing'\ntrain='f.jsonl'", "f.jsonl"),
+    ("kind='translation'\ntrain='f.tsv'\ntarget_language='fr'", "f.tsv"),
+    ("kind='seq2seq'\ntrain={source='f.txt', target='f.txt'}", "f.txt"),
+    ("kind='skip-thought'\ntrain='f.txt'", "f.txt"),
+    ("kind='skip-thought'\nobjective='contrast'\ntrain='f.txt'", "f.txt"),
+    ("kind='pairs'\ntrain='f.tsv'", "f.tsv"),
+    ("kind='classification'\ntrain='f.tsv'", "f.tsv"),
+    ("kind='distillation'\ntrain={path='text', teacher='f.npy'}", "f.npy"),
+    ("kind='distillation'\ntrain={path='f.txt', teacher='two.npy'}", "f.txt"),
+];
+
+fn folder() -> &'static TempDir {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = TempDir::new().expect("a folder");
+        fs::write(folder.path().join("text"), "a b .\nc d .\n").expect("writable");
+        let header = format!(
+            "{:<117}\n",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"
+        );
+        let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        npy.extend(header.bytes());
+        npy.extend([1.0_f32, 0.0, 0.6, 0.8].iter().flat_map(|x| x.to_le_bytes()));
+        fs::write(folder.path().join("two.npy"), npy).expect("writable");
+        folder
+    })
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Some((which, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let (task, name) = TASKS[*which as usize % TASKS.len()];
+    let tokenizer = ["whitespace", "nltk", "moses", "ptb"][*which as usize / TASKS.len() % 4];
+    let base = folder().path();
+    fs::write(base.join(name), bytes).expect("writable");
+    let task: TaskSpec = toml::from_str(&format!("name='t'\n{task}")).expect("a task");
+    let options = DataOptions {
+        tokenizer: tokenizer.into(),
+        threads: 1,
+        ..DataOptions::default()
+    };
+    let cache = base.join("cache");
+    if let Ok(data) = prepare(&[task], &options, &cache, base, &|_| {}) {
+        let words = data.source_vocabulary.len();
+        assert!(words >= 4, "the special words are always there");
+        let train = &data.tasks[0].train;
+        let batches = train.sequential(7).map(|batch| batch.expect("a batch")).count();
+        assert_eq!(batches, train.len().div_ceil(7));
+    }
+    if cache.exists() {
+        fs::remove_dir_all(&cache).expect("writable");
+    }
+});

@@ -1,0 +1,29 @@
+//! Files of transfer tasks: the first byte chooses the task, and each of its files holds the rest.
+#![no_main]
+
+use std::fs;
+use std::sync::OnceLock;
+
+use gensen_eval::tasks::TASKS;
+use tempfile::TempDir;
+
+fn folder() -> &'static TempDir {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| TempDir::new().expect("a folder"))
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let Some((which, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let task = &TASKS[*which as usize % TASKS.len()];
+    let root = folder().path();
+    for path in task.paths(root) {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        fs::write(&path, bytes).expect("writable");
+    }
+    if let Ok(data) = task.load(root) {
+        assert!(data.is_some(), "{}: its files are there", task.name);
+        assert!(task.data_hash(root).expect("readable").is_some());
+    }
+});

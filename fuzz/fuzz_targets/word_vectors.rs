@@ -1,0 +1,28 @@
+//! Word vectors of every format, told by content: what is read is finite, and its words are found.
+#![no_main]
+
+use std::fs;
+use std::sync::OnceLock;
+
+use gensen_expand::{ReadOptions, WordSelection, WordVectors};
+use tempfile::TempDir;
+
+fn folder() -> &'static TempDir {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| TempDir::new().expect("a folder"))
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let path = folder().path().join("vectors");
+    fs::write(&path, bytes).expect("writable");
+    for selection in [WordSelection::all(), WordSelection::first(2, true)] {
+        let Ok(vectors) = WordVectors::read(&path, &selection, &ReadOptions::default()) else {
+            continue;
+        };
+        assert_eq!(vectors.matrix().dim(), (vectors.len(), vectors.dimensions()));
+        assert!(vectors.matrix().iter().all(|x| x.is_finite()));
+        for (row, word) in vectors.words().iter().enumerate() {
+            assert_eq!(vectors.position(word), Some(row));
+        }
+    }
+});
