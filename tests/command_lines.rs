@@ -3,7 +3,14 @@
 //!
 //! Options are those that `--help` lists, so a new one takes part without a change here. More cases:
 //! `PROPTEST_CASES=5000 cargo test --release -p gensen --test command_lines`.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 

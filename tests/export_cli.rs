@@ -1,7 +1,12 @@
 //! Models for other programs: ONNX files, folders for sentence-transformers; and what `inspect` shows of
 //! files that `embed` and `eval` write. That other programs give the same vectors,
 //! `scripts/check_exports.py` shows.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
