@@ -96,6 +96,11 @@ pub trait Embedder {
         self.info().identity
     }
 
+    /// Whether its vectors depend on the pooling asked for; without this, they do.
+    fn pools(&self) -> bool {
+        true
+    }
+
     /// What is to be said of the sentences embedded since the last call of
     /// [`prepare`](Embedder::prepare), if vectors say little about them.
     fn caution(&self) -> Option<String> {

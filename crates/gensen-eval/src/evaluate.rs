@@ -60,8 +60,9 @@ pub struct TaskResult {
     pub task: String,
     /// The scores.
     pub scores: Scores,
-    /// The pooling used.
-    pub pooling: Pooling,
+    /// The pooling used; none of an encoder that does not [pool](Embedder::pools).
+    #[serde(default)]
+    pub pooling: Option<Pooling>,
     /// Width of the sentence vectors.
     pub width: usize,
     /// Distinct sentences.
@@ -211,7 +212,10 @@ fn evaluate_task(
         Ok(None) => return Ok(Outcome::Absent),
         Err(error) => return Ok(Outcome::Faulty(error)),
     };
-    let pooling = options.pooling.unwrap_or(task.best_pooling);
+    let asked = embedder
+        .pools()
+        .then(|| options.pooling.unwrap_or(task.best_pooling));
+    let pooling = asked.unwrap_or_default();
     let cached = options.cache.as_ref().map(|folder| {
         let key = score_key(&embedder.identity(pooling), task, &data_hash, options);
         folder.join(format!("{key}.json"))
@@ -245,7 +249,7 @@ fn evaluate_task(
     let result = TaskResult {
         task: task.name.to_owned(),
         scores,
-        pooling,
+        pooling: asked,
         width: vectors.vectors.ncols(),
         sentences: vectors.vectors.nrows(),
         data_hash,

@@ -250,7 +250,8 @@ fn settings(page: &mut String, report: &Report) {
                 "| {} | {} | {dev} | {} | {} | {} | {:.1} | {} |",
                 r.task,
                 r.scores,
-                r.pooling,
+                r.pooling
+                    .map_or("-".to_owned(), |pooling| pooling.to_string()),
                 r.width,
                 r.sentences,
                 r.seconds,
