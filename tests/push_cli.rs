@@ -85,11 +85,8 @@ fn read(stream: &TcpStream) -> Request {
     };
     let first = line();
     let mut headers = BTreeMap::new();
-    loop {
-        match line().split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_lowercase(), value.to_owned()),
-            None => break,
-        };
+    while let Some((name, value)) = line().split_once(": ") {
+        headers.insert(name.to_lowercase(), value.to_owned());
     }
     let length = headers
         .get("content-length")
