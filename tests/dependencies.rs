@@ -24,6 +24,7 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-expand", "--all-features"],
         &["gensen-eval", "--all-features"],
         &["gensen-english", "--all-features"],
+        &["gensen-python", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
