@@ -1,5 +1,10 @@
 //! `gensen serve` as a program: its address, its log, its signals.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 

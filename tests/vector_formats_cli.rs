@@ -1,5 +1,10 @@
 //! `gensen embed`: the formats, dimensions and numbers of vectors, as a user gets them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 

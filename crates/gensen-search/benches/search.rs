@@ -7,7 +7,14 @@
 //! A query reads every vector once: its bound is memory bandwidth, which is measured by adding the same
 //! numbers up. Pairs are half a matrix product, `ROWS^2 * WIDTH` operations: their bound is the speed of a
 //! product of matrices that fit the caches.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::hint::black_box;
 use std::io::Write;

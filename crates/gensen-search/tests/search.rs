@@ -1,6 +1,11 @@
 //! Search, pairs and clusters beside comparing everything with everything in double precision, and beside
 //! sentence-transformers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 use std::fs;
 use std::path::Path;

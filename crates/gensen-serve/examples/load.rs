@@ -8,6 +8,7 @@
 //! of 5 to 25 words, different from request to request. It prints requests a second, errors by kind, and
 //! the 50th, 95th and 99th percentile of the time to an answer; with `--process ID`, also that process's
 //! memory along the way (Linux).
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};

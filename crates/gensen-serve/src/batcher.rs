@@ -1,10 +1,10 @@
 //! The thread that takes batches from the queue and encodes them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gensen_encode::EncodeError;
+use gensen_data::error::chain;
+use gensen_data::panics;
 
 use crate::app::App;
 use crate::model::{Model, Text};
@@ -59,26 +59,15 @@ fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, S
 fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, String> {
     let texts: Vec<&str> = texts.iter().map(|text| &*text.joined).collect();
     // The encoder is not changed by encoding, so nothing is left half-done.
-    let encoded = catch_unwind(AssertUnwindSafe(|| match output {
+    let encoded = panics::catch(|| match output {
         Output::Vectors => model.vectors(&texts),
         Output::States => model.states(&texts),
-    }));
+    });
     match encoded {
         Ok(Ok(values)) => Ok(values),
         Ok(Err(error)) => Err(chain(&error)),
-        Err(_) => Err("the encoder failed; the server's log says where".to_owned()),
+        Err(panic) => Err(format!("the encoder failed: {}", panics::message(&*panic))),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &EncodeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// How fast words were encoded of late.

@@ -1,5 +1,10 @@
 //! Clients that are slow, gone or hostile: named, bounded in time, and nothing lost for the others.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 mod support;
 

@@ -1,5 +1,10 @@
 //! Every limit: what exceeds it is refused by name, whole, and nothing else suffers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 mod support;
 

@@ -1,5 +1,7 @@
 //! The `gensen` program.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 mod commands;
 mod device;
 mod english;
@@ -11,11 +13,11 @@ mod part;
 mod terminal;
 mod vector_output;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
+use gensen_data::output::tell;
 use gensen_data::scratch;
 
 use output::OutputError;
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody reads errors either, the exit code is left.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            tell!("error: {error:#}");
             let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
             #[cfg(feature = "burn")]
             let usage = usage || gensen_train::cli::exit_code(&error) == 2;

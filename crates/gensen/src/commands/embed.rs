@@ -15,7 +15,7 @@ use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
-use crate::part::{self, Origin, Part, Record};
+use crate::part::{self, MadeFrom, Part, Record};
 use crate::terminal::Progress;
 use crate::vector_output::{Format, VectorOutput, Written};
 
@@ -255,7 +255,7 @@ fn origin(
     input: &Path,
     models: &[ModelPlace],
     width: u64,
-) -> Result<Origin> {
+) -> Result<MadeFrom> {
     let Arguments {
         encoding,
         vectors,
@@ -275,7 +275,7 @@ fn origin(
         Some(path) => Some(part::sha256(&vector_options.read().files(path)?)?),
         None => None,
     };
-    Ok(Origin {
+    Ok(MadeFrom {
         input_lines: count_lines(input)?,
         input_sha256: part::sha256(&[input.to_owned()])?,
         models_sha256: models

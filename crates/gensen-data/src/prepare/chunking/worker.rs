@@ -1,89 +1,30 @@
-//! First pass: blocks of text become chunks of numbered words.
+//! The examples of a block, tokenised into a chunk: one way for each kind of task.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
-use super::chunk::{BREAK, Chunk, LABELS, Place, Scratch};
-use super::layout::{FIELDS, Layout};
-use super::task::Task;
-use super::{DataOptions, Progress};
+use super::Wording;
 use crate::corpus::{
-    Block, Columns, Corpus, Sentence, Tree, each_tree, numbered_lines, parse_label, split_paragraph,
+    Block, Columns, Corpus, Sentence, Tree, each_tree, parse_label, split_paragraph,
 };
 use crate::error::{DataError, LineFault};
 use crate::exclusion::Excluded;
-use crate::parallel;
-use crate::report::InputReport;
+use crate::lines::numbered_lines;
+use crate::prepare::chunk::{BREAK, Chunk, LABELS};
+use crate::prepare::layout::{FIELDS, Layout};
+use crate::prepare::task::TaskInputs;
 use crate::spec::{SentenceLayout, TaskKind};
-use crate::tokenizer::{Tokenizer, Tokens};
-
-/// How the sentences of a task become words.
-pub(super) struct Wording {
-    pub(super) tokenizers: [Box<dyn Tokenizer>; 2],
-    pub(super) lowercase: [bool; 2],
-}
-
-/// Tokenises a corpus into `scratch`, without what is excluded from training; returns the places of its chunks in order.
-pub(super) fn tokenise(
-    corpus: &Corpus,
-    task: &Task,
-    options: &DataOptions,
-    excluded: &Excluded,
-    scratch: &Scratch,
-    report: &mut InputReport,
-    progress: &dyn Fn(Progress),
-) -> Result<Vec<Place>, DataError> {
-    let done: Mutex<(Vec<(usize, Place)>, Tally)> = Mutex::default();
-    let (name, split, input) = (&*task.name, &*report.split, &*report.input);
-    let excluded = (split == "train").then_some(excluded);
-    parallel::for_each(
-        options.threads(),
-        |send| {
-            corpus.read(&mut |block| {
-                progress(Progress::Reading {
-                    task: name,
-                    split,
-                    input,
-                    line: block.first_line,
-                });
-                send(block)
-            })
-        },
-        || Ok((Worker::new(corpus, task, excluded), Vec::new())),
-        |(worker, bytes), number, block| {
-            worker.chunk.clear();
-            worker.tally = Tally::default();
-            worker.take(&block)?;
-            let place = scratch.append(&worker.chunk, bytes)?;
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.0.push((number, place));
-            done.1.add(&worker.tally);
-            Ok(())
-        },
-    )?;
-    let (mut places, tally) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    places.sort_unstable_by_key(|(number, _)| *number);
-    report.read = tally.read;
-    report.sentences = tally.sentences;
-    report.blank = tally.blank;
-    report.unlabelled = tally.unlabelled;
-    report.headings = tally.headings;
-    report.excluded = tally.excluded;
-    Ok(places.into_iter().map(|(_, place)| place).collect())
-}
+use crate::tokenizer::Tokens;
 
 #[derive(Default)]
-struct Tally {
-    read: u64,
-    sentences: u64,
-    blank: u64,
-    unlabelled: u64,
-    headings: u64,
-    excluded: u64,
+pub(super) struct Tally {
+    pub(super) read: u64,
+    pub(super) sentences: u64,
+    pub(super) blank: u64,
+    pub(super) unlabelled: u64,
+    pub(super) headings: u64,
+    pub(super) excluded: u64,
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.read += other.read;
         self.sentences += other.sentences;
         self.blank += other.blank;
@@ -94,21 +35,25 @@ impl Tally {
 }
 
 /// One thread's working memory.
-struct Worker<'a> {
+pub(super) struct Worker<'a> {
     corpus: &'a Corpus,
     wording: &'a Wording,
     layout: &'a Layout,
     /// Columns of a classification task's rows.
     columns: usize,
     excluded: Option<&'a Excluded>,
-    chunk: Chunk,
-    tally: Tally,
+    pub(super) chunk: Chunk,
+    pub(super) tally: Tally,
     tokens: [Tokens; FIELDS],
     lower: String,
 }
 
 impl<'a> Worker<'a> {
-    fn new(corpus: &'a Corpus, task: &'a Task, excluded: Option<&'a Excluded>) -> Self {
+    pub(super) fn new(
+        corpus: &'a Corpus,
+        task: &'a TaskInputs,
+        excluded: Option<&'a Excluded>,
+    ) -> Self {
         Self {
             corpus,
             wording: &task.wording,
@@ -122,7 +67,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn take(&mut self, block: &Block) -> Result<(), DataError> {
+    pub(super) fn take(&mut self, block: &Block) -> Result<(), DataError> {
         let text = block.text()?;
         if text.is_empty() {
             return Ok(());

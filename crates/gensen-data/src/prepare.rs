@@ -15,12 +15,12 @@
 mod build;
 mod cache;
 mod chunk;
+mod chunking;
 mod key;
 mod layout;
 mod options;
 mod select;
 mod task;
-mod tokenise;
 mod write;
 
 use std::collections::BTreeMap;
@@ -192,7 +192,7 @@ fn run(
 fn open(
     folder: PathBuf,
     manifest: Manifest,
-    inputs: &[task::Task],
+    inputs: &[task::TaskInputs],
     base: &Path,
     threads: usize,
 ) -> Result<PreparedData, DataError> {

@@ -1,6 +1,5 @@
 //! Serves a device of this machine to trainers and encoders on other machines.
 
-use std::io::{self, Write};
 use std::net::TcpListener;
 use std::num::NonZero;
 
@@ -8,6 +7,7 @@ use anyhow::{Context, Result};
 use gensen_model::device::{self, remote};
 
 use crate::cli::use_threads;
+use crate::terminal::print;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -37,9 +37,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Some(_) => "those who have the token",
         None => "anybody",
     };
-    println!("serving {} on {address}, to {who}", arguments.device);
-    io::stdout().flush()?;
+    print(&format!(
+        "serving {} on {address}, to {who}",
+        arguments.device
+    ))?;
     remote::serve(&device, listener, token.as_deref())?;
-    println!("stopped");
-    Ok(())
+    print("stopped")
 }

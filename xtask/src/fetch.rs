@@ -17,12 +17,14 @@ mod store;
 mod unpack;
 mod verify;
 
-use crate::output::{OutputError, print, say, tell};
 use anyhow::{Context, Result, bail};
-use catalogue::{Catalogue, DataSet, Listing, RemoteFile, Route, Source, is_inside};
+use catalogue::{Catalogue, DataSet, Listing, Location, RemoteFile, Route, is_inside};
 use convert::Workplace;
 use download::{Downloader, Options};
 use error::FetchError;
+use gensen_data::digest::sha256;
+use gensen_data::error::chain;
+use gensen_data::output::{OutputError, print, say, tell};
 use gensen_data::scratch::{self, Scratch};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -115,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if let Err(error) = fetcher.bring(set) {
             // No other set will fare better on a full disk.
             let full = matches!(error, FetchError::DiskFull { .. });
-            failed.insert(set.name.clone(), error.to_string());
+            failed.insert(set.name.clone(), chain(&error));
             if full {
                 break;
             }
@@ -169,7 +171,7 @@ impl Fetcher<'_> {
                     return Ok(());
                 }
                 Err(error @ FetchError::DiskFull { .. }) => return Err(error),
-                Err(error) => reasons.push(error.to_string()),
+                Err(error) => reasons.push(chain(&error)),
             }
         }
         Err(FetchError::Routes {
@@ -226,9 +228,9 @@ impl Fetcher<'_> {
             .iter()
             .map(|name| self.definitions.get(name))
             .collect();
-        verify::sha256(
-            format!("{CONVERSIONS} {routes:?} {sums:?} {listings:?} {needs:?}").as_bytes(),
-        )
+        sha256(format!(
+            "{CONVERSIONS} {routes:?} {sums:?} {listings:?} {needs:?}"
+        ))
     }
 
     /// Downloads what a route names and takes its steps. Returns where they wrote, and notes on
@@ -275,7 +277,7 @@ impl Fetcher<'_> {
             .ok_or_else(|| wrong(format!("'{name}' is not defined")))?;
         let remote = |name: String, url: String| RemoteFile {
             name,
-            urls: vec![Source::Same(url)],
+            urls: vec![Location::Same(url)],
             size: None,
             sha256: None,
             git_blob: None,

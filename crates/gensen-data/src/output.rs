@@ -1,7 +1,9 @@
-//! What is said to a person, on streams that may be closed or full.
+//! What programs say to a person, on streams that may be closed or full.
 
 use std::fmt;
 use std::io::{self, Write};
+
+pub use crate::{say, tell};
 
 /// Standard output cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,17 +40,17 @@ pub fn print_error(text: fmt::Arguments<'_>) {
 }
 
 /// A line on standard output, as `println!`, but an error where that panics.
+#[macro_export]
 macro_rules! say {
     ($format:literal $($rest:tt)*) => {
         $crate::output::print(format_args!("{}\n", format_args!($format $($rest)*)))
     };
 }
-pub(crate) use say;
 
 /// A line on standard error, as `eprintln!`, but nothing where that panics.
+#[macro_export]
 macro_rules! tell {
     ($format:literal $($rest:tt)*) => {
         $crate::output::print_error(format_args!("{}\n", format_args!($format $($rest)*)))
     };
 }
-pub(crate) use tell;

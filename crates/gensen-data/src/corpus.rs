@@ -21,21 +21,22 @@
 //! | a row with too few columns, a label that is none of the three | refused, with file and line |
 //! | a blank line or field, an unlabelled pair (`-`) | left out, counted and reported |
 //! | an empty file, unequally long line-aligned files | refused |
-//! | a line of more than [`MAX_LINE_BYTES`] | refused, with file and line |
+//! | a line of more than [`MAX_LINE_BYTES`](crate::lines::MAX_LINE_BYTES) | refused, with file and line |
 
 mod blocks;
 mod documents;
 mod glob;
 mod inference;
+mod input;
 mod origin;
 mod sentences;
 mod tree;
 
-pub use blocks::MAX_LINE_BYTES;
-pub(crate) use blocks::{Block, LineReader, numbered_lines};
+pub(crate) use blocks::Block;
 pub(crate) use inference::Columns;
 pub use inference::{LABELS, parse_label};
-pub(crate) use origin::{Corpus, Origin};
+pub(crate) use input::Corpus;
+pub(crate) use origin::Origin;
 pub(crate) use sentences::{Sentence, split_paragraph};
 pub use tree::check_tree;
 pub(crate) use tree::{Tree, each_tree};

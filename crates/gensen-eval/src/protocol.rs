@@ -5,7 +5,9 @@ mod grid;
 
 use std::fmt;
 
-use grid::{Split, accuracy_on, fold_subsets, lbfgs_grid, lbfgs_strengths, select, senteval_grid};
+use grid::{
+    CrossValidation, accuracy_on, fold_subsets, lbfgs_grid, lbfgs_strengths, select, senteval_grid,
+};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -115,12 +117,12 @@ impl Protocol<'_> {
 /// [`EvalError::EmptyFold`] if there are too few examples for the folds.
 pub fn inner_k_fold(data: Examples<'_>, protocol: &Protocol<'_>) -> Result<InnerKFold> {
     let outer = stratified_folds(data.labels(), protocol.folds, FOLD_SEED)?;
-    let inner: Vec<Split> = (0..protocol.folds as u32)
+    let inner: Vec<CrossValidation> = (0..protocol.folds as u32)
         .map(|fold| {
             let train = select(data, |i| outer[i] != fold);
             let inner_folds = stratified_folds(&train.labels(), protocol.folds, FOLD_SEED)?;
             let test = select(data, |i| outer[i] == fold);
-            Ok(Split {
+            Ok(CrossValidation {
                 folds: fold_subsets(&train, &inner_folds, protocol.folds),
                 train,
                 test,
@@ -150,7 +152,7 @@ pub fn inner_k_fold(data: Examples<'_>, protocol: &Protocol<'_>) -> Result<Inner
         Classifier::Lbfgs => {
             let strengths = lbfgs_strengths(-2..=3);
             let grid = lbfgs_grid(data, &inner, &strengths, protocol);
-            let best = |split: &Split<'_>, scores: &[f64], models: &[LinearModel]| {
+            let best = |split: &CrossValidation<'_>, scores: &[f64], models: &[LinearModel]| {
                 let best = first_best(scores);
                 let test = percent(accuracy_on(&models[best], &split.test));
                 Accuracies {
@@ -206,7 +208,7 @@ pub(crate) fn fit(train: Examples<'_>, protocol: &Protocol<'_>) -> Result<(f64, 
     let folds = stratified_folds(train.labels(), protocol.folds, fold_seed)?;
     let all = train.all();
     let folds = fold_subsets(&all, &folds, protocol.folds);
-    let splits = [Split {
+    let splits = [CrossValidation {
         folds,
         train: all,
         test: train.subset(Vec::new()),

@@ -5,8 +5,8 @@ mod error;
 mod format;
 #[cfg(feature = "hdf5")]
 mod hdf5;
-mod lines;
 mod npy;
+mod opened;
 mod read;
 mod report;
 mod selection;
