@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 
 use crate::Model;
 use crate::answer::{Answer, Arrival, Asked, JSON_BYTES, check_count, no_prompt, off_worker};
@@ -224,9 +224,9 @@ fn describe(app: &App, model: &Model) -> Info {
         model_id: model.name().to_owned(),
         model_sha: None,
         model_dtype: match model.encoder().model().weights().precision() {
-            Precision::F32 => "float32",
-            Precision::F16 => "float16",
-            Precision::I8 => "int8",
+            StoredPrecision::F32 => "float32",
+            StoredPrecision::F16 => "float16",
+            StoredPrecision::I8 => "int8",
         },
         model_type: ModelType::Embedding(EmbeddingModel {
             pooling: model.pooling().to_string(),

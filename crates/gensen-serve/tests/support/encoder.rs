@@ -94,6 +94,10 @@ impl Engine for Gated {
     fn limits(&self) -> Limits {
         self.engine.limits()
     }
+
+    fn arithmetic(&self) -> String {
+        self.engine.arithmetic()
+    }
 }
 
 /// A small model with random weights and the words w4 to w39.
