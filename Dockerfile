@@ -16,5 +16,5 @@ COPY --from=build /source/target/release/gensen /usr/local/bin/gensen
 EXPOSE 8080
 USER 65532
 ENTRYPOINT ["/usr/local/bin/gensen"]
-# Every address: the container's port is published by whoever runs it.
+# All addresses: `docker run --publish` decides which are reachable.
 CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]

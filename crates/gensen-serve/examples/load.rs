@@ -1,4 +1,4 @@
-//! A load generator: connections that ask for vectors without a pause, and how long the answers took.
+//! A closed-loop load generator for the embedding routes.
 //!
 //! ```sh
 //! cargo run --release -p gensen-serve --example load -- http://127.0.0.1:8080/embed --connections 64 --seconds 60
@@ -35,7 +35,7 @@ struct Arguments {
     /// Send `{"input": ...}` as OpenAI's clients do, not `{"inputs": ...}`.
     #[arg(long)]
     openai: bool,
-    /// A process whose memory is told every ten seconds.
+    /// Print this process's memory every ten seconds.
     #[arg(long, value_name = "ID")]
     process: Option<u32>,
 }

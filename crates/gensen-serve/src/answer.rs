@@ -16,12 +16,12 @@ use crate::model::{LongText, Side, Text};
 use crate::problem::{Kind, Problem};
 use crate::queue::{Output, Refused, Work};
 
-/// Texts of so many bytes and more are split, and answers of so many numbers and more written, on a thread
-/// of their own: the threads that serve connections go on.
+/// From this number of bytes on, texts are tokenised on a blocking thread, so that connections are not delayed.
 const HEAVY_BYTES: usize = 1 << 15;
+/// From this number of values on, responses are serialised on a blocking thread.
 const HEAVY_VALUES: usize = 1 << 15;
 
-/// When a request came, and when its answer is due.
+/// A request's arrival and deadline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) begin: Instant,
@@ -35,13 +35,13 @@ pub(crate) struct Asked {
     pub(crate) side: Side,
     pub(crate) model: Option<String>,
     pub(crate) output: Output,
-    /// About how many bytes of the answer a number takes.
+    /// Estimated bytes of the response for each value.
     pub(crate) bytes_a_value: usize,
 }
 
-/// A number in JSON with its comma, about.
+/// Estimated bytes of a value in JSON, its comma included.
 pub(crate) const JSON_BYTES: usize = 12;
-/// A number in base64.
+/// Estimated bytes of a value in base64.
 pub(crate) const BASE64_BYTES: usize = 6;
 
 /// What was computed for a request.
@@ -59,14 +59,14 @@ pub(crate) struct Answer {
     times: Times,
 }
 
-/// What the log says of an answered request.
+/// Counts for the log line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Served {
     pub(crate) inputs: usize,
     pub(crate) words: usize,
 }
 
-/// Does what takes long on a thread of its own.
+/// Runs `work`, on a blocking thread if it is heavy.
 pub(crate) async fn off_worker<T: Send + 'static>(
     is_heavy: bool,
     work: impl FnOnce() -> T + Send + 'static,
@@ -110,7 +110,7 @@ pub(crate) fn no_prompt(name: Option<&String>) -> Result<(), Problem> {
 }
 
 impl Answer {
-    /// Computes what is asked for. `field` is the inputs' name in the request.
+    /// Tokenises the inputs, queues them, and waits for the result. `field` is the inputs' name in the request.
     pub(crate) async fn new(
         app: &Arc<App>,
         arrival: Arrival,
@@ -263,7 +263,7 @@ impl Answer {
     }
 }
 
-/// Refuses what could never be admitted or sent.
+/// Refuses requests that could never be admitted or answered.
 fn check_size(app: &App, words: usize, bytes: usize) -> Result<(), Problem> {
     let limits = &app.config.limits;
     if words > limits.queue_words {

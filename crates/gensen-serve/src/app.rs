@@ -13,9 +13,9 @@ use crate::problem::{Kind, Problem};
 use crate::queue::{Bounds, Queue};
 use crate::{Config, Model, ServeError};
 
-/// Answers that wait to be sent are counted in units of so many bytes.
+/// Unit in which unsent responses are counted, in bytes.
 const UNIT: usize = 1 << 10;
-/// How many of the largest answers may wait to be sent.
+/// Bound on unsent responses, as a multiple of the largest response.
 const LARGEST_ANSWERS: usize = 4;
 
 /// What all requests share.
@@ -25,9 +25,9 @@ pub(crate) struct App {
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Metrics,
     pub(crate) pace: Pace,
-    /// Requests that may begin.
+    /// Free places for concurrent requests.
     pub(crate) requests: Semaphore,
-    /// [Units](App::units) of answers that may wait to be sent.
+    /// Free [units](App::units) for unsent responses.
     pub(crate) unsent: Arc<Semaphore>,
     models: OnceLock<Arc<Vec<Model>>>,
     stops: AtomicBool,
@@ -62,13 +62,13 @@ impl App {
         })
     }
 
-    /// How many units of [`App::unsent`] so many bytes are.
+    /// Converts bytes to units of [`App::unsent`].
     pub(crate) fn units(bytes: usize) -> u32 {
         // `Config::check` bounds an answer to 2³² bytes.
         bytes.div_ceil(UNIT) as u32
     }
 
-    /// Has the models that requests are answered with from now on.
+    /// Warms the models up and serves them from now on.
     pub(crate) fn install(&self, models: Vec<Model>) -> Result<Arc<Vec<Model>>, ServeError> {
         let Some(first) = models.first() else {
             return Err(ServeError::NoModel);
@@ -97,12 +97,12 @@ impl App {
             .ok_or_else(|| Problem::new(Kind::Unready, "the model is being loaded").retry_after(1))
     }
 
-    /// Begins to stop: requests under way are finished, and probes say so.
+    /// Makes readiness probes fail; requests in progress are finished.
     pub(crate) fn stop(&self) {
         self.stops.store(true, Ordering::Release);
     }
 
-    /// Whether requests are answered.
+    /// Whether the server is ready.
     pub(crate) fn ready(&self) -> Result<(), Problem> {
         if self.stops.load(Ordering::Acquire) {
             return Err(Problem::new(Kind::Unready, "the server is stopping"));
@@ -131,7 +131,7 @@ impl App {
     }
 }
 
-/// The beginning of a text that a client sent, for a message.
+/// The beginning of a client's text, escaped, for a message.
 pub(crate) fn excerpt(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {

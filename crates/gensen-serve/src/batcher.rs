@@ -23,8 +23,8 @@ pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
     }
 }
 
-/// For each part of the batch its request, its words and its values. Where the batch fails, its parts are
-/// encoded one by one, so that only those fail that cannot be encoded.
+/// Each part's request, number of words and values. If the batch fails, its parts are encoded separately, so that
+/// only the offending requests fail.
 fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
     let model = &models[batch.model];
     let width = model.encoder().width();
@@ -55,7 +55,7 @@ fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, S
     batch.parts.iter().map(part).collect()
 }
 
-/// Encodes texts; a panic of the encoder's is an error of these texts alone.
+/// Encodes texts; a panic of the encoder is an error of these texts.
 fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, String> {
     let texts: Vec<&str> = texts.iter().map(|text| &*text.joined).collect();
     // The encoder is not changed by encoding, so nothing is left half-done.
@@ -70,7 +70,7 @@ fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, S
     }
 }
 
-/// How fast words were encoded of late.
+/// Recent throughput in words a second, as an exponential moving average.
 #[derive(Default)]
 pub(crate) struct Pace(std::sync::Mutex<Option<f64>>);
 
@@ -85,7 +85,7 @@ impl Pace {
         *pace = Some(pace.map_or(now, |before| 0.9 * before + 0.1 * now));
     }
 
-    /// In how many seconds so many words will be encoded, about: 1 to 60.
+    /// Estimates how long encoding this number of words takes, in seconds, 1 to 60.
     pub(crate) fn seconds(&self, words: usize) -> u64 {
         let pace = *self
             .0

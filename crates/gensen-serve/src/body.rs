@@ -20,12 +20,12 @@ use tokio::time::timeout_at;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
 
-/// A body that is not wanted is read up to so many times the limit.
+/// Rejected bodies are drained up to this multiple of the limit.
 const READ_AND_DROPPED: usize = 16;
-/// An answer is handed to its connection in pieces of so many bytes.
+/// Size of the chunks in which a response is handed to its connection, in bytes.
 const PIECE: usize = 1 << 16;
 
-/// The request that a body holds in JSON.
+/// Parses a request's JSON body.
 pub(crate) async fn json<T: DeserializeOwned>(
     app: &App,
     request: Request,
@@ -64,7 +64,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     media.is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
 }
 
-/// A request's body, of which no more than the limit is held.
+/// Reads a request's body; holds at most the limit in memory.
 async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     let most = app.config.limits.body_bytes;
     let too_large = || {
@@ -89,7 +89,7 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
         seen += data.len();
         match seen <= most {
             true => bytes.extend_from_slice(&data),
-            // Its length was not declared.
+            // The length was not declared.
             false => bytes = Vec::new(),
         }
         if seen > most.saturating_mul(READ_AND_DROPPED) {
@@ -102,17 +102,17 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// The length that a request declares for its body.
+/// The declared length of a request's body.
 fn declared(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
-/// Reads a body that is not wanted, so that its sender gets to read the answer: one who still writes when the
-/// connection is closed may not.
+/// Drains a rejected body, so that its sender can read the response: a client that still writes when the
+/// connection is closed gets a reset instead.
 pub(crate) async fn drop_body(app: &App, request: Request) {
     if request.headers().contains_key(EXPECT) {
-        // Its sender asks before it sends.
+        // The client waits for `100 Continue` before it sends.
         return;
     }
     let most = app
@@ -130,7 +130,7 @@ pub(crate) async fn drop_body(app: &App, request: Request) {
     }
 }
 
-/// An answer in JSON; `permit` is let go when it is sent.
+/// A JSON response; `permit` is released when it has been sent.
 pub(crate) fn sent(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
     let body = Pieces {
         left: json.into(),
@@ -142,7 +142,7 @@ pub(crate) fn sent(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
     response
 }
 
-/// A body that is handed out piece by piece, as its connection takes it.
+/// A body that is handed out in chunks, so that back-pressure reaches it.
 struct Pieces {
     left: Bytes,
     permit: Option<OwnedSemaphorePermit>,

@@ -10,7 +10,7 @@ const MOST_WORDS: usize = 1 << 17;
 /// What the operator of a server chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Bounds on requests and on what waits.
+    /// Bounds on requests and on the queue.
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
@@ -25,7 +25,7 @@ pub struct Config {
     pub api_key: Option<String>,
 }
 
-/// Bounds on requests and on what waits. What exceeds one is refused with a message that names it.
+/// Bounds on requests and on the queue. What exceeds one is refused with a message that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request's body: beyond, 413.

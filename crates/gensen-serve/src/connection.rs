@@ -17,9 +17,9 @@ use tokio::time::{Sleep, sleep};
 
 use crate::app::App;
 
-/// The most bytes of a request's head, and of what is read ahead.
+/// Read buffer of a connection in bytes; bounds a request's head.
 const BUFFER: usize = 1 << 16;
-/// How long to wait where the system has no more connections to give.
+/// Pause after a failed `accept`, such as for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// Serves connections until `stop` changes, and then finishes what was accepted.
@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(app.config.limits.connections));
-    // Closed when the last connection is.
+    // Closes with the last connection.
     let (open, mut closed) = mpsc::channel::<()>(1);
     loop {
         let accepted = tokio::select! {
@@ -65,7 +65,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// The next connection, when there is a place for it.
+/// Accepts a connection once there is a free place.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -73,7 +73,7 @@ async fn accept(
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    // Answers are written at once.
+    // Without Nagle's delay.
     stream.set_nodelay(true)?;
     Ok((stream, place))
 }
@@ -100,18 +100,18 @@ async fn connection(
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         _ = stopped => {
-            // The request under way is answered, and none after it.
+            // The request in progress is answered, and no further one read.
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = outcome {
-        // The client's doing: gone, too slow, or speaking something else.
+        // The client is gone, too slow, or does not speak HTTP.
         tracing::debug!("connection: {error}");
     }
 }
 
-/// A stream that fails when its other end takes nothing for too long.
+/// A stream whose writes time out when the peer reads nothing.
 struct Timed {
     stream: TcpStream,
     limit: Duration,
@@ -119,7 +119,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Passes on what writing gave; where it waits, not forever.
+    /// Passes a write's outcome on; fails one that has been pending for too long.
     fn watch<T>(
         &mut self,
         written: Poll<io::Result<T>>,

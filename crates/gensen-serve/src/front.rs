@@ -1,4 +1,4 @@
-//! What is done around every request: the token, the bound on requests, the log line.
+//! The middleware around every request: the token, the bound on concurrent requests, the log line.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,10 +15,10 @@ use crate::app::App;
 use crate::body::drop_body;
 use crate::problem::{Kind, Problem, Protocol};
 
-/// What needs no token: probes, and pages, which hold nothing.
+/// Paths that need no token: probes, and pages, which hold no data.
 const OPEN: [&str; 5] = ["/livez", "/health", "/", "/docs", "/api-doc/openapi.json"];
 
-/// The status in the log of a request whose client went away, as nginx has it.
+/// Logged status of an abandoned request, nginx's `client closed request`.
 const ABANDONED: u16 = 499;
 
 pub(crate) async fn front(
@@ -44,7 +44,7 @@ pub(crate) async fn front(
             response
         }
         Err(problem) => {
-            // In vain if it takes too long.
+            // The deadline bounds it.
             let body = drop_body(&app, request);
             let _ = timeout_at(deadline.into(), body).await;
             problem.into_response()
@@ -93,8 +93,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
     }
 }
 
-/// A line of the log. Where nothing is answered, because the client went away, it is written when the
-/// request is dropped.
+/// A request's log line. If the client disconnects, it is written when the request's future is dropped.
 struct Line<'a> {
     app: &'a App,
     method: Method,

@@ -9,9 +9,9 @@ use serde_json::json;
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The body is no JSON.
+    /// The body is malformed JSON.
     Malformed,
-    /// The body is JSON, but not the request's.
+    /// The JSON is not a valid request.
     Invalid,
     /// The body is not declared to be JSON.
     MediaType,
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Empty,
     /// A limit on sizes is exceeded.
     TooLarge,
-    /// Too much waits already.
+    /// The queue or the number of requests is at its bound.
     Overloaded,
     /// The token is missing or wrong.
     Unauthorized,
@@ -27,11 +27,11 @@ pub(crate) enum Kind {
     UnknownModel,
     /// No route has that path.
     NotFound,
-    /// The route has no such method.
+    /// The route does not have the method.
     Method,
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     Slow,
-    /// The answer was not there in time.
+    /// The deadline passed before the result.
     Deadline,
     /// The model is not loaded yet, or the server stops.
     Unready,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Backend,
 }
 
-/// Whose clients a route is for.
+/// The protocol of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// text-embeddings-inference.
@@ -135,7 +135,7 @@ impl Problem {
         }
     }
 
-    /// The answer that says so.
+    /// The response in this protocol's form.
     pub(crate) fn response(&self, protocol: Protocol) -> Response {
         let message = &self.message;
         let body = match protocol {
@@ -162,7 +162,7 @@ impl Problem {
     }
 }
 
-/// An answer whose body is made where the request's path is known.
+/// A placeholder; `front` makes the response, because its form depends on the request's path.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

@@ -46,7 +46,7 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// Bounds on batches and on what waits.
+/// Bounds on batches and on the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
     pub(crate) queue_words: usize,
@@ -65,8 +65,7 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     jobs: HashMap<u64, Job>,
-    /// The jobs that have texts to be taken, in the order of their turns. Those of jobs that were given up
-    /// stay until their turn.
+    /// Requests with texts left to batch, in order of their turns. Abandoned ones are removed at their turn.
     turns: VecDeque<u64>,
     /// The words of jobs that are not computed.
     words: usize,
@@ -107,7 +106,7 @@ impl Batch {
     }
 }
 
-/// A request's place in the queue; without it, the request is given up.
+/// A request's place in the queue; dropping it abandons the request.
 pub(crate) struct Ticket {
     queue: Arc<Queue>,
     job: u64,
@@ -128,7 +127,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.queue.give_up(self.job);
+        self.queue.abandon_job(self.job);
     }
 }
 
@@ -185,8 +184,8 @@ impl Queue {
         })
     }
 
-    /// Forgets a request that nobody waits for; what of it a batch has taken is computed in vain.
-    fn give_up(&self, job: u64) {
+    /// Removes an abandoned request. The part of it that is in a batch is still computed, and its result dropped.
+    fn abandon_job(&self, job: u64) {
         let mut state = self.lock();
         if let Some(job) = state.jobs.remove(&job) {
             state.words -= job.words;
@@ -205,13 +204,13 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Gives up all there is: what encodes is gone.
+    /// Drops all requests and admits none, because the encoding thread is gone.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.words = 0;
         state.turns.clear();
-        // Their senders tell those who wait.
+        // Dropping the senders wakes the waiting requests.
         state.jobs.clear();
     }
 
@@ -219,7 +218,7 @@ impl Queue {
     pub(crate) fn batch(&self) -> Option<Batch> {
         let mut state = self.lock();
         loop {
-            state.forget_given_up();
+            state.forget_abandoned();
             let Some(first) = state.turns.front() else {
                 if state.closed {
                     return None;
@@ -242,8 +241,8 @@ impl Queue {
         }
     }
 
-    /// Hands out what was computed of a batch's parts, or why a part could not be; `time` is what the
-    /// batch took.
+    /// Records the results of a batch's parts and answers the requests that are complete or failed. `time` is the
+    /// batch's duration.
     pub(crate) fn done(
         &self,
         results: Vec<(u64, usize, Result<Vec<f32>, String>)>,
@@ -252,7 +251,7 @@ impl Queue {
         let mut state = self.lock();
         let mut replies = Vec::new();
         for (number, words, result) in results {
-            // Given up meanwhile.
+            // Abandoned meanwhile.
             let Some(job) = state.jobs.get_mut(&number) else {
                 continue;
             };
@@ -282,15 +281,15 @@ impl Queue {
                     .map_or(Duration::ZERO, |taken| taken - job.admitted),
                 inference: job.inference,
             });
-            // An error only says that the request was given up this moment.
+            // Fails only if the request was abandoned at this moment.
             let _ = job.reply.send(computed);
         }
     }
 }
 
 impl State {
-    /// Takes the turns from the front that are nobody's.
-    fn forget_given_up(&mut self) {
+    /// Removes abandoned requests from the front.
+    fn forget_abandoned(&mut self) {
         while self
             .turns
             .front()
@@ -300,9 +299,8 @@ impl State {
         }
     }
 
-    /// Texts for a batch: in turn, of requests that want the same of the same model, as many as fit. A
-    /// request with texts left goes behind the others, so that a long one does not hold up short ones.
-    /// The first text is taken whatever its length.
+    /// Fills a batch round-robin with texts for one model and output. A request with texts left moves to the back, so
+    /// that a long request does not delay short ones. The first text is taken whatever its length.
     fn take(&mut self, bounds: &Bounds) -> Batch {
         let mut batch: Option<Batch> = None;
         let mut words = 0;

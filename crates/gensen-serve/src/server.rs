@@ -13,9 +13,9 @@ use crate::connection::serve;
 use crate::routes::router;
 use crate::{Config, Model, ServeError};
 
-/// Threads that serve connections; encoding has threads of its own.
+/// Threads that serve connections; encoding has separate threads.
 const CONNECTION_THREADS: usize = 2;
-/// Threads for splitting long texts and writing long answers.
+/// Threads for tokenising long texts and serialising long responses.
 const HEAVY_THREADS: usize = 4;
 
 /// A server that listens.
@@ -37,7 +37,7 @@ impl Stopper {
     }
 }
 
-/// Ends the server if the encoding thread panics: without it, nothing is ever answered.
+/// Stops the server if the encoding thread panics: no request would ever be answered.
 struct StopOnPanic<'a> {
     app: &'a App,
     stop: &'a watch::Sender<bool>,
@@ -83,9 +83,9 @@ impl Server {
 
     /// Serves until it is [stopped](Stopper::stop), and then finishes what it accepted.
     ///
-    /// While `load` opens the models, probes are answered already: the server is alive, and not ready.
-    /// When it is ready, `ready` is told its address. A server that is stopped earlier does not wait for
-    /// `load`.
+    /// While `load` opens the models, probes are answered: the server is alive, but not ready.
+    /// `ready` is called with the address when the models are loaded. If the server is stopped earlier, `run`
+    /// returns without waiting for `load`.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Server {
                         drop(end);
                     }
                     Err(error) => {
-                        // Nobody listens if the server was stopped meanwhile.
+                        // Fails only if the server was stopped meanwhile.
                         let _ = report.blocking_send(error);
                         stop.send_replace(true);
                     }
@@ -156,7 +156,7 @@ impl Server {
         served?;
         match outcome.try_recv() {
             Ok(error) => return Err(error),
-            // Still loading: nothing waits for it.
+            // Still loading; the loading thread is detached.
             Err(mpsc::error::TryRecvError::Empty) if app.models().is_err() => return Ok(()),
             Err(_) => {}
         }

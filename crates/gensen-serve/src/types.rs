@@ -43,7 +43,7 @@ pub(crate) struct EmbedRequest {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub(crate) normalize: bool,
-    /// Only so many numbers of each vector.
+    /// Keep only the first N numbers of each vector.
     pub(crate) dimensions: Option<usize>,
     /// Which model, if the server has several; the first without it. (Not in text-embeddings-inference.)
     pub(crate) model: Option<String>,
@@ -188,7 +188,7 @@ pub(crate) struct EmbeddingsRequest {
     pub(crate) model: Option<String>,
     #[serde(default)]
     pub(crate) encoding_format: EncodingFormat,
-    /// Only so many numbers of each vector, scaled to length 1 again.
+    /// Keep only the first N numbers of each vector, scaled to length 1 again.
     pub(crate) dimensions: Option<usize>,
 }
 

@@ -30,7 +30,7 @@ fn embed(running: &Running, inputs: Value) -> support::Answer {
     post(running.address, "/embed", &json!({ "inputs": inputs }))
 }
 
-/// A text of so many words; the encoder adds `<s>` and `</s>`.
+/// A text of `words` words; the encoder adds `<s>` and `</s>`.
 fn text(words: usize) -> String {
     vec!["w9"; words].join(" ")
 }
@@ -74,7 +74,7 @@ fn large_bodies_are_refused_and_their_senders_read_why() {
     // The connection goes on.
     client.send("POST", "/embed", &[], br#"{"inputs":"w4"}"#);
     client.read().ok();
-    // One that asks first is told before it sends.
+    // A client that waits for `100 Continue` is answered before it sends.
     let mut client = connect(running.address);
     client.write(b"POST /embed HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n");
     client.read().refused(413, "validation");

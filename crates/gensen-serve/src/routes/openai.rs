@@ -31,12 +31,12 @@ use crate::types::{
     request_body = EmbeddingsRequest,
     responses(
         (status = 200, description = "A vector for each input", body = EmbeddingsResponse),
-        (status = 400, description = "Not such a request", body = OpenAiErrorResponse),
-        (status = 404, description = "No such model", body = OpenAiErrorResponse),
+        (status = 400, description = "Invalid request", body = OpenAiErrorResponse),
+        (status = 404, description = "Unknown model", body = OpenAiErrorResponse),
         (status = 413, description = "Too many inputs, or too large ones", body = OpenAiErrorResponse),
-        (status = 429, description = "Too much waits; `Retry-After` says for how long", body = OpenAiErrorResponse),
+        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = OpenAiErrorResponse),
         (status = 500, description = "The encoder failed", body = OpenAiErrorResponse),
-        (status = 503, description = "Not ready, or not in time", body = OpenAiErrorResponse),
+        (status = 503, description = "Not ready, or deadline exceeded", body = OpenAiErrorResponse),
     )
 )]
 pub(crate) async fn embeddings(
@@ -122,7 +122,7 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Response, Prob
     params(("id" = String, Path, description = "The model's name")),
     responses(
         (status = 200, description = "The model", body = ModelObject),
-        (status = 404, description = "No such model", body = OpenAiErrorResponse),
+        (status = 404, description = "Unknown model", body = OpenAiErrorResponse),
     )
 )]
 pub(crate) async fn model(

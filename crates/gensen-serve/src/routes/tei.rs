@@ -29,12 +29,12 @@ use crate::types::{
     request_body = EmbedRequest,
     responses(
         (status = 200, description = "A vector for each input", body = Vec<Vec<f32>>),
-        (status = 400, description = "No input, or no JSON", body = ErrorResponse),
+        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
         (status = 413, description = "Too many inputs, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Not such a request", body = ErrorResponse),
+        (status = 422, description = "Invalid request", body = ErrorResponse),
         (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Too much waits; `Retry-After` says for how long", body = ErrorResponse),
-        (status = 503, description = "Not ready, or not in time", body = ErrorResponse),
+        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
+        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
     )
 )]
 pub(crate) async fn embed(
@@ -87,12 +87,12 @@ pub(crate) fn check_dimensions(
     request_body = EmbedAllRequest,
     responses(
         (status = 200, description = "For each input, a vector for each word", body = Vec<Vec<Vec<f32>>>),
-        (status = 400, description = "No input, or no JSON", body = ErrorResponse),
+        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
         (status = 413, description = "Too many inputs, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Not such a request", body = ErrorResponse),
+        (status = 422, description = "Invalid request", body = ErrorResponse),
         (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Too much waits; `Retry-After` says for how long", body = ErrorResponse),
-        (status = 503, description = "Not ready, or not in time", body = ErrorResponse),
+        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
+        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
     )
 )]
 pub(crate) async fn embed_all(
@@ -132,12 +132,12 @@ pub(crate) async fn embed_all(
     request_body = SimilarityRequest,
     responses(
         (status = 200, description = "A cosine for each of `sentences`", body = Vec<f32>),
-        (status = 400, description = "No sentence, or no JSON", body = ErrorResponse),
+        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
         (status = 413, description = "Too many sentences, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Not such a request", body = ErrorResponse),
+        (status = 422, description = "Invalid request", body = ErrorResponse),
         (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Too much waits; `Retry-After` says for how long", body = ErrorResponse),
-        (status = 503, description = "Not ready, or not in time", body = ErrorResponse),
+        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
+        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
     )
 )]
 pub(crate) async fn similarity(
@@ -179,9 +179,9 @@ pub(crate) async fn similarity(
     request_body = TokenizeRequest,
     responses(
         (status = 200, description = "The words of each input", body = Vec<Vec<SimpleToken>>),
-        (status = 400, description = "No input, or no JSON", body = ErrorResponse),
+        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
         (status = 413, description = "Too many inputs, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Not such a request", body = ErrorResponse),
+        (status = 422, description = "Invalid request", body = ErrorResponse),
     )
 )]
 pub(crate) async fn tokenize(

@@ -42,7 +42,7 @@ impl Gate {
         self.state.lock().unwrap().batches
     }
 
-    /// Waits until so many batches have come.
+    /// Waits until this number of batches has come.
     pub fn wait_for(&self, batches: usize) {
         let begin = Instant::now();
         while self.batches() < batches {

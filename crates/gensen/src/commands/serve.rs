@@ -16,10 +16,10 @@ use crate::device::{self, Device};
 use crate::output::say;
 use crate::{INTERRUPTED, english, hub};
 
-/// Answer over HTTP, for clients of text-embeddings-inference and of OpenAI.
+/// Serve vectors over HTTP, for clients of text-embeddings-inference and of OpenAI.
 ///
-/// The address is printed when requests are answered. SIGTERM and SIGINT end the program after the
-/// requests that it accepted; a second one ends it at once.
+/// The address is printed when the server is ready. SIGTERM and SIGINT end the program after the accepted
+/// requests; a second signal ends it at once.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen serve\n  gensen serve --model english=models/english --model nli=models/nli_large --port 8080\n  \
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// [default: the model in the box]
     #[arg(long, required = !english::IS_THERE, value_name = "[NAME=]DIR|hf://OWNER/NAME[@REV]")]
     model: Vec<String>,
-    /// The address or name to listen on; others than this machine need another, such as 0.0.0.0.
+    /// The address or host name to listen on; 0.0.0.0 for other machines.
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
     /// The port; 0 takes a free one.
