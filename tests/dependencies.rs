@@ -30,6 +30,7 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-eval", "--all-features"],
         &["gensen-english", "--all-features"],
         &["gensen-search", "--all-features"],
+        &["gensen-python", "--all-features"],
         &[
             "gensen",
             "--no-default-features",

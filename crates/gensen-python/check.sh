@@ -34,4 +34,4 @@ wheels=$target/python/wheels
 rm -rf "$wheels"
 "$python" -m maturin build --release --locked --quiet --interpreter "$python" --target-dir "$target" --out "$wheels"
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$wheels"/*.whl
-"$python" -m pytest "$@"
+PYTHONDONTWRITEBYTECODE=1 "$python" -m pytest -p no:cacheprovider "$@"

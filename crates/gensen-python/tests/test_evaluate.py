@@ -153,9 +153,10 @@ def test_minilm_beside_ours(english):
     if not model or not data:
         pytest.skip("GENSEN_MINILM names no folder with MiniLM, or GENSEN_SENTEVAL_DATA none with SentEval's data")
     minilm = transformers.SentenceTransformer(model, device="cpu")
-    tasks = ["MRPC", "STS14"]
+    tasks = ["CR", "STS13"]
     report = gensen.evaluate({"english": english, "MiniLM": minilm.encode}, data, tasks)
     print(report.markdown())
     scores = report.scores
     assert list(scores["MiniLM"]) == tasks
-    assert scores["MiniLM"]["STS14"] > 65 and scores["english"]["STS14"] > 55
+    for found in scores.values():
+        assert found["CR"] > 75 and found["STS13"] > 55

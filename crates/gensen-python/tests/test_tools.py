@@ -145,10 +145,14 @@ def test_types(tmp_path):
     )
     settings = Path(__file__).parents[1] / "pyproject.toml"
     strict = [sys.executable, "-m", "mypy", "--config-file", settings, "--no-incremental"]
-    package = subprocess.run([*strict, "-p", "gensen"], capture_output=True, text=True)
+
+    def run(command):
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    package = run([*strict, "-p", "gensen"])
     assert package.returncode == 0, package.stdout
-    check = subprocess.run([*strict, program], capture_output=True, text=True)
+    check = run([*strict, program])
     errors = [line for line in check.stdout.splitlines() if "error:" in line]
     assert len(errors) == 1 and "program.py:6" in errors[0] and "int9" in errors[0], check.stdout
-    stub = subprocess.run([sys.executable, "-m", "mypy.stubtest", "gensen._gensen"], capture_output=True, text=True)
+    stub = run([sys.executable, "-m", "mypy.stubtest", "gensen._gensen"])
     assert stub.returncode == 0, stub.stdout
