@@ -1,5 +1,10 @@
 //! What the crates need of others.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::process::Command;
 
@@ -24,12 +29,13 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-expand", "--all-features"],
         &["gensen-eval", "--all-features"],
         &["gensen-english", "--all-features"],
+        &["gensen-search", "--all-features"],
         &["gensen-python", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
             "--features",
-            "english,hdf5,hub,tsne",
+            "english,hdf5,hub,parquet,tsne",
         ],
     ] {
         let tree = tree(arguments);

@@ -1,5 +1,10 @@
 //! `gensen eval` as a user runs it, on made-up tasks in SentEval's layout.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 mod program;
 
@@ -15,6 +20,9 @@ use program::says_output_is_full;
 use program::{ends_quietly, reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// What stands above scores.
+const HEADER: &str = "task\tencoder\tscore\tmetric\ttime";
 
 /// A folder with a model and tasks.
 struct Home(TempDir);
@@ -90,7 +98,7 @@ impl Home {
             .unwrap()
     }
 
-    /// Runs an evaluation that must succeed; its lines on standard output.
+    /// Runs an evaluation that must succeed; its lines on standard output below the header.
     #[track_caller]
     fn lines(&self, more: &[&str]) -> Vec<String> {
         let output = self.eval(more);
@@ -99,7 +107,9 @@ impl Home {
             "{more:?}: {}",
             text(&output.stderr)
         );
-        text(&output.stdout).lines().map(str::to_owned).collect()
+        let mut lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+        assert_eq!(lines.remove(0), HEADER);
+        lines
     }
 
     #[track_caller]
@@ -196,6 +206,44 @@ fn evaluates_and_reports() {
 }
 
 #[test]
+fn scores_have_their_metrics_name_and_come_as_json_too() {
+    let home = Home::new();
+    let lines = home.lines(&["--tasks", "mr,STS-13"]);
+    let columns = |line: &str| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+    let found: Vec<Vec<String>> = lines.iter().map(|line| columns(line)).collect();
+    let of = |row: usize, column: usize| found[row][column].as_str();
+    assert_eq!([of(0, 0), of(0, 1), of(0, 3)], ["MR", "tiny", "accuracy %"]);
+    assert_eq!(
+        [of(1, 0), of(1, 3)],
+        ["STS13", "Pearson/Spearman x100, mean of sets"]
+    );
+    assert!(of(1, 2).contains('/'), "{found:?}");
+
+    let output = home.eval(&["--tasks", "MR,STS13", "--json"]);
+    let output = text(&output.stdout);
+    let rows: Vec<Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 2, "{output}");
+    assert_eq!([&rows[0]["task"], &rows[0]["encoder"]], ["MR", "tiny"]);
+    let accuracy = rows[0]["scores"]["accuracies"]["test"].as_f64().unwrap();
+    assert_eq!(rows[0]["main"].as_f64(), Some(accuracy));
+    assert_eq!(format!("{accuracy:.1}"), of(0, 2));
+    assert_eq!(rows[1]["kept"], true);
+
+    let list = home.command(&["eval", "--list", "--json", "--data", "data"]);
+    let list = { list }.output().unwrap();
+    let list: Vec<Value> = text(&list.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let task = |name: &str| list.iter().find(|row| row["task"] == name).unwrap();
+    assert_eq!(task("MR")["folder"], "data/downstream/MR");
+    assert_eq!(task("SNLI")["folder"], Value::Null);
+}
+
+#[test]
 fn an_interrupted_evaluation_goes_on() {
     let home = Home::new();
     let arguments = ["--tasks", "MR,CR,TREC,STS13", "--classifier", "senteval"];
@@ -209,14 +257,13 @@ fn an_interrupted_evaluation_goes_on() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut first)
-        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), HEADER);
+    let first = lines.next().unwrap().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(
-        first.starts_with("MR\ttiny\t") && first.ends_with(" s\n"),
+        first.starts_with("MR\ttiny\t") && first.ends_with(" s"),
         "{first}"
     );
 
@@ -369,7 +416,8 @@ fn models_of_runs_are_named_after_the_run() {
         let output = output.unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         let found = text(&output.stdout);
-        found.split('\t').nth(1).unwrap().to_owned()
+        let row = found.lines().nth(1).unwrap();
+        row.split('\t').nth(1).unwrap().to_owned()
     };
     assert_eq!(name(".", "runs/sample/model"), "sample");
     assert_eq!(name("runs/sample", "model/"), "sample");
@@ -491,7 +539,8 @@ fn a_faulty_task_costs_only_itself() {
     home.write("data/downstream/TREC/TREC_10.label", "WHO:x what\n");
     let found = home.eval(&["--tasks", "CR,MR,TREC", "--output", "report.json"]);
     assert_eq!(found.status.code(), Some(1));
-    assert!(text(&found.stdout).starts_with("MR\t"), "{found:?}");
+    let above = format!("{HEADER}\nMR\t");
+    assert!(text(&found.stdout).starts_with(&above), "{found:?}");
     let message = text(&found.stderr);
     for part in ["failed TREC: ", "CR was not scored: ", "and 1 more"] {
         assert!(message.contains(part), "`{part}` is not in: {message}");

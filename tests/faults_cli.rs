@@ -1,5 +1,10 @@
 //! Real-world inputs, places and interruptions: what users of `gensen` get.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -319,8 +324,8 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
             );
         }
     }
-    for output in ["v.csv", "v.json", "v.jsonl.gz"] {
-        let expected = [output, "neither .npy nor .jsonl"];
+    for output in ["v.txt", "v.json", "v.gz", "v.tar.gz"] {
+        let expected = [output, "none of the extensions", ".npy, .jsonl, .csv"];
         home.refused(&with(&["--output", output]), b"", 2, &expected);
     }
     let lengths = ["--output", "v.npy", "--lengths", "l.csv"];
@@ -353,7 +358,7 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
         "",
     ];
     home.refused(&similar, b"", 2, &["--query"]);
-    home.run(&with(&["--output", "v.csv", "--format", "npy"]), b"");
+    home.run(&with(&["--output", "v.dat", "--format", "npy"]), b"");
 }
 
 #[test]

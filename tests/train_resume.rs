@@ -1,5 +1,10 @@
 //! A run that was stopped in any way ends as one that never stopped.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod support;
 
@@ -33,6 +38,22 @@ fn a_run_with_every_choice_cut_anywhere_ends_in_the_same_bytes() {
         .replace("name = \"nli\"", "name = \"nli\"\nbatch_words = 90");
     let whole = cut_anywhere(&config, "2");
     assert!(whole.checkpoint(40).join("average.safetensors").exists());
+}
+
+#[test]
+fn a_run_in_bf16_cut_anywhere_ends_in_the_same_bytes() {
+    if !gensen_model::ops::multiplies_bf16() {
+        eprintln!("SKIPPED: the processor does not multiply bf16");
+        return;
+    }
+    let in_bf16 = "nli_every = 4\nprecision = \"bf16\"";
+    let config = TINY.replace("nli_every = 4", in_bf16);
+    assert_ne!(config, TINY);
+    let whole = cut_anywhere(&config, "2");
+    // Whatever the number of threads.
+    let alone = Run::new(&config);
+    alone.succeed(&["--threads", "1"]);
+    alone.assert_same(&whole, 40, "one thread");
 }
 
 /// Trains at once, and in two parts; both must end in the same bytes.

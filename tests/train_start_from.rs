@@ -1,9 +1,14 @@
 //! A run that starts from a trained model.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -172,40 +177,87 @@ fn it_resumes_to_the_byte() {
     assert!(!output.status.success(), "{log}");
 }
 
-#[test]
-fn the_example_of_the_documentation_runs() {
+/// Runs the example under this heading of docs/training.md on small data, with sizes and steps cut down.
+#[track_caller]
+fn run_example(heading: &str, data: &str, set: &[&str], write: impl Fn(&Path)) {
     let text = include_str!("../docs/training.md");
-    let section = text.split("## Starting from a model").nth(1).unwrap();
+    let section = text.split(heading).nth(1).unwrap();
     let example = section.split("```toml\n").nth(1).unwrap();
     let run = Run::new(example.split("```").next().unwrap());
-    let home = run.home.path();
-    write_model(home);
-    let sample = |name: &str| gensen_data::sample::text(name).unwrap();
-    fs::write(home.join("reports.txt"), sample("train.stories.txt")).unwrap();
-    let row = |(k, line): (usize, &str)| format!("{}\t{line}", k % 6);
-    let pairs = sample("validation.en-fr.tsv");
-    let rows: Vec<String> = pairs.lines().take(90).enumerate().map(row).collect();
-    fs::write(home.join("similarity.tsv"), rows.join("\n")).unwrap();
-    let vocabulary = fs::read_to_string(home.join("models/english/vocab.txt")).unwrap();
-    let vectors = |(k, word): (usize, &str)| format!("{word} {} {}\n", k % 7, k % 5);
-    let vectors: String = vocabulary
-        .lines()
-        .enumerate()
-        .skip(4)
-        .map(vectors)
-        .collect();
-    fs::write(home.join("glove.txt"), vectors).unwrap();
+    let folder = run.home.path().join(data);
+    fs::create_dir_all(&folder).unwrap();
+    write(&folder);
     let small = [
         "model.embedding_size=16",
         "model.hidden_size=32",
-        "model.target_embedding_size=16",
         "vocabulary.tokenizer=whitespace",
         "training.steps=10",
         "training.batch_size=8",
         "management.validate_every=5",
     ];
-    let options: Vec<&str> = small.iter().flat_map(|set| ["--set", set]).collect();
-    let output = run.succeed(&options);
+    let options = small.iter().chain(set).flat_map(|set| ["--set", set]);
+    let output = run.succeed(&options.collect::<Vec<_>>());
     assert!(output.contains("finished 10 steps"), "{output}");
     assert!(run.folder().join("model/model.safetensors").is_file());
+}
+
+fn sample(name: &str) -> String {
+    gensen_data::sample::text(name).unwrap()
+}
+
+/// Sentences of the sample, with scores that mean nothing.
+fn write_similarity(folder: &Path) {
+    let row = |(k, line): (usize, &str)| format!("{}\t{line}", k % 6);
+    let pairs = sample("validation.en-fr.tsv");
+    let rows: Vec<String> = pairs.lines().take(90).enumerate().map(row).collect();
+    fs::write(folder.join("similarity.tsv"), rows.join("\n")).unwrap();
+}
+
+/// A vector of this many numbers for each word.
+fn write_vectors<'w>(folder: &Path, words: impl Iterator<Item = &'w str>, dimensions: usize) {
+    let row = |(k, word): (usize, &str)| {
+        let numbers = (0..dimensions).map(|d| (k * (d + 3) % (d + 5)).to_string());
+        format!("{word} {}\n", numbers.collect::<Vec<_>>().join(" "))
+    };
+    let rows: String = words.enumerate().map(row).collect();
+    fs::write(folder.join("glove.txt"), rows).unwrap();
+}
+
+#[test]
+fn the_documented_distillation_runs() {
+    run_example("### Distil a teacher", "data/student", &[], |folder| {
+        write_similarity(folder);
+        let stories = sample("validation.stories.txt");
+        let sentences: Vec<&str> = stories.lines().filter(|line| !line.is_empty()).collect();
+        fs::write(folder.join("sentences.txt"), sentences.join("\n")).unwrap();
+        let number = |(row, column)| ((row + 1) as f32 * (column + 2) as f32).sin();
+        let teacher = Array2::from_shape_fn((sentences.len(), 6), number);
+        ndarray_npy::write_npy(folder.join("sentences.npy"), &teacher).unwrap();
+        let words: BTreeSet<&str> = stories.split_whitespace().collect();
+        write_vectors(folder, words.into_iter(), 16);
+    });
+}
+
+#[test]
+fn the_documented_mix_of_tasks_runs() {
+    let set = ["model.target_embedding_size=16"];
+    run_example("### Several tasks", "data/mix", &set, |folder| {
+        let write = |name: &str, text: String| fs::write(folder.join(name), text).unwrap();
+        write("stories.txt", sample("validation.stories.txt"));
+        write("en-fr.tsv", sample("validation.en-fr.tsv"));
+        write("pairs.tsv", sample("validation.en-fr.tsv"));
+        write("nli.tsv", sample("validation.nli.tsv"));
+    });
+}
+
+#[test]
+fn the_documented_adaptation_to_a_domain_runs() {
+    let set = ["model.target_embedding_size=16"];
+    run_example("### Adapt a model", ".", &set, |home| {
+        write_model(home);
+        write_similarity(home);
+        fs::write(home.join("reports.txt"), sample("train.stories.txt")).unwrap();
+        let vocabulary = fs::read_to_string(home.join("models/english/vocab.txt")).unwrap();
+        write_vectors(home, vocabulary.lines().skip(4), 2);
+    });
 }

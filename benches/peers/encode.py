@@ -8,8 +8,8 @@ FOLDER holds a model folder `model` and the sentences `snli.txt` and `news.txt`.
 reference's: words are looked up one by one, batches are taken in input order, sorted within and
 packed, `nn.GRU` runs over them, and each batch's vectors are copied to the host. With `--best`,
 batches are of sentences of similar lengths, words travel packed, and vectors are copied once, at the
-end. A case is `snli-32-f32`: the file, the batch size (1: one call a sentence) and `f32` or `i8`
-(torch's dynamic quantisation, on the CPU). `first` encodes one sentence and ends; `vectors-f32=FILE`
+end. A case is `snli-32-f32`: the file, the batch size (1: one call a sentence) and `f32`, `bf16`
+(embeddings and GRU) or `i8` (torch's dynamic quantisation, on the CPU). `first` encodes one sentence and ends; `vectors-f32=FILE`
 writes the first 64 vectors as raw numbers. One JSON object a case is printed.
 """
 
@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-CASES = ["snli-1-f32", "snli-32-f32", "snli-128-f32", "news-32-f32", "snli-1-i8", "snli-32-i8", "snli-128-i8", "news-32-i8"]
+FILES = ["snli-1", "snli-32", "snli-128", "news-32"]
+CASES = [f"{file}-{precision}" for precision in ("f32", "bf16", "i8") for file in FILES]
 BOS, PAD, EOS, UNK = range(4)
 warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
 
@@ -44,6 +45,8 @@ class Encoder:
         self.embedding.weight.data = tensors.pop("src_embedding.weight").float()
         self.gru.load_state_dict({name.removeprefix("encoder."): tensor.float() for name, tensor in tensors.items()})
         self.embedding, self.gru = self.embedding.to(device), self.gru.to(device)
+        if precision == "bf16":
+            self.embedding, self.gru = self.embedding.bfloat16(), self.gru.bfloat16()
         if precision == "i8":
             holder = nn.ModuleDict({"gru": self.gru})
             self.gru = torch.ao.quantization.quantize_dynamic(holder, {nn.GRU}, dtype=torch.qint8)["gru"]
@@ -65,7 +68,7 @@ class Encoder:
             ids, lengths, order = self.padded(sentences[start : start + batch])
             packed = pack_padded_sequence(self.embedding(ids.to(self.device)), lengths, batch_first=True)
             _, last = self.gru(packed)
-            vectors.append(torch.cat([last[1], last[0]], 1).cpu()[order.argsort()])
+            vectors.append(torch.cat([last[1], last[0]], 1).float().cpu()[order.argsort()])
         return torch.cat(vectors)
 
     @torch.no_grad()
@@ -80,7 +83,7 @@ class Encoder:
             words = packed.data.pin_memory() if self.device.type == "cuda" else packed.data
             words = self.embedding(words.to(self.device, non_blocking=True))
             _, last = self.gru(PackedSequence(words, packed.batch_sizes))
-            vectors.append(torch.cat([last[1], last[0]], 1))
+            vectors.append(torch.cat([last[1], last[0]], 1).float())
             places += [chosen[i] for i in within.tolist()]
         return torch.cat(vectors).cpu()[torch.tensor(places).argsort()]
 

@@ -1,5 +1,10 @@
 //! The cache of prepared data: reused, rebuilt, shared by processes, never half-written.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -80,8 +85,8 @@ fn try_prepare(
             reused.set(yes);
         }
     };
-    let data =
-        prepare(&tasks(), &options, cache, folder, &progress).map_err(|error| error.to_string())?;
+    let data = prepare(&tasks(), &options, cache, folder, &progress)
+        .map_err(|error| gensen_data::error::chain(&error))?;
     Ok((data, reused.get()))
 }
 
@@ -197,7 +202,11 @@ fn folder_of(base: &Path, task: &str, options: &DataOptions) -> PathBuf {
 #[test]
 fn the_key_tells_apart_whatever_changes_the_data() {
     let base = tempfile::tempdir().unwrap();
-    fs::write(base.path().join("p.tsv"), "Das Auto.\tThe car.\nEin Haus.\tA house.\n").unwrap();
+    fs::write(
+        base.path().join("p.tsv"),
+        "Das Auto.\tThe car.\nEin Haus.\tA house.\n",
+    )
+    .unwrap();
     let task = "name='p'\nkind='pairs'\ntrain='p.tsv'\nsource_language='de'\n";
     let moses = DataOptions {
         tokenizer: "moses".into(),

@@ -3,14 +3,19 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::kernels::gate_products::{
-    Floats, GROUP, Gates, Halves, Integers, Lanes, NO_GATES, Rows, UNITS, Weights, fetch,
+    Bf16s, Bytes, Floats, GROUP, Gates, Halves, Integers, Lanes, NO_GATES, Rows, UNITS, Weights,
+    fetch,
 };
 use crate::kernels::gates::{Sources, advance};
+use crate::kernels::products::{Bf16Product, ByteProduct};
 use crate::prefixes::Prefixes;
-use crate::weights::{EncoderState, GruTensors, Precision, Tensor, WeightsError, embedding_row};
+use crate::weights::{
+    EncoderState, GruTensors, StoredPrecision, Tensor, WeightsError, embedding_row,
+};
 use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
 
 /// Below so many multiplications, a second thread costs more than it brings.
@@ -31,6 +36,7 @@ const BATCH_WORDS: usize = 1 << 12;
 #[derive(Clone)]
 pub struct CpuEngine {
     gru: Arc<dyn Gru>,
+    precision: EncoderPrecision,
     /// The word embeddings, lying so in memory that a row can be read in place.
     embedding: Tensor,
     /// Numbers of a word's share of the gates of all directions.
@@ -40,7 +46,8 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// With these weights as 32-bit floats.
     pub fn new(weights: &EncoderState) -> Self {
-        Self::of(PackedGru::<Floats>::new(weights), weights)
+        let gru = PackedGru::<Floats>::new(weights);
+        Self::of(gru, weights, EncoderPrecision::F32)
     }
 
     /// With these weights in this precision.
@@ -52,19 +59,32 @@ impl CpuEngine {
         weights: &EncoderState,
         precision: EncoderPrecision,
     ) -> Result<Self, WeightsError> {
+        let widest = weights.embedding_size().max(weights.hidden_size());
         Ok(match precision {
             EncoderPrecision::F32 => Self::new(weights),
             EncoderPrecision::F16 => {
-                weights.check_gru_range(Precision::F16)?;
-                Self::of(PackedGru::<Halves>::new(weights), weights)
+                weights.check_gru_range(StoredPrecision::F16)?;
+                Self::of(PackedGru::<Halves<f16>>::new(weights), weights, precision)
             }
-            EncoderPrecision::I8 => Self::of(PackedGru::<Integers>::new(weights), weights),
+            EncoderPrecision::Bf16 if Bf16s::has_kernels() => {
+                Self::of(PackedGru::<Bf16s>::new(weights), weights, precision)
+            }
+            EncoderPrecision::Bf16 => {
+                Self::of(PackedGru::<Halves<bf16>>::new(weights), weights, precision)
+            }
+            EncoderPrecision::I8 if Bytes::has_kernels(widest) => {
+                Self::of(PackedGru::<Bytes>::new(weights), weights, precision)
+            }
+            EncoderPrecision::I8 => {
+                Self::of(PackedGru::<Integers>::new(weights), weights, precision)
+            }
         })
     }
 
-    fn of(gru: impl Gru + 'static, weights: &EncoderState) -> Self {
+    fn of(gru: impl Gru + 'static, weights: &EncoderState, precision: EncoderPrecision) -> Self {
         Self {
             gru: Arc::new(gru),
+            precision,
             embedding: in_place(weights.embedding()),
             gates: 3 * weights.hidden_size(),
         }
@@ -94,9 +114,19 @@ impl Engine for CpuEngine {
     fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine> {
         Arc::new(Self {
             gru: Arc::clone(&self.gru),
+            precision: self.precision,
             embedding: in_place(embedding),
             gates: self.gates,
         })
+    }
+
+    fn arithmetic(&self) -> String {
+        let (bf16, bytes) = (Bf16Product::best(), ByteProduct::best());
+        format!(
+            "cpu {}, {}, {bf16:?}, {bytes:?}",
+            self.precision,
+            std::env::consts::ARCH
+        )
     }
 
     fn limits(&self) -> Limits {
@@ -236,24 +266,12 @@ fn project<W: Weights, E>(
     let weights = &layer[0].input;
     let mut rows = Rows::new(count, columns);
     rows.set_count(count);
-    let mut scales = vec![1.0; count];
     let mut row = vec![0.0; columns];
-    for (r, scale) in scales.iter_mut().enumerate() {
+    for r in 0..count {
         read(r, &mut row)?;
-        if W::BOUNDED {
-            let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-            if largest > 0.0 {
-                *scale = largest;
-                row.iter_mut().for_each(|x| *x /= largest);
-            }
-        }
-        for (block, values) in row.chunks(UNITS).enumerate() {
-            let mut lanes = Lanes::ZERO;
-            lanes.0[..values.len()].copy_from_slice(values);
-            rows.set(weights, r, block, &lanes);
-        }
+        rows.set(weights, r, &row, false);
     }
-    let project = |direction: &Direction<W>| direction.project(&rows, &scales);
+    let project = |direction: &Direction<W>| direction.project(&rows);
     Ok(Projections(layer.iter().map(project).collect()))
 }
 
@@ -291,8 +309,8 @@ impl<W: Weights> Direction<W> {
         }
     }
 
-    /// What these rows of inputs, multiplied by their scales, and the biases contribute to the gates.
-    fn project(&self, rows: &Rows<W>, scales: &[f32]) -> Projection {
+    /// What these rows of inputs and the biases contribute to the gates.
+    fn project(&self, rows: &Rows<W>) -> Projection {
         let count = rows.count();
         let mut gates = vec![NO_GATES; self.input.panels() * count];
         if count > 0 {
@@ -301,10 +319,10 @@ impl<W: Weights> Direction<W> {
             groups.for_each(|(group, (gates, bias))| {
                 self.input.product(group, rows, gates);
                 for (gates, bias) in gates.chunks_exact_mut(count).zip(bias) {
-                    for (gates, scale) in gates.iter_mut().zip(scales) {
+                    for gates in gates {
                         for (gate, bias) in gates.iter_mut().zip(bias) {
                             for (gate, bias) in gate.0.iter_mut().zip(bias.0) {
-                                *gate = *gate * scale + bias;
+                                *gate += bias;
                             }
                         }
                     }
@@ -369,11 +387,10 @@ impl<W: Weights> Direction<W> {
             inputs.set_count(level.continued);
             for (row, states) in rows {
                 for (panel, states) in states.chunks_exact_mut(UNITS).enumerate() {
-                    let lanes = &current[panel * stride + row];
-                    states.copy_from_slice(&lanes.0);
-                    if row < level.continued {
-                        inputs.set(&self.recurrent, row, panel, lanes);
-                    }
+                    states.copy_from_slice(&current[panel * stride + row].0);
+                }
+                if row < level.continued {
+                    inputs.set(&self.recurrent, row, states, true);
                 }
             }
             std::mem::swap(&mut previous, &mut current);

@@ -50,6 +50,10 @@ pub trait Engine: Send + Sync {
         Ok(None)
     }
 
+    /// What the rounding of states depends on besides the weights: device, precision, processor. It belongs
+    /// in the key of whatever keeps vectors.
+    fn arithmetic(&self) -> String;
+
     /// How much it takes at once.
     fn limits(&self) -> Limits;
 

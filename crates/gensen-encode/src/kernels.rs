@@ -5,6 +5,7 @@
 //! | [`math`] | both | elementary functions that the compiler turns into vector code |
 //! | `gate_products`, `gates` | encoding | a GRU's products in f32, f16 or i8, and its gate equations |
 //! | [`gemm`] | training | matrix products and sums of columns |
+//! | [`products`] | both | matrix products in bf16 and of bytes, by AMX and by vectors |
 //! | [`panels`] | training | products of a few rows with the same weights, time step after time step |
 //! | [`scan`] | training | a GRU over a batch laid out by [`steps`], and its derivative |
 //! | [`softmax`] | training | a row of logits to a loss and its gradient |
@@ -22,6 +23,7 @@ pub mod gemm;
 pub mod math;
 pub mod memory;
 pub mod panels;
+pub mod products;
 pub mod scan;
 pub mod softmax;
 pub mod steps;

@@ -21,6 +21,7 @@
 //! [`Pooling::MaxPadded`], which looks at the longest sentence of a batch, as the reference
 //! implementation did).
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 mod concat;
@@ -33,6 +34,8 @@ pub mod hub;
 pub mod initial;
 pub mod kernels;
 pub mod model_folder;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod options;
 mod output;
 mod prefixes;
@@ -56,3 +59,8 @@ pub use ranges::{Calibration, Ranges};
 pub use sentence_encoder::{Encoded, SentenceEncoder};
 pub use states::{DirectionStates, States};
 pub use vectors::{VectorConverter, VectorOptions};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -129,12 +129,12 @@ pub(crate) fn truncate(vectors: Array2<f32>, dimensions: usize) -> Array2<f32> {
 /// use gensen_encode::{VectorPrecision, Vectors, quantize};
 /// use ndarray::array;
 ///
-/// let vectors = array![[0.1_f32, -0.2, 0.3]];
+/// let vectors = array![[0.1_f32, -0.25, 0.3]];
 /// let bits = quantize(vectors.view(), VectorPrecision::Ubinary, None)?;
 /// assert_eq!(bits, Vectors::U8(array![[0b1010_0000]]));
 /// let ranges = array![[-1.0_f32, -1.0, -1.0], [1.0, 1.0, 1.0]];
 /// let integers = quantize(vectors.view(), VectorPrecision::Int8, Some(ranges.view()))?;
-/// assert_eq!(integers, Vectors::I8(array![[12, -26, 37]]));
+/// assert_eq!(integers, Vectors::I8(array![[12, -33, 37]]));
 /// # Ok::<(), gensen_encode::EncodeError>(())
 /// ```
 ///

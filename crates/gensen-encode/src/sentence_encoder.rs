@@ -116,6 +116,11 @@ impl SentenceEncoder {
         }
     }
 
+    /// What computes its states.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
     /// The same encoder with other words: `embedding` is `[words, embedding size]`, its rows in the
     /// words' order, the four special words first. This is how vocabulary expansion gives back an
     /// encoder that knows other words; those it was loaded with stay at hand as its

@@ -1,6 +1,6 @@
 //! How sentence vectors are given out.
 
-use ndarray::{Array2, Axis, Slice};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use crate::quantize::{VectorPrecision, Vectors, normalize, quantize, truncate};
 use crate::ranges::{Ranges, beside};
@@ -147,6 +147,12 @@ impl VectorConverter {
         self.precision
     }
 
+    /// The ranges that integers are made with, `[2, dimensions]`: each dimension's smallest and largest value;
+    /// none for other precisions.
+    pub fn ranges(&self) -> Option<ArrayView2<'_, f32>> {
+        self.ranges.as_ref().map(|ranges| ranges.view())
+    }
+
     /// Converts vectors, `[sentences, width]`, to `[sentences, columns]`.
     ///
     /// # Errors
@@ -163,10 +169,7 @@ impl VectorConverter {
         }
         match self.precision {
             VectorPrecision::Float32 => Ok(Vectors::F32(vectors)),
-            precision => {
-                let ranges = self.ranges.as_ref().map(|ranges| ranges.view());
-                quantize(vectors.view(), precision, ranges)
-            }
+            precision => quantize(vectors.view(), precision, self.ranges()),
         }
     }
 }

@@ -36,8 +36,15 @@ pub fn write_bar_chart(reports: &[Report], task: &str, path: &Path) -> Result<()
             Some((row.name.to_owned(), score, false))
         }));
     }
+    let metric = reports
+        .iter()
+        .find_map(|r| Some(r.result(task)?.scores.main_metric()));
+    let title = match metric {
+        Some(metric) => format!("{task}: {metric}"),
+        None => task.to_owned(),
+    };
     let mut svg = String::new();
-    draw(&mut svg, task, &bars).map_err(|error| EvalError::File {
+    draw(&mut svg, &title, &bars).map_err(|error| EvalError::File {
         path: path.to_owned(),
         problem: format!("could not draw the chart: {error}"),
     })?;
@@ -46,24 +53,30 @@ pub fn write_bar_chart(reports: &[Report], task: &str, path: &Path) -> Result<()
 
 fn draw(
     svg: &mut String,
-    task: &str,
+    title: &str,
     bars: &[(String, f64, bool)],
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let largest = bars.iter().map(|bar| bar.1).fold(1.0, f64::max);
     let height = 50 + BAR * bars.len() as i32;
     let root = SVGBackend::with_string(svg, (WIDTH, height as u32)).into_drawing_area();
     root.fill(&WHITE)?;
-    root.draw(&Text::new(task.to_owned(), (10, 12), ("sans-serif", 18)))?;
+    root.draw(&Text::new(title.to_owned(), (10, 12), ("sans-serif", 18)))?;
     let text = ("sans-serif", 13);
-    for (i, (name, score, own)) in bars.iter().enumerate() {
+    let (own, published) = (RGBColor(31, 98, 168), RGBColor(170, 184, 198));
+    // What the colours say, where there are two.
+    let legend = [(230, own, "measured"), (120, published, "published")];
+    let both = bars.iter().any(|bar| !bar.2);
+    for (from_right, colour, name) in legend.into_iter().filter(|_| both) {
+        let x = WIDTH as i32 - from_right;
+        let square = Rectangle::new([(x, 14), (x + 12, 26)], colour.filled());
+        root.draw(&square)?;
+        root.draw(&Text::new(name, (x + 18, 14), text))?;
+    }
+    for (i, (name, score, is_own)) in bars.iter().enumerate() {
         let top = 40 + BAR * i as i32;
         let length = f64::from(WIDTH as i32 - LABELS - 60) * (score / largest).max(0.0);
         let right = LABELS + length as i32;
-        let colour = if *own {
-            RGBColor(31, 98, 168)
-        } else {
-            RGBColor(170, 184, 198)
-        };
+        let colour = if *is_own { own } else { published };
         let bar = [(LABELS, top), (right, top + BAR - 6)];
         root.draw(&Rectangle::new(bar, colour.filled()))?;
         root.draw(&Text::new(name.clone(), (10, top + 3), text))?;

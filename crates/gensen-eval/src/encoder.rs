@@ -48,6 +48,7 @@ impl<'v> EncoderEmbedder<'v> {
         for (k, one) in (1..).zip(encoder.encoders()) {
             let hash = fingerprint(one);
             identity.add(hash.as_bytes());
+            identity.add(one.engine().arithmetic().as_bytes());
             let sizes = &one.model().config().architecture;
             let directions = if sizes.bidirectional { 2 } else { 1 };
             let steps = one.model().config().provenance.steps;
@@ -181,4 +182,46 @@ fn fingerprint(encoder: &SentenceEncoder) -> String {
         identity.add_numbers(&tensor.values());
     }
     identity.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use gensen_data::vocabulary::Vocabulary;
+    use gensen_encode::EncoderPrecision;
+    use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
+    use gensen_encode::weights::{EncoderState, Tensor, TensorMap};
+
+    use super::*;
+
+    fn model() -> ModelFolder {
+        let mut tensors = TensorMap::new();
+        for (name, shape) in [
+            ("src_embedding.weight", vec![5, 2]),
+            ("encoder.weight_ih_l0", vec![6, 2]),
+            ("encoder.weight_hh_l0", vec![6, 2]),
+            ("encoder.bias_ih_l0", vec![6]),
+            ("encoder.bias_hh_l0", vec![6]),
+        ] {
+            let values = vec![0.5; shape.iter().product()];
+            tensors.insert(name.to_owned(), Tensor::new(shape, values).expect("fits"));
+        }
+        let weights = EncoderState::new(tensors).expect("an encoder");
+        let config = ModelConfig::new(&weights, Provenance::default());
+        let words = Vocabulary::SPECIAL.into_iter().chain(["word"]);
+        let vocabulary = Vocabulary::from_words(words).expect("words");
+        ModelFolder::new(config, vocabulary, weights).expect("a model")
+    }
+
+    #[test]
+    fn kept_vectors_are_told_apart_by_what_computed_them() {
+        let identity = |precision| {
+            let encoder = SentenceEncoder::new_with(model(), precision).expect("an encoder");
+            let encoders = ConcatEncoder::new(vec![encoder]).expect("one encoder");
+            EncoderEmbedder::new("m", encoders).identity(Pooling::Max)
+        };
+        let f32s = identity(EncoderPrecision::F32);
+        assert_eq!(f32s, identity(EncoderPrecision::F32));
+        assert_ne!(f32s, identity(EncoderPrecision::F16));
+        assert_ne!(f32s, identity(EncoderPrecision::I8));
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use gensen_data::error::chain;
 use gensen_data::scratch;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::embedder::{Embedder, EmbedderInfo, Identity, Vectors, distinct};
 use crate::error::{EvalError, Result};
 use crate::protocol::Classifier;
-use crate::run::{Scoring, score};
 use crate::scores::Scores;
+use crate::scoring::{Scoring, score};
 use crate::tasks::{Pooling, Task, TaskData};
 
 /// What to evaluate, and how.
@@ -190,7 +191,7 @@ pub fn evaluate(
                 report.skipped.push(skipped);
             }
             Outcome::Faulty(error) => {
-                let failed = unscored(error.with_causes());
+                let failed = unscored(chain(&error));
                 progress(Event::Failed(&failed));
                 report.failed.push(failed);
             }

@@ -3,10 +3,12 @@
 //! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
 //! encoders are one, whatever device they compute on.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 pub mod baselines;
 mod chart;
+pub mod classify;
 pub mod embedder;
 #[cfg(feature = "encoder")]
 mod encoder;
@@ -23,8 +25,8 @@ pub mod random;
 pub mod ranking;
 pub mod relatedness;
 mod report;
-mod run;
 mod scores;
+mod scoring;
 pub mod tasks;
 
 pub use chart::write_bar_chart;
@@ -36,3 +38,8 @@ pub use evaluate::{EvalOptions, Event, Report, TaskResult, Unscored, evaluate};
 pub use labelled::{LabelledVectors, labelled_vectors};
 pub use report::{beaten_by_chance, markdown, read_json, write_json, write_report};
 pub use scores::{Scores, Similarity, Summary};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -105,6 +105,18 @@ impl Similarity {
 }
 
 impl Scores {
+    /// What the numbers are that [`Display`](fmt::Display) writes, in that order.
+    pub fn metric(&self) -> &'static str {
+        match self {
+            Self::Accuracy { f1: None, .. } => "accuracy %",
+            Self::Accuracy { f1: Some(_), .. } => "accuracy/F1 %",
+            Self::Relatedness(_) => "Pearson/Spearman x100",
+            Self::Similarity(_) => "Pearson/Spearman x100, mean of sets",
+            Self::Retrieval(_) => "R@1/5/10 % image to text, text to image",
+            Self::LowResource { .. } => "accuracy % by training examples",
+        }
+    }
+
     /// The number tasks are compared by, larger is better: test accuracy in percent, or 100 times
     /// Pearson's correlation, or the sum of recalls; `None` where undefined.
     pub fn main(&self) -> Option<f64> {
@@ -114,6 +126,19 @@ impl Scores {
             Self::Similarity(s) => s.pearson.mean.map(|r| 100.0 * r),
             Self::Retrieval(r) => Some(r.image_to_text.recalls() + r.text_to_image.recalls()),
             Self::LowResource { sizes } => sizes.first().map(|(_, accuracies)| accuracies.test),
+        }
+    }
+}
+
+impl Scores {
+    /// What [`Scores::main`] is.
+    pub fn main_metric(&self) -> &'static str {
+        match self {
+            Self::Accuracy { .. } => "test accuracy, %",
+            Self::Relatedness(_) => "Pearson x 100",
+            Self::Similarity(_) => "Pearson x 100, mean of sets",
+            Self::Retrieval(_) => "sum of recalls",
+            Self::LowResource { .. } => "test accuracy with the fewest examples, %",
         }
     }
 }

@@ -11,6 +11,7 @@
 //! `--device NAME` is where (default `cpu`). `--passes N` times N passes over all sentences (one, if
 //! it is left out) and prints their median. A first batch is not timed; nor, if there are several,
 //! is a first pass, in which a GPU's kernels are compiled and tuned.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
 mod process;
@@ -24,18 +25,22 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_model::device::{self, Device};
 use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_model::weights::{
-    EMBEDDING, EncoderState, Precision, Tensor, TensorMap, gru_tensor_name,
+    EMBEDDING, EncoderState, StoredPrecision, Tensor, TensorMap, gru_tensor_name,
 };
 use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder, load_on_with};
 use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const CASES: [&str; 8] = [
+const CASES: [&str; 12] = [
     "snli-1-f32",
     "snli-32-f32",
     "snli-128-f32",
     "news-32-f32",
+    "snli-1-bf16",
+    "snli-32-bf16",
+    "snli-128-bf16",
+    "news-32-bf16",
     "snli-1-i8",
     "snli-32-i8",
     "snli-128-i8",
@@ -98,7 +103,8 @@ fn make(folder: &Path) -> Outcome<()> {
     let words = Vocabulary::SPECIAL.map(String::from).into_iter();
     let vocabulary = Vocabulary::from_words(words.chain(ordinary))?;
     fs::create_dir_all(folder)?;
-    ModelFolder::new(config, vocabulary, weights)?.write(&folder.join("model"), Precision::F32)?;
+    ModelFolder::new(config, vocabulary, weights)?
+        .write(&folder.join("model"), StoredPrecision::F32)?;
     for (name, mean, longest) in [("snli", 11.0, 60), ("news", 27.0, 120)] {
         let lines = (0..8192).map(|_| sentence(&mut random, mean, longest) + "\n");
         fs::write(
@@ -207,6 +213,7 @@ impl Bench<'_> {
         let precision = match precision {
             "f32" => EncoderPrecision::F32,
             "f16" => EncoderPrecision::F16,
+            "bf16" => EncoderPrecision::Bf16,
             "i8" => EncoderPrecision::I8,
             other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
         };

@@ -4,12 +4,12 @@
 //! evaluation: vectors are sent to and fro. So the callable may use this package's own pool.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gensen_data::panics;
 use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling};
@@ -202,7 +202,7 @@ fn run(
             // Nobody listens after Ctrl-C.
             let _ = sender.send(Message::Progress(task.clone(), share));
         };
-        let result = catch_unwind(AssertUnwindSafe(|| work(&sender, &show)));
+        let result = panics::catch(|| work(&sender, &show));
         let _ = sender.send(Message::Done(result));
     });
     loop {

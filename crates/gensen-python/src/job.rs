@@ -1,12 +1,12 @@
 //! Work that the pool does while Python runs other threads, and that Ctrl-C ends.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use gensen_data::panics;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -48,7 +48,7 @@ pub(crate) fn run<T: Send + 'static>(
     let (sender, mut receiver) = sync_channel(1);
     let theirs = Arc::clone(&shared);
     pool::current(py)?.spawn(move || {
-        let result = catch_unwind(AssertUnwindSafe(|| work(&theirs)));
+        let result = panics::catch(|| work(&theirs));
         // Nobody waits after Ctrl-C.
         let _ = sender.send(result);
     });
@@ -77,10 +77,6 @@ pub(crate) fn run<T: Send + 'static>(
 
 /// What a panic, which only a bug can cause, is in Python.
 pub(crate) fn bug(panic: &(dyn Any + Send)) -> PyErr {
-    let said = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
+    let said = panics::message(panic);
     PyRuntimeError::new_err(format!("a bug of gensen, please report it: {said}"))
 }

@@ -1,4 +1,5 @@
-//! Command line: what to train, from where, on which device.
+//! The command line of `gensen-train`, which is `gensen train`, too: what to train, from where, on
+//! which device.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,41 +10,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::Subcommand;
 use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_data::scratch::{self, Scratch};
 use gensen_model::device::{self, DeviceError};
-use gensen_model::weights::Precision;
-use gensen_train::TrainError;
-use gensen_train::check;
-use gensen_train::config::Config;
-use gensen_train::devices;
-use gensen_train::export::{self, Choice};
-use gensen_train::inputs;
-use gensen_train::memory;
-use gensen_train::precision;
-use gensen_train::report;
-use gensen_train::run::{self, Ending, Outcome, Resume};
-use gensen_train::similarity;
-use gensen_train::start_from::StartModel;
-use gensen_train::word_vectors;
+use gensen_model::weights::StoredPrecision;
 
+use crate::TrainError;
+use crate::check;
+use crate::config::Config;
 #[cfg(feature = "tui")]
 use crate::dashboard::Dashboard;
+use crate::devices;
+use crate::export::{self, Choice};
+use crate::inputs;
+use crate::memory;
+use crate::precision;
+use crate::report;
+use crate::run::{self, Ending, Outcome, Resume};
 #[cfg(feature = "remote")]
-use crate::serve;
+use crate::serve_device;
+use crate::similarity;
+use crate::start_from::StartModel;
 use crate::terminal::{self, Progress};
+use crate::word_vectors;
 
 /// Train a general-purpose sentence encoder on many tasks at once.
 ///
 /// Without arguments it trains on the embedded sample corpus: about two minutes, no download.
-#[derive(Parser)]
-#[command(
-    version,
-    args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  gensen-train --config configs/real-small.toml --set training.steps=500"
-)]
-struct Arguments {
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -68,31 +65,9 @@ struct Train {
     /// Threads to compute with. [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Show a dashboard in the terminal.
-    #[cfg(feature = "tui")]
+    /// Show a dashboard in the terminal; for builds with the feature `tui`.
     #[arg(long)]
     tui: bool,
-}
-
-/// `--precision`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Stored {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats, half the size.
-    F16,
-    /// 8-bit integers with a scale a row, a quarter of the size; biases as 32-bit floats.
-    I8,
-}
-
-impl From<Stored> for Precision {
-    fn from(stored: Stored) -> Self {
-        match stored {
-            Stored::F32 => Self::F32,
-            Stored::F16 => Self::F16,
-            Stored::I8 => Self::I8,
-        }
-    }
 }
 
 #[derive(Subcommand)]
@@ -111,9 +86,10 @@ enum Command {
         /// Which checkpoint: `best`, `latest` or a step.
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
-        /// How weights are stored.
-        #[arg(long, default_value = "f32")]
-        precision: Stored,
+        /// How weights are stored: as 32-bit floats; as 16-bit floats, half the size; or as 8-bit
+        /// integers with a scale a row, a quarter of the size, and biases as 32-bit floats.
+        #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
+        precision: StoredPrecision,
     },
     /// Read a run's data and time a few steps, to say what it would take. Nothing is written.
     #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
@@ -137,14 +113,14 @@ enum Command {
         after_help = "Example:\n  gensen-train serve-device --listen 0.0.0.0:7878 --device cpu\n\n\
                       If GENSEN_REMOTE_TOKEN is set, only those who have the same are let in."
     )]
-    ServeDevice(serve::Arguments),
+    ServeDevice(serve_device::Arguments),
 }
 
 /// What shells expect of a program that a signal ended.
 const INTERRUPTED: u8 = 130;
 
-/// 2 for wrong usage, 1 for failure.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+/// The exit code for what [`run`] failed with: 2 for wrong usage, 1 for anything else.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(TrainError::Config { .. }) => 2,
         _ if error.is::<DeviceError>() => 2,
@@ -152,12 +128,22 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-pub(crate) fn run() -> Result<ExitCode> {
-    if device::list_is_asked_for(std::env::args_os()) {
-        terminal::print(device::Listing::new().to_string().trim_end())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let arguments = Arguments::parse();
+/// Prints the devices there are, for `--device list`.
+///
+/// # Errors
+///
+/// If standard output cannot be written.
+pub fn list_devices() -> Result<()> {
+    terminal::print(device::Listing::new().to_string().trim_end())
+}
+
+/// Does what the arguments ask for. It logs to standard error and handles signals, so a program calls it once,
+/// and exits with what it returns: success, or 130 after a signal.
+///
+/// # Errors
+///
+/// Whatever keeps a run from beginning or going on; [`exit_code`] tells wrong usage apart.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let done = match arguments.command {
         Some(Command::Export {
             run,
@@ -167,7 +153,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         }) => {
             terminal::log_to(None)?;
             end_on_signals()?;
-            export::export(&run, &output, checkpoint, precision.into())?;
+            export::export(&run, &output, checkpoint, precision)?;
             terminal::print(&output.display().to_string())
         }
         Some(Command::Check {
@@ -185,7 +171,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         #[cfg(feature = "remote")]
         Some(Command::ServeDevice(arguments)) => {
             terminal::log_to(None)?;
-            serve::run(&arguments)
+            serve_device::run(&arguments)
         }
         None => {
             let train = || train(&arguments.train);
@@ -208,6 +194,16 @@ pub(crate) fn use_threads(threads: usize) -> Result<()> {
 }
 
 fn train(arguments: &Train) -> Result<Ending> {
+    #[cfg(not(feature = "tui"))]
+    if arguments.tui {
+        let how =
+            "this build has no dashboard; add `--features tui` to the cargo command that builds it";
+        return Err(TrainError::Config {
+            origin: "--tui".into(),
+            problem: how.into(),
+        }
+        .into());
+    }
     if let Some(threads) = arguments.threads {
         use_threads(threads as usize)?;
     }
@@ -337,7 +333,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     ));
     // Last: whatever keeps it from being written, the results have been told.
     let model = folder.join("model");
-    export::export(folder, &model, Choice::Best, Precision::F32)?;
+    export::export(folder, &model, Choice::Best, StoredPrecision::F32)?;
     told?;
     let exported = outcome.model_step;
     if exported == 0 && step > 0 {

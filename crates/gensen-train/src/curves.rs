@@ -19,14 +19,29 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(227, 119, 194),
     RGBColor(23, 190, 207),
 ];
+/// Of what is no task's.
+const GREY: RGBColor = RGBColor(70, 70, 70);
 
-/// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones, one colour
-/// a task; below them accuracy and the correlation of similarities, and the effective rank of sentence
-/// vectors.
+/// Pixels of the picture, and of its column of names.
+const SIZE: (u32, u32) = (1160, 900);
+const LEGEND: u32 = 200;
+/// Widths of lines.
+const TRAINING: u32 = 1;
+const VALIDATION: u32 = 3;
+/// About how many numbers an axis has.
+const TICKS: usize = 7;
+
+/// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones; below them
+/// accuracy and the correlation of similarities, and the effective rank of sentence vectors. A task has
+/// one colour in all of them, which a column beside them names.
+///
+/// # Errors
+///
+/// [`TrainError::Picture`]; a file that cannot be written.
 pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (960, 900)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         picture(&area, metrics).map_err(|problem| TrainError::Picture {
             path: path.into(),
             problem,
@@ -35,73 +50,109 @@ pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     scratch::write_file(path, |file| file.write_all(svg.as_bytes())).map_err(TrainError::io(path))
 }
 
+type Area<'a, 'b> = &'a DrawingArea<SVGBackend<'b>, Shift>;
+
 /// One line of a plot.
 struct Curve {
-    label: String,
     points: Vec<(f64, f64)>,
     colour: RGBColor,
     width: u32,
 }
 
-fn picture(area: &DrawingArea<SVGBackend<'_>, Shift>, metrics: &[Metric]) -> Result<(), String> {
-    area.fill(&WHITE).map_err(|e| e.to_string())?;
-    let (losses, below) = area.split_vertically(500);
-    let (accuracy, rank) = below.split_horizontally(480);
-    plot(&losses, "loss", curves(metrics, |m| m.loss, true), None)?;
-    let unit = Some((0.0, 1.0));
-    plot(
-        &accuracy,
-        "accuracy, similarity (Pearson)",
-        curves(metrics, |m| m.accuracy.or(m.pearson), true),
-        unit,
-    )?;
-    let ranks = curves(metrics, |m| m.effective_rank, false);
-    plot(&rank, "effective rank of sentence vectors", ranks, None)
+/// What is drawn of a task.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    name: &'a str,
+    colour: RGBColor,
 }
 
-fn curves(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>, train: bool) -> Vec<Curve> {
-    let mut tasks: Vec<&str> = Vec::new();
-    for metric in metrics.iter().filter(|m| value(m).is_some()) {
-        if !tasks.contains(&metric.task.as_str()) {
-            tasks.push(&metric.task);
+fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), String> {
+    area.fill(&WHITE).map_err(|e| e.to_string())?;
+    let score = |m: &Metric| m.accuracy.or(m.pearson);
+    let tasks = tasks(metrics, |m| m.loss.or(score(m)));
+    let (plots, names) = area.split_horizontally(SIZE.0 - LEGEND);
+    legend(&names, &tasks)?;
+    let (losses, below) = plots.split_vertically(500);
+    let (accuracy, rank) = below.split_horizontally((SIZE.0 - LEGEND) / 2);
+    let splits = [(Split::Train, TRAINING), (Split::Validation, VALIDATION)];
+    let losses_of = curves(metrics, &tasks, &splits, |m| m.loss);
+    plot(&losses, "loss", &losses_of, None)?;
+    let title = "accuracy, similarity (Pearson)";
+    let scores = curves(metrics, &tasks, &splits, score);
+    plot(&accuracy, title, &scores, Some((0.0, 1.0)))?;
+    let encoder = Task {
+        name: "encoder",
+        colour: GREY,
+    };
+    let ranks = curves(metrics, &[encoder], &splits, |m| m.effective_rank);
+    plot(&rank, "effective rank of sentence vectors", &ranks, None)
+}
+
+/// The tasks that have such a value, in the order of their first ones, each with its colour.
+fn tasks(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>) -> Vec<Task<'_>> {
+    let mut tasks: Vec<Task<'_>> = Vec::new();
+    for metric in metrics.iter().filter(|metric| value(metric).is_some()) {
+        let name = metric.task.as_str();
+        if tasks.iter().all(|task| task.name != name) {
+            let (red, green, blue) = match COLOURS.get(tasks.len()) {
+                Some(colour) => colour.rgb(),
+                None => Palette99::pick(tasks.len()).rgb(),
+            };
+            let colour = RGBColor(red, green, blue);
+            tasks.push(Task { name, colour });
         }
     }
-    let splits = [(Split::Train, 1), (Split::Validation, 3)];
-    let splits = splits
-        .into_iter()
-        .filter(|(split, _)| train || *split != Split::Train);
+    tasks
+}
+
+/// The column of names.
+fn legend(area: Area<'_, '_>, tasks: &[Task<'_>]) -> Result<(), String> {
+    let lines = tasks
+        .iter()
+        .map(|task| (task.name, task.colour, VALIDATION));
+    let kinds = [
+        ("training", GREY, TRAINING),
+        ("validation", GREY, VALIDATION),
+    ];
+    let rows = lines.chain(kinds).enumerate();
+    for (row, (name, colour, width)) in rows {
+        let gap = if row < tasks.len() { 0 } else { 12 };
+        let y = 55 + 22 * row as i32 + gap;
+        let line = PathElement::new([(8, y), (32, y)], colour.stroke_width(width));
+        area.draw(&line).map_err(|e| e.to_string())?;
+        let text = Text::new(name.to_owned(), (40, y - 7), ("sans-serif", 14));
+        area.draw(&text).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+fn curves(
+    metrics: &[Metric],
+    tasks: &[Task<'_>],
+    splits: &[(Split, u32)],
+    value: impl Fn(&Metric) -> Option<f64>,
+) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for (split, width) in splits {
-        for (k, task) in tasks.iter().enumerate() {
-            let of_task = metrics
-                .iter()
-                .filter(|m| m.split == split && m.task == *task);
-            let points: Vec<_> = of_task
-                .filter_map(|m| Some((m.step as f64, value(m)?)))
-                .filter(|(_, y)| y.is_finite())
-                .collect();
-            if !points.is_empty() {
-                let split = if split == Split::Train {
-                    "training"
-                } else {
-                    "validation"
-                };
-                curves.push(Curve {
-                    label: format!("{task} ({split})"),
-                    points,
-                    colour: COLOURS[k % COLOURS.len()],
-                    width,
-                });
-            }
+    for &(split, width) in splits {
+        for task in tasks {
+            let of_task = |m: &&Metric| m.split == split && m.task == task.name;
+            let points = metrics.iter().filter(of_task);
+            let points = points.filter_map(|m| Some((m.step as f64, value(m)?)));
+            curves.push(Curve {
+                points: points.filter(|(_, y)| y.is_finite()).collect(),
+                colour: task.colour,
+                width,
+            });
         }
     }
+    curves.retain(|curve| !curve.points.is_empty());
     curves
 }
 
 fn plot(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    area: Area<'_, '_>,
     title: &str,
-    curves: Vec<Curve>,
+    curves: &[Curve],
     range: Option<(f64, f64)>,
 ) -> Result<(), String> {
     let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
@@ -121,28 +172,80 @@ fn plot(
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(10)
-        .x_label_area_size(35)
+        // Half of the last number of the axis is beyond the plot.
+        .margin_right(30)
+        .x_label_area_size(40)
         .y_label_area_size(50)
         .build_cartesian_2d(0.0..last, low..high)
         .map_err(|e| e.to_string())?;
     chart
         .configure_mesh()
         .x_desc("step")
+        .x_labels(TICKS)
+        .y_labels(TICKS)
+        .x_label_formatter(&|x| tick(*x))
+        .y_label_formatter(&|y| tick(*y))
+        .label_style(("sans-serif", 13))
+        .axis_desc_style(("sans-serif", 14))
+        .bold_line_style(BLACK.mix(0.12))
         .light_line_style(WHITE)
         .draw()
         .map_err(|e| e.to_string())?;
     for curve in curves {
         let style = curve.colour.stroke_width(curve.width);
         chart
-            .draw_series(LineSeries::new(curve.points, style))
-            .map_err(|e| e.to_string())?
-            .label(curve.label)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            .draw_series(LineSeries::new(curve.points.iter().copied(), style))
+            .map_err(|e| e.to_string())?;
     }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .draw()
-        .map_err(|e| e.to_string())
+    Ok(())
+}
+
+/// A number of an axis, without zeros that say nothing: `0.5`, `400`, `20k`.
+fn tick(value: f64) -> String {
+    let (value, unit) = match value.abs() {
+        10_000_000.0.. => (value / 1e6, "M"),
+        10_000.0.. => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    // Ticks are sums of steps, which leaves digits behind; there is no -0.
+    let rounded = (value * 1e4).round() / 1e4 + 0.0;
+    format!("{rounded}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_axes_are_short() {
+        let ticks = [0.0, 0.1 + 0.2, 5.0, 400.0, 9_500.0, 12_500.0, 2e7, -1e-9];
+        let expected = ["0", "0.3", "5", "400", "9500", "12.5k", "20M", "0"];
+        assert_eq!(ticks.map(tick), expected);
+    }
+
+    #[test]
+    fn a_task_has_one_colour_everywhere_and_one_name() {
+        let metric = |task: &str, step: u64, split, loss, accuracy| Metric {
+            loss,
+            accuracy,
+            ..Metric::new(step, split, task)
+        };
+        let mut metrics = Vec::new();
+        for step in [0, 100, 200] {
+            for split in [Split::Train, Split::Validation] {
+                metrics.push(metric("fr-en", step, split, Some(3.0), None));
+                metrics.push(metric("nli", step, split, Some(1.0), Some(0.5)));
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("curves.svg");
+        draw(&path, &metrics).unwrap();
+        let svg = std::fs::read_to_string(path).unwrap();
+        let count = |part: &str| svg.matches(part).count();
+        assert_eq!((count("\nnli\n"), count("\nfr-en\n")), (1, 1), "{svg}");
+        let [first, second] = ["#1F77B4", "#FF7F0E"];
+        // Two curves and a name; of inference, accuracy too.
+        assert_eq!((count(first), count(second)), (3, 5), "{svg}");
+        assert!(svg.contains("\n200\n") && !svg.contains("200.0"), "{svg}");
+    }
 }

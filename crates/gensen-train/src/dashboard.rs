@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::metrics::{Metric, Split};
+use crate::run::Event;
 use burn_train::Interrupter;
 use burn_train::logger::TrainingProgressLogger;
 use burn_train::metric::{
@@ -10,8 +12,6 @@ use burn_train::metric::{
 };
 use burn_train::renderer::tui::TuiMetricsRendererWrapper;
 use burn_train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
-use gensen_train::metrics::{Metric, Split};
-use gensen_train::run::Event;
 
 /// Shows a run's events.
 pub(crate) struct Dashboard {

@@ -26,16 +26,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 pub mod average;
 mod best;
 pub mod check;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod curves;
+#[cfg(feature = "tui")]
+mod dashboard;
 pub mod devices;
 mod error;
+pub mod events;
 pub mod export;
-mod files;
 pub mod inputs;
 mod legacy;
 pub mod loss;
@@ -49,13 +54,21 @@ mod resume;
 pub mod run;
 pub mod sampler;
 pub mod schedule;
+#[cfg(feature = "remote")]
+mod serve_device;
 pub mod similarity;
 pub mod start_from;
 mod tasks;
 mod tensors;
+mod terminal;
 pub mod validation;
 mod vocabularies;
 pub mod word_dropout;
 pub mod word_vectors;
 
 pub use error::TrainError;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

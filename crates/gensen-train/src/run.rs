@@ -24,6 +24,7 @@ use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, DataSizes};
 use crate::devices::{self, Devices, StepBatch};
 use crate::error::TrainError;
+use crate::events::EventLog;
 use crate::metrics::{MetricsLog, Output, Window};
 use crate::optimizer::{Adam, AdamConfig, StepGradients};
 use crate::precision::{self, Autocast, LossScale};
@@ -33,7 +34,7 @@ use crate::sampler::TaskSampler;
 use crate::schedule::Schedule;
 use crate::similarity::{self, Similarity};
 use crate::start_from::StartModel;
-use crate::tasks::{Task, tasks};
+use crate::tasks::{TrainingTask, tasks};
 use crate::{memory, vocabularies, word_dropout, word_vectors};
 
 pub use self::events::{Ending, Event, Outcome};
@@ -73,9 +74,9 @@ fn drawn_model(
 }
 
 /// Which task each step trains.
-pub(crate) fn sampler(config: &Config, tasks: &[Task]) -> TaskSampler {
+pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
     let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
-    let inference = tasks.iter().map(|task| task.kind == TaskKind::Nli);
+    let inference = tasks.iter().map(|task| task.data.kind == TaskKind::Nli);
     TaskSampler::new(
         config.run.seed,
         weights.collect(),
@@ -86,18 +87,19 @@ pub(crate) fn sampler(config: &Config, tasks: &[Task]) -> TaskSampler {
 }
 
 /// Which examples of a task make its batches.
-pub(crate) fn order(config: &Config, task: &Task, devices: usize) -> BatchOrder {
+pub(crate) fn order(config: &Config, task: &TrainingTask, devices: usize) -> BatchOrder {
     let options = OrderOptions {
         bucket_batches: config.training.bucket_batches,
     };
     let size = task.batch.times(devices);
-    BatchOrder::new(&task.train, size, config.run.seed, &task.name, options)
+    let data = &task.data;
+    BatchOrder::new(&data.train, size, config.run.seed, &data.name, options)
 }
 
 /// What the step of a task gets, before which `done` were done.
 pub(crate) fn step_batch(
     config: &Config,
-    task: &Task,
+    task: &TrainingTask,
     mut batch: Batch,
     done: u64,
     scale: Option<LossScale>,
@@ -119,13 +121,14 @@ struct Run<'a> {
     folder: PathBuf,
     /// Held until the run ends.
     _lock: File,
-    tasks: Vec<Task>,
+    tasks: Vec<TrainingTask>,
     outputs: Vec<Output>,
     similarities: Vec<Similarity>,
     best_by: BestBy,
     schedule: Schedule,
     checkpoints: Checkpoints,
     log: MetricsLog,
+    events: EventLog,
     devices: Devices,
     /// On the main device.
     model: MultitaskModel,
@@ -148,6 +151,12 @@ struct Run<'a> {
 /// [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Of several devices each takes
 /// a batch of the configured size in every step: up to the rounding of sums, N of them train as one
 /// with batches N times as large. The first one updates, validates and saves.
+///
+/// # Errors
+///
+/// Devices, strategies and precisions that do not fit the configuration; a run that cannot be resumed
+/// under it; losses or gradients that are not finite; data that cannot be read; files that cannot be
+/// written. The last checkpoint is kept.
 pub fn train(
     config: &Config,
     data: &PreparedData,
@@ -268,7 +277,11 @@ impl<'a> Run<'a> {
         };
         resume::write_config(&folder, config)?;
         vocabularies::write(data, &folder)?;
-        let log = MetricsLog::open(&folder, resumed.then_some(state.step))?;
+        let from = resumed.then_some(state.step);
+        let (log, events) = (
+            MetricsLog::open(&folder, from)?,
+            EventLog::open(&folder, from)?,
+        );
         let mut model = model.train();
         if config.training.embedding_factor() == 0.0 {
             let embedding = model.encoder.embedding;
@@ -285,6 +298,7 @@ impl<'a> Run<'a> {
             best_by,
             schedule: Schedule::new(&config.training),
             log,
+            events,
             devices,
             model,
             average: average_from.map(|from| Average::new(from, mean)),
@@ -297,9 +311,9 @@ impl<'a> Run<'a> {
     }
 
     fn loader(&self) -> Loader {
-        let of_task = |task: &Task| {
+        let of_task = |task: &TrainingTask| {
             let order = order(self.config, task, self.devices.count());
-            (task.train.clone(), order)
+            (task.data.train.clone(), order)
         };
         let sampler = Arc::clone(&self.sampler);
         let tasks = self.tasks.iter().map(of_task).collect();
@@ -406,7 +420,7 @@ impl<'a> Run<'a> {
         }
         let step = self.state.step;
         if before.is_least() {
-            let task = self.tasks[task].name.clone();
+            let task = self.tasks[task].data.name.clone();
             return Err(TrainError::Overflow { task, step });
         }
         let (old, new) = (before.scale, scale.scale);
@@ -433,12 +447,12 @@ impl<'a> Run<'a> {
         let task = &self.tasks[numbers.task];
         let loss: f64 = numbers.losses.losses.iter().sum();
         let norm = numbers.gradient_norm;
-        for (what, value) in [("loss", Some(loss)), ("gradient norm", norm)] {
-            let value = value.unwrap_or_default();
+        let norm_of_step = norm.map(|norm| ("gradient norm", norm));
+        for (what, value) in [("loss", loss)].into_iter().chain(norm_of_step) {
             if !value.is_finite() {
                 return Err(TrainError::NotFinite {
                     what,
-                    task: task.name.clone(),
+                    task: task.data.name.clone(),
                     step: numbers.step,
                     value,
                 });
@@ -451,7 +465,7 @@ impl<'a> Run<'a> {
         (self.watch)(Event::Step {
             step: numbers.step,
             steps: self.config.training.steps,
-            task: &task.name,
+            task: &task.data.name,
             loss,
         });
         Ok(())

@@ -1,5 +1,7 @@
 //! The `gensen` program.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 mod commands;
 mod device;
 mod english;
@@ -9,12 +11,13 @@ mod npy;
 mod output;
 mod part;
 mod terminal;
+mod vector_output;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use gensen_data::output::tell;
 use gensen_data::scratch;
 
 use output::OutputError;
@@ -22,6 +25,7 @@ use output::OutputError;
 /// General-purpose sentence representations: sentences in, vectors out.
 #[derive(Parser)]
 #[command(
+    name = "gensen",
     version,
     after_help = "Examples:\n  gensen embed \"A sentence.\" \"Another.\"\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy"
 )]
@@ -36,9 +40,26 @@ enum Command {
     Calibrate(commands::calibrate::Arguments),
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
-    Similar(commands::similar::Arguments),
+    Similar(Box<commands::similar::Arguments>),
+    Pairs(Box<commands::pairs::Arguments>),
+    Cluster(Box<commands::cluster::Arguments>),
+    Classify(commands::classify::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
+    ExportOnnx(commands::export_onnx::Arguments),
+    ExportSentenceTransformers(commands::export_sentence_transformers::Arguments),
+    #[cfg(feature = "hub")]
+    Push(commands::push::Arguments),
+    #[cfg(feature = "burn")]
+    #[command(
+        after_help = "Examples:\n  gensen train\n  gensen train --config configs/real-small.toml --set training.steps=500\n  \
+                      gensen train export --run runs/sample --output models/sample"
+    )]
+    Train(Box<gensen_train::cli::Arguments>),
+    #[cfg(feature = "burn")]
+    Config(commands::config::Arguments),
+    Completions(commands::completions::Arguments),
+    Man(commands::man::Arguments),
 }
 
 /// The exit status of a program that a signal ended (128 and SIGINT's number).
@@ -46,23 +67,30 @@ const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let outcome = if device::list_is_asked_for(std::env::args_os()) {
-        output::print(format_args!("{}", device::listing()))
+        output::print(format_args!("{}", device::listing())).map(|()| ExitCode::SUCCESS)
     } else {
         run(Arguments::parse().command)
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody reads errors either, the exit code is left.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            tell!("error: {error:#}");
             let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
+            #[cfg(feature = "burn")]
+            let usage = usage || gensen_train::cli::exit_code(&error) == 2;
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: Command) -> Result<ExitCode> {
+    // It logs and ends in its own way.
+    #[cfg(feature = "burn")]
+    if let Command::Train(arguments) = command {
+        return gensen_train::cli::run(*arguments);
+    }
     terminal::log()?;
     ctrlc::set_handler(|| {
         scratch::remove_all();
@@ -75,9 +103,27 @@ fn run(command: Command) -> Result<()> {
         Command::Convert(arguments) => commands::convert::run(&arguments),
         Command::Expand(arguments) => commands::expand::run(&arguments),
         Command::Similar(arguments) => commands::similar::run(&arguments),
+        Command::Pairs(arguments) => commands::pairs::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
+        Command::Classify(arguments) => commands::classify::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
-    }
+        Command::ExportOnnx(arguments) => commands::export_onnx::run(&arguments),
+        Command::ExportSentenceTransformers(arguments) => {
+            commands::export_sentence_transformers::run(&arguments)
+        }
+        #[cfg(feature = "hub")]
+        Command::Push(arguments) => commands::push::run(&arguments),
+        #[cfg(feature = "burn")]
+        Command::Train(_) => unreachable!("has returned above"),
+        #[cfg(feature = "burn")]
+        Command::Config(arguments) => commands::config::run(&arguments),
+        Command::Completions(arguments) => {
+            commands::completions::run(&arguments, Arguments::command())
+        }
+        Command::Man(arguments) => commands::man::run(&arguments, Arguments::command()),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_closed_output(error: &anyhow::Error) -> bool {

@@ -4,35 +4,24 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use gensen_data::npy::{Header, MAGIC};
 use gensen_data::scratch::Scratch;
+use gensen_encode::{VectorPrecision, Vectors};
 
 /// Bytes of the header, padded: the shape is known only in the end.
 const HEADER_BYTES: usize = 192;
 
-/// The header of a file of numbers in row order, as format version 1.0 has it.
-fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
-    let mut extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
-    if shape.len() > 1 {
-        extents.truncate(extents.len() - 2);
-    }
-    let dictionary =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
-    let length = HEADER_BYTES - 10;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((length as u16).to_le_bytes());
-    bytes.extend(format!("{dictionary:<width$}\n", width = length - 1).bytes());
-    bytes
-}
-
 /// Whether a file begins as NumPy's arrays do.
 pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
-    File::open(place)?.take(6).read_to_end(&mut start)?;
-    Ok(start == b"\x93NUMPY")
+    File::open(place)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut start)?;
+    Ok(start == MAGIC)
 }
 
-/// Whether a file is one of ours with 32-bit floats of this shape, to its last byte.
+/// Whether a file is one of ours with vectors of this shape, to its last byte.
 pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let mut file = File::open(place)?;
     let mut start = Vec::new();
@@ -40,8 +29,46 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
         .take(HEADER_BYTES as u64)
         .read_to_end(&mut start)?;
     let numbers: u64 = shape.iter().product();
-    let bytes = HEADER_BYTES as u64 + numbers * size_of::<f32>() as u64;
-    Ok(start == header("<f4", shape) && file.metadata()?.len() == bytes)
+    let found = file.metadata()?.len();
+    Ok([Kind::F32, Kind::I8, Kind::U8].into_iter().any(|kind| {
+        let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
+        start == Header::write(kind.descr(), shape, HEADER_BYTES) && found == bytes
+    }))
+}
+
+/// The numbers of a file of vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    F32,
+    I8,
+    U8,
+}
+
+impl Kind {
+    /// Those that vectors of this precision are stored as.
+    pub(crate) fn of(precision: VectorPrecision) -> Self {
+        match precision {
+            VectorPrecision::Int8 | VectorPrecision::Binary => Self::I8,
+            VectorPrecision::Uint8 | VectorPrecision::Ubinary => Self::U8,
+            _ => Self::F32,
+        }
+    }
+
+    /// As NumPy describes them.
+    pub(crate) fn descr(self) -> &'static str {
+        match self {
+            Self::F32 => "<f4",
+            Self::I8 => "|i1",
+            Self::U8 => "|u1",
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::I8 | Self::U8 => 1,
+        }
+    }
 }
 
 /// A file that is being written under a scratch name.
@@ -78,6 +105,23 @@ impl Npy {
         self.context(written)
     }
 
+    /// Appends vectors.
+    pub(crate) fn write_vectors(&mut self, vectors: &Vectors) -> Result<()> {
+        let written = match vectors {
+            Vectors::F32(vectors) => return self.write(vectors.iter().copied()),
+            Vectors::I8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().map(|x| x.cast_unsigned()).collect();
+                self.file.write_all(&bytes)
+            }
+            Vectors::U8(vectors) => {
+                let bytes: Vec<u8> = vectors.iter().copied().collect();
+                self.file.write_all(&bytes)
+            }
+            other => bail!("vectors that have no .npy form: {:?}", other.dim()),
+        };
+        self.context(written)
+    }
+
     /// Appends whole numbers.
     pub(crate) fn write_integers(&mut self, numbers: impl IntoIterator<Item = i64>) -> Result<()> {
         let written = numbers
@@ -91,7 +135,10 @@ impl Npy {
         let written = self
             .file
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(&header(descr, shape)))
+            .and_then(|_| {
+                self.file
+                    .write_all(&Header::write(descr, shape, HEADER_BYTES))
+            })
             .and_then(|()| self.file.flush());
         self.context(written)?;
         let place = self.place;
@@ -147,18 +194,6 @@ impl PaddedNpy {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_are_as_numpy_writes_them() {
-        let text =
-            |shape: &[u64]| String::from_utf8_lossy(&header("<f4", shape)[10..]).into_owned();
-        let expected = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
-        assert_eq!(text(&[3, 4]).trim_end(), expected);
-        assert!(text(&[7]).contains("'shape': (7, ), "));
-        let widest = header("<f4", &[u64::MAX; 3]);
-        assert_eq!((widest.len(), widest.last()), (HEADER_BYTES, Some(&b'\n')));
-        assert_eq!(u16::from_le_bytes([widest[8], widest[9]]), 182);
-    }
 
     #[test]
     fn an_unfinished_file_leaves_nothing() {

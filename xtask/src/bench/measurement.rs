@@ -38,9 +38,8 @@ impl Measurement {
     }
 }
 
-/// Runs a program and reads what it measured.
-pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
-    let start = Instant::now();
+/// What a program prints, which must succeed.
+pub(super) fn text(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -48,7 +47,13 @@ pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
     if !output.status.success() {
         bail!("{command:?}: {}", output.status);
     }
-    let output = String::from_utf8(output.stdout).with_context(|| format!("{command:?}"))?;
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?}"))
+}
+
+/// Runs a program and reads what it measured.
+pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
+    let start = Instant::now();
+    let output = text(command)?;
     if output.trim().is_empty() {
         return Ok(vec![Measurement {
             name: "whole process".to_owned(),

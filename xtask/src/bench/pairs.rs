@@ -22,10 +22,9 @@ impl Pair {
 /// when it is needed.
 pub(super) const ENCODE: &str = "ENCODE";
 
-/// What the names of pairs for a GPU begin with; on a CPU they take long.
-const GPU: &str = "gpu-";
-/// Stands for all pairs for a GPU.
-const ALL_FOR_GPUS: &str = "gpu";
+/// What the names of pairs begin with that a group's name stands for: those for a GPU, which take long
+/// on a CPU, and those of a CPU with the best that PyTorch does.
+const GROUPS: [&str; 2] = ["gpu", "best"];
 
 /// A case of `encode_speed`, the peer with further options.
 macro_rules! encode {
@@ -34,6 +33,28 @@ macro_rules! encode {
             name: $name,
             ours: &["encode_speed", ENCODE, $case],
             peer: &["encode.py", $($option,)* ENCODE, $case],
+        }
+    };
+}
+
+/// A training step on a CPU in a precision, the peer written for speed.
+macro_rules! best_train {
+    ($name:literal, $precision:literal, $size:literal) => {
+        Pair {
+            name: $name,
+            ours: &["train_step", "--precision", $precision, $size],
+            peer: &["train_step.py", "--best", "--precision", $precision, $size],
+        }
+    };
+}
+
+/// Encoding on a CPU, the peer written for speed.
+macro_rules! best_encode {
+    ($name:literal, $case:literal) => {
+        Pair {
+            name: $name,
+            ours: &["encode_speed", "--passes", "3", ENCODE, $case],
+            peer: &["encode.py", "--best", "--passes", "3", ENCODE, $case],
         }
     };
 }
@@ -102,6 +123,22 @@ pub(super) const PAIRS: &[Pair] = &[
         ],
         peer: &["encode.py", ENCODE, "first"],
     },
+    best_train!("best-train-small-f32", "f32", "small"),
+    best_train!("best-train-small-bf16", "bf16", "small"),
+    best_train!("best-train-paper-f32", "f32", "paper"),
+    best_train!("best-train-paper-bf16", "bf16", "paper"),
+    best_encode!("best-encode-128-f32", "snli-128-f32"),
+    best_encode!("best-encode-128-bf16", "snli-128-bf16"),
+    best_encode!("best-encode-128-i8", "snli-128-i8"),
+    best_encode!("best-encode-32-f32", "snli-32-f32"),
+    best_encode!("best-encode-32-bf16", "snli-32-bf16"),
+    best_encode!("best-encode-32-i8", "snli-32-i8"),
+    best_encode!("best-encode-1-f32", "snli-1-f32"),
+    best_encode!("best-encode-1-bf16", "snli-1-bf16"),
+    best_encode!("best-encode-1-i8", "snli-1-i8"),
+    best_encode!("best-encode-news-32-f32", "news-32-f32"),
+    best_encode!("best-encode-news-32-bf16", "news-32-bf16"),
+    best_encode!("best-encode-news-32-i8", "news-32-i8"),
     // Small enough to try on a CPU.
     train!("gpu-train-small", "--warm-up", "2", "small"),
     Pair {
@@ -123,20 +160,25 @@ pub(super) const PAIRS: &[Pair] = &[
     gpu_encode!("gpu-encode-1024-best", "snli-1024-f32", "--best"),
 ];
 
+/// The group that a pair belongs to, if any.
+fn group(pair: &Pair) -> Option<&'static str> {
+    let first = pair.name.split('-').next();
+    GROUPS.into_iter().find(|&group| first == Some(group))
+}
+
 /// What a user can choose by.
 pub(super) fn names() -> Vec<&'static str> {
     let names = PAIRS.iter().map(|pair| pair.name);
-    names.chain([ALL_FOR_GPUS]).collect()
+    names.chain(GROUPS).collect()
 }
 
-/// The pairs of these names; without any, those for a CPU.
+/// The pairs of these names; without any, those of no group.
 pub(super) fn chosen(names: &[String]) -> Vec<&'static Pair> {
-    let for_gpu = |pair: &Pair| pair.name.starts_with(GPU);
     let is_chosen = |pair: &&Pair| match names {
-        [] => !for_gpu(pair),
+        [] => group(pair).is_none(),
         _ => names
             .iter()
-            .any(|name| name == pair.name || name == ALL_FOR_GPUS && for_gpu(pair)),
+            .any(|name| name == pair.name || group(pair) == Some(name)),
     };
     PAIRS.iter().filter(is_chosen).collect()
 }
@@ -153,9 +195,12 @@ mod tests {
             pairs.iter().map(|pair| pair.name).collect::<Vec<_>>()
         };
         assert_eq!(chosen(&["train-small"]), ["train-small"]);
-        let (for_cpus, for_gpus) = (chosen(&[]), chosen(&["gpu"]));
-        assert!(for_cpus.iter().all(|name| !name.starts_with("gpu")));
+        let (of_none, for_gpus, best) = (chosen(&[]), chosen(&["gpu"]), chosen(&["best"]));
         assert!(for_gpus.iter().all(|name| name.starts_with("gpu-")));
-        assert_eq!(for_cpus.len() + for_gpus.len(), PAIRS.len());
+        assert!(best.iter().all(|name| name.starts_with("best-")));
+        let in_groups = for_gpus.len() + best.len();
+        assert!(!for_gpus.is_empty() && !best.is_empty());
+        assert_eq!(of_none.len() + in_groups, PAIRS.len());
+        assert_eq!(chosen(&["best", "gpu"]).len(), in_groups);
     }
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::measurement::{HEAD, Measurement, measure, row};
+use super::measurement::{HEAD, Measurement, measure, row, text};
 use super::pairs::{self, Pair};
 use super::programs::Programs;
-use crate::output::{say, tell};
+use gensen_data::output::{say, tell};
 
 #[derive(Args)]
 pub(super) struct Peers {
@@ -34,7 +34,10 @@ pub(super) struct Peers {
     /// Cargo features to build with, such as `gensen/cuda`
     #[arg(long)]
     features: Option<String>,
-    /// Which pairs, `gpu` for all that begin so; all others if left out
+    /// First print what bounds the peers' machine: rates of products in f32, bf16 and 8 bits, and of memory
+    #[arg(long)]
+    bounds: bool,
+    /// Which pairs, `gpu` or `best` for all that begin so; all others if left out
     #[arg(value_parser = pairs::names())]
     names: Vec<String>,
 }
@@ -109,6 +112,10 @@ fn torch_device(name: &str) -> &str {
 pub(super) fn run(peers: &Peers) -> Result<()> {
     let pairs = pairs::chosen(&peers.names);
     let programs = peers.programs(&pairs)?;
+    if peers.bounds {
+        let mut bounds = programs.peer(&peers.python, &["machine.py"])?;
+        say!("{}\n", text(&mut bounds)?.trim_end())?;
+    }
     say!("{HEAD}")?;
     let mut failed = Vec::new();
     for pair in pairs {

@@ -3,13 +3,27 @@
 //! A panel holds the weights of eight units' three gates, so that one pass over it yields all that
 //! the gate equations of those units need. Each number is one sum over the inputs, in order, with
 //! one rounding rule, whatever the number of rows beside it: a sentence's vector has the same bits
-//! in any batch. [`Floats`] keeps the weights as they are, [`Halves`] as 16-bit floats, [`Integers`] as
-//! 8-bit integers.
+//! in any batch.
+//!
+//! | weights | kept as | inputs | multiplied in |
+//! | --- | --- | --- | --- |
+//! | [`Floats`] | f32 | f32 | f32 |
+//! | [`Halves`] | f16 or bf16 | f32 | f32 |
+//! | [`Bf16s`] | bf16 | bf16 | bf16, added up in f32 |
+//! | [`Integers`] | 8 bits | 14 bits | integers |
+//! | [`Bytes`] | 8 bits | 8 bits | integers |
+//!
+//! [`Bf16s`] and [`Bytes`] need instructions of their own ([`super::products`]).
 
+mod bf16s;
+mod bytes;
 mod floats;
+mod groups;
 mod halves;
 mod integers;
 
+pub(crate) use bf16s::Bf16s;
+pub(crate) use bytes::Bytes;
 pub(crate) use floats::Floats;
 pub(crate) use halves::Halves;
 pub(crate) use integers::Integers;
@@ -37,14 +51,19 @@ pub(crate) const NO_GATES: Gates = [Lanes::ZERO; 3];
 
 /// A weight matrix `[3 * hidden, inputs]`, gates r, z, n on the rows, in panels.
 pub(crate) trait Weights: Send + Sync + Sized {
-    /// Eight columns of a tile, which is as many rows as the inner loop computes at once.
-    type Block: Copy + Default + Send + Sync;
+    /// What a tile of rows is made of.
+    type Block: Copy + Send + Sync;
+
+    /// An empty one.
+    const BLOCK: Self::Block;
 
     /// Rows of a tile.
     const ROWS: usize;
 
-    /// Whether inputs must lie in [-1, 1].
-    const BOUNDED: bool;
+    /// Blocks of a tile of so many columns.
+    fn blocks(columns: usize) -> usize {
+        columns.div_ceil(UNITS)
+    }
 
     /// Packs a matrix.
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self;
@@ -52,16 +71,19 @@ pub(crate) trait Weights: Send + Sync + Sized {
     /// The number of panels.
     fn panels(&self) -> usize;
 
-    /// Puts eight columns of a row of inputs into the row's place in a block.
-    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes);
+    /// Puts a row of inputs into its place in a tile; returns what its products are to be multiplied
+    /// with. `bounded` says that the inputs lie in [-1, 1].
+    fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], bounded: bool) -> f32;
 
     /// The products of the rows and a group's panels, `[panel][row]`.
     fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]);
 }
 
-/// Rows of inputs, tile by tile: eight columns of a tile, then the next eight.
+/// Rows of inputs, tile by tile.
 pub(crate) struct Rows<W: Weights> {
     blocks: Vec<W::Block>,
+    /// For each row, what its products are multiplied with.
+    scales: Vec<f32>,
     /// Blocks of a tile.
     depth: usize,
     count: usize,
@@ -70,9 +92,10 @@ pub(crate) struct Rows<W: Weights> {
 impl<W: Weights> Rows<W> {
     /// Room for rows of this many columns.
     pub(crate) fn new(most: usize, columns: usize) -> Self {
-        let depth = columns.div_ceil(UNITS);
+        let depth = W::blocks(columns);
         Self {
-            blocks: vec![W::Block::default(); most.div_ceil(W::ROWS) * depth],
+            blocks: vec![W::BLOCK; most.div_ceil(W::ROWS) * depth],
+            scales: vec![1.0; most],
             depth,
             count: 0,
         }
@@ -88,16 +111,30 @@ impl<W: Weights> Rows<W> {
         self.count = count;
     }
 
-    /// Sets columns `8 k..8 k + 8` of a row.
-    pub(crate) fn set(&mut self, weights: &W, row: usize, k: usize, values: &Lanes) {
-        let block = &mut self.blocks[row / W::ROWS * self.depth + k];
-        weights.set(block, row % W::ROWS, values);
+    /// Sets a row; `bounded` says that its numbers lie in [-1, 1].
+    pub(crate) fn set(&mut self, weights: &W, row: usize, inputs: &[f32], bounded: bool) {
+        let tile = &mut self.blocks[row / W::ROWS * self.depth..][..self.depth];
+        self.scales[row] = weights.set(tile, row % W::ROWS, inputs, bounded);
     }
 
     /// All columns of a tile.
     fn tile(&self, tile: usize) -> &[W::Block] {
         &self.blocks[tile * self.depth..(tile + 1) * self.depth]
     }
+}
+
+/// Eight inputs, the last filled up with zeros.
+fn lanes(inputs: &[f32]) -> Lanes {
+    let mut lanes = Lanes::ZERO;
+    lanes.0[..inputs.len()].copy_from_slice(inputs);
+    lanes
+}
+
+/// The largest magnitude of a row, which inputs are divided by where they are to lie in [-1, 1]; one
+/// in place of zero.
+fn largest(inputs: &[f32]) -> f32 {
+    let largest = inputs.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    if largest > 0.0 { largest } else { 1.0 }
 }
 
 /// Asks for these gates to be brought near the processor.
@@ -124,11 +161,7 @@ mod tests {
         let mut rows = Rows::new(count, columns);
         rows.set_count(count);
         for (r, row) in inputs.chunks_exact(columns).enumerate() {
-            for (block, values) in row.chunks(UNITS).enumerate() {
-                let mut lanes = Lanes::ZERO;
-                lanes.0[..values.len()].copy_from_slice(values);
-                rows.set(weights, r, block, &lanes);
-            }
+            rows.set(weights, r, row, true);
         }
         rows
     }
@@ -148,7 +181,7 @@ mod tests {
     }
 
     /// Holds the products to sums in double precision, and a row to itself among others.
-    fn check<W: Weights>(tolerance: f64) {
+    pub(super) fn check<W: Weights>(tolerance: f64) {
         for (hidden, inputs, count) in [(19, 531, 9), (64, 40, 30), (5, 3, 1), (40, 1100, 2)] {
             let matrix = numbers(3 * hidden * inputs, 1);
             let inputs_ = numbers(count * inputs, 2);

@@ -3,19 +3,29 @@
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::products::{FloatProduct, Left, multiply_matrix};
+
 /// A matrix that is read: a slice with a stride for each direction.
-#[derive(Clone, Copy)]
-pub struct Matrix<'a> {
-    data: &'a [f32],
+#[derive(Debug)]
+pub struct Matrix<'a, T = f32> {
+    data: &'a [T],
     rows: usize,
     columns: usize,
     row_stride: usize,
     column_stride: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<T> Clone for Matrix<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Matrix<'_, T> {}
+
+impl<'a, T> Matrix<'a, T> {
     /// The first `rows` rows of a row-major matrix of `columns` columns.
-    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(data.len() >= rows * columns, "matrix beyond its slice");
         Self {
             data,
@@ -42,8 +52,23 @@ impl<'a> Matrix<'a> {
         (self.rows, self.columns)
     }
 
+    /// Whether the numbers of a row lie side by side: the matrix is not transposed.
+    pub fn is_contiguous(self) -> bool {
+        self.column_stride == 1
+    }
+
+    /// A row of a matrix that is not transposed.
+    ///
+    /// # Panics
+    ///
+    /// If it is transposed, or there is no such row.
+    pub fn row(&self, row: usize) -> &'a [T] {
+        assert_eq!(self.column_stride, 1, "a row of a transposed matrix");
+        &self.data[row * self.row_stride..][..self.columns]
+    }
+
     /// The rows as slices, if the matrix is not transposed.
-    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [f32]>> {
+    pub fn contiguous_rows(self) -> Option<impl Iterator<Item = &'a [T]>> {
         let rows = self
             .data
             .chunks_exact(self.row_stride.max(1))
@@ -54,6 +79,12 @@ impl<'a> Matrix<'a> {
 
 /// Below so many multiplications, waking a second thread costs more than it brings.
 const WORTH_THREADS: usize = 48 << 20;
+
+/// The least sizes for which laying factors out for AVX-512 is worth it. The `gemm` crate, which
+/// computes the others and those of other processors, has AVX2 at most.
+const LEAST_ROWS: usize = 24;
+const LEAST_COLUMNS: usize = 48;
+const LEAST_INPUTS: usize = 32;
 
 /// Whether a product may use all threads or stays on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +112,11 @@ pub fn matmul(
     assert!(output.len() >= m * n, "output of a matrix product");
     if m == 0 || n == 0 {
         return;
+    }
+    let worth_layout = m >= LEAST_ROWS && n >= LEAST_COLUMNS && k >= LEAST_INPUTS;
+    if let Some(product) = FloatProduct::single().filter(|_| worth_layout) {
+        let left = Left::new(product, left, threads);
+        return multiply_matrix(output, &left, right, accumulate, threads);
     }
     let parallelism = match threads {
         Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),

@@ -72,7 +72,7 @@ impl Panels {
     pub fn multiply(
         &self,
         output: &mut [f32],
-        rows: &[f32],
+        rows: Matrix<'_>,
         accumulate: bool,
         threads: Threads,
         room: &mut Room,
@@ -81,18 +81,14 @@ impl Panels {
         if depth == 0 || columns == 0 {
             return;
         }
-        let count = rows.len() / depth;
+        let (count, inputs) = rows.sizes();
+        assert_eq!(inputs, depth, "inner sizes of a matrix product");
         let Room { rows: groups, sums } = room;
         groups.resize(count.div_ceil(ROWS) * depth, [0.0; ROWS]);
-        for (group, rows) in groups
-            .chunks_exact_mut(depth)
-            .zip(rows.chunks(ROWS * depth))
-        {
-            for (lane, row) in rows.chunks_exact(depth).enumerate() {
-                group
-                    .iter_mut()
-                    .zip(row)
-                    .for_each(|(group, &x)| group[lane] = x);
+        for row in 0..count {
+            let group = &mut groups[row / ROWS * depth..][..depth];
+            for (group, &x) in group.iter_mut().zip(rows.row(row)) {
+                group[row % ROWS] = x;
             }
         }
         sums.resize(columns.div_ceil(LANES) * count, [0.0; LANES]);
@@ -254,7 +250,9 @@ mod tests {
     use super::*;
 
     fn multiply(panels: &Panels, rows: &[f32], threads: Threads) -> Vec<f32> {
-        let mut output = vec![1.0; rows.len() / panels.depth * panels.columns];
+        let count = rows.len() / panels.depth;
+        let mut output = vec![1.0; count * panels.columns];
+        let rows = Matrix::new(rows, count, panels.depth);
         panels.multiply(&mut output, rows, true, threads, &mut Room::default());
         output
     }

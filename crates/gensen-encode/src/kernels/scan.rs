@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::math::{sigmoid, tanh};
 use super::panels::{Panels, Room};
+use super::products::{self, FloatProduct, Left, Right};
 use super::steps::Steps;
 
 /// Rows of gates that one task of a parallel loop computes.
@@ -22,6 +23,8 @@ pub struct Scan<'a> {
     pub reverse: bool,
     /// Whether this scan has the processor to itself.
     pub threads: Threads,
+    /// How factors are multiplied, by panels in f32 if left out. All else is in f32.
+    pub product: Option<FloatProduct>,
     /// `[3 * hidden, hidden]`, gates r, z, n.
     pub weight: &'a [f32],
     /// States before the first step, `[sentences, hidden]`.
@@ -42,7 +45,40 @@ pub struct Gradients {
     pub initial: Vec<f32>,
 }
 
+/// The recurrent weights, laid out once for all time steps.
+enum Weights {
+    Panels(Panels),
+    LaidOut(FloatProduct, Right),
+}
+
+impl Weights {
+    /// `output = rows * matrix`, or `+=` when `accumulate`.
+    fn multiply(
+        &self,
+        output: &mut [f32],
+        rows: Matrix<'_>,
+        accumulate: bool,
+        threads: Threads,
+        room: &mut Room,
+    ) {
+        match self {
+            Self::Panels(panels) => panels.multiply(output, rows, accumulate, threads, room),
+            Self::LaidOut(way, right) => {
+                let rows = Left::new(*way, rows, threads);
+                products::multiply(output, &rows, right, accumulate, threads);
+            }
+        }
+    }
+}
+
 impl Scan<'_> {
+    fn weights(&self, matrix: Matrix<'_>) -> Weights {
+        match self.product {
+            None => Weights::Panels(Panels::new(matrix, self.threads)),
+            Some(way) => Weights::LaidOut(way, Right::new(way, matrix, self.threads)),
+        }
+    }
+
     fn time(&self, k: usize) -> usize {
         if self.reverse {
             self.steps.len() - 1 - k
@@ -85,13 +121,13 @@ impl Scan<'_> {
         let mut previous = vec![0.0; widest * h];
         let mut recurrent = vec![0.0; widest * 3 * h];
         let weight = Matrix::new(self.weight, 3 * h, h).transposed();
-        let weight = Panels::new(weight, self.threads);
+        let weight = self.weights(weight);
         let mut room = Room::default();
         for k in 0..self.steps.len() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
             self.gather_previous(&states, t, &mut previous);
-            let rows = &previous[..width * h];
+            let rows = Matrix::new(&previous, width, h);
             weight.multiply(&mut recurrent, rows, false, self.threads, &mut room);
             let inputs = &projected[start * 3 * h..(start + width) * 3 * h];
             let outputs = &mut states[start * h..(start + width) * h];
@@ -136,7 +172,7 @@ impl Scan<'_> {
         let mut recurrent = vec![0.0; rows * 3 * h];
         let mut previous = vec![0.0; rows * h];
         let mut carried = vec![0.0; widest * h];
-        let weight = Panels::new(Matrix::new(self.weight, 3 * h, h), self.threads);
+        let weight = self.weights(Matrix::new(self.weight, 3 * h, h));
         let mut room = Room::default();
         for k in (0..self.steps.len()).rev() {
             let t = self.time(k);
@@ -160,18 +196,21 @@ impl Scan<'_> {
                     .zip(previous.par_chunks(block))
                     .for_each(|(((((c, p), r), g), s), v)| gates_backward(h, g, s, v, c, p, r));
             }
+            let recurrent = Matrix::new(recurrent, width, 3 * h);
             weight.multiply(carried, recurrent, true, self.threads, &mut room);
         }
         drop(weight);
         // All steps' contributions to the recurrent weights are one product.
         let mut weight = vec![0.0; 3 * h * h];
-        matmul(
-            &mut weight,
-            Matrix::new(&recurrent, rows, 3 * h).transposed(),
-            Matrix::new(&previous, rows, h),
-            false,
-            self.threads,
-        );
+        let left = Matrix::new(&recurrent, rows, 3 * h).transposed();
+        let right = Matrix::new(&previous, rows, h);
+        match self.product {
+            None => matmul(&mut weight, left, right, false, self.threads),
+            Some(way) => {
+                let left = Left::new(way, left, self.threads);
+                products::multiply_matrix(&mut weight, &left, right, false, self.threads);
+            }
+        }
         let mut bias = vec![0.0; 3 * h];
         add_column_sums(&mut bias, &recurrent);
         Gradients {

@@ -1,19 +1,25 @@
-//! The model card: `README.md` for whoever finds the folder.
+//! The model card: `README.md`, for people and for the hub.
 
 use std::fmt::Write as _;
 
 use super::{ModelConfig, Pooling};
-use crate::weights::Precision;
+use crate::weights::StoredPrecision;
 
-/// The card of a model whose weights are stored with this precision.
-pub(super) fn card(config: &ModelConfig, precision: Precision) -> String {
+/// The card of a model whose weights are stored with this precision; `python` if sentence-transformers
+/// opens its folder.
+pub(super) fn card(config: &ModelConfig, precision: StoredPrecision, python: bool) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
-    let _ = write(&mut text, config, precision);
+    let _ = write(&mut text, config, precision, python);
     text
 }
 
-fn write(text: &mut String, config: &ModelConfig, precision: Precision) -> std::fmt::Result {
+fn write(
+    text: &mut String,
+    config: &ModelConfig,
+    precision: StoredPrecision,
+    python: bool,
+) -> std::fmt::Result {
     let provenance = &config.provenance;
     let architecture = &config.architecture;
     let name = match provenance.name.trim() {
@@ -24,11 +30,11 @@ fn write(text: &mut String, config: &ModelConfig, precision: Precision) -> std::
         text,
         "---\nlibrary_name: gensen\npipeline_tag: feature-extraction\ntags:"
     )?;
-    writeln!(
-        text,
-        "- sentence-embeddings\n- gensen\n---\n\n# {}\n",
-        line(name)
-    )?;
+    writeln!(text, "- sentence-embeddings\n- gensen")?;
+    if python {
+        writeln!(text, "- sentence-transformers")?;
+    }
+    writeln!(text, "---\n\n# {}\n", line(name))?;
     if !provenance.description.trim().is_empty() {
         writeln!(text, "{}\n", provenance.description.trim())?;
     }
@@ -44,14 +50,20 @@ fn write(text: &mut String, config: &ModelConfig, precision: Precision) -> std::
         "## How to use it\n\n```\ngensen embed --model DIR --input sentences.txt --output vectors.npy\n```\n"
     )?;
     writeln!(text, "or in Rust:\n\n```rust")?;
-    writeln!(
-        text,
-        "let encoder = SentenceEncoder::load(\"DIR\", &device)?;"
-    )?;
+    writeln!(text, "let encoder = SentenceEncoder::load(\"DIR\")?;")?;
     writeln!(
         text,
         "let vectors = encoder.encode(&[\"hello world .\"], &EncodeOptions::default())?;\n```\n"
     )?;
+    if python {
+        writeln!(
+            text,
+            "or in Python, with `pip install sentence-transformers`:\n\n```python\n\
+             from sentence_transformers import SentenceTransformer\n\n\
+             encoder = SentenceTransformer(\"DIR\", trust_remote_code=True)\n\
+             vectors = encoder.encode([\"hello world .\"])\n```\n"
+        )?;
+    }
     writeln!(
         text,
         "`DIR` is this folder. Unless told otherwise, text is split by the `{}` tokeniser{} and the \

@@ -79,12 +79,14 @@ fn bits(row: ndarray::ArrayView1<'_, f32>) -> Vec<u32> {
 
 #[test]
 fn a_sentence_alone_equals_itself_in_any_batch() {
-    use EncoderPrecision::{F16, F32, I8};
+    use EncoderPrecision::{Bf16, F16, F32, I8};
     for (hidden, layers, bidirectional, precision) in [
         (37, 1, true, F32),
         (16, 2, true, F32),
         (9, 2, false, F32),
         (37, 2, true, F16),
+        (37, 2, true, Bf16),
+        (9, 1, false, Bf16),
         (37, 1, true, I8),
         (16, 2, true, I8),
         (9, 2, false, I8),
@@ -260,6 +262,7 @@ fn narrower_weights_give_nearly_the_same_vectors() {
         let exact = encode(EncoderPrecision::F32);
         for (precision, least) in [
             (EncoderPrecision::F16, 0.999_99),
+            (EncoderPrecision::Bf16, 0.999_9),
             (EncoderPrecision::I8, 0.999),
         ] {
             let found = encode(precision);

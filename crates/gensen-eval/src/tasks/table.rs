@@ -214,8 +214,29 @@ pub const TASKS: &[Task] = &[
     },
 ];
 
+/// Other names of tasks, without case, hyphens, underscores and spaces.
+const ALIASES: &[(&str, &str)] = &[
+    ("sst", "SST2"),
+    ("trec6", "TREC"),
+    ("sickr", "SICKRelatedness"),
+    ("sicke", "SICKEntailment"),
+    ("stsb", "STSBenchmark"),
+    ("coco", "ImageCaptionRetrieval"),
+    ("sentlen", "Length"),
+    ("wc", "WordContent"),
+    ("treedepth", "Depth"),
+    ("topconst", "TopConstituents"),
+    ("bshift", "BigramShift"),
+    ("subjnum", "SubjNumber"),
+    ("objnum", "ObjNumber"),
+    ("somo", "OddManOut"),
+    ("coordinv", "CoordinationInversion"),
+    ("qqp", "Quora"),
+];
+
 /// The tasks of a list of names, each once, in the table's order; `all`, `downstream` and `probing` are
-/// whole suites, names are compared without case, `SICK-R`, `SICK-E` and `STS-B` are understood.
+/// whole suites. Names are compared without case, hyphens, underscores and spaces, and common other names
+/// are understood: `STS-B`, `stsb`, `SICK-R`, `sst-2`, `QQP`.
 ///
 /// # Errors
 ///
@@ -224,12 +245,9 @@ pub fn select(names: &[impl AsRef<str>]) -> Result<Vec<&'static Task>> {
     let mut chosen = vec![false; TASKS.len()];
     for name in names {
         let name = name.as_ref().trim();
-        let known = match name.to_ascii_lowercase().as_str() {
-            "sick-r" => "SICKRelatedness",
-            "sick-e" => "SICKEntailment",
-            "sts-b" => "STSBenchmark",
-            _ => name,
-        };
+        let alias = |(alias, _): &&(&str, &str)| *alias == plain(name);
+        let known = ALIASES.iter().find(alias);
+        let known = known.map_or(name, |(_, task)| task);
         let mut found = false;
         for (task, chosen) in TASKS.iter().zip(&mut chosen) {
             let suite = match known.to_ascii_lowercase().as_str() {
@@ -238,7 +256,7 @@ pub fn select(names: &[impl AsRef<str>]) -> Result<Vec<&'static Task>> {
                 "downstream" => task.suite == Suite::Downstream,
                 _ => false,
             };
-            if suite || task.name.eq_ignore_ascii_case(known) {
+            if suite || plain(task.name) == plain(known) {
                 *chosen = true;
                 found = true;
             }
@@ -257,4 +275,38 @@ pub fn select(names: &[impl AsRef<str>]) -> Result<Vec<&'static Task>> {
         .filter(|(_, chosen)| *chosen)
         .map(|(task, _)| task)
         .collect())
+}
+
+/// A name without case, hyphens, underscores and spaces.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['-', '_', ' '], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_found_by_the_names_that_others_use() {
+        for (name, task) in [
+            ("STSB", "STSBenchmark"),
+            ("sts-b", "STSBenchmark"),
+            ("STS_Benchmark", "STSBenchmark"),
+            ("sick-r", "SICKRelatedness"),
+            ("SICKE", "SICKEntailment"),
+            ("SST-2", "SST2"),
+            ("sst", "SST2"),
+            ("sts-12", "STS12"),
+            ("QQP", "Quora"),
+            ("BShift", "BigramShift"),
+        ] {
+            let found = select(&[name]).unwrap();
+            let found: Vec<&str> = found.iter().map(|task| task.name).collect();
+            assert_eq!(found, [task], "{name}");
+        }
+        for (_, task) in ALIASES {
+            assert!(TASKS.iter().any(|known| known.name == *task), "{task}");
+        }
+        assert!(select(&["sts"]).is_err());
+    }
 }

@@ -3,12 +3,14 @@
 use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
+use burn::tensor::{DType, FloatDType};
 
 use super::adam::{self, AdamKernels, AdamStep};
 use super::cross_entropy::{self, CrossEntropyKernels};
-use super::flex::{slice, tensor};
+use super::flex::{self, slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
 use super::linear::{self, LinearKernels};
+use super::products::Bf16Product;
 use super::rows::{self, RowKernels};
 use crate::packed::Steps;
 
@@ -90,7 +92,7 @@ fn linear_maps_agree() {
     let found = Flex::linear_input_gradient(gradient.clone(), weight.clone());
     let expected = linear::generic::input_gradient::<Flex>(gradient.clone(), weight);
     assert_near("x", found, expected, 1e-6);
-    let [weight, bias] = Flex::linear_weight_gradients(gradient.clone(), x.clone());
+    let [weight, bias] = Flex::linear_weight_gradients(gradient.clone(), x.clone(), DType::F32);
     let expected = linear::generic::weight_gradients::<Flex>(gradient, x);
     assert_near("weight", weight, expected[0].clone(), 1e-6);
     assert_near("bias", bias, expected[1].clone(), 1e-6);
@@ -114,6 +116,112 @@ fn cross_entropies_agree() {
         .zip(["states", "weight", "bias"])
     {
         assert_near(what, found, expected, 1e-6);
+    }
+}
+
+/// Activations in bf16, and the same in f32.
+fn both<const D: usize>(shape: [usize; D], seed: u32) -> [Numbers; 2] {
+    let halves = Flex::float_cast(numbers(shape, seed), FloatDType::BF16);
+    [halves.clone(), Flex::float_cast(halves, FloatDType::F32)]
+}
+
+/// Compares what was computed of bf16 and weights in f32: Euclidean distance over norm, which rounding
+/// factors to 8 bits leaves.
+#[track_caller]
+fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
+    assert_eq!(found.dtype(), dtype, "{what}");
+    let (found, expected) = (flex::Numbers::new(found), slice(expected));
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
+    let apart = norm(&mut found.iter().zip(&*expected).map(|(a, b)| a - b));
+    let off = apart / norm(&mut expected.iter().copied());
+    assert!(off < 6e-3, "{what} is off by {off}");
+    assert!(
+        off > 1e-5,
+        "{what} is off by {off} only: it was not rounded"
+    );
+}
+
+/// The kernels that round weights themselves, where the processor multiplies bf16.
+#[test]
+fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
+    if Bf16Product::best().is_none() {
+        eprintln!("NOT COMPARED: the processor does not multiply bf16");
+        return;
+    }
+    let (half, single) = (DType::BF16, DType::F32);
+    let (rows, inputs, outputs) = (70, 75, 131);
+    let (x, gradient) = (both([rows, inputs], 1), both([rows, outputs], 2));
+    let (weight, bias) = (numbers([outputs, inputs], 3), numbers([outputs], 4));
+    let [y, expected] = x
+        .clone()
+        .map(|x| Flex::linear_forward(x, weight.clone(), bias.clone()));
+    assert_rounded("y", y, expected, half);
+    let [d_x, expected] = gradient
+        .clone()
+        .map(|gradient| Flex::linear_input_gradient(gradient, weight.clone()));
+    assert_rounded("x", d_x, expected, half);
+    let [x_half, x] = x;
+    let [gradient_half, gradient] = gradient;
+    let found = Flex::linear_weight_gradients(gradient_half, x_half, single);
+    let expected = Flex::linear_weight_gradients(gradient, x, single);
+    for ((found, expected), what) in found.into_iter().zip(expected).zip(["weight", "bias"]) {
+        // Both factors are in bf16 already: sums in f32 are all that differs.
+        assert_eq!(found.dtype(), single, "{what}");
+        assert_near(what, found, expected, 1e-4);
+    }
+
+    let (words, hidden) = (131, 75);
+    let targets: Vec<u32> = (0..rows).map(|k| (k * 5 % words) as u32).collect();
+    let [found, expected] = both([rows, hidden], 5).map(|states| {
+        let (weight, bias) = (numbers([words, hidden], 6), numbers([words], 7));
+        Flex::cross_entropy(states, weight, bias, &targets, Some(0.3))
+    });
+    assert_near("loss", found.loss, expected.loss, 5e-3);
+    let gradients = found.gradients.zip(expected.gradients);
+    let (found, expected) = gradients.expect("gradients were asked for");
+    let names = [("states", half), ("words", single), ("bias", single)];
+    for ((found, expected), (what, dtype)) in found.into_iter().zip(expected).zip(names) {
+        assert_rounded(what, found, expected, dtype);
+    }
+
+    let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
+    let hidden = 40;
+    for reverse in [false, true] {
+        let [found, expected] = [0, 1].map(|k| {
+            let inputs = GruInputs::<Flex> {
+                projected: both([steps.rows(), 3 * hidden], 1)[k].clone(),
+                recurrence: Recurrence {
+                    weight: numbers([3 * hidden, hidden], 2),
+                    initial: both([5, hidden], 3)[k].clone(),
+                    reverse,
+                },
+                bias: numbers([3 * hidden], 4),
+            };
+            let recurrence = inputs.recurrence.clone();
+            let mut traces = Flex::gru_forward(vec![inputs], &steps, true);
+            let trace = traces.remove(0);
+            let states = trace.states.clone();
+            let gradient = both([steps.rows(), hidden], 5)[k].clone();
+            let mut gradients = Flex::gru_backward(vec![(gradient, trace, recurrence)], &steps);
+            let gradients = gradients.remove(0);
+            [
+                states,
+                gradients.projected,
+                gradients.initial,
+                gradients.weight,
+                gradients.bias,
+            ]
+        });
+        let names = [
+            ("states", half),
+            ("projected", half),
+            ("initial", half),
+            ("recurrent", single),
+            ("bias", single),
+        ];
+        for ((found, expected), (what, dtype)) in found.into_iter().zip(expected).zip(names) {
+            assert_rounded(what, found, expected, dtype);
+        }
     }
 }
 

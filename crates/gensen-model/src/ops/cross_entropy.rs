@@ -16,21 +16,25 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::flex::{single, slice, tensor};
+use super::flex::{halves, mixed, rounded, single, slice, tensor};
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
 use super::memory::{self, Buffer};
+use super::products::{FloatProduct, Left, multiply_matrix};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
 
-/// Logits held at a time, about 32 MiB of f32.
+/// Logits held at a time by back ends, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
+/// The same on the CPU: the weight's gradient, far larger than the caches, is read again with each chunk.
+const LOGITS_ON_CPU: usize = 32 << 20;
 
 /// Positions whose logits are held at a time. It depends on sizes alone, so that the order of
-/// additions, and with it every bit of the result, does not depend on the machine.
-fn chunk_rows(words: usize) -> usize {
-    (LOGITS_PER_CHUNK / words.max(1)).clamp(16, 1024)
+/// additions, and with it every bit of the result, does not depend on the number of threads.
+fn chunk_rows(words: usize, logits: usize) -> usize {
+    (logits / words.max(1)).clamp(16, 1024)
 }
 
 /// The loss and, when asked for, its gradients.
@@ -38,7 +42,7 @@ fn chunk_rows(words: usize) -> usize {
 pub struct CrossEntropy<B: Backend> {
     /// `[1]`: the mean over positions, in nats and f32.
     pub loss: FloatTensor<B>,
-    /// Gradients of states, weight and bias, in the states' float type.
+    /// Gradients of states, weight and bias, each in its own float type.
     pub gradients: Option<[FloatTensor<B>; 3]>,
 }
 
@@ -71,6 +75,9 @@ impl CrossEntropyKernels for Flex {
         targets: &[u32],
         gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
+        if let Some(way) = mixed(&states, weight.dtype()) {
+            return in_bf16(way, states, weight, bias, targets, gradients);
+        }
         if !single(&states) {
             return generic::<Self>(states, weight, bias, targets, gradients);
         }
@@ -79,7 +86,7 @@ impl CrossEntropyKernels for Flex {
         let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
         let differentiate = gradients.is_some();
         let scale = gradients.unwrap_or_default();
-        let rows = chunk_rows(words);
+        let rows = chunk_rows(words, LOGITS_ON_CPU);
         let mut logits = Buffer::new(rows.min(positions) * words);
         let size = |n: usize| if differentiate { n } else { 0 };
         let mut d_states = memory::take(size(positions * hidden));
@@ -140,6 +147,65 @@ impl CrossEntropyKernels for Flex {
     }
 }
 
+/// The operation with factors in bf16: logits, their gradient, and the loss in f32.
+fn in_bf16(
+    way: FloatProduct,
+    states: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    targets: &[u32],
+    gradients: Option<f32>,
+) -> CrossEntropy<Flex> {
+    let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
+    let positions = targets.len();
+    let (states, weight, bias) = (halves(states), slice(weight), slice(bias));
+    let differentiate = gradients.is_some();
+    let scale = gradients.unwrap_or_default();
+    let rows = chunk_rows(words, LOGITS_ON_CPU);
+    let mut logits = Buffer::new(rows.min(positions) * words);
+    let size = |n: usize| if differentiate { n } else { 0 };
+    let mut d_states = Buffer::new(size(positions * hidden));
+    let mut d_weight = memory::take(size(words * hidden));
+    let mut d_bias = vec![0.0; size(words)];
+    let mut loss = 0.0_f64;
+    let all = Threads::All;
+    let weight = Matrix::new(&weight, words, hidden);
+    for (k, targets) in targets.chunks(rows).enumerate() {
+        let n = targets.len();
+        let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
+        let logits = &mut logits[..n * words];
+        let left = Left::new(way, states, all);
+        multiply_matrix(logits, &left, weight.transposed(), false, all);
+        let losses: Vec<f32> = logits
+            .par_chunks_mut(words)
+            .zip(targets)
+            .map(|(row, &target)| softmax_row(row, &bias, target as usize, scale))
+            .collect();
+        loss += losses.iter().copied().map(f64::from).sum::<f64>();
+        if differentiate {
+            let gradient = Matrix::new(logits, n, words);
+            let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
+            let left = Left::new(way, gradient, all);
+            multiply_matrix(d_states, &left, weight, false, all);
+            drop(left);
+            let left = Left::new(way, gradient.transposed(), all);
+            multiply_matrix(&mut d_weight, &left, states, k > 0, all);
+            add_column_sums(&mut d_bias, logits);
+        }
+    }
+    let loss = (loss / positions.max(1) as f64) as f32;
+    CrossEntropy {
+        loss: tensor(vec![loss], [1]),
+        gradients: differentiate.then(|| {
+            [
+                rounded(&d_states, [positions, hidden]),
+                tensor(d_weight, [words, hidden]),
+                tensor(d_bias, [words]),
+            ]
+        }),
+    }
+}
+
 /// The operation composed of a back end's primitives, chunk by chunk.
 pub(super) fn generic<B: RowKernels>(
     states: FloatTensor<B>,
@@ -161,7 +227,7 @@ pub(super) fn generic<B: RowKernels>(
             None => x,
         })
     };
-    let rows = chunk_rows(words);
+    let rows = chunk_rows(words, LOGITS_PER_CHUNK);
     for (k, targets) in targets.chunks(rows).enumerate() {
         let n = targets.len();
         let range = Slice::from(k * rows..k * rows + n);

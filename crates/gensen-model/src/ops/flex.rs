@@ -4,11 +4,89 @@ use std::ops::Deref;
 
 use burn::tensor::{DType, TensorData};
 use burn_flex::FlexTensor;
+use half::bf16;
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
 
-use super::memory;
+use super::memory::{self, Buffer};
+use super::products::{Bf16Product, FloatProduct};
+
+/// Numbers that one task of a loop rounds.
+const PART: usize = 1 << 16;
 
 /// The numbers of a tensor in row-major order, copied only if the tensor is a strided view.
 pub(crate) struct Slice(FlexTensor);
+
+/// The same of a tensor of bf16.
+pub(crate) struct Halves(FlexTensor);
+
+impl Deref for Halves {
+    type Target = [bf16];
+
+    fn deref(&self) -> &[bf16] {
+        #[allow(
+            clippy::expect_used,
+            reason = "`halves` takes bf16 and makes it contiguous"
+        )]
+        self.0.as_slice().expect("a contiguous tensor of bf16")
+    }
+}
+
+/// The numbers of a tensor of f32 or bf16, in f32.
+pub(crate) enum Numbers {
+    Single(Slice),
+    Half(Buffer),
+}
+
+impl Numbers {
+    /// Reads a tensor.
+    pub(crate) fn new(tensor: FlexTensor) -> Self {
+        if single(&tensor) {
+            return Self::Single(slice(tensor));
+        }
+        let tensor = halves(tensor);
+        let mut numbers = Buffer::new(tensor.len());
+        tensor.convert_to_f32_slice(&mut numbers);
+        Self::Half(numbers)
+    }
+}
+
+impl Deref for Numbers {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Single(numbers) => numbers,
+            Self::Half(numbers) => numbers,
+        }
+    }
+}
+
+/// How the processor multiplies activations of bf16 with weights of f32, if it is these that meet.
+/// Weights are rounded on the way; sums, and gradients of weights, are in f32.
+pub(crate) fn mixed(activations: &FlexTensor, weight: DType) -> Option<FloatProduct> {
+    let meet = activations.dtype() == DType::BF16 && weight == DType::F32;
+    let way = meet.then(Bf16Product::best).flatten();
+    way.map(FloatProduct::Half)
+}
+
+/// Reads a tensor of bf16 as a slice.
+pub(crate) fn halves(tensor: FlexTensor) -> Halves {
+    assert_eq!(tensor.dtype(), DType::BF16, "a kernel of bf16");
+    Halves(if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    })
+}
+
+/// A tensor of bf16 around the nearest of these numbers.
+pub(crate) fn rounded<const D: usize>(numbers: &[f32], shape: [usize; D]) -> FlexTensor {
+    let mut halves = vec![bf16::ZERO; numbers.len()];
+    let parts = halves.par_chunks_mut(PART).zip(numbers.par_chunks(PART));
+    parts.for_each(|(halves, numbers)| halves.convert_from_f32_slice(numbers));
+    FlexTensor::from_data(TensorData::new(halves, shape))
+}
 
 impl Slice {
     /// Keeps the memory for later results, if nobody else holds the tensor.

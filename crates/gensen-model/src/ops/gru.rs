@@ -20,9 +20,10 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::Slice;
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::flex::{single, slice, tensor};
+use super::flex::{Numbers, mixed, rounded, single, slice, tensor};
 use super::gemm::Threads;
 use super::gru_layer::GruLayerKernels;
 use super::scan::Scan;
@@ -119,25 +120,26 @@ impl GruKernels for Flex {
     ) -> Vec<GruTrace<Self>> {
         let threads = threads_for(directions.len());
         let run = |inputs: GruInputs<Self>| {
-            if !single(&inputs.projected) {
+            let product = mixed(&inputs.projected, inputs.recurrence.weight.dtype());
+            if product.is_none() && !single(&inputs.projected) {
                 return generic::forward::<Self>(inputs, steps, save);
             }
             let hidden = inputs.recurrence.weight.shape()[1];
-            let (weight, initial) = (
-                slice(inputs.recurrence.weight),
-                slice(inputs.recurrence.initial),
-            );
+            let weight = slice(inputs.recurrence.weight);
+            let initial = Numbers::new(inputs.recurrence.initial);
             let scan = Scan {
                 steps,
                 reverse: inputs.recurrence.reverse,
                 threads,
+                product,
                 weight: &weight,
                 initial: &initial,
                 hidden,
             };
-            let (states, gates) = scan.forward(&slice(inputs.projected), &slice(inputs.bias), save);
+            let projected = Numbers::new(inputs.projected);
+            let (states, gates) = scan.forward(&projected, &slice(inputs.bias), save);
             GruTrace {
-                states: tensor(states, [steps.rows(), hidden]),
+                states: like(states, [steps.rows(), hidden], product.is_some()),
                 gates: save.then(|| tensor(gates, [steps.rows(), 4 * hidden])),
             }
         };
@@ -150,16 +152,19 @@ impl GruKernels for Flex {
     ) -> Vec<GruGradients<Self>> {
         let threads = threads_for(directions.len());
         let run = |(gradient, trace, recurrence): (_, GruTrace<Self>, Recurrence<Self>)| {
-            if !single(&gradient) {
+            let product = mixed(&gradient, recurrence.weight.dtype());
+            if product.is_none() && !single(&gradient) {
                 return generic::backward::<Self>(gradient, trace, recurrence, steps);
             }
             let hidden = recurrence.weight.shape()[1];
             let sentences = recurrence.initial.shape()[0];
-            let (weight, initial) = (slice(recurrence.weight), slice(recurrence.initial));
+            let weight = slice(recurrence.weight);
+            let initial = Numbers::new(recurrence.initial);
             let scan = Scan {
                 steps,
                 reverse: recurrence.reverse,
                 threads,
+                product,
                 weight: &weight,
                 initial: &initial,
                 hidden,
@@ -169,15 +174,26 @@ impl GruKernels for Flex {
                 reason = "`traced` saves the gates of what is differentiated"
             )]
             let gates = slice(trace.gates.expect("gates of the forward pass"));
-            let gradients = scan.backward(&slice(gradient), &slice(trace.states), &gates);
+            let (gradient, states) = (Numbers::new(gradient), Numbers::new(trace.states));
+            let gradients = scan.backward(&gradient, &states, &gates);
+            let half = product.is_some();
             GruGradients {
-                projected: tensor(gradients.projected, [steps.rows(), 3 * hidden]),
+                projected: like(gradients.projected, [steps.rows(), 3 * hidden], half),
                 weight: tensor(gradients.weight, [3 * hidden, hidden]),
                 bias: tensor(gradients.bias, [3 * hidden]),
-                initial: tensor(gradients.initial, [sentences, hidden]),
+                initial: like(gradients.initial, [sentences, hidden], half),
             }
         };
         directions.into_par_iter().map(run).collect()
+    }
+}
+
+/// A tensor of bf16 if it is to be of `half` the size, else of f32.
+fn like<const D: usize>(numbers: Vec<f32>, shape: [usize; D], half: bool) -> FlexTensor {
+    if half {
+        rounded(&numbers, shape)
+    } else {
+        tensor(numbers, shape)
     }
 }
 

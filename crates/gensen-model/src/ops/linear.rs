@@ -12,12 +12,13 @@ use burn::backend::{
     },
     tensor::FloatTensor,
 };
-use burn::tensor::Shape;
+use burn::tensor::{DType, Shape};
 use rayon::prelude::*;
 
-use super::flex::{single, slice, tensor};
+use super::flex::{Numbers, halves, mixed, rounded, single, slice, tensor};
 use super::gemm::{Matrix, Threads, add_column_sums, matmul};
-use super::memory;
+use super::memory::{self, Buffer};
+use super::products::{Left, multiply_matrix};
 
 /// The operation for a concrete back end; the defaults compose the back end's own primitives.
 pub trait LinearKernels: Backend {
@@ -38,10 +39,11 @@ pub trait LinearKernels: Backend {
         generic::input_gradient::<Self>(gradient, weight)
     }
 
-    /// The gradients of weight and bias.
+    /// The gradients of weight and bias, which are of this float type.
     fn linear_weight_gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
+        _weight: DType,
     ) -> [FloatTensor<Self>; 2] {
         generic::weight_gradients::<Self>(gradient, x)
     }
@@ -53,10 +55,21 @@ impl LinearKernels for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
+        if let Some(way) = mixed(&x, weight.dtype()) {
+            let (x, weight, bias) = (halves(x), slice(weight), slice(bias));
+            let mut y = Buffer::new(rows * outputs);
+            let x = Left::new(way, Matrix::new(&x, rows, inputs), Threads::All);
+            let weight = Matrix::new(&weight, outputs, inputs).transposed();
+            multiply_matrix(&mut y, &x, weight, false, Threads::All);
+            y.par_chunks_mut(outputs.max(1)).for_each(|row| {
+                row.iter_mut().zip(&*bias).for_each(|(y, b)| *y += b);
+            });
+            return rounded(&y, [rows, outputs]);
+        }
         if !single(&x) {
             return generic::forward::<Self>(x, weight, bias);
         }
-        let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
         let (x, weight, bias) = (slice(x), slice(weight), slice(bias));
         let mut y = vec![0.0; rows * outputs];
         let weight = Matrix::new(&weight, outputs, inputs).transposed();
@@ -77,10 +90,18 @@ impl LinearKernels for Flex {
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
+        if let Some(way) = mixed(&gradient, weight.dtype()) {
+            let (gradient, weight) = (halves(gradient), slice(weight));
+            let mut d_x = Buffer::new(rows * inputs);
+            let gradient = Left::new(way, Matrix::new(&gradient, rows, outputs), Threads::All);
+            let weight = Matrix::new(&weight, outputs, inputs);
+            multiply_matrix(&mut d_x, &gradient, weight, false, Threads::All);
+            return rounded(&d_x, [rows, inputs]);
+        }
         if !single(&gradient) {
             return generic::input_gradient::<Self>(gradient, weight);
         }
-        let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
         let (gradient, weight) = (slice(gradient), slice(weight));
         let mut d_x = vec![0.0; rows * inputs];
         let gradient = Matrix::new(&gradient, rows, outputs);
@@ -92,11 +113,27 @@ impl LinearKernels for Flex {
     fn linear_weight_gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
+        weight: DType,
     ) -> [FloatTensor<Self>; 2] {
+        let ([rows, outputs], inputs) = (sizes(&gradient), x.shape()[1]);
+        if let Some(way) = mixed(&gradient, weight) {
+            let wide = Numbers::new(gradient.clone());
+            let (gradient, x) = (halves(gradient), halves(x));
+            let mut d_weight = memory::take(outputs * inputs);
+            let mut d_bias = vec![0.0; outputs];
+            let factor = Matrix::new(&gradient, rows, outputs).transposed();
+            let factor = Left::new(way, factor, Threads::All);
+            let x = Matrix::new(&x, rows, inputs);
+            multiply_matrix(&mut d_weight, &factor, x, false, Threads::All);
+            add_column_sums(&mut d_bias, &wide);
+            return [
+                tensor(d_weight, [outputs, inputs]),
+                tensor(d_bias, [outputs]),
+            ];
+        }
         if !single(&gradient) {
             return generic::weight_gradients::<Self>(gradient, x);
         }
-        let ([rows, outputs], inputs) = (sizes(&gradient), x.shape()[1]);
         let (gradient, x) = (slice(gradient), slice(x));
         let mut d_weight = memory::take(outputs * inputs);
         let mut d_bias = vec![0.0; outputs];
@@ -164,11 +201,12 @@ impl<B: LinearKernels> Backward<B, 3> for Linear {
         let gradient = gradients.consume::<B>(&ops.node);
         let [to_x, to_weight, to_bias] = ops.parents;
         let [x, weight] = ops.state;
+        let weight_type = weight.dtype();
         if let Some(node) = to_x {
             gradients.register::<B>(node.id, B::linear_input_gradient(gradient.clone(), weight));
         }
         if to_weight.is_some() || to_bias.is_some() {
-            let values = B::linear_weight_gradients(gradient, x);
+            let values = B::linear_weight_gradients(gradient, x, weight_type);
             for (node, value) in [to_weight, to_bias].into_iter().zip(values) {
                 if let Some(node) = node {
                     gradients.register::<B>(node.id, value);

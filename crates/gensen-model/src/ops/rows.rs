@@ -11,10 +11,10 @@ use burn::backend::{
     },
     tensor::{Device, FloatTensor, IntTensor},
 };
-use burn::tensor::{IndexingUpdateOp, Shape, TensorData};
+use burn::tensor::{DType, IndexingUpdateOp, Shape, TensorData};
 use burn_flex::FlexTensor;
 
-use super::flex::{single, slice, tensor};
+use super::flex::{Numbers, rounded, single, slice, tensor};
 use super::memory;
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
@@ -39,11 +39,7 @@ pub trait RowKernels: Backend {
     /// `[rows, width]`: row `k` is the sum of those rows of `values` `[uses, width]` whose place is
     /// `k`.
     fn sum_rows(values: FloatTensor<Self>, places: &[u32], rows: usize) -> FloatTensor<Self> {
-        let (device, width) = (values.device(), values.shape()[1]);
-        let places = Self::upload_indices(places, &device);
-        let shape = Shape::new([rows, width]);
-        let zeros = Self::float_zeros(shape, &device, values.dtype().into());
-        Self::float_select_assign(zeros, 0, places, values, IndexingUpdateOp::Add)
+        generic_sums::<Self>(values, places, rows)
     }
 
     /// `[groups, width]`: row `k` is the largest of each number among those rows of `values`
@@ -54,6 +50,21 @@ pub trait RowKernels: Backend {
 }
 
 impl RowKernels for Flex {
+    fn sum_rows(values: FlexTensor, places: &[u32], rows: usize) -> FlexTensor {
+        let width = values.shape()[1];
+        if values.dtype() != DType::BF16 {
+            return generic_sums::<Self>(values, places, rows);
+        }
+        // Added up in f32, and rounded once.
+        let values = Numbers::new(values);
+        let mut sums = vec![0.0; rows * width];
+        for (row, &place) in values.chunks_exact(width.max(1)).zip(places) {
+            let sums = &mut sums[place as usize * width..][..width];
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+        }
+        rounded(&sums, [rows, width])
+    }
+
     fn max_rows(values: FlexTensor, group_of: &[u32], groups: usize) -> FlexTensor {
         if !single(&values) {
             return generic_max::<Self>(values, group_of, groups);
@@ -70,6 +81,18 @@ impl RowKernels for Flex {
         }
         tensor(maxima, [groups, width])
     }
+}
+
+fn generic_sums<B: RowKernels>(
+    values: FloatTensor<B>,
+    places: &[u32],
+    rows: usize,
+) -> FloatTensor<B> {
+    let (device, width) = (values.device(), values.shape()[1]);
+    let places = B::upload_indices(places, &device);
+    let shape = Shape::new([rows, width]);
+    let zeros = B::float_zeros(shape, &device, values.dtype().into());
+    B::float_select_assign(zeros, 0, places, values, IndexingUpdateOp::Add)
 }
 
 /// Maxima by doubling: every row takes in the next row of its group, then the one after the next two,

@@ -12,9 +12,10 @@ use crate::metrics::{Metric, Split};
 use crate::validation::{self, HeldOut};
 
 impl Run<'_> {
-    /// Tells of metrics, and writes and draws them.
+    /// Reports metrics: to the caller, to `metrics.jsonl`, to TensorBoard, as curves.
     pub(super) fn report(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
         (self.watch)(Event::Metrics(&metrics));
+        self.events.append(&metrics)?;
         self.log.append(metrics)?;
         curves::draw(&self.folder.join("curves.svg"), self.log.metrics())
     }
@@ -74,8 +75,8 @@ impl Run<'_> {
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
             let data = match split {
-                Split::Test => &task.test,
-                _ => &task.validation,
+                Split::Test => &task.data.test,
+                _ => &task.data.validation,
             };
             let Some(data) = data else { continue };
             let size = task.batch;

@@ -1,28 +1,23 @@
 //! `gensen embed`: a file of sentences becomes a file of vectors.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-use gensen_data::scratch::{self, Scratch};
-use gensen_encode::{ConcatEncoder, Coverage, model_folder};
-use ndarray::ArrayView2;
+use gensen_encode::{ConcatEncoder, Coverage};
 
 use super::Usage;
-use super::encoding::{Encoding, ModelPlace, normalize, say_coverage};
+use super::conversion::Conversion;
+use super::encoding::{Encoding, ModelPlace, say_coverage};
 use super::expansion::{Expansion, VectorOptions, add_words};
 use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
-use crate::english;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
-use crate::output::OutputError;
-use crate::part::{self, Origin, Part, Record};
+use crate::part::{self, MadeFrom, Part, Record};
 use crate::terminal::Progress;
+use crate::vector_output::{Format, VectorOutput, Written};
 
 /// Encode sentences as vectors: those of the command line, or of a file with one a line.
 ///
@@ -49,11 +44,11 @@ pub(crate) struct Arguments {
     )]
     texts: Vec<String>,
     /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
-    #[arg(long, value_name = "FILE|-", requires = "output")]
+    #[arg(short, long, value_name = "FILE|-")]
     input: Option<PathBuf>,
-    /// The vectors: `[lines, width]` in .npy, or JSON lines; `-` for JSON lines on standard output, which is where the
-    /// vectors of TEXT go without this.
-    #[arg(long, value_name = "FILE|-")]
+    /// The vectors: `[lines, width]` in .npy; or .jsonl, .csv or .parquet with the sentences, the first two also gzipped (.jsonl.gz).
+    /// `-` for JSON lines, or CSV with --format, on standard output. [default: -]
+    #[arg(short, long, value_name = "FILE|-")]
     output: Option<PathBuf>,
     /// The output's format. [default: by its extension; jsonl on standard output, npy for names without an extension]
     #[arg(long)]
@@ -64,9 +59,8 @@ pub(crate) struct Arguments {
     /// Also write the sentences' lengths in words, <s> and </s> included, `[lines]`.
     #[arg(long, value_name = "FILE.npy", value_parser = file())]
     lengths: Option<PathBuf>,
-    /// Scale every vector to length 1.
-    #[arg(long)]
-    normalize: bool,
+    #[command(flatten)]
+    conversion: Conversion,
     /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
     /// `gensen inspect` with all parts' outputs says whether they fit together, by the OUTPUT.part.json
     /// beside each (standard output has none).
@@ -74,54 +68,19 @@ pub(crate) struct Arguments {
     part: Option<Part>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// NumPy's array file.
-    Npy,
-    /// A JSON object a line: `line` (from 1), `text`, `vector`.
-    Jsonl,
-}
-
-impl Arguments {
-    /// The format that was asked for, if any, or that the output's name asks for.
-    fn format(&self, place: &Path) -> Result<Format, Usage> {
-        let named = match place.extension().and_then(OsStr::to_str) {
-            _ if place == Path::new("-") => Some(Format::Jsonl),
-            Some("npy") => Some(Format::Npy),
-            Some("jsonl") => Some(Format::Jsonl),
-            _ if place.extension().is_some() && self.format.is_none() => {
-                return Err(Usage(format!(
-                    "--output {}: neither .npy nor .jsonl; say --format npy or --format jsonl",
-                    place.display()
-                )));
-            }
-            _ => None,
-        };
-        match (self.format, named) {
-            (Some(Format::Npy), Some(Format::Jsonl)) if place == Path::new("-") => Err(Usage(
-                "--output -: standard output takes `--format jsonl`; .npy needs a file".into(),
-            )),
-            (Some(format), Some(named)) if format != named => Err(Usage(format!(
-                "--output {}: its extension contradicts --format",
-                place.display()
-            ))),
-            (format, named) => Ok(format.or(named).unwrap_or(Format::Npy)),
-        }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || {
-        match (&arguments.input, &arguments.output) {
-            (Some(input), Some(output)) => embed(arguments, input, output),
-            (_, output) => embed_texts(arguments, output.as_deref()),
+        let output = arguments.output.as_deref().unwrap_or(Path::new("-"));
+        match &arguments.input {
+            Some(input) => embed(arguments, input, output),
+            None => embed_texts(arguments, output),
         }
     })
 }
 
 /// Refuses to write over what is read, twice to one place, or where nothing can be written. The
 /// output's format.
-fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Format, Usage> {
+fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Written, Usage> {
     let record = Record::place(output);
     let vector_words = &arguments.vector_options.vector_words;
     let mut inputs = vec![("--input", input)];
@@ -137,36 +96,38 @@ fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Fo
     let arrays = states.into_iter().chain(lengths);
     outputs.extend(arrays.clone());
     distinct(&inputs, &outputs)?;
-    let format = arguments.format(output)?;
+    let written = Format::of(arguments.format, output)?;
     for (option, path) in arrays {
         ends_in(option, path, "npy")?;
     }
     if arguments.part.is_some() {
         read_twice(&inputs, "--part hashes its inputs")?;
         read_twice(&outputs[..1], "--part hashes its output")?;
+        if written.gzip || !matches!(written.format, Format::Npy | Format::Jsonl) {
+            let problem = "--part: parts are .npy or .jsonl, which can be put end to end";
+            return Err(Usage(problem.into()));
+        }
     } else {
         outputs.retain(|(_, path)| *path != record);
     }
     writable(&outputs)?;
-    Ok(format)
+    Ok(written)
 }
 
 /// Encodes the sentences of the command line.
-fn embed_texts(arguments: &Arguments, output: Option<&Path>) -> Result<()> {
-    let place = output.unwrap_or(Path::new("-"));
-    let format = arguments.format(place)?;
+fn embed_texts(arguments: &Arguments, place: &Path) -> Result<()> {
+    let written = Format::of(arguments.format, place)?;
     writable(&[("--output", place)])?;
     let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
     let options = arguments.encoding.options();
-    let mut encoded = encoder.encode_ragged(&arguments.texts, &options, false, &mut |_| {})?;
-    if arguments.normalize {
-        normalize(&mut encoded.vectors);
-    }
+    let converter = arguments.conversion.converter(&encoder, &options)?;
+    let encoded = encoder.encode_ragged(&arguments.texts, &options, false, &mut |_| {})?;
     say_coverage(encoded.coverage);
-    let vectors = encoded.vectors.view();
-    let mut output = Output::create(place, format, 0)?;
-    output.write(&arguments.texts, vectors)?;
-    output.finish(vectors.nrows() as u64, vectors.ncols() as u64)
+    let vectors = converter.convert(encoded.vectors)?;
+    let (lines, columns) = vectors.dim();
+    let mut output = VectorOutput::create(place, written, &converter, 0)?;
+    output.write(&arguments.texts, &vectors)?;
+    output.finish(lines as u64, columns as u64)
 }
 
 /// Encodes the lines of a file.
@@ -176,7 +137,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         let problem = "--part: needs a file as --input, whose lines can be counted first";
         return Err(Usage(problem.into()).into());
     }
-    let format = check_places(arguments, input_place, output_place)?;
+    let written = check_places(arguments, input_place, output_place)?;
     if let Some(vectors) = &arguments.vectors {
         // Before the input is read for its words.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
@@ -190,6 +151,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         return Err(Usage(problem.into()).into());
     }
     let options = arguments.encoding.options();
+    let converter = arguments.conversion.converter(&encoder, &options)?;
     let each = arguments.encoding.depends_on_batches(&encoder);
     if let Some(vectors) = &arguments.vectors {
         let mut words = BTreeSet::new();
@@ -204,9 +166,9 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         })?;
         encoder = expanded(arguments, vectors, &encoder, &models, &words)?;
     }
-    let width = encoder.width();
+    let columns = converter.columns() as u64;
     let origin = match arguments.part {
-        Some(part) => Some((part, origin(arguments, input_place, &models, width as u64)?)),
+        Some(part) => Some((part, origin(arguments, input_place, &models, columns)?)),
         None => None,
     };
     let (first, mut left) = match &origin {
@@ -214,13 +176,13 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         None => (0, u64::MAX),
     };
     input.skip(first)?;
-    let mut output = Output::create(output_place, format, first)?;
+    let mut output = VectorOutput::create(output_place, written, &converter, first)?;
     if output.is_read_along() && !each {
         input = input.live();
     }
     let mut coverage = Coverage::default();
     let mut states = match &arguments.hidden_states {
-        Some(path) => Some(PaddedNpy::create(path, width)?),
+        Some(path) => Some(PaddedNpy::create(path, encoder.width())?),
         None => None,
     };
     let mut lengths = Vec::new();
@@ -238,7 +200,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
             progress.show(before + bytes * done as u64 / count, lines + done as u64);
         };
         let begin = first + lines + 1;
-        let mut encoded = encoder
+        let encoded = encoder
             .encode_ragged(&chunk, &options, states.is_some(), &mut show)
             .with_context(|| {
                 format!(
@@ -247,10 +209,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
                 )
             })?;
         coverage += encoded.coverage;
-        if arguments.normalize {
-            normalize(&mut encoded.vectors);
-        }
-        output.write(&chunk, encoded.vectors.view())?;
+        output.write(&chunk, &converter.convert(encoded.vectors)?)?;
         if let (Some(file), Some(states)) = (&mut states, &encoded.states) {
             file.write(states.iter().copied())?;
         }
@@ -272,10 +231,10 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         file.finish("<i8", &[count])?;
     }
     if to_standard_output {
-        return output.finish(lines, width as u64);
+        return output.finish(lines, columns);
     }
     Record::remove(output_place)?;
-    output.finish(lines, width as u64)?;
+    output.finish(lines, columns)?;
     match origin {
         Some((part, origin)) => {
             let output_sha256 = part::sha256(&[output_place.to_owned()])?;
@@ -296,7 +255,7 @@ fn origin(
     input: &Path,
     models: &[ModelPlace],
     width: u64,
-) -> Result<Origin> {
+) -> Result<MadeFrom> {
     let Arguments {
         encoding,
         vectors,
@@ -309,36 +268,26 @@ fn origin(
         format: _,
         hidden_states: _,
         lengths: _,
-        normalize,
+        conversion,
         part: _,
     } = arguments;
-    let of_folder = |folder: &Path| {
-        let map = folder.join(model_folder::MAP_FILE);
-        let mut files = vec![
-            folder.join(model_folder::CONFIG_FILE),
-            folder.join(model_folder::WEIGHTS_FILE),
-            folder.join(model_folder::VOCABULARY_FILE),
-        ];
-        // A saved map counts where word vectors are mapped.
-        files.extend(Some(map).filter(|map| vectors.is_some() && map.is_file()));
-        part::sha256(&files)
-    };
-    let model = |place: &ModelPlace| match place {
-        ModelPlace::Folder(folder) => of_folder(folder),
-        ModelPlace::InTheBox => Ok(part::sha256_of(&english::files()?)),
-    };
     let vectors_sha256 = match vectors {
         Some(path) => Some(part::sha256(&vector_options.read().files(path)?)?),
         None => None,
     };
-    Ok(Origin {
+    Ok(MadeFrom {
         input_lines: count_lines(input)?,
         input_sha256: part::sha256(&[input.to_owned()])?,
-        models_sha256: models.iter().map(model).collect::<Result<_>>()?,
+        models_sha256: models
+            .iter()
+            // A saved map counts where word vectors are mapped.
+            .map(|model| model.sha256(vectors.is_some()))
+            .collect::<Result<_>>()?,
         vectors_sha256,
         options: format!(
-            "{}; normalize: {normalize}; {}",
+            "{}; {}; {}",
             encoding.described(),
+            conversion.described(),
             vector_options.described()
         ),
         width,
@@ -381,97 +330,4 @@ fn count_lines(path: &Path) -> Result<u64> {
         count += 1;
     }
     Ok(count)
-}
-
-/// Where vectors go.
-enum Output {
-    Npy(Npy),
-    JsonLines {
-        sink: Box<dyn Write>,
-        /// The scratch file and the name it gets.
-        file: Option<(Scratch, PathBuf)>,
-        line: u64,
-    },
-}
-
-/// A line of JSON lines.
-#[derive(serde::Serialize)]
-struct JsonRow<'a> {
-    line: u64,
-    text: &'a str,
-    vector: Option<&'a [f32]>,
-}
-
-impl Output {
-    fn create(place: &Path, format: Format, lines_before: u64) -> Result<Self> {
-        if format == Format::Npy {
-            return Npy::create(place).map(Self::Npy);
-        }
-        let context = || place.display().to_string();
-        let (sink, file): (Box<dyn Write>, _) = if place == Path::new("-") {
-            (Box::new(BufWriter::new(io::stdout().lock())), None)
-        } else if let Some(stream) = scratch::stream(place).with_context(context)? {
-            (Box::new(BufWriter::new(stream)), None)
-        } else {
-            let scratch = Scratch::file(place).with_context(context)?;
-            let sink = File::options()
-                .write(true)
-                .open(scratch.path())
-                .with_context(context)?;
-            (
-                Box::new(BufWriter::new(sink)),
-                Some((scratch, place.to_owned())),
-            )
-        };
-        Ok(Self::JsonLines {
-            sink,
-            file,
-            line: lines_before,
-        })
-    }
-
-    /// Whether each line can be read as soon as it is written.
-    fn is_read_along(&self) -> bool {
-        matches!(self, Self::JsonLines { file: None, .. })
-    }
-
-    fn write(&mut self, sentences: &[String], vectors: ArrayView2<'_, f32>) -> Result<()> {
-        match self {
-            Self::Npy(file) => file.write(vectors.iter().copied()),
-            Self::JsonLines { sink, file, line } => {
-                let mut rows = sentences.iter().zip(vectors.rows());
-                let written = rows
-                    .try_for_each(|(text, vector)| {
-                        *line += 1;
-                        let row = JsonRow {
-                            line: *line,
-                            text,
-                            vector: vector.to_slice(),
-                        };
-                        serde_json::to_writer(&mut *sink, &row)?;
-                        sink.write_all(b"\n")
-                    })
-                    .and_then(|()| sink.flush());
-                match file {
-                    Some((_, place)) => written.with_context(|| place.display().to_string()),
-                    None => Ok(written.map_err(OutputError::from)?),
-                }
-            }
-        }
-    }
-
-    fn finish(self, lines: u64, width: u64) -> Result<()> {
-        match self {
-            Self::Npy(file) => file.finish("<f4", &[lines, width]),
-            Self::JsonLines { sink, file, .. } => {
-                drop(sink);
-                match file {
-                    None => Ok(()),
-                    Some((scratch, place)) => scratch
-                        .rename_to(&place)
-                        .with_context(|| place.display().to_string()),
-                }
-            }
-        }
-    }
 }

@@ -19,7 +19,7 @@ use crate::device;
 use crate::output::say;
 use encoders::Encoders;
 use pictures::Pictures;
-use progress::Progress;
+use progress::{Progress, Style};
 
 /// Evaluate sentence vectors on transfer tasks, with SentEval's protocol.
 ///
@@ -72,6 +72,9 @@ pub(crate) struct Arguments {
     /// The report: NAME.json, beside it NAME.md and a chart a task in NAME.charts.
     #[arg(long, value_name = "NAME.json", value_parser = file())]
     output: Option<PathBuf>,
+    /// Print each score as a JSON object instead of a row of a table; --list, too.
+    #[arg(long, conflicts_with = "neighbours")]
+    json: bool,
     /// Where vectors and scores are kept.
     #[arg(long, default_value = "runs/eval-cache", value_name = "DIR", value_parser = file())]
     cache: PathBuf,
@@ -188,7 +191,7 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let tasks =
         tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
     if arguments.list {
-        return list(arguments.data.as_deref());
+        return list(arguments.data.as_deref(), arguments.json);
     }
     arguments.check()?;
     let data = arguments.data.as_deref().unwrap_or(Path::new("."));
@@ -203,10 +206,15 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let encoders = Encoders::open(&arguments.encoders, &options)?;
     let mut embedders = encoders.embedders()?;
 
+    let style = if arguments.json {
+        Style::Json
+    } else {
+        Style::Table
+    };
     let mut reports = Vec::new();
     for (k, embedder) in embedders.iter_mut().enumerate() {
         let name = embedder.info().name;
-        let progress = Progress::new(&name, k == 0);
+        let progress = Progress::new(&name, style, k == 0);
         let report = evaluate(&mut **embedder, &options, &|event| progress.show(event));
         reports.push(report.with_context(|| format!("evaluating {name}"))?);
         let shown = progress.finish();
@@ -216,7 +224,11 @@ fn eval(arguments: &Arguments) -> Result<()> {
         shown?;
     }
     for line in beaten_by_chance(&reports) {
-        say!("no better than its random initialisation: {line}")?;
+        let what = "no better than its random initialisation";
+        match style {
+            Style::Table => say!("{what}: {line}")?,
+            Style::Json => tracing::warn!("{what}: {line}"),
+        }
     }
     if let Some(embedder) = embedders.first_mut() {
         Pictures::new(&arguments.pictures, map_task.unwrap_or(first))
@@ -233,15 +245,27 @@ fn eval(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn list(data: Option<&Path>) -> Result<()> {
+fn list(data: Option<&Path>, json: bool) -> Result<()> {
+    if !json {
+        say!("task\tsuite\tpooling\tfolder")?;
+    }
     for task in TASKS {
-        let pooling = format!("{:?}", task.best_pooling).to_lowercase();
-        let place = match data.map(|root| task.folder(root)) {
+        let pooling = task.best_pooling;
+        let folder = data.map(|root| task.folder(root));
+        let suite = format!("{:?}", task.suite).to_lowercase();
+        if json {
+            let folder = folder.flatten();
+            let line = serde_json::json!({
+                "task": task.name, "suite": task.suite, "pooling": pooling, "folder": folder,
+            });
+            say!("{line}")?;
+            continue;
+        }
+        let place = match folder {
             None => String::new(),
             Some(Some(folder)) => folder.display().to_string(),
             Some(None) => format!("absent ({})", task.how_to_fetch()),
         };
-        let suite = format!("{:?}", task.suite).to_lowercase();
         say!("{}\t{suite}\t{pooling}\t{place}", task.name)?;
     }
     Ok(())

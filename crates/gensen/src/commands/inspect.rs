@@ -1,217 +1,217 @@
-//! `gensen inspect`: what a model, a checkpoint or a file of weights or vectors holds, and whether the
-//! parts of a whole fit together.
+//! `gensen inspect`: what a file or folder holds that this project's programs read or write, and whether
+//! the parts of a whole fit together.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+mod arrays;
+mod folders;
+mod kind;
+mod tables;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_data::text;
-use gensen_encode::model_folder::{self, ModelFolder};
+use gensen_encode::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
 use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{safetensors, vocabulary_pickle};
-use gensen_expand::{LinearMap, MAP_KEY, ReadOptions, WordSelection, WordVectors};
+use gensen_expand::{LinearMap, ReadOptions, WordSelection, WordVectors};
+use serde_json::{Value, json};
 
+use super::encoding::{self, run_hint};
 use crate::english;
 use crate::output::say;
 use crate::part::{self, Record};
+use kind::Kind;
 
-/// Show what a model folder, a checkpoint, or a file of weights or word vectors holds.
+/// Show what a model folder, a training run, a checkpoint or any file that these programs read or write
+/// holds.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model\n  \
-                  gensen inspect part-*.npy"
+                  gensen inspect vectors.npy --json\n  gensen inspect part-*.npy"
 )]
 pub(crate) struct Arguments {
-    /// A model folder, a checkpoint folder, a PyTorch or safetensors file, a pickled vocabulary, or a file of word vectors;
-    /// or all parts that `embed --part` wrote of a whole, in any order. [default: the model in the box]
+    /// A folder: a model's, a training run's, a checkpoint's. A file: weights (PyTorch, safetensors, ONNX),
+    /// arrays, words, word vectors, reports, metrics, and what else these programs write.
+    /// Or all parts that `embed --part` wrote of a whole, in any order. [default: the model in the box]
     #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = !english::IS_THERE)]
     paths: Vec<PathBuf>,
+    /// Print a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What there is to be said of something.
+struct Shown {
+    /// What it is, in a few words.
+    kind: String,
+    /// Lines for people.
+    lines: Vec<String>,
+    /// The same, for programs.
+    facts: Value,
+}
+
+impl Shown {
+    fn new(kind: impl Into<String>, lines: Vec<String>, facts: Value) -> Self {
+        Self {
+            kind: kind.into(),
+            lines,
+            facts,
+        }
+    }
+
+    fn print(self, as_json: bool) -> Result<()> {
+        if as_json {
+            let mut object = json!({ "kind": self.kind });
+            if let (Some(object), Value::Object(facts)) = (object.as_object_mut(), self.facts) {
+                object.extend(facts);
+            }
+            return say!("{object:#}");
+        }
+        for line in &self.lines {
+            say!("{line}")?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let path = match &arguments.paths[..] {
-        [] => return model(&english::model()?, None),
-        [path] if !Record::is_beside(path) => super::encoding::folder(path)?,
-        paths => return parts(paths),
+    let shown = match &arguments.paths[..] {
+        [] => folders::model(&english::model()?, None)?,
+        [path] if Record::is_beside(path) => parts(&arguments.paths)?,
+        [path] if run_hint(path).is_some() => folders::run(path)?,
+        [path] => one(&encoding::folder(path)?)?,
+        paths => parts(paths)?,
     };
-    let path = path.as_path();
+    shown.print(arguments.json)
+}
+
+fn one(path: &Path) -> Result<Shown> {
     let metadata = fs::metadata(path).with_context(|| path.display().to_string())?;
     if metadata.is_dir() {
-        if path.join(model_folder::CONFIG_FILE).is_file() {
-            return folder(path);
-        }
-        let weights = path.join(model_folder::WEIGHTS_FILE);
-        if weights.is_file() {
-            return tensors(&weights);
-        }
-    }
-    if metadata.is_dir() {
-        return folder(path);
+        let weights = path.join(WEIGHTS_FILE);
+        return match path.join(CONFIG_FILE).is_file() || !weights.is_file() {
+            true => folders::model_folder(path),
+            false => folders::checkpoint(path),
+        };
     }
     match Kind::of(path).with_context(|| path.display().to_string())? {
         Kind::Map => map(path),
         Kind::Safetensors => tensors(path),
         Kind::Torch => torch(path),
-        Kind::Pickle => vocabulary(path),
+        Kind::Pickle => pickle(path),
+        Kind::Npy => arrays::npy(path),
+        Kind::Onnx => onnx(path),
+        Kind::Words => tables::words(path),
+        Kind::Json => tables::json(path),
+        Kind::JsonLines => tables::json_lines(path),
+        Kind::Picture => arrays::picture(path),
+        Kind::Shard(element) => arrays::shard(path, element),
+        #[cfg(feature = "burn")]
+        Kind::Events => tables::events(path),
+        #[cfg(feature = "burn")]
+        Kind::Configuration => tables::configuration(path),
+        #[cfg(feature = "parquet")]
+        Kind::Parquet => tables::parquet(path),
+        Kind::Text => tables::text(path),
         Kind::Vectors => vectors(path),
     }
 }
 
-/// What a file is, by its contents.
-enum Kind {
-    /// A vocabulary map.
-    Map,
-    Safetensors,
-    Torch,
-    /// Any other pickle.
-    Pickle,
-    /// Word vectors, or something unknown.
-    Vectors,
-}
-
-impl Kind {
-    fn of(path: &Path) -> io::Result<Self> {
-        /// The number that PyTorch's files before 1.6 begin with, pickled.
-        const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
-        /// The longest header of a map.
-        const HEADER_BYTES: u64 = 1 << 20;
-
-        let mut start = Vec::new();
-        File::open(path)?
-            .take(HEADER_BYTES)
-            .read_to_end(&mut start)?;
-        text::no_pointer(&start)?;
-        let header = start.get(8..).unwrap_or_default();
-        let pickled = start.strip_prefix(b"\x80");
-        Ok(if header.starts_with(b"{") {
-            match header
-                .windows(MAP_KEY.len())
-                .any(|key| key == MAP_KEY.as_bytes())
-            {
-                true => Self::Map,
-                false => Self::Safetensors,
-            }
-        } else if start.starts_with(b"PK\x03\x04")
-            || pickled.is_some_and(|rest| rest.get(1..).is_some_and(|rest| rest.starts_with(TORCH)))
-        {
-            Self::Torch
-        } else if pickled.is_some() || start.starts_with(b"(d") {
-            Self::Pickle
-        } else {
-            Self::Vectors
-        })
-    }
-}
-
-fn parts(paths: &[PathBuf]) -> Result<()> {
+fn parts(paths: &[PathBuf]) -> Result<Shown> {
     let whole = part::verify(paths)?;
-    say!(
+    let first = format!(
         "{} parts that fit together: {} vectors of {} numbers, in this order:",
         whole.files.len(),
         whole.lines,
         whole.width
-    )?;
-    for file in &whole.files {
-        say!("{}", file.display())?;
-    }
-    Ok(())
+    );
+    let files = whole.files.iter().map(|file| file.display().to_string());
+    let facts = json!({ "vectors": whole.lines, "width": whole.width, "files": whole.files });
+    Ok(Shown::new(
+        "parts",
+        std::iter::once(first).chain(files).collect(),
+        facts,
+    ))
 }
 
-fn folder(path: &Path) -> Result<()> {
-    model(
-        &ModelFolder::open(path)?,
-        Some(path.join(model_folder::MAP_FILE)),
-    )
+fn map(path: &Path) -> Result<Shown> {
+    let report = LinearMap::load(path)?.report().to_string();
+    let lines = vec!["vocabulary map:".to_owned(), report.clone()];
+    Ok(Shown::new(
+        "vocabulary map",
+        lines,
+        json!({ "report": report }),
+    ))
 }
 
-/// Shows a model, and its vocabulary map if there is such a file.
-fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<()> {
-    let (config, weights) = (model.config(), model.weights());
-    say!("model folder, format version {}", config.format_version)?;
-    let architecture = &config.architecture;
-    say!("words          {}", architecture.vocabulary_size)?;
-    say!("embedding size {}", architecture.embedding_size)?;
-    say!("hidden size    {}", architecture.hidden_size)?;
-    say!("layers         {}", architecture.layers)?;
-    say!("bidirectional  {}", architecture.bidirectional)?;
-    say!("precision      {}", weights.precision())?;
-    say!("pooling        {}", config.pooling)?;
-    say!("tokenizer      {}", config.tokenizer)?;
-    say!("lowercase      {}", config.lowercase)?;
-    let provenance = &config.provenance;
-    if !provenance.name.is_empty() {
-        say!("name           {}", provenance.name)?;
-    }
-    if let Some(steps) = provenance.steps {
-        say!("steps          {steps}")?;
-    }
-    for source in &provenance.data {
-        say!(
-            "trained on     {}: {} (licence: {})",
-            source.task,
-            source.name,
-            source.licence
-        )?;
-    }
-    for score in &provenance.scores {
-        say!(
-            "score          {}: {} = {:.4}",
-            score.task,
-            score.metric,
-            score.value
-        )?;
-    }
-    if !provenance.description.is_empty() {
-        say!("{}", provenance.description)?;
-    }
-    if let Some(map) = map.filter(|map| map.is_file()) {
-        say!("vocabulary map:\n{}", LinearMap::load(&map)?.report())?;
-    }
-    Ok(())
-}
-
-fn map(path: &Path) -> Result<()> {
-    say!("vocabulary map:\n{}", LinearMap::load(path)?.report())
-}
-
-fn tensors(path: &Path) -> Result<()> {
+fn tensors(path: &Path) -> Result<Shown> {
     let tensors = safetensors::open(path)?;
-    say!("safetensors, {} tensors", tensors.len())?;
+    let mut lines = vec![format!("safetensors, {} tensors", tensors.len())];
+    let mut facts = Vec::new();
     for (name, tensor) in &tensors {
-        say!("{name}\t{:?}\t{}", tensor.shape(), tensor.precision())?;
+        let (shape, precision) = (tensor.shape(), tensor.precision().to_string());
+        lines.push(format!("{name}\t{shape:?}\t{precision}"));
+        facts.push(json!({ "name": name, "shape": shape, "precision": precision }));
     }
-    Ok(())
+    Ok(Shown::new(
+        "safetensors",
+        lines,
+        json!({ "tensors": facts }),
+    ))
 }
 
-fn torch(path: &Path) -> Result<()> {
+fn torch(path: &Path) -> Result<Shown> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let file = TorchFile::read(&bytes).with_context(|| path.display().to_string())?;
-    say!("PyTorch file, {} tensors", file.names().count())?;
+    let mut lines = vec![format!("PyTorch file, {} tensors", file.names().count())];
+    let mut facts = Vec::new();
     for (name, shape) in file.shapes() {
-        say!("{name}\t{shape:?}")?;
+        lines.push(format!("{name}\t{shape:?}"));
+        facts.push(json!({ "name": name, "shape": shape }));
     }
-    Ok(())
+    Ok(Shown::new(
+        "PyTorch file",
+        lines,
+        json!({ "tensors": facts }),
+    ))
 }
 
-fn vocabulary(path: &Path) -> Result<()> {
+fn pickle(path: &Path) -> Result<Shown> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
     let words = vocabulary_pickle::read(&bytes).with_context(|| path.display().to_string())?;
-    say!("pickled vocabulary, {} words", words.len())?;
-    say!(
-        "first: {}",
-        words.iter().take(12).cloned().collect::<Vec<_>>().join(" ")
-    )?;
-    Ok(())
+    Ok(tables::vocabulary("pickled vocabulary", &words))
 }
 
-fn vectors(path: &Path) -> Result<()> {
+fn onnx(path: &Path) -> Result<Shown> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    let found = gensen_encode::onnx::describe(&bytes);
+    let found = found.with_context(|| path.display().to_string())?;
+    let mut lines = vec![format!("ONNX file, {} operations", found.operations)];
+    let named = [("input", &found.inputs), ("output", &found.outputs)];
+    for (what, values) in named {
+        lines.extend(values.iter().map(|value| format!("{what}\t{value}")));
+    }
+    for (key, value) in &found.metadata {
+        let value = match value.lines().count() {
+            0 | 1 => value.clone(),
+            count => format!("{count} lines"),
+        };
+        lines.push(format!("{key}\t{value}"));
+    }
+    let facts = json!({
+        "operations": found.operations, "inputs": found.inputs, "outputs": found.outputs,
+        "metadata": found.metadata,
+    });
+    Ok(Shown::new("ONNX file", lines, facts))
+}
+
+fn vectors(path: &Path) -> Result<Shown> {
     let vectors = WordVectors::read(path, &WordSelection::all(), &ReadOptions::default())?;
-    say!(
-        "word vectors, {} words of {} dimensions",
-        vectors.len(),
-        vectors.dimensions()
-    )?;
-    say!("{}", vectors.report())?;
-    Ok(())
+    let (words, dimensions) = (vectors.len(), vectors.dimensions());
+    let lines = vec![
+        format!("word vectors, {words} words of {dimensions} dimensions"),
+        vectors.report().to_string(),
+    ];
+    let facts = json!({ "words": words, "dimensions": dimensions });
+    Ok(Shown::new("word vectors", lines, facts))
 }

@@ -1,36 +1,56 @@
-//! `gensen similar`: the sentences nearest to one.
+//! `gensen similar`: the sentences nearest to others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::builder::NonEmptyStringValueParser;
-use ndarray::Axis;
+use gensen_encode::{ConcatEncoder, VectorOptions, Vectors};
+use gensen_search::{Matrix, SearchError, nearest};
+use serde::Serialize;
 
-use super::encoding::{Encoding, normalize, say_coverage};
+use super::Usage;
+use super::corpus::{Saved, Texts};
+use super::encoding::{Encoding, say_coverage};
 use crate::device;
 use crate::lines::Lines;
-use crate::output::say;
+use crate::output::{heading, say, say_json};
 use crate::terminal::Progress;
 
-/// Find the sentences of a file that are nearest to a query, by cosine.
+/// Find the sentences of a file that are nearest to queries, by cosine.
 ///
-/// Prints cosine, line number and sentence, the nearest first.
+/// Prints cosine, line number and sentence, the nearest first. With several queries, each is printed above its
+/// sentences, after `# `, with a blank line between.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  gensen similar --input sentences.txt --query \"A man is singing.\"\n  gensen similar --model models/nli_large --input sentences.txt --query \"a man is singing .\" --top 5"
+    after_help = "Examples:\n  gensen similar --input sentences.txt --query \"A man is singing.\"\n  gensen similar --model models/nli_large --input sentences.txt --query \"a man is singing .\" --top 5\n  \
+                  gensen embed --input sentences.txt --output vectors.npy\n  gensen similar --input sentences.txt --index vectors.npy --queries questions.txt --json"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
-    /// Text in UTF-8, a sentence a line; `-` for standard input. Blank lines are passed over.
-    #[arg(long, value_name = "FILE|-")]
+    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    #[arg(short, long, value_name = "FILE|-")]
     input: PathBuf,
-    /// The sentence to compare with.
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
-    query: String,
-    /// How many to print.
+    #[command(flatten)]
+    saved: Saved,
+    /// A sentence to compare with; may be given again.
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        value_parser = NonEmptyStringValueParser::new(),
+        required_unless_present = "queries"
+    )]
+    query: Vec<String>,
+    /// Sentences to compare with, one a line; `-` for standard input. Blank lines are passed over.
+    #[arg(long, value_name = "FILE|-")]
+    queries: Option<PathBuf>,
+    /// How many to print of each query.
     #[arg(long, default_value_t = 10, value_name = "N")]
     top: usize,
+    /// Print a JSON object for each: query, rank, cosine, line, text.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A sentence of the file.
@@ -40,25 +60,131 @@ struct Hit {
     sentence: String,
 }
 
+/// As it is printed.
+#[derive(Serialize)]
+struct JsonHit<'a> {
+    query: &'a str,
+    rank: usize,
+    cosine: f32,
+    line: u64,
+    text: &'a str,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || similar(arguments))
 }
 
 fn similar(arguments: &Arguments) -> Result<()> {
-    let mut input = Lines::open(&arguments.input)?;
+    let standard_input = Path::new("-");
+    if arguments.input == standard_input && arguments.queries.as_deref() == Some(standard_input) {
+        let problem = "--input and --queries: standard input can be only one of both";
+        return Err(Usage(problem.into()).into());
+    }
+    let queries = queries(arguments)?;
+    // What cannot be read is said before a model is opened.
+    let input = match &arguments.saved.index {
+        None => Some(Lines::open(&arguments.input)?),
+        Some(_) => None,
+    };
     let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
     let options = arguments.encoding.options();
     let encoded = encoder
-        .encode_ragged(&[&arguments.query], &options, false, &mut |_| {})
+        .encode_ragged(&queries, &options, false, &mut |_| {})
         .context("--query")?;
-    let (mut query, mut coverage) = (encoded.vectors, encoded.coverage);
-    if coverage.without_known_word > 0 {
-        tracing::warn!("--query: none of its words is known to the model");
+    match (encoded.coverage.without_known_word, queries.len()) {
+        (0, _) => {}
+        (_, 1) => tracing::warn!("--query: none of its words is known to the model"),
+        (unknown, count) => {
+            tracing::warn!("of {unknown} of {count} queries, no word is known to the model");
+        }
     }
-    normalize(&mut query);
-    let query = query.index_axis(Axis(0), 0);
+    let dimensions = arguments.saved.dimensions(&encoder);
+    let vectors = VectorOptions::default()
+        .dimensions(dimensions)
+        .converter(encoder.encoders(), &options)
+        .map_err(|error| Usage(format!("--truncate-dim: {error}")))?
+        .convert(encoded.vectors)?;
+    let Vectors::F32(vectors) = vectors else {
+        bail!("queries are 32-bit floats");
+    };
+    let numbers: Vec<f32> = vectors.iter().copied().collect();
+    let vectors = Matrix::from_floats(&numbers, dimensions)?;
+    let hits = match (&arguments.saved.index, input) {
+        (Some(index), _) => search(arguments, index, encoder, vectors)?,
+        (None, Some(input)) => compare(arguments, input, &encoder, vectors)?,
+        (None, None) => bail!("neither vectors nor sentences"),
+    };
+    print(arguments, &queries, &hits)
+}
+
+fn queries(arguments: &Arguments) -> Result<Vec<String>> {
+    let mut queries = arguments.query.clone();
+    if let Some(place) = &arguments.queries {
+        let mut lines = Lines::open(place)?;
+        while let Some(line) = lines.next()? {
+            if !line.trim().is_empty() {
+                queries.push(line);
+            }
+        }
+    }
+    if queries.is_empty() {
+        let place = arguments.queries.as_deref().unwrap_or(Path::new("-"));
+        bail!("--queries {}: no sentence", place.display());
+    }
+    Ok(queries)
+}
+
+/// Searches saved vectors.
+fn search(
+    arguments: &Arguments,
+    place: &Path,
+    encoder: ConcatEncoder,
+    queries: Matrix<'_>,
+) -> Result<Vec<Vec<Hit>>> {
+    let index = {
+        let encoder = encoder.clone();
+        arguments
+            .saved
+            .open(place, &arguments.encoding, || Ok(encoder))?
+    };
+    arguments.saved.check_width(place, index.file(), &encoder)?;
+    let texts = Texts::read(&arguments.input, false)?;
+    let matrix = texts.select(index.matrix()?, &arguments.input, place)?;
+    index.file().prefetch();
+    let found = nearest(matrix, queries, arguments.top).map_err(|error| match error {
+        SearchError::NotFinite { row } => {
+            let (line, _) = texts.of_row(row);
+            let place = place.display();
+            anyhow::Error::from(error)
+                .context(format!("--index {place}, the vector of line {line}"))
+        }
+        error => error.into(),
+    })?;
+    let hit = |hit: gensen_search::Hit| {
+        let (line, sentence) = texts.of_row(hit.row);
+        Hit {
+            cosine: hit.score,
+            line,
+            sentence: sentence.to_owned(),
+        }
+    };
+    let hits = found.into_iter();
+    Ok(hits
+        .map(|hits| hits.into_iter().map(hit).collect())
+        .collect())
+}
+
+/// Encodes the sentences piece by piece, and keeps the nearest.
+fn compare(
+    arguments: &Arguments,
+    mut input: Lines,
+    encoder: &ConcatEncoder,
+    queries: Matrix<'_>,
+) -> Result<Vec<Vec<Hit>>> {
+    let options = arguments.encoding.options();
     let progress = Progress::new(input.size());
-    let mut hits: Vec<Hit> = Vec::new();
+    let mut best: Vec<Vec<Hit>> = (0..queries.rows()).map(|_| Vec::new()).collect();
+    let mut coverage = gensen_encode::Coverage::default();
     let mut line = 0;
     loop {
         let chunk = input.chunk(arguments.encoding.batch_size as usize, u64::MAX)?;
@@ -70,27 +196,55 @@ fn similar(arguments: &Arguments) -> Result<()> {
             .inspect(|(number, _)| line = *number)
             .filter(|(_, sentence)| !sentence.trim().is_empty())
             .unzip();
+        if sentences.is_empty() {
+            continue;
+        }
         let encoded = encoder
             .encode_ragged(&sentences, &options, false, &mut |_| {})
             .with_context(|| format!("up to line {line} of {}", arguments.input.display()))?;
         coverage += encoded.coverage;
-        let mut vectors = encoded.vectors;
-        normalize(&mut vectors);
-        let cosines = vectors.dot(&query);
-        let found = numbers.into_iter().zip(sentences).zip(cosines);
-        hits.extend(found.map(|((line, sentence), cosine)| Hit {
-            cosine,
-            line,
-            sentence,
-        }));
-        hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.line.cmp(&b.line)));
-        hits.truncate(arguments.top);
+        let vectors: Vec<f32> = encoded.vectors.iter().copied().collect();
+        let matrix = Matrix::from_floats(&vectors, encoder.width())?;
+        let found = nearest(matrix, queries, arguments.top)
+            .with_context(|| format!("up to line {line} of {}", arguments.input.display()))?;
+        for (best, found) in best.iter_mut().zip(found) {
+            best.extend(found.into_iter().map(|hit| Hit {
+                cosine: hit.score,
+                line: numbers[hit.row],
+                sentence: sentences[hit.row].clone(),
+            }));
+            best.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.line.cmp(&b.line)));
+            best.truncate(arguments.top);
+        }
         progress.show(input.bytes(), line);
     }
     drop(progress);
     say_coverage(coverage);
-    for hit in hits {
-        say!("{:.4}\t{}\t{}", hit.cosine, hit.line, hit.sentence)?;
+    Ok(best)
+}
+
+fn print(arguments: &Arguments, queries: &[String], all: &[Vec<Hit>]) -> Result<()> {
+    if !arguments.json {
+        heading("cosine\tline\tsentence")?;
+    }
+    for (k, (query, hits)) in queries.iter().zip(all).enumerate() {
+        if queries.len() > 1 && !arguments.json {
+            let blank = if k > 0 { "\n" } else { "" };
+            say!("{blank}# {query}")?;
+        }
+        for (k, hit) in hits.iter().enumerate() {
+            if arguments.json {
+                say_json(&JsonHit {
+                    query,
+                    rank: k + 1,
+                    cosine: hit.cosine,
+                    line: hit.line,
+                    text: &hit.sentence,
+                })?;
+            } else {
+                say!("{:.4}\t{}\t{}", hit.cosine, hit.line, hit.sentence)?;
+            }
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights};
+use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, lanes};
 
 /// Rows of a tile: with three gates, they take twelve of sixteen registers.
 pub(super) const ROWS: usize = 4;
@@ -33,8 +33,8 @@ impl Floats {
 
 impl Weights for Floats {
     type Block = [Lanes; ROWS];
+    const BLOCK: Self::Block = [Lanes::ZERO; ROWS];
     const ROWS: usize = ROWS;
-    const BOUNDED: bool = false;
 
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
         let depth = inputs.next_multiple_of(UNITS);
@@ -58,8 +58,11 @@ impl Weights for Floats {
         self.weights.len() / self.depth
     }
 
-    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes) {
-        block[row] = *values;
+    fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
+        for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
+            block[row] = lanes(inputs);
+        }
+        1.0
     }
 
     fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {

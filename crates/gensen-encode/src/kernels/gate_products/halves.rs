@@ -3,30 +3,32 @@
 //! A block of weights at a time is widened, which is exact, and used as [`Floats`] are: the same
 //! numbers come out as from those of the widened weights, bit for bit.
 
-use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::floats::{DEPTH, Floats, ROWS, add_block};
-use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights};
+use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, lanes};
 
-/// Weights of half the size.
-pub(crate) struct Halves {
+/// Weights of half the size, of type f16 or bf16.
+pub(crate) struct Halves<T> {
     /// `[panel][input][gate][unit]`.
-    weights: Vec<f16>,
+    weights: Vec<T>,
     depth: usize,
 }
 
 /// Numbers of [`Gates`].
 const WIDTH: usize = 3 * UNITS;
 
-impl Weights for Halves {
+impl<T: Copy + Default + Send + Sync> Weights for Halves<T>
+where
+    [T]: HalfFloatSliceExt,
+{
     type Block = [Lanes; ROWS];
+    const BLOCK: Self::Block = [Lanes::ZERO; ROWS];
     const ROWS: usize = ROWS;
-    const BOUNDED: bool = false;
 
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
         let floats = Floats::new(matrix, hidden, inputs);
-        let mut weights = vec![f16::ZERO; floats.weights().len() * WIDTH];
+        let mut weights = vec![T::default(); floats.weights().len() * WIDTH];
         for (half, gates) in weights.chunks_exact_mut(WIDTH).zip(floats.weights()) {
             for (half, lanes) in half.chunks_exact_mut(UNITS).zip(gates) {
                 half.convert_from_f32_slice(&lanes.0);
@@ -42,8 +44,11 @@ impl Weights for Halves {
         self.weights.len() / WIDTH / self.depth
     }
 
-    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes) {
-        block[row] = *values;
+    fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
+        for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
+            block[row] = lanes(inputs);
+        }
+        1.0
     }
 
     fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
@@ -66,23 +71,33 @@ impl Weights for Halves {
 
 #[cfg(test)]
 mod tests {
+    use half::{bf16, f16};
+
     use super::super::tests::{pack, products};
     use super::*;
     use crate::kernels::harness::numbers;
 
-    #[test]
-    fn equal_floats_of_the_same_weights() {
+    fn compare<T: Copy + Default + Send + Sync>(round: impl Fn(f32) -> f32)
+    where
+        [T]: HalfFloatSliceExt,
+    {
         let (hidden, inputs) = (43, 301);
         let matrix = numbers(3 * hidden * inputs, 5).into_iter();
-        let matrix: Vec<f32> = matrix.map(|x| f16::from_f32(x).to_f32()).collect();
+        let matrix: Vec<f32> = matrix.map(round).collect();
         let inputs_ = numbers(9 * inputs, 6);
         let floats = Floats::new(&matrix, hidden, inputs);
-        let halves = Halves::new(&matrix, hidden, inputs);
+        let halves = Halves::<T>::new(&matrix, hidden, inputs);
         for count in [1, 3, 9] {
             let inputs_ = &inputs_[..count * inputs];
             let expected = products(&floats, &pack(&floats, inputs_, inputs), hidden);
             let found = products(&halves, &pack(&halves, inputs_, inputs), hidden);
             assert_eq!(found, expected, "{count} rows");
         }
+    }
+
+    #[test]
+    fn equal_floats_of_the_same_weights() {
+        compare::<f16>(|x| f16::from_f32(x).to_f32());
+        compare::<bf16>(|x| bf16::from_f32(x).to_f32());
     }
 }

@@ -1,19 +1,19 @@
 //! Products with weights as 8-bit integers.
 //!
-//! Each row of the matrix has a scale, its largest magnitude over 127. Inputs, which lie in
-//! [-1, 1], become integers of up to 14 bits, so that what is lost is lost in the weights alone.
+//! Each row of the matrix has a scale, its largest magnitude over 127. Inputs in [-1, 1], or divided by
+//! the largest of their row, become integers of up to 14 bits, so that what is lost is lost in the weights alone.
 //! Products are summed up exactly, in 32 bits: every way to compute them gives the same integers.
 
 use rayon::prelude::*;
 
-use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights};
+use super::{GROUP, Gates, NO_GATES, Rows, UNITS, Weights, lanes, largest};
 
 /// Rows of a tile: with three gates, their weights, an input and a product they take fourteen of
 /// sixteen registers.
 const ROWS: usize = 3;
 
 /// The largest magnitude of a weight.
-const LARGEST: f32 = 127.0;
+pub(super) const LARGEST: f32 = 127.0;
 
 /// Two inputs' weights for eight units: unit by unit, the one input's and the other's.
 type Pairs = [i8; 2 * UNITS];
@@ -37,8 +37,8 @@ pub(crate) struct Integers {
 
 impl Weights for Integers {
     type Block = [Inputs; UNITS / 2];
+    const BLOCK: Self::Block = [[0; ROWS]; UNITS / 2];
     const ROWS: usize = ROWS;
-    const BOUNDED: bool = true;
 
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
         let columns = inputs.next_multiple_of(UNITS);
@@ -78,11 +78,15 @@ impl Weights for Integers {
         self.scales.len()
     }
 
-    fn set(&self, block: &mut Self::Block, row: usize, values: &Lanes) {
-        let x = values.0.map(|x| round(x * self.levels));
-        for (inputs, x) in block.iter_mut().zip(x.as_chunks::<2>().0) {
-            inputs[row] = (x[0] & 0xffff) | (x[1] << 16);
+    fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], bounded: bool) -> f32 {
+        let scale = if bounded { 1.0 } else { largest(inputs) };
+        for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
+            let x = lanes(inputs).0.map(|x| round(x / scale * self.levels));
+            for (inputs, x) in block.iter_mut().zip(x.as_chunks::<2>().0) {
+                inputs[row] = (x[0] & 0xffff) | (x[1] << 16);
+            }
         }
+        scale
     }
 
     fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
@@ -91,21 +95,19 @@ impl Weights for Integers {
         let scales = &self.scales[panels.clone()];
         let weights = &self.weights[panels.start * self.depth..panels.end * self.depth];
         if count == 1 && scales.len() == GROUP {
-            return scale(
-                tile::<GROUP, 1>(weights, rows.tile(0).as_flattened()),
-                scales,
-                gates,
-            );
+            let sums = tile::<GROUP, 1>(weights, rows.tile(0).as_flattened());
+            return scale(sums, scales, &rows.scales, gates);
         }
         let panels = weights.chunks_exact(self.depth).zip(scales);
         for ((weights, scales), gates) in panels.zip(gates.chunks_exact_mut(count)) {
             let scales = std::slice::from_ref(scales);
             for (k, gates) in gates.chunks_mut(ROWS).enumerate() {
                 let inputs = rows.tile(k).as_flattened();
+                let of_rows = &rows.scales[k * ROWS..];
                 match gates.len() {
-                    1 => scale(tile::<1, 1>(weights, inputs), scales, gates),
-                    2 => scale(tile::<1, 2>(weights, inputs), scales, gates),
-                    _ => scale(tile::<1, ROWS>(weights, inputs), scales, gates),
+                    1 => scale(tile::<1, 1>(weights, inputs), scales, of_rows, gates),
+                    2 => scale(tile::<1, 2>(weights, inputs), scales, of_rows, gates),
+                    _ => scale(tile::<1, ROWS>(weights, inputs), scales, of_rows, gates),
                 }
             }
         }
@@ -114,7 +116,7 @@ impl Weights for Integers {
 
 /// The nearest whole number, the even one of two, of a number below 2^22.
 #[inline(always)]
-fn round(x: f32) -> i32 {
+pub(super) fn round(x: f32) -> i32 {
     /// Adding it rounds, and leaves the whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
     (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32
@@ -124,13 +126,14 @@ fn round(x: f32) -> i32 {
 fn scale<const P: usize, const R: usize>(
     sums: [[Sums; R]; P],
     scales: &[Gates],
+    of_rows: &[f32],
     gates: &mut [Gates],
 ) {
     for ((sums, scales), gates) in sums.iter().zip(scales).zip(gates.chunks_exact_mut(R)) {
-        for (sums, gates) in sums.iter().zip(gates) {
+        for ((sums, gates), of_row) in sums.iter().zip(gates).zip(of_rows) {
             for ((sums, scales), gates) in sums.iter().zip(scales).zip(gates) {
                 for ((&sum, scale), gate) in sums.iter().zip(&scales.0).zip(&mut gates.0) {
-                    *gate = sum as f32 * scale;
+                    *gate = sum as f32 * scale * of_row;
                 }
             }
         }

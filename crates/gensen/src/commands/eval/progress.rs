@@ -1,21 +1,44 @@
-//! Scores as they come on standard output, bars on standard error.
+//! Scores as they come on standard output, as a table or as JSON lines; bars on standard error.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use gensen_eval::Event;
+use gensen_eval::{Event, TaskResult};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use crate::output::say;
 
 /// Steps of the bar of one task.
 const STEPS: f64 = 1000.0;
 
+/// How scores are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Columns, with their names above them.
+    Table,
+    /// A JSON object a score.
+    Json,
+}
+
+/// A score as a JSON object.
+#[derive(Serialize)]
+struct Line<'a> {
+    encoder: &'a str,
+    /// What tasks are compared by; null where undefined.
+    main: Option<f64>,
+    metric: &'static str,
+    kept: bool,
+    #[serde(flatten)]
+    result: &'a TaskResult,
+}
+
 /// A bar over the tasks and one over the task at hand.
 pub(super) struct Progress<'a> {
     encoder: &'a str,
+    style: Style,
     /// Whether tasks without data are named.
     names_skipped: bool,
     bars: MultiProgress,
@@ -26,7 +49,8 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(encoder: &'a str, names_skipped: bool) -> Self {
+    /// `is_first` of several encoders: it names the columns, and the tasks that are skipped.
+    pub(super) fn new(encoder: &'a str, style: Style, is_first: bool) -> Self {
         let bars = MultiProgress::new();
         let bar = |length, template| {
             let bar = bars.add(ProgressBar::new(length));
@@ -36,13 +60,18 @@ impl<'a> Progress<'a> {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         };
+        let printed = match style {
+            Style::Table if is_first => say!("task\tencoder\tscore\tmetric\ttime"),
+            _ => Ok(()),
+        };
         Self {
             tasks: bar(0, "{wide_bar} {pos}/{len} tasks, {elapsed}"),
             task: bar(STEPS as u64, "{wide_bar} {percent}% {msg}"),
             encoder,
-            names_skipped,
+            style,
+            names_skipped: is_first,
             bars,
-            printed: Mutex::new(Ok(())),
+            printed: Mutex::new(printed),
         }
     }
 
@@ -51,6 +80,27 @@ impl<'a> Progress<'a> {
         if printed.is_ok() {
             *printed = say!("{line}");
         }
+    }
+
+    fn line(&self, result: &TaskResult, kept: bool) -> String {
+        let (encoder, scores) = (self.encoder, &result.scores);
+        let metric = scores.metric();
+        if self.style == Style::Json {
+            // Without keys that are not text, this cannot fail.
+            return serde_json::json!(Line {
+                encoder,
+                main: scores.main(),
+                metric,
+                kept,
+                result,
+            })
+            .to_string();
+        }
+        let when = match kept {
+            true => "kept".to_owned(),
+            false => format!("{:.1} s", result.seconds),
+        };
+        format!("{}\t{encoder}\t{scores}\t{metric}\t{when}", result.task)
     }
 
     /// Where nobody reads notes, none are needed.
@@ -81,14 +131,7 @@ impl<'a> Progress<'a> {
                     .set_position((STEPS / 2.0 + share * STEPS / 2.0) as u64);
             }
             Event::Finished { result, cached } => {
-                let when = match cached {
-                    true => "kept".to_owned(),
-                    false => format!("{:.1} s", result.seconds),
-                };
-                let line = format!(
-                    "{}\t{}\t{}\t{when}",
-                    result.task, self.encoder, result.scores
-                );
+                let line = self.line(result, cached);
                 self.bars.suspend(|| self.print(&line));
             }
             Event::Skipped(skipped) if self.names_skipped => {

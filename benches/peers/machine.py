@@ -1,0 +1,60 @@
+"""What bounds a machine: rates of PyTorch's large products and of memory, as a Markdown table.
+
+    pip install torch numpy
+    python benches/peers/machine.py
+
+Products are of 2,048 x 2,048 matrices; 8-bit ones are those of a dynamically quantised linear map. Memory is
+added up from an array of 1 GiB. The median of seven passes and their spread, in 1e9 operations (a multiplication and
+an addition are two) or bytes a second.
+"""
+
+import pathlib
+import platform
+import statistics
+import time
+import warnings
+
+import torch
+
+warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
+SIZE, PASSES = 2048, 7
+
+
+def rates(work, call):
+    call()
+    found = []
+    for _ in range(PASSES):
+        started = time.perf_counter()
+        call()
+        found.append(work / (time.perf_counter() - started) / 1e9)
+    return statistics.median(found), min(found), max(found)
+
+
+def processor():
+    """Its name, as Linux has it."""
+    about = pathlib.Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+@torch.no_grad()
+def main():
+    a, b = torch.rand(SIZE, SIZE), torch.rand(SIZE, SIZE)
+    halves = a.bfloat16(), b.bfloat16()
+    linear = torch.nn.Sequential(torch.nn.Linear(SIZE, SIZE))
+    quantised = torch.ao.quantization.quantize_dynamic(linear, {torch.nn.Linear}, dtype=torch.qint8)
+    memory = torch.ones(1 << 28)
+    lines = {
+        "product, f32": rates(2 * SIZE**3, lambda: a @ b),
+        "product, bf16": rates(2 * SIZE**3, lambda: halves[0] @ halves[1]),
+        "product, 8 bits": rates(2 * SIZE**3, lambda: quantised(a)),
+        "memory, read": rates(memory.nbytes, lambda: memory.sum()),
+    }
+    print(f"{processor()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}\n")
+    print("| bound | 1e9 a second | smallest to largest |\n| --- | ---: | --- |")
+    for name, (middle, smallest, largest) in lines.items():
+        print(f"| {name} | {middle:.0f} | {smallest:.0f} to {largest:.0f} |")
+
+
+main()

@@ -1,0 +1,236 @@
+//! From numbers in rows to lines of units.
+
+use half::bf16;
+use multiversion::multiversion;
+
+use super::{LANES, Line};
+
+/// The bits of the nearest bf16, the even one of two; what is not a number stays so.
+#[inline(always)]
+pub(crate) fn bf16_bits(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let quiet = bits >> 16 | 0x40;
+    (if x.is_nan() { quiet } else { rounded }) as u16
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for half::bf16 {}
+}
+
+/// A number that becomes an input.
+pub trait Number: sealed::Sealed + Copy + Send + Sync + 'static {
+    /// The bits of each number in f32.
+    fn singles(numbers: &[Self], out: &mut [u32]);
+
+    /// Of each number the bits of the nearest bf16.
+    fn halves(numbers: &[Self], out: &mut [u16]);
+
+    /// Units of which the first input comes from `first` and the second from `second`.
+    fn units(first: &[Self], second: &[Self], out: &mut [u32]);
+}
+
+impl Number for f32 {
+    fn singles(numbers: &[Self], out: &mut [u32]) {
+        for (out, x) in out.iter_mut().zip(numbers) {
+            *out = x.to_bits();
+        }
+    }
+
+    fn halves(numbers: &[Self], out: &mut [u16]) {
+        rounded(numbers, out);
+    }
+
+    fn units(first: &[Self], second: &[Self], out: &mut [u32]) {
+        rounded_units(first, second, out);
+    }
+}
+
+impl Number for bf16 {
+    fn singles(numbers: &[Self], out: &mut [u32]) {
+        for (out, x) in out.iter_mut().zip(numbers) {
+            *out = u32::from(x.to_bits()) << 16;
+        }
+    }
+
+    fn halves(numbers: &[Self], out: &mut [u16]) {
+        for (out, x) in out.iter_mut().zip(numbers) {
+            *out = x.to_bits();
+        }
+    }
+
+    fn units(first: &[Self], second: &[Self], out: &mut [u32]) {
+        for (out, (a, b)) in out.iter_mut().zip(first.iter().zip(second)) {
+            *out = unit(a.to_bits(), b.to_bits());
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2+fma"))]
+fn rounded(numbers: &[f32], out: &mut [u16]) {
+    for (out, &x) in out.iter_mut().zip(numbers) {
+        *out = bf16_bits(x);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2+fma"))]
+fn rounded_units(first: &[f32], second: &[f32], out: &mut [u32]) {
+    for (out, (&a, &b)) in out.iter_mut().zip(first.iter().zip(second)) {
+        *out = unit(bf16_bits(a), bf16_bits(b));
+    }
+}
+
+/// Two inputs side by side in memory.
+#[inline(always)]
+fn unit(first: u16, second: u16) -> u32 {
+    if cfg!(target_endian = "little") {
+        u32::from(first) | u32::from(second) << 16
+    } else {
+        u32::from(second) | u32::from(first) << 16
+    }
+}
+
+/// Sixteen lines that lie at a distance of each other.
+pub(crate) struct Strided<T> {
+    lines: T,
+    stride: usize,
+}
+
+impl<T: std::ops::Deref<Target = [Line]>> Strided<T> {
+    /// The first line, and each that lies `stride` after the one before.
+    pub(crate) fn new(lines: T, stride: usize) -> Self {
+        assert!(lines.len() > (LANES - 1) * stride, "sixteen lines");
+        Self { lines, stride }
+    }
+}
+
+/// Line `i`'s unit `j` becomes line `j`'s unit `i`.
+pub(crate) fn transpose(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the processor has it.
+        return unsafe { transpose_avx512(from, to) };
+    }
+    transpose_portable(from, to);
+}
+
+fn transpose_portable(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+    for i in 0..LANES {
+        for j in 0..LANES {
+            to.lines[j * to.stride].0[i] = from.lines[i * from.stride].0[j];
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn transpose_avx512(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+    use std::arch::x86_64::*;
+    let load = |line: usize| {
+        let line = &from.lines[line * from.stride];
+        // SAFETY: a line is 64 bytes, aligned to as many.
+        unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
+    };
+    let mut pairs = [_mm512_setzero_si512(); LANES];
+    for (k, pairs) in pairs.chunks_exact_mut(2).enumerate() {
+        let (a, b) = (load(2 * k), load(2 * k + 1));
+        pairs[0] = _mm512_unpacklo_epi32(a, b);
+        pairs[1] = _mm512_unpackhi_epi32(a, b);
+    }
+    // Of four lines, entry `j`'s quarter `q` holds units `4 q + j`.
+    let mut fours = pairs;
+    for (fours, pairs) in fours.chunks_exact_mut(4).zip(pairs.chunks_exact(4)) {
+        fours[0] = _mm512_unpacklo_epi64(pairs[0], pairs[2]);
+        fours[1] = _mm512_unpackhi_epi64(pairs[0], pairs[2]);
+        fours[2] = _mm512_unpacklo_epi64(pairs[1], pairs[3]);
+        fours[3] = _mm512_unpackhi_epi64(pairs[1], pairs[3]);
+    }
+    for j in 0..4 {
+        let [a, b, c, d] = [0, 4, 8, 12].map(|i| fours[i + j]);
+        let even = [
+            _mm512_shuffle_i32x4::<0x88>(a, b),
+            _mm512_shuffle_i32x4::<0x88>(c, d),
+        ];
+        let odd = [
+            _mm512_shuffle_i32x4::<0xdd>(a, b),
+            _mm512_shuffle_i32x4::<0xdd>(c, d),
+        ];
+        for (quarter, pair) in [(0, even), (4, odd)] {
+            let (near, far) = (
+                _mm512_shuffle_i32x4::<0x88>(pair[0], pair[1]),
+                _mm512_shuffle_i32x4::<0xdd>(pair[0], pair[1]),
+            );
+            for (line, x) in [(quarter + j, near), (8 + quarter + j, far)] {
+                let line = &mut to.lines[line * to.stride];
+                // SAFETY: as above.
+                unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), x) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::harness::numbers;
+
+    #[test]
+    fn rounds_as_the_half_crate_does() {
+        let special = [
+            0.0,
+            -0.0,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            f32::MIN_POSITIVE,
+            1e-45,
+            -1e-40,
+            1.003_906_2, // halfway between two numbers of bf16
+            1.011_718_8,
+        ];
+        let many = numbers(10_000, 1).into_iter().map(|x| x * 1e-3);
+        let all: Vec<f32> = many.chain(special).collect();
+        let mut found = vec![0; all.len()];
+        f32::halves(&all, &mut found);
+        for (x, found) in all.iter().zip(found) {
+            assert_eq!(found, bf16::from_f32(*x).to_bits(), "{x:e}");
+        }
+        let mut odd = [0; 2];
+        f32::halves(&[f32::NAN, f32::from_bits(0xffff_ffff)], &mut odd);
+        assert!(odd.iter().all(|&x| bf16::from_bits(x).is_nan()), "{odd:x?}");
+    }
+
+    #[test]
+    fn units_hold_the_first_input_first() {
+        let (a, b) = (numbers(37, 1), numbers(37, 2));
+        let mut found = vec![0; 37];
+        f32::units(&a, &b, &mut found);
+        for (found, (&a, &b)) in found.iter().zip(a.iter().zip(&b)) {
+            let halves: [u16; 2] = bytemuck::cast(*found);
+            assert_eq!(halves, [bf16_bits(a), bf16_bits(b)]);
+        }
+        let whole = |x: &[f32]| x.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>();
+        let mut of_halves = vec![0; 37];
+        bf16::units(&whole(&a), &whole(&b), &mut of_halves);
+        assert_eq!(of_halves, found);
+    }
+
+    #[test]
+    fn transposes_in_every_way() {
+        let lines: Vec<Line> = (0..31 * 3)
+            .map(|i| Line(std::array::from_fn(|j| (100 * i + j) as u32)))
+            .collect();
+        for way in [transpose, transpose_portable] {
+            let mut turned = vec![Line::ZERO; 31];
+            let mut to = Strided::new(&mut turned[..], 2);
+            way(&Strided::new(&lines[..], 3), &mut to);
+            for i in 0..LANES {
+                for j in 0..LANES {
+                    assert_eq!(turned[2 * j].0[i], lines[3 * i].0[j]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Exact search.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::SearchError;
+use crate::best::Best;
+use crate::blocks::{LEFT, RIGHT, products, ranges};
+use crate::kernels;
+use crate::matrix::{Matrix, scale};
+
+/// Rows that a thread looks through before it takes others.
+const TASK_ROWS: usize = 4096;
+/// Up to so many queries, each is compared by itself while the rows come from memory.
+const FEW: usize = 4;
+
+/// A row that is near a query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// The row, from 0.
+    pub row: usize,
+    /// The cosine to the query; 0 if one of both is all zeros.
+    pub score: f32,
+}
+
+/// For each query, the `top` rows of `index` with the highest cosines, the nearest first, and of equals the
+/// one that comes first; all rows if there are fewer.
+///
+/// The index is read once, whatever the number of queries.
+///
+/// # Errors
+///
+/// [`SearchError::Widths`], [`SearchError::NotFinite`].
+pub fn nearest(
+    index: Matrix<'_>,
+    queries: Matrix<'_>,
+    top: usize,
+) -> Result<Vec<Vec<Hit>>, SearchError> {
+    if index.width() != queries.width() {
+        return Err(SearchError::Widths {
+            found: queries.width(),
+            expected: index.width(),
+        });
+    }
+    let count = queries.rows();
+    let queries = queries.unit_rows(0..count)?;
+    let search = Search {
+        index,
+        queries: &queries,
+        count,
+    };
+    let none = || vec![Best::new(top.min(index.rows())); count];
+    let best = ranges(index.rows(), TASK_ROWS)
+        .try_fold(none, |best, rows| search.look_through(rows, best))
+        .try_reduce(none, |a, b| {
+            Ok(a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect())
+        })?;
+    let hits = |best: Best<usize>| {
+        let sorted = best.into_sorted().into_iter();
+        let hits = sorted.map(|hit| Hit {
+            row: hit.place,
+            score: hit.score,
+        });
+        hits.collect()
+    };
+    Ok(best.into_iter().map(hits).collect())
+}
+
+struct Search<'a> {
+    index: Matrix<'a>,
+    /// Of length 1, one after the other.
+    queries: &'a [f32],
+    count: usize,
+}
+
+impl Search<'_> {
+    /// Takes rows in among the best of each query.
+    fn look_through(
+        &self,
+        rows: Range<usize>,
+        mut best: Vec<Best<usize>>,
+    ) -> Result<Vec<Best<usize>>, SearchError> {
+        let mut buffer = Vec::new();
+        for start in rows.clone().step_by(LEFT) {
+            let block = start..(start + LEFT).min(rows.end);
+            if self.count <= FEW {
+                self.few(block, &mut best)?;
+            } else {
+                self.many(block, &mut best, &mut buffer)?;
+            }
+        }
+        Ok(best)
+    }
+
+    fn few(&self, block: Range<usize>, best: &mut [Best<usize>]) -> Result<(), SearchError> {
+        let width = self.index.width();
+        let floats = self.index.floats(block.clone());
+        let (first, others) = self.queries.split_at(width);
+        for (row, numbers) in block.zip(floats.chunks_exact(width)) {
+            let (product, square) = kernels::product_and_square(numbers, first);
+            let scale = scale(square, row)?;
+            let others = others.chunks_exact(width);
+            let others = others.map(|query| kernels::product(numbers, query));
+            for (product, best) in std::iter::once(product).chain(others).zip(best.iter_mut()) {
+                let score = product * scale;
+                if score >= best.bar() {
+                    best.push(score, row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn many(
+        &self,
+        block: Range<usize>,
+        best: &mut [Best<usize>],
+        buffer: &mut Vec<f32>,
+    ) -> Result<(), SearchError> {
+        let width = self.index.width();
+        let floats = self.index.floats(block.clone());
+        let scales: Vec<f32> = block
+            .clone()
+            .zip(floats.chunks_exact(width))
+            .map(|(row, numbers)| scale(kernels::square(numbers), row))
+            .collect::<Result<_, _>>()?;
+        let queries = self.queries.chunks(RIGHT * width);
+        for (queries, best) in queries.zip(best.chunks_mut(RIGHT)) {
+            products(&floats, queries, width, buffer);
+            let rows = buffer.chunks_exact(best.len()).zip(&scales);
+            for (row, (products, scale)) in block.clone().zip(rows) {
+                for (best, product) in best.iter_mut().zip(products) {
+                    let score = product * scale;
+                    if score >= best.bar() {
+                        best.push(score, row);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

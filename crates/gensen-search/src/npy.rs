@@ -1,0 +1,195 @@
+//! `.npy` files of vectors, mapped from disk.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use bytemuck::AnyBitPattern;
+use gensen_data::npy;
+use half::f16;
+use memmap2::Mmap;
+
+use crate::SearchError;
+use crate::matrix::Matrix;
+
+/// A `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or signed 8-bit integers in row
+/// order (format versions 1 to 3), mapped from disk: what is not looked at is not read.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use gensen_search::VectorFile;
+///
+/// let file = VectorFile::open(Path::new("vectors.npy"))?;
+/// println!("{} vectors of {}", file.matrix().rows(), file.matrix().width());
+/// # Ok::<(), gensen_search::SearchError>(())
+/// ```
+#[derive(Debug)]
+pub struct VectorFile {
+    map: Mmap,
+    numbers: Numbers,
+    /// Bytes of the header.
+    start: usize,
+    width: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Numbers {
+    F32,
+    F16,
+    I8,
+}
+
+impl VectorFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Io`], and [`SearchError::Malformed`] for a file of another kind, other numbers or
+    /// dimensions, without vectors, and one that is cut off or holds more than its header says.
+    pub fn open(path: &Path) -> Result<Self, SearchError> {
+        let io_error = |source| SearchError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let malformed = |problem: String| SearchError::Malformed {
+            path: path.to_owned(),
+            problem,
+        };
+        let file = File::open(path).map_err(io_error)?;
+        let metadata = file.metadata().map_err(io_error)?;
+        if !metadata.is_file() {
+            let problem = "no regular file, which can be mapped";
+            return Err(io_error(io::Error::other(problem)));
+        }
+        if metadata.len() == 0 {
+            return Err(malformed("an empty file, expected a .npy file".to_owned()));
+        }
+        // SAFETY: the map is read-only, and nothing in this process writes to the file. Another
+        // process that shortens it meanwhile stops this one, as with every mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
+        let header = Header::read(&map).map_err(malformed)?;
+        let bytes = map.len() - header.start;
+        let expected = header
+            .rows
+            .checked_mul(header.width)
+            .and_then(|numbers| numbers.checked_mul(header.numbers.size()));
+        if expected != Some(bytes) {
+            let (rows, width) = (header.rows, header.width);
+            let cut_off = expected.is_none_or(|expected| bytes < expected);
+            return Err(malformed(format!(
+                "{bytes} bytes of numbers, {} for [{rows}, {width}]: the file {}",
+                if cut_off { "too few" } else { "too many" },
+                if cut_off {
+                    "is cut off"
+                } else {
+                    "holds more than one array"
+                },
+            )));
+        }
+        if header.rows == 0 || header.width == 0 {
+            let (rows, width) = (header.rows, header.width);
+            return Err(malformed(format!("[{rows}, {width}]: it has no vectors")));
+        }
+        if !header.start.is_multiple_of(size_of::<f32>()) || cfg!(target_endian = "big") {
+            let problem = "its numbers are not laid out as this machine reads them";
+            return Err(malformed(problem.to_owned()));
+        }
+        Ok(Self {
+            map,
+            numbers: header.numbers,
+            start: header.start,
+            width: header.width,
+        })
+    }
+
+    /// Its vectors.
+    pub fn matrix(&self) -> Matrix<'_> {
+        match self.numbers {
+            Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
+            Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
+            Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
+        }
+    }
+
+    /// Maps all of the file's pages now, on all cores, for a search that will read them all: less than
+    /// half the time of mapping them as they are met. Systems that cannot do so do nothing.
+    pub fn prefetch(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            use rayon::prelude::*;
+
+            const STEP: usize = 8 << 20;
+            let steps = (0..self.map.len()).into_par_iter().step_by(STEP);
+            steps.for_each(|start| {
+                let bytes = STEP.min(self.map.len() - start);
+                // Before Linux 5.14 there is no such advice, and pages are mapped as they are met.
+                let _ = self
+                    .map
+                    .advise_range(memmap2::Advice::PopulateRead, start, bytes);
+            });
+        }
+    }
+
+    #[allow(
+        clippy::expect_used,
+        reason = "`open` checked the size; maps begin at a page and the header is a multiple of 4 bytes"
+    )]
+    fn cast<T: AnyBitPattern>(&self) -> &[T] {
+        bytemuck::try_cast_slice(&self.map[self.start..]).expect("whole, aligned numbers")
+    }
+}
+
+impl Numbers {
+    fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::I8 => 1,
+        }
+    }
+}
+
+struct Header {
+    numbers: Numbers,
+    rows: usize,
+    width: usize,
+    /// Where the numbers begin.
+    start: usize,
+}
+
+impl Header {
+    /// What is wrong otherwise.
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let header = npy::Header::read(&mut &bytes[..]).map_err(|error| error.to_string())?;
+        let numbers = match &*header.descr {
+            "<f4" => Numbers::F32,
+            "<f2" => Numbers::F16,
+            "|i1" | "<i1" => Numbers::I8,
+            descr => {
+                return Err(format!(
+                    "numbers of type `{descr}`, expected `<f4`, `<f2` or `|i1` \
+                     (32- or 16-bit floats or signed 8-bit integers)"
+                ));
+            }
+        };
+        if header.fortran_order {
+            return Err("its numbers are in column order, expected row order".to_owned());
+        }
+        let problem = || {
+            format!(
+                "an array of shape {:?}, expected [vectors, width]",
+                header.shape
+            )
+        };
+        let [rows, width] = header.shape[..] else {
+            return Err(problem());
+        };
+        let size = |extent| usize::try_from(extent).map_err(|_| problem());
+        Ok(Self {
+            numbers,
+            rows: size(rows)?,
+            width: size(width)?,
+            start: header.start,
+        })
+    }
+}

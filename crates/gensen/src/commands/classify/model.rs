@@ -1,0 +1,122 @@
+//! The file of a classifier.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use gensen_data::scratch;
+use gensen_eval::classify::LinearClassifier;
+use serde::{Deserialize, Serialize};
+
+use super::super::encoding::{Encoding, ModelPlace};
+
+/// The version that is written, and the only one that is read.
+const FORMAT_VERSION: u64 = 1;
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// What vectors depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EncoderRecord {
+    /// Of each model's configuration, weights and words.
+    models_sha256: Vec<String>,
+    options: String,
+}
+
+impl EncoderRecord {
+    pub(super) fn of(encoding: &Encoding, places: &[ModelPlace]) -> Result<Self> {
+        let models = places.iter().map(|place| place.sha256(false));
+        Ok(Self {
+            models_sha256: models.collect::<Result<_>>()?,
+            options: encoding.described(),
+        })
+    }
+}
+
+/// A classifier with what its vectors come from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClassifierFile {
+    format_version: u64,
+    encoder: EncoderRecord,
+    /// In percent, on sentences that it was not trained on.
+    accuracy: f64,
+    /// Sentences that it was trained on.
+    examples: usize,
+    classifier: LinearClassifier,
+}
+
+impl ClassifierFile {
+    pub(super) fn new(
+        encoder: EncoderRecord,
+        accuracy: f64,
+        examples: usize,
+        classifier: LinearClassifier,
+    ) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            encoder,
+            accuracy,
+            examples,
+            classifier,
+        }
+    }
+
+    pub(super) fn classifier(&self) -> &LinearClassifier {
+        &self.classifier
+    }
+
+    /// Writes it, whole or not at all.
+    pub(super) fn write(&self, place: &Path) -> Result<()> {
+        let mut json = serde_json::to_vec(self)?;
+        json.push(b'\n');
+        scratch::write_file(place, |file| file.write_all(&json))
+            .with_context(|| place.display().to_string())
+    }
+
+    /// Reads and checks one.
+    pub(super) fn read(place: &Path) -> Result<Self> {
+        /// The one field that every version has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            format_version: u64,
+        }
+        let context = || place.display().to_string();
+        let mut json = Vec::new();
+        let file = File::open(place).with_context(context)?;
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut json)
+            .with_context(context)?;
+        if json.len() as u64 > MAX_BYTES {
+            bail!("{}: more than {MAX_BYTES} bytes", place.display());
+        }
+        let no_classifier = || format!("{}: no file of `gensen classify train`", place.display());
+        let found: Versioned = serde_json::from_slice(&json).with_context(no_classifier)?;
+        if found.format_version != FORMAT_VERSION {
+            bail!(
+                "{}: format version {}, expected {FORMAT_VERSION}",
+                place.display(),
+                found.format_version
+            );
+        }
+        let file: Self = serde_json::from_slice(&json).with_context(no_classifier)?;
+        file.classifier.check().with_context(context)?;
+        Ok(file)
+    }
+
+    /// Whether vectors that these are the sources of are those that it was trained on.
+    pub(super) fn check(&self, encoder: &EncoderRecord) -> Result<()> {
+        ensure!(
+            self.encoder.models_sha256 == encoder.models_sha256,
+            "it was trained on the vectors of another model; name that one with --model"
+        );
+        let (trained, found) = (&self.encoder.options, &encoder.options);
+        ensure!(
+            trained == found,
+            "it was trained with other options: {trained}; now {found}"
+        );
+        Ok(())
+    }
+}

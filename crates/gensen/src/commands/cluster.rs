@@ -1,0 +1,278 @@
+//! `gensen cluster`: sentences in groups.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use gensen_data::scratch;
+use gensen_eval::map::{Projection, project, write_map};
+use gensen_search::{KMeansOptions, Matrix, communities, k_means};
+use ndarray::Array2;
+use serde::Serialize;
+
+use super::Usage;
+use super::corpus::{Corpus, Saved};
+use super::encoding::Encoding;
+use super::places::{Place, distinct, ends_in, file, writable};
+use crate::device;
+use crate::output::{heading, say, say_json};
+use crate::terminal::Busy;
+
+/// Sentences drawn; more hide each other.
+const POINTS: usize = 3000;
+
+/// Group the sentences of a file, by cosine: into so many clusters, or into communities of near sentences.
+///
+/// Prints a line for each group, the largest first: its number, its size, and the cosine to the middle, line number
+/// and text of the sentence that stands for it (of a community, the sentence in the middle itself).
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  gensen cluster --input sentences.txt --clusters 20 --map clusters.svg --output groups.tsv\n  gensen cluster --input sentences.txt --threshold 0.8 --smallest 5 --json"
+)]
+#[group(id = "how", required = true, multiple = false, args = ["clusters", "threshold"])]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    encoding: Encoding,
+    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    #[arg(short, long, value_name = "FILE|-")]
+    input: PathBuf,
+    #[command(flatten)]
+    saved: Saved,
+    /// Make so many clusters (k-means), with every sentence in one.
+    #[arg(long, value_name = "K")]
+    clusters: Option<usize>,
+    /// Decides where k-means begins.
+    #[arg(
+        long,
+        default_value_t = 0,
+        value_name = "N",
+        conflicts_with = "threshold"
+    )]
+    seed: u64,
+    /// Find communities: groups around a sentence to which all have at least this cosine. Other sentences are in none.
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    threshold: Option<f32>,
+    /// The smallest community.
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_name = "N",
+        conflicts_with = "clusters"
+    )]
+    smallest: usize,
+    /// Write the group's number, 0 for none, and the text of every line that is not blank, with a tab between.
+    #[arg(short, long, value_name = "FILE", value_parser = file())]
+    output: Option<PathBuf>,
+    /// Draw the sentences, coloured by group.
+    #[arg(long, value_name = "FILE.svg", value_parser = file())]
+    map: Option<PathBuf>,
+    /// How vectors become points of the map.
+    #[arg(long, default_value = "pca", requires = "map")]
+    projection: ProjectionName,
+    /// Print a JSON object for each group: group, size, representative (line, text, cosine), lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `--projection`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProjectionName {
+    /// The two directions of largest variance.
+    Pca,
+    /// t-SNE of the first 50 principal components.
+    #[cfg(feature = "tsne")]
+    Tsne,
+}
+
+/// Rows that belong together.
+struct Group {
+    rows: Vec<usize>,
+    /// The row that stands for them, and its cosine to the middle.
+    representative: usize,
+    cosine: f32,
+}
+
+/// As it is printed.
+#[derive(Serialize)]
+struct JsonGroup<'a> {
+    group: usize,
+    size: usize,
+    representative: Representative<'a>,
+    lines: Vec<u64>,
+}
+
+#[derive(Serialize)]
+struct Representative<'a> {
+    line: u64,
+    text: &'a str,
+    cosine: f32,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(threshold) = arguments.threshold
+        && !(-1.0..=1.0).contains(&threshold)
+    {
+        let problem = format!("--threshold {threshold}: expected a cosine, -1 to 1");
+        return Err(Usage(problem).into());
+    }
+    check_places(arguments)?;
+    device::guard(&arguments.encoding.device, || cluster(arguments))
+}
+
+fn check_places(arguments: &Arguments) -> Result<(), Usage> {
+    let mut inputs: Vec<Place<'_>> = vec![("--input", &arguments.input)];
+    inputs.extend(
+        arguments
+            .saved
+            .index
+            .as_deref()
+            .map(|path| ("--index", path)),
+    );
+    let output = arguments.output.as_deref().map(|path| ("--output", path));
+    let map = arguments.map.as_deref().map(|path| ("--map", path));
+    let outputs: Vec<Place<'_>> = output.into_iter().chain(map).collect();
+    if let Some((option, path)) = map {
+        ends_in(option, path, "svg")?;
+    }
+    distinct(&inputs, &outputs)?;
+    writable(&outputs)
+}
+
+fn cluster(arguments: &Arguments) -> Result<()> {
+    let corpus = Corpus::open(
+        &arguments.encoding,
+        &arguments.input,
+        &arguments.saved,
+        false,
+    )?;
+    let matrix = corpus.matrix()?;
+    let rows = matrix.rows();
+    let busy = Busy::new(format!("grouping {rows} sentences"));
+    let mut groups = match (arguments.clusters, arguments.threshold) {
+        (Some(clusters), _) => {
+            if !(1..=rows).contains(&clusters) {
+                bail!(
+                    "--clusters {clusters}: {} has {rows} sentences, expected 1 to {rows}",
+                    arguments.input.display()
+                );
+            }
+            by_means(&corpus, matrix, clusters, arguments.seed)?
+        }
+        (None, Some(threshold)) => {
+            let found =
+                corpus.located(communities(matrix, threshold, arguments.smallest.max(1)))?;
+            let groups = found.into_iter().map(|community| Group {
+                representative: community.centre,
+                cosine: 1.0,
+                rows: community.rows,
+            });
+            groups.collect()
+        }
+        (None, None) => bail!("neither --clusters nor --threshold"),
+    };
+    drop(busy);
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.rows.len()), group.rows[0]));
+    if let Some(clusters) = arguments.clusters.filter(|&k| groups.len() < k) {
+        tracing::warn!(
+            "{} clusters instead of {clusters}: there are no more distinct vectors",
+            groups.len()
+        );
+    } else if groups.is_empty() {
+        tracing::warn!("no community: take a lower --threshold or --smallest");
+    }
+    // 0 for rows that are in none.
+    let mut numbers = vec![0; rows];
+    for (k, group) in groups.iter().enumerate() {
+        group.rows.iter().for_each(|&row| numbers[row] = k + 1);
+    }
+    if let Some(place) = &arguments.map {
+        draw(arguments, matrix, &numbers, place)?;
+    }
+    if let Some(place) = &arguments.output {
+        scratch::write_file(place, |file| {
+            for (row, number) in numbers.iter().enumerate() {
+                writeln!(file, "{number}\t{}", corpus.texts.of_row(row).1)?;
+            }
+            Ok(())
+        })
+        .with_context(|| place.display().to_string())?;
+    }
+    print(arguments, &corpus, &groups)
+}
+
+fn by_means(
+    corpus: &Corpus<'_>,
+    matrix: Matrix<'_>,
+    clusters: usize,
+    seed: u64,
+) -> Result<Vec<Group>> {
+    let options = KMeansOptions {
+        seed,
+        ..KMeansOptions::new(clusters)
+    };
+    let found = corpus.located(k_means(matrix, &options))?;
+    if !found.converged {
+        tracing::warn!("k-means still changed after {} rounds", found.rounds);
+    }
+    let cosine = |row: usize| found.cosines[row];
+    let members = found.members(clusters).into_iter();
+    let groups = members.filter_map(|rows| {
+        let nearest = |&a: &usize, &b: &usize| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a));
+        let representative = rows.iter().copied().max_by(nearest)?;
+        Some(Group {
+            representative,
+            cosine: cosine(representative),
+            rows,
+        })
+    });
+    Ok(groups.collect())
+}
+
+fn draw(arguments: &Arguments, matrix: Matrix<'_>, numbers: &[usize], place: &Path) -> Result<()> {
+    let stride = matrix.rows().div_ceil(POINTS).max(1);
+    let rows: Vec<usize> = (0..matrix.rows()).step_by(stride).collect();
+    let drawn: Vec<f32> = rows
+        .iter()
+        .flat_map(|&row| matrix.floats(row..row + 1).into_owned())
+        .collect();
+    let vectors = Array2::from_shape_vec((rows.len(), matrix.width()), drawn)?;
+    let projection = match arguments.projection {
+        ProjectionName::Pca => Projection::Pca,
+        #[cfg(feature = "tsne")]
+        ProjectionName::Tsne => Projection::Tsne,
+    };
+    let points = project(vectors.view(), projection).context("--map")?;
+    // As wide as the widest, so that names sort as numbers do.
+    let digits = numbers
+        .iter()
+        .max()
+        .map_or(1, |most| most.to_string().len());
+    let label = |&row: &usize| match numbers[row] {
+        0 => "none".to_owned(),
+        number => format!("{number:digits$}"),
+    };
+    let labels: Vec<String> = rows.iter().map(label).collect();
+    Ok(write_map(points.view(), &labels, place)?)
+}
+
+fn print(arguments: &Arguments, corpus: &Corpus<'_>, groups: &[Group]) -> Result<()> {
+    if !arguments.json {
+        heading("group\tsize\tcosine\tline\tsentence")?;
+    }
+    for (k, group) in groups.iter().enumerate() {
+        let (line, text) = corpus.texts.of_row(group.representative);
+        let (number, size, cosine) = (k + 1, group.rows.len(), group.cosine);
+        if arguments.json {
+            let lines = group.rows.iter().map(|&row| corpus.texts.of_row(row).0);
+            say_json(&JsonGroup {
+                group: number,
+                size,
+                representative: Representative { line, text, cosine },
+                lines: lines.collect(),
+            })?;
+        } else {
+            say!("{number}\t{size}\t{cosine:.4}\t{line}\t{text}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! The sentences of a file with their vectors, which are computed, or were saved by `embed`.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision};
+use gensen_search::{Matrix, Steps, VectorFile};
+
+use super::Usage;
+use super::encoding::{Encoding, say_coverage};
+use super::places::file;
+use crate::lines::Lines;
+use crate::terminal::Progress;
+
+/// Vectors that were saved.
+#[derive(clap::Args)]
+pub(super) struct Saved {
+    /// The vectors of the input's lines, as `embed` saved them: .npy of 32- or 16-bit floats or of int8, mapped from disk.
+    /// [default: they are computed]
+    #[arg(long, value_name = "FILE.npy", value_parser = file())]
+    pub(super) index: Option<PathBuf>,
+    /// The vectors of --index were saved with --truncate-dim N.
+    #[arg(long, value_name = "N", requires = "index")]
+    truncate_dim: Option<NonZeroUsize>,
+    /// The vectors of --index were saved with --normalize. It matters for int8: their numbers stand for others then, and nothing in
+    /// the file says so.
+    #[arg(long, requires = "index")]
+    normalize: bool,
+}
+
+/// Saved vectors, open.
+pub(super) struct Index {
+    file: VectorFile,
+    /// What int8 numbers stand for.
+    steps: Option<Steps>,
+}
+
+impl Saved {
+    /// How many numbers of the encoder's vectors were saved.
+    pub(super) fn dimensions(&self, encoder: &ConcatEncoder) -> usize {
+        self.truncate_dim.map_or(encoder.width(), NonZeroUsize::get)
+    }
+
+    /// Opens the vectors at `place`; `encoder` says what int8 numbers stand for, and opens the model only then.
+    pub(super) fn open(
+        &self,
+        place: &Path,
+        encoding: &Encoding,
+        encoder: impl FnOnce() -> Result<ConcatEncoder>,
+    ) -> Result<Index> {
+        let file = VectorFile::open(place)?;
+        if !file.matrix().is_integers() {
+            return Ok(Index { file, steps: None });
+        }
+        let encoder = encoder()?;
+        self.check_width(place, &file, &encoder)?;
+        let converter = VectorOptions::default()
+            .dimensions(self.dimensions(&encoder))
+            .normalize(self.normalize)
+            .precision(VectorPrecision::Int8)
+            .converter(encoder.encoders(), &encoding.options())
+            .with_context(|| format!("--index {}: what its numbers stand for", place.display()))?;
+        let Some(ranges) = converter.ranges() else {
+            bail!("--index {}: int8 without ranges", place.display());
+        };
+        let (smallest, largest) = (ranges.row(0).to_vec(), ranges.row(1).to_vec());
+        let steps = Some(Steps::of_ranges(&smallest, &largest)?);
+        Ok(Index { file, steps })
+    }
+
+    /// Refuses vectors that cannot be the encoder's.
+    pub(super) fn check_width(
+        &self,
+        place: &Path,
+        file: &VectorFile,
+        encoder: &ConcatEncoder,
+    ) -> Result<()> {
+        let (found, own) = (file.matrix().width(), encoder.width());
+        let expected = self.dimensions(encoder);
+        if expected > own {
+            let problem =
+                format!("--truncate-dim {expected}: the model's vectors have {own} numbers");
+            return Err(Usage(problem).into());
+        }
+        if found == expected {
+            return Ok(());
+        }
+        let guess = match found {
+            _ if file.matrix().is_integers() && found == expected.div_ceil(8) => {
+                " (if they were saved with --output-precision binary: bits are not searched)"
+                    .to_owned()
+            }
+            _ if found < own && self.truncate_dim.is_none() => {
+                format!(" (if they were saved with --truncate-dim {found}, say so here too)")
+            }
+            _ => String::new(),
+        };
+        bail!(
+            "--index {}: vectors of {found} numbers, the model's have {expected}: were they saved with another \
+             model?{guess}",
+            place.display()
+        )
+    }
+}
+
+impl Index {
+    pub(super) fn file(&self) -> &VectorFile {
+        &self.file
+    }
+
+    pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
+        let matrix = self.file.matrix();
+        Ok(match &self.steps {
+            Some(steps) => matrix.with_steps(steps)?,
+            None => matrix,
+        })
+    }
+}
+
+/// The lines of a file, and which of them count.
+pub(super) struct Texts {
+    pub(super) lines: Vec<String>,
+    /// Those that are not blank nor, if that was asked for, equal to one before.
+    pub(super) kept: Vec<usize>,
+}
+
+impl Texts {
+    pub(super) fn read(input: &Path, distinct: bool) -> Result<Self> {
+        let mut input = Lines::open(input)?;
+        let mut lines: Vec<String> = Vec::new();
+        while let Some(line) = input.next()? {
+            lines.push(line);
+        }
+        let mut seen = HashSet::new();
+        let kept = lines.iter().enumerate().filter(|(_, line)| {
+            let line = line.trim();
+            !line.is_empty() && (!distinct || seen.insert(line))
+        });
+        let kept: Vec<usize> = kept.map(|(number, _)| number).collect();
+        if kept.is_empty() {
+            bail!("{}: no sentence", input.name());
+        }
+        Ok(Self { lines, kept })
+    }
+
+    /// The line's number, from 1, and text of a row of the vectors of the lines that count.
+    pub(super) fn of_row(&self, row: usize) -> (u64, &str) {
+        let line = self.kept[row];
+        (line as u64 + 1, &self.lines[line])
+    }
+
+    /// The vectors of the lines that count, out of those of all lines.
+    pub(super) fn select<'a>(
+        &'a self,
+        all: Matrix<'a>,
+        input: &Path,
+        index: &Path,
+    ) -> Result<Matrix<'a>> {
+        let (lines, rows) = (self.lines.len(), all.rows());
+        if lines != rows {
+            let (input, index) = (input.display(), index.display());
+            bail!(
+                "{input} has {lines} lines, but {index} has {rows} vectors: one a line is expected"
+            );
+        }
+        match self.kept.len() == lines {
+            true => Ok(all),
+            false => Ok(all.with_rows(&self.kept)?),
+        }
+    }
+}
+
+/// Sentences with vectors.
+pub(super) struct Corpus<'a> {
+    pub(super) texts: Texts,
+    input: &'a Path,
+    vectors: Vectors<'a>,
+}
+
+enum Vectors<'a> {
+    /// Of the lines that count, and their width.
+    Computed(Vec<f32>, usize),
+    /// Of all lines.
+    Saved(Index, &'a Path),
+}
+
+impl<'a> Corpus<'a> {
+    /// Reads a file, and computes its vectors if they were not saved.
+    pub(super) fn open(
+        encoding: &Encoding,
+        input: &'a Path,
+        saved: &'a Saved,
+        distinct: bool,
+    ) -> Result<Self> {
+        let encoder = || encoding.encoder(&encoding.places()?);
+        let (texts, vectors) = match &saved.index {
+            Some(place) => {
+                let index = saved.open(place, encoding, encoder)?;
+                (Texts::read(input, distinct)?, Vectors::Saved(index, place))
+            }
+            None => {
+                let texts = Texts::read(input, distinct)?;
+                let encoder = encoder()?;
+                let vectors = compute(encoding, &encoder, &texts, input)?;
+                (texts, Vectors::Computed(vectors, encoder.width()))
+            }
+        };
+        let corpus = Self {
+            texts,
+            input,
+            vectors,
+        };
+        corpus.matrix()?;
+        Ok(corpus)
+    }
+
+    /// A row for each line that counts.
+    pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
+        match &self.vectors {
+            Vectors::Computed(vectors, width) => Ok(Matrix::from_floats(vectors, *width)?),
+            Vectors::Saved(index, place) => self.texts.select(index.matrix()?, self.input, place),
+        }
+    }
+
+    /// Names the line of a vector that cannot be compared.
+    pub(super) fn located<T>(&self, result: Result<T, gensen_search::SearchError>) -> Result<T> {
+        result.map_err(|error| match error {
+            gensen_search::SearchError::NotFinite { row } => {
+                let (line, _) = self.texts.of_row(row);
+                let error = anyhow::Error::from(error);
+                error.context(format!(
+                    "the vector of line {line} of {}",
+                    self.input.display()
+                ))
+            }
+            error => error.into(),
+        })
+    }
+}
+
+/// The vectors of the lines that count, one after the other.
+fn compute(
+    encoding: &Encoding,
+    encoder: &ConcatEncoder,
+    texts: &Texts,
+    input: &Path,
+) -> Result<Vec<f32>> {
+    let options = encoding.options();
+    let all: u64 = texts
+        .kept
+        .iter()
+        .map(|&k| texts.lines[k].len() as u64 + 1)
+        .sum();
+    let progress = Progress::new(Some(all));
+    let mut vectors = Vec::with_capacity(texts.kept.len() * encoder.width());
+    let mut coverage = gensen_encode::Coverage::default();
+    let (mut bytes, mut sentences) = (0, 0);
+    for lines in texts.kept.chunks(64 * encoding.batch_size as usize) {
+        let chunk: Vec<&str> = lines.iter().map(|&k| texts.lines[k].as_str()).collect();
+        let encoded = encoder
+            .encode_ragged(&chunk, &options, false, &mut |_| {})
+            .with_context(|| format!("in {} after line {}", input.display(), lines[0]))?;
+        coverage += encoded.coverage;
+        vectors.extend(encoded.vectors);
+        bytes += chunk.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
+        sentences += chunk.len() as u64;
+        progress.show(bytes, sentences);
+    }
+    drop(progress);
+    say_coverage(coverage);
+    Ok(vectors)
+}

@@ -1,0 +1,194 @@
+//! What a file is: by its contents, and by its name where contents cannot tell.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use gensen_data::vocabulary::Vocabulary;
+use gensen_data::{gzip, text};
+use gensen_expand::MAP_KEY;
+use serde_json::Value;
+
+pub(super) enum Kind {
+    /// A vocabulary map.
+    Map,
+    Safetensors,
+    Torch,
+    /// Any other pickle.
+    Pickle,
+    /// A NumPy array.
+    Npy,
+    Onnx,
+    /// A vocabulary, one word a line.
+    Words,
+    /// One JSON value.
+    Json,
+    /// A JSON value a line.
+    JsonLines,
+    /// An SVG picture.
+    Picture,
+    /// Integers of prepared training data.
+    Shard(Element),
+    /// TensorBoard's events.
+    #[cfg(feature = "burn")]
+    Events,
+    /// A training configuration.
+    #[cfg(feature = "burn")]
+    Configuration,
+    #[cfg(feature = "parquet")]
+    Parquet,
+    /// Text that is no word vectors.
+    Text,
+    /// Word vectors, or something unknown.
+    Vectors,
+}
+
+/// What the numbers of a shard are.
+#[derive(Clone, Copy)]
+pub(super) enum Element {
+    Word,
+    End,
+    Label,
+    Triple,
+    TeacherRow,
+}
+
+impl Kind {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        /// The number that PyTorch's files before 1.6 begin with, pickled.
+        const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+        /// The longest header of a map.
+        const HEADER_BYTES: u64 = 1 << 20;
+
+        let mut start = Vec::new();
+        File::open(path)?
+            .take(HEADER_BYTES)
+            .read_to_end(&mut start)?;
+        text::no_pointer(&start)?;
+        if start.starts_with(&gzip::MAGIC) {
+            let mut unpacked = Vec::new();
+            // What was cut off where the beginning ends is named by the reader.
+            let _ = gzip::unpack(&start[..])
+                .take(HEADER_BYTES)
+                .read_to_end(&mut unpacked);
+            return Ok(json(&unpacked).unwrap_or_else(|| Self::of_text(path, &unpacked)));
+        }
+        #[cfg(feature = "parquet")]
+        if start.starts_with(b"PAR1") {
+            return Ok(Self::Parquet);
+        }
+        let header = start.get(8..).unwrap_or_default();
+        let pickled = start.strip_prefix(b"\x80");
+        Ok(if let Some(shard) = shard(path) {
+            shard
+        } else if start.starts_with(gensen_data::npy::MAGIC) {
+            Self::Npy
+        } else if let Some(kind) = json(&start) {
+            kind
+        } else if header.starts_with(b"{") {
+            match header
+                .windows(MAP_KEY.len())
+                .any(|key| key == MAP_KEY.as_bytes())
+            {
+                true => Self::Map,
+                false => Self::Safetensors,
+            }
+        } else if start.starts_with(b"PK\x03\x04")
+            || pickled.is_some_and(|rest| rest.get(1..).is_some_and(|rest| rest.starts_with(TORCH)))
+        {
+            Self::Torch
+        } else if pickled.is_some() || start.starts_with(b"(d") {
+            Self::Pickle
+        } else if gensen_encode::onnx::is_one(&start) {
+            Self::Onnx
+        } else {
+            Self::of_text(path, &start)
+        })
+    }
+
+    fn of_text(path: &Path, start: &[u8]) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        #[cfg(feature = "burn")]
+        if gensen_train::events::is_one(start) {
+            return Self::Events;
+        }
+        let Ok(text) = str::from_utf8(match start.iter().rposition(|&byte| byte == b'\n') {
+            // A character may be cut where the beginning ends.
+            Some(last) => &start[..last],
+            None => start,
+        }) else {
+            return Self::Vectors;
+        };
+        let first = text.lines().find(|line| !line.trim().is_empty());
+        let special = Vocabulary::SPECIAL.into_iter();
+        if special.eq(text.lines().take(Vocabulary::SPECIAL.len())) {
+            Self::Words
+        } else if text.trim_start().starts_with("<svg") {
+            Self::Picture
+        } else if name.ends_with(".toml") {
+            #[cfg(feature = "burn")]
+            return Self::Configuration;
+            #[cfg(not(feature = "burn"))]
+            Self::Text
+        } else if first.is_some_and(is_row) {
+            Self::Vectors
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// Whether a line could begin a file of word vectors: its last field, after another, is a number.
+fn is_row(line: &str) -> bool {
+    let mut fields = line.split_ascii_whitespace().rev();
+    let last = fields.next().and_then(|field| field.parse::<f64>().ok());
+    last.is_some() && fields.next().is_some()
+}
+
+/// The kind of what begins as JSON.
+fn json(start: &[u8]) -> Option<Kind> {
+    if !matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        return None;
+    }
+    let lines: Vec<&[u8]> = start.split(|&byte| byte == b'\n').collect();
+    let is_value = |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok();
+    let more = lines
+        .iter()
+        .skip(1)
+        .any(|line| !line.trim_ascii().is_empty());
+    match is_value(lines[0]) {
+        true if more => Some(Kind::JsonLines),
+        true => Some(Kind::Json),
+        // An object over several lines. A row of word vectors may begin with a bracket, but has no
+        // other JSON in it.
+        false => is_value(start).then_some(Kind::Json).or_else(|| {
+            let first = lines[0].trim_ascii();
+            (first == b"{" || first == b"[").then_some(Kind::Json)
+        }),
+    }
+}
+
+/// Prepared data have no header: their names tell.
+fn shard(path: &Path) -> Option<Kind> {
+    let element = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("ids") if path.with_extension("ends").exists() => Element::Word,
+        Some("ends") if path.with_extension("ids").exists() => Element::End,
+        None if has_shards(path) => match path.file_name()?.to_str()? {
+            "labels" => Element::Label,
+            "triples" => Element::Triple,
+            "rows" => Element::TeacherRow,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Kind::Shard(element))
+}
+
+/// Whether there are shards of words beside a file.
+fn has_shards(path: &Path) -> bool {
+    let folder = path.parent().and_then(|folder| folder.read_dir().ok());
+    let is_shard = |name: &Path| name.extension().is_some_and(|extension| extension == "ids");
+    folder.is_some_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| is_shard(entry.path().as_path())))
+    })
+}

@@ -1,0 +1,98 @@
+//! `gensen pairs`: the closest pairs of sentences of a file.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use gensen_search::{PairOptions, closest_pairs};
+use serde::Serialize;
+
+use super::Usage;
+use super::corpus::{Corpus, Saved};
+use super::encoding::Encoding;
+use crate::device;
+use crate::output::{heading, say, say_json};
+use crate::terminal::Busy;
+
+/// Find the closest pairs of sentences of a file, by cosine (paraphrase mining).
+///
+/// Every sentence is compared with every other. Prints cosine, the two line numbers and the two sentences, the
+/// closest pair first.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  gensen pairs --input sentences.txt --top 20 --skip-equal\n  gensen pairs --input sentences.txt --index vectors.npy --threshold 0.9 --json"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    encoding: Encoding,
+    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    #[arg(short, long, value_name = "FILE|-")]
+    input: PathBuf,
+    #[command(flatten)]
+    saved: Saved,
+    /// How many pairs to print.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    top: usize,
+    /// The smallest cosine of a pair, from -1 to 1.
+    #[arg(long, default_value_t = -1.0, value_name = "COSINE", allow_negative_numbers = true)]
+    threshold: f32,
+    /// Take only the first of equal lines.
+    #[arg(long)]
+    skip_equal: bool,
+    /// Print a JSON object for each: cosine, lines, texts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// As it is printed.
+#[derive(Serialize)]
+struct JsonPair<'a> {
+    cosine: f32,
+    lines: [u64; 2],
+    texts: [&'a str; 2],
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if !(-1.0..=1.0).contains(&arguments.threshold) {
+        let problem = format!(
+            "--threshold {}: expected a cosine, -1 to 1",
+            arguments.threshold
+        );
+        return Err(Usage(problem).into());
+    }
+    device::guard(&arguments.encoding.device, || pairs(arguments))
+}
+
+fn pairs(arguments: &Arguments) -> Result<()> {
+    let corpus = Corpus::open(
+        &arguments.encoding,
+        &arguments.input,
+        &arguments.saved,
+        arguments.skip_equal,
+    )?;
+    let matrix = corpus.matrix()?;
+    let options = PairOptions {
+        most: arguments.top,
+        threshold: arguments.threshold,
+    };
+    let busy = Busy::new(format!("comparing {0} sentences with {0}", matrix.rows()));
+    let found = corpus.located(closest_pairs(matrix, &options))?;
+    drop(busy);
+    if !arguments.json {
+        heading("cosine\tline\tline\tsentence\tsentence")?;
+    }
+    for pair in found {
+        let (first, first_text) = corpus.texts.of_row(pair.first);
+        let (second, second_text) = corpus.texts.of_row(pair.second);
+        if arguments.json {
+            say_json(&JsonPair {
+                cosine: pair.score,
+                lines: [first, second],
+                texts: [first_text, second_text],
+            })?;
+        } else {
+            let cosine = pair.score;
+            say!("{cosine:.4}\t{first}\t{second}\t{first_text}\t{second_text}")?;
+        }
+    }
+    Ok(())
+}

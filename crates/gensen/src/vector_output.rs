@@ -1,0 +1,78 @@
+//! Where vectors go, in the format that is asked for: complete under their own name, or absent; to standard
+//! output and through pipes piece by piece.
+
+mod format;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod sink;
+mod text;
+
+use std::path::Path;
+
+use anyhow::Result;
+use gensen_encode::{VectorConverter, Vectors};
+
+use crate::npy::{self, Npy};
+
+pub(crate) use format::{Format, Written};
+
+/// Vectors that are being written.
+pub(crate) enum VectorOutput {
+    Npy(Npy, npy::Kind),
+    Lines(text::Lines),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<parquet::Parquet>),
+}
+
+impl VectorOutput {
+    /// Begins a file at `place`, or standard output if that is `-`; `lines_before` come before the first vector's.
+    pub(crate) fn create(
+        place: &Path,
+        written: Written,
+        converter: &VectorConverter,
+        lines_before: u64,
+    ) -> Result<Self> {
+        let columns = converter.columns();
+        let kind = npy::Kind::of(converter.precision());
+        Ok(match written.format {
+            Format::Npy => Self::Npy(Npy::create(place)?, kind),
+            Format::Jsonl => Self::Lines(text::Lines::json(place, written.gzip, lines_before)?),
+            Format::Csv => Self::Lines(text::Lines::csv(
+                place,
+                written.gzip,
+                columns,
+                lines_before,
+            )?),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => {
+                let file = parquet::Parquet::create(place, kind, lines_before)?;
+                Self::Parquet(Box::new(file))
+            }
+        })
+    }
+
+    /// Whether each line can be read as soon as it is written.
+    pub(crate) fn is_read_along(&self) -> bool {
+        matches!(self, Self::Lines(lines) if lines.is_read_along())
+    }
+
+    /// Appends the vectors of these sentences.
+    pub(crate) fn write(&mut self, sentences: &[String], vectors: &Vectors) -> Result<()> {
+        match self {
+            Self::Npy(file, _) => file.write_vectors(vectors),
+            Self::Lines(lines) => lines.write(sentences, vectors),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(file) => file.write(sentences, vectors),
+        }
+    }
+
+    /// Gives the file its name; it has so many vectors of so many columns.
+    pub(crate) fn finish(self, lines: u64, columns: u64) -> Result<()> {
+        match self {
+            Self::Npy(file, kind) => file.finish(kind.descr(), &[lines, columns]),
+            Self::Lines(lines) => lines.finish(),
+            #[cfg(feature = "parquet")]
+            Self::Parquet(file) => file.finish(),
+        }
+    }
+}
