@@ -23,6 +23,8 @@ mod places;
 mod projection;
 #[cfg(feature = "hub")]
 pub(crate) mod push;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod similar;
 
 /// A wrong way to call the program that the argument parser cannot see.
