@@ -179,7 +179,7 @@ fn serve(arguments: &Arguments) -> Result<()> {
                 false => ModelPlace::Folder(folder(Path::new(&place))?),
             };
             let encoder = place.load(&device, precision.into())?;
-            Ok(Model::new(name, encoder, pool.map(Into::into)).map_err(usage)?)
+            Model::new(name, encoder, pool.map(Into::into)).map_err(usage)
         });
         models.collect()
     };
