@@ -183,7 +183,7 @@ fn run(
     + 'static,
 ) -> PyResult<String> {
     let (sender, mut receiver) = channel();
-    let pool = pool::build(0)?;
+    let pool = pool::build(pool::current(py)?.current_num_threads())?;
     pool.spawn(move || {
         let task = Mutex::new(String::new());
         let show = |event: Event<'_>| {
@@ -218,6 +218,7 @@ fn run(
                 let _ = vectors.send(found.as_array().to_owned());
             }
             Ok(Message::Progress(task, share)) => {
+                py.check_signals()?;
                 if let Some(progress) = progress {
                     progress.call1((task, share))?;
                 }

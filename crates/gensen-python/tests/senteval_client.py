@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -18,10 +19,13 @@ import gensen
 
 checkout, data, results, *tasks = sys.argv[1:]
 sys.path.insert(0, checkout)
-# SentEval asks for a GPU and moves everything to it; here, that is the CPU.
-torch.cuda.is_available = lambda: True
+# SentEval moves everything to a GPU, and for STS-Benchmark asks whether there is one. Here, that is the CPU.
 torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_, **__: self
 import senteval  # noqa: E402
+import senteval.tools.relatedness  # noqa: E402
+
+cuda = SimpleNamespace(**{**vars(torch.cuda), "is_available": lambda: True})
+senteval.tools.relatedness.torch = SimpleNamespace(**{**vars(torch), "cuda": cuda})
 
 MAX = {"MR", "CR", "SUBJ", "MPQA", "ImageCaptionRetrieval"}
 encoders = {

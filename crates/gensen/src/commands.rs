@@ -20,6 +20,7 @@ pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod pairs;
 mod places;
+mod projection;
 #[cfg(feature = "hub")]
 pub(crate) mod push;
 #[cfg(feature = "serve")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +40,8 @@ class Report:
     @property
     def evaluations(self) -> list[dict[str, Any]]:
         """All there is to know, an encoder after the other, as it is written to a file."""
+        import json
+
         return [json.loads(evaluation) for evaluation in self._json]
 
     @property

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy.typing as npt
 
 from ._gensen import GensenError, NewFile
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
 
 _HEADER_BYTES = 128
 _GZIP = b"\x1f\x8b"
@@ -37,8 +39,12 @@ def lines(path: str | os.PathLike[str]) -> Iterator[str]:
                 raise GensenError(f"{os.fspath(path)}, line {number}: not UTF-8 ({error.reason})") from None
 
 
-def _unpacked(file: BufferedReader) -> BufferedReader | gzip.GzipFile:
-    return gzip.GzipFile(fileobj=file) if file.peek(2).startswith(_GZIP) else file
+def _unpacked(file: BufferedReader) -> BufferedReader | GzipFile:
+    if not file.peek(2).startswith(_GZIP):
+        return file
+    from gzip import GzipFile
+
+    return GzipFile(fileobj=file)
 
 
 def pieces(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ def progress_bar(total: int | None, unit: str, show: bool | None) -> Iterator[Ca
     a count otherwise.
     """
     if show is None:
+        import logging
+
         show = logging.getLogger("gensen").getEffectiveLevel() in (logging.INFO, logging.DEBUG)
     if not show:
         yield None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -15,8 +14,6 @@ from ._options import options
 from ._torch import tensor
 
 __all__ = ["GenSen", "GenSenSingle"]
-
-_log = logging.getLogger("gensen")
 
 # The reference pools over the padding of a batch, too.
 _POOLINGS = {"last": "last", "max": "max-padded", "max-own": "max", "mean": "mean"}
@@ -96,7 +93,7 @@ class GenSenSingle:
         :meth:`vocab_expansion` does it where it was not done.
         """
         self._map = self._encoder.fit_map(self._vectors())
-        _log.info("%s: %s", self.filename_prefix, self._map.report)
+        self._tell(self._map.report)
 
     def vocab_expansion(self, task_vocab: Iterable[str]) -> None:
         """Makes the words of ``task_vocab``, and they alone, the model's vocabulary.
@@ -109,9 +106,14 @@ class GenSenSingle:
             self.first_expansion()
         assert self._map is not None
         self._encoder, report = self._encoder.expand(self._map, self._vectors(), words)
-        _log.info("%s: %s", self.filename_prefix, report)
+        self._tell(report)
         self._task_words = words
         self.vocab_expanded = True
+
+    def _tell(self, report: str) -> None:
+        import logging
+
+        logging.getLogger("gensen").info("%s: %s", self.filename_prefix, report)
 
     def _vectors(self) -> str:
         if self.pretrained_emb is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -249,6 +248,8 @@ class SentenceEncoder:
     @property
     def config(self) -> dict[str, Any]:
         """The ``config.json`` of the model; of several, the first's."""
+        import json
+
         config: dict[str, Any] = json.loads(self._encoder.configs[0])
         return config
 
