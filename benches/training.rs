@@ -1,6 +1,6 @@
 //! The operations of a training step on the CPU, each over a range of batch sizes, sentence lengths
 //! and vocabularies: `cargo bench --bench training`.
-#![allow(missing_docs, reason = "benchmarks")]
+#![allow(clippy::disallowed_methods, missing_docs, reason = "benchmarks")]
 
 use std::sync::Arc;
 

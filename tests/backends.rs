@@ -2,7 +2,14 @@
 //!
 //! Devices that are not there are named on standard error. The tolerances are for single precision
 //! on any device; those of the CPU alone are tighter (`train_trace.rs`, `encoder_golden.rs`).
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod trace;
 
@@ -19,7 +26,7 @@ use gensen_model::parameters::{self, NamedTensor};
 use gensen_model::{EncodeOptions, EncoderPrecision, Pooling, encoder_on};
 use gensen_train::TrainError;
 use gensen_train::checkpoint::{self, Checkpoints};
-use gensen_train::config::{Config, Precision};
+use gensen_train::config::{Config, TrainingPrecision};
 use gensen_train::metrics::Metric;
 use gensen_train::optimizer::AdamConfig;
 use gensen_train::precision::{LossScale, supports};
@@ -183,6 +190,7 @@ dropout = 0.2
 [vocabulary]
 source_words = 120
 target_words = 120
+count_nli = true
 
 [training]
 batch_size = 8
@@ -232,7 +240,9 @@ impl Home {
     }
 
     fn run(&self, name: &str, device: &Device, resume: &Resume) -> Outcome {
-        let outcome = self.try_run(name, Precision::F32, device, resume).unwrap();
+        let outcome = self
+            .try_run(name, TrainingPrecision::F32, device, resume)
+            .unwrap();
         assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 8));
         outcome
     }
@@ -240,7 +250,7 @@ impl Home {
     fn try_run(
         &self,
         name: &str,
-        precision: Precision,
+        precision: TrainingPrecision,
         device: &Device,
         resume: &Resume,
     ) -> Result<Outcome, TrainError> {
@@ -314,7 +324,7 @@ fn a_run_in_mixed_precision_learns_what_it_does_in_single_precision() {
     let home = Home::new();
     let cpu = home.run("cpu", &Device::flex(), &Resume::Never);
     on_each(|device| {
-        for precision in [Precision::Bf16, Precision::F16] {
+        for precision in [TrainingPrecision::Bf16, TrainingPrecision::F16] {
             let name = format!("{precision}-{device:?}");
             let run = home.try_run(&name, precision, device, &Resume::Never);
             if let Err(reason) = supports(device, precision) {
@@ -330,7 +340,7 @@ fn a_run_in_mixed_precision_learns_what_it_does_in_single_precision() {
             // Resuming is exact in f16 only if the loss scale is part of a checkpoint.
             let state = checkpoint::load_state(&home.checkpoint(&name, 8)).unwrap();
             let steps = state.loss_scale.map(|scale| scale.steps);
-            assert_eq!(steps, (precision == Precision::F16).then_some(8));
+            assert_eq!(steps, (precision == TrainingPrecision::F16).then_some(8));
             // A checkpoint goes on in any precision.
             let from = Resume::Path(home.checkpoint(&name, 4));
             let resumed = home.run(&format!("{name}-single"), device, &from);
@@ -345,7 +355,7 @@ fn an_overflow_updates_nothing_and_halves_the_loss_scale() {
     home.run("cpu", &Device::flex(), &Resume::Never);
     let before = home.checkpoint("cpu", 4);
     on_each(|device| {
-        if supports(device, Precision::F16).is_err() {
+        if supports(device, TrainingPrecision::F16).is_err() {
             return;
         }
         // The checkpoint with a loss scale that is far too large.
@@ -364,7 +374,7 @@ fn an_overflow_updates_nothing_and_halves_the_loss_scale() {
         checkpoints.save(&model, None, &adam, &state, 1).unwrap();
 
         let resume = Resume::Path(checkpoints.path(4));
-        let run = home.try_run(&name, Precision::F16, device, &resume);
+        let run = home.try_run(&name, TrainingPrecision::F16, device, &resume);
         let run = run.unwrap();
         assert_eq!((run.ending, run.step), (Ending::Finished, 8));
         assert_eq!(parameters::read(&run.model), weights);

@@ -1,5 +1,10 @@
 //! What the crates need of others.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::process::Command;
 
@@ -25,11 +30,13 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-eval", "--all-features"],
         &["gensen-english", "--all-features"],
         &["gensen-search", "--all-features"],
+        &["gensen-python", "--all-features"],
+        &["gensen-serve", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
             "--features",
-            "english,hdf5,hub,parquet,tsne",
+            "english,hdf5,hub,parquet,serve,tsne",
         ],
     ] {
         let tree = tree(arguments);

@@ -1,11 +1,18 @@
 //! Vectors and hidden states equal the reference implementation's.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gensen_encode::model_folder::{ModelFolder, convert};
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 use gensen_encode::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};
 use gensen_expand::{ReadOptions, VocabularyMap, WordSelection, WordVectors};
 use ndarray::{Array, Array2, ArrayView, Dimension, Ix1, Ix2, Ix3, s};
@@ -251,7 +258,7 @@ fn model_folders_encode_as_what_they_were_written_from() {
     let folder = tempfile::tempdir().unwrap();
     for name in MODELS {
         let path = folder.path().join(name);
-        model(name).write(&path, Precision::F32).unwrap();
+        model(name).write(&path, StoredPrecision::F32).unwrap();
         let expected = encoder(name)
             .encode(&sentences, &options(Pooling::Last))
             .unwrap();
@@ -260,7 +267,7 @@ fn model_folders_encode_as_what_they_were_written_from() {
             opened.encode(&sentences, &options(Pooling::Last)).unwrap(),
             expected
         );
-        model(name).write(&path, Precision::F16).unwrap();
+        model(name).write(&path, StoredPrecision::F16).unwrap();
         let half = SentenceEncoder::load(&path).unwrap();
         let found = half.encode(&sentences, &options(Pooling::Last)).unwrap();
         for (i, (a, b)) in found.rows().into_iter().zip(expected.rows()).enumerate() {

@@ -1,5 +1,10 @@
 //! `gensen eval` as a user runs it, on made-up tasks in SentEval's layout.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 mod program;
 

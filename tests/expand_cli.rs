@@ -1,5 +1,10 @@
 //! `gensen expand` and `gensen embed --vectors` as a user runs them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 

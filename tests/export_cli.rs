@@ -1,7 +1,12 @@
 //! Models for other programs: ONNX files, folders for sentence-transformers; and what `inspect` shows of
 //! files that `embed` and `eval` write. That other programs give the same vectors,
 //! `scripts/check_exports.py` shows.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -157,6 +162,28 @@ fn what_embed_writes_can_be_looked_at() {
     let shown = inspect(&home, "v.jsonl");
     assert!(shown.starts_with("JSON lines, 3\n"), "{shown}");
     assert!(shown.contains("vector\t64 numbers"), "{shown}");
+    let mut others = vec![
+        ("v.jsonl.gz", "JSON lines, 3\n"),
+        ("v.csv", "text, 4 lines\n"),
+        ("v.csv.gz", "text, 4 lines\n"),
+    ];
+    if cfg!(feature = "parquet") {
+        others.push(("v.parquet", "Parquet table, 3 rows\n"));
+    }
+    for (output, expected) in others {
+        let embed = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            "s.txt",
+            "--output",
+            output,
+        ];
+        home.run(&embed, b"");
+        let shown = inspect(&home, output);
+        assert!(shown.starts_with(expected), "{output}: {shown}");
+    }
     let part = [
         "embed",
         "--model",

@@ -1,5 +1,10 @@
 //! Models of the hub, from a server on loopback that behaves as the Hugging Face Hub does.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -10,17 +15,12 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
+use gensen_data::digest::sha256;
 use ndarray::Array2;
 use ndarray_npy::read_npy;
 use program::{Home, text};
-use sha2::{Digest, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[derive(Clone, Default)]
 struct Hub {
@@ -112,8 +112,8 @@ fn answer(mut stream: TcpStream, address: &str, hub: &Mutex<Hub>, requests: &Mut
         return reply("404 Not Found", String::new(), b"", 0);
     };
     let hash = match hub.wrong_hash {
-        true => sha256_hex(b"something else"),
-        false => sha256_hex(&contents),
+        true => sha256(b"something else"),
+        false => sha256(&contents),
     };
     let large = file == "model.safetensors";
     if large && !on_cdn {
@@ -130,7 +130,7 @@ fn answer(mut stream: TcpStream, address: &str, hub: &Mutex<Hub>, requests: &Mut
     let etag = if large {
         hash
     } else {
-        sha256_hex(&contents)[..40].to_owned()
+        sha256(&contents)[..40].to_owned()
     };
     let headers = format!(
         "Content-Range: bytes {start}-{}/{}\r\nX-Repo-Commit: {COMMIT}\r\nEtag: \"{etag}\"\r\n",

@@ -2,7 +2,14 @@
 //!
 //! Training on the CPU is refused in them, but its steps are compared all the same: there the
 //! operations are composed of Flex's primitives.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod trace;
 
@@ -13,14 +20,14 @@ use burn::tensor::{DType, Distribution, FloatDType, Tensor};
 use gensen_model::device::{Device, Listing};
 use gensen_model::ops::projection_cross_entropy;
 use gensen_model::parameters::{self, ParameterVisitor};
-use gensen_train::config::Precision;
+use gensen_train::config::TrainingPrecision;
 use gensen_train::optimizer::StepGradients;
 use gensen_train::precision::{Autocast, LossScale, supports};
 use trace::Run;
 
 /// A precision and what its rounding may change.
 struct Rounding {
-    precision: Precision,
+    precision: TrainingPrecision,
     /// Of losses and norms, relatively.
     losses: f64,
     /// Of gradients: the Euclidean norm of the difference over that of the gradient.
@@ -36,14 +43,14 @@ struct Rounding {
 /// 8 and 11 significant bits.
 const ROUNDINGS: [Rounding; 2] = [
     Rounding {
-        precision: Precision::Bf16,
+        precision: TrainingPrecision::Bf16,
         losses: 5e-3,
         gradients: 2e-2,
         kinks: 0.2,
         steps: 0.15,
     },
     Rounding {
-        precision: Precision::F16,
+        precision: TrainingPrecision::F16,
         losses: 1e-3,
         gradients: 4e-3,
         kinks: 0.1,
@@ -70,7 +77,7 @@ fn on_each(test: impl Fn(&Device, &Rounding)) {
     }
 }
 
-fn autocast(precision: Precision) -> Autocast {
+fn autocast(precision: TrainingPrecision) -> Autocast {
     Autocast::new(precision, LossScale::first(precision))
 }
 
@@ -182,11 +189,11 @@ fn gradients_that_overflow_are_not_accepted() {
         steps: 7,
     };
     on_each(|device, rounding| {
-        if rounding.precision != Precision::F16 {
+        if rounding.precision != TrainingPrecision::F16 {
             return;
         }
         let mut scale = too_large;
-        let autocast = Autocast::new(Precision::F16, Some(scale));
+        let autocast = Autocast::new(TrainingPrecision::F16, Some(scale));
         let (_, gradients) = Run::new(device).gradients(0, autocast);
         assert!(!scale.accepts(&gradients.squared_norms().unwrap()));
         assert_eq!((scale.scale, scale.steps), (2.0_f32.powi(39), 0));

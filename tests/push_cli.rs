@@ -1,5 +1,10 @@
 //! `gensen push`, to a server on loopback that behaves as the Hugging Face Hub does.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -10,11 +15,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use gensen_data::digest::sha256;
 use ndarray::Array2;
 use ndarray_npy::read_npy;
 use program::{Home, path, text};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_writes";
@@ -85,11 +90,8 @@ fn read(stream: &TcpStream) -> Request {
     };
     let first = line();
     let mut headers = BTreeMap::new();
-    loop {
-        match line().split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_lowercase(), value.to_owned()),
-            None => break,
-        };
+    while let Some((name, value)) = line().split_once(": ") {
+        headers.insert(name.to_lowercase(), value.to_owned());
     }
     let length = headers
         .get("content-length")
@@ -140,11 +142,6 @@ fn write(mut stream: TcpStream, request: &Request, reply: Reply) {
     if request.method != "HEAD" {
         stream.write_all(&reply.body).unwrap();
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn base64(text: &str) -> Vec<u8> {
@@ -435,10 +432,8 @@ fn a_pushed_model_is_the_model_that_others_get() {
         // Once more: the repository is there, and so are the weights.
         server.hub().parts.clear();
         succeeds(&push(&home, &server, Some(TOKEN), &more));
-        assert_eq!(
-            (server.hub().commits.len(), server.hub().parts.len()),
-            (2, 0)
-        );
+        let hub = server.hub();
+        assert_eq!((hub.commits.len(), hub.parts.len()), (2, 0));
     }
     assert_eq!(
         fs::read(home.path("tiny-1layer/README.md")).unwrap(),

@@ -1,5 +1,10 @@
 //! `gensen similar`, `pairs`, `cluster` and `classify` as a user runs them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -177,7 +182,7 @@ fn saved_vectors_that_are_of_something_else_are_refused() {
         2,
         &["--truncate-dim: 65 dimensions"],
     );
-    refused(&index(&["s.txt"]), 1, &["s.txt: no .npy file"]);
+    refused(&index(&["s.txt"]), 1, &["s.txt: not a .npy file"]);
     refused(&index(&["nothing.npy"]), 1, &["nothing.npy"]);
     fs::write(home.path("empty.npy"), "").unwrap();
     refused(&index(&["empty.npy"]), 1, &["empty.npy: an empty file"]);
@@ -464,9 +469,9 @@ fn wrong_labelled_input_is_named() {
         ("\tthe dog\n", "line 1: an empty label"),
         (
             "dogs\tthe dog\ndogs\ta dog\n",
-            "1 labels, expected two or more",
+            "all lines have the label `dogs`, expected two labels or more",
         ),
-        ("", "0 labels, expected two or more"),
+        ("", "standard input: no line"),
         (&few, "--folds 5"),
     ] {
         home.refused(&train, input.as_bytes(), 1, &[expected]);

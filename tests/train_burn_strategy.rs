@@ -1,5 +1,10 @@
 //! What burn-train's multi-device strategy does with gradients: the reason why ours are weighed.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 use std::sync::Arc;
 

@@ -1,6 +1,11 @@
 //! What a configuration may choose beside sizes: schedules, tasks' own steps and batches, word dropout,
 //! and what the best checkpoint is chosen by.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod support;
 

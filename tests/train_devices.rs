@@ -1,5 +1,12 @@
 //! Several devices train as one with larger batches.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod support;
 
@@ -9,7 +16,7 @@ use std::fs;
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, MultiDeviceOptim};
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
-use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::config::{Architecture, DecoderConfig, MultitaskConfig};
 use gensen_model::{MultitaskModel, Pooling};
 use gensen_train::devices::{Devices, StepBatch};
 use gensen_train::loss::{BatchLoss, Losses};
@@ -26,8 +33,8 @@ fn model() -> MultitaskModel {
         hidden_size: 16,
     };
     let config = MultitaskConfig {
-        encoder: EncoderConfig {
-            source_words: WORDS,
+        encoder: Architecture {
+            vocabulary_size: WORDS,
             embedding_size: 12,
             hidden_size: 16,
             layers: 2,

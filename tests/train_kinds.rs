@@ -1,6 +1,11 @@
 //! Runs of pairs, distillation, classification and next sentences: they learn, resume to the byte,
 //! export their pooling, and name what is wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod support;
 
@@ -30,6 +35,7 @@ pooling = "mean"
 [vocabulary]
 source_words = 300
 word_vectors = "vectors.txt"
+count_nli = true
 
 [training]
 batch_size = 16

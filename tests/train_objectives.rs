@@ -1,6 +1,13 @@
 //! On every device that is compiled in and present the training objectives compute what PyTorch
 //! computes: `tests/reference/objectives`.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +15,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use gensen_data::batch::{Batch, ClassificationBatch, DistillationBatch, PairsBatch, Sentences};
 use gensen_model::config::{
-    ClassifierConfig, ContrastConfig, DistillationConfig, EncoderConfig, MultitaskConfig,
+    Architecture, ClassifierConfig, ContrastConfig, DistillationConfig, MultitaskConfig,
 };
 use gensen_model::device::Listing;
 use gensen_model::dropout::Dropout;
@@ -104,8 +111,8 @@ impl Golden {
         let temperature = case.temperature.unwrap_or(1.0);
         let hidden_size = size("distillations.0.head.weight", 1);
         let config = MultitaskConfig {
-            encoder: EncoderConfig {
-                source_words: size("src_embedding.weight", 0),
+            encoder: Architecture {
+                vocabulary_size: size("src_embedding.weight", 0),
                 embedding_size: size("src_embedding.weight", 1),
                 hidden_size,
                 layers: 1,

@@ -1,5 +1,10 @@
 //! Twelve optimisation steps of the reference, number by number, on the CPU.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod trace;
 

@@ -1,5 +1,10 @@
 //! `gensen embed`: the formats, dimensions and numbers of vectors, as a user gets them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs
+)]
 
 mod program;
 
@@ -75,6 +80,10 @@ fn text_formats_hold_the_same_vectors_gzipped_or_not() {
         found.starts_with("line,text,v0,") && found.contains("\n1,the dog,"),
         "{found}"
     );
+    let arguments = ["embed", "-m", "tiny-1layer", "-i", "-"];
+    let found = text(&home.run(&arguments, SENTENCES.as_bytes()).stdout);
+    embed(&home, "v.jsonl", &[]);
+    assert_eq!(found, read("v.jsonl"), "standard output by default");
     // What was packed is read again.
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

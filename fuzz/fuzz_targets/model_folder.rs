@@ -8,7 +8,7 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{
     CONFIG_FILE, ModelConfig, ModelFolder, Provenance, VOCABULARY_FILE, WEIGHTS_FILE,
 };
-use gensen_encode::weights::{EncoderState, Precision, Tensor, TensorMap};
+use gensen_encode::weights::{EncoderState, StoredPrecision, Tensor, TensorMap};
 use tempfile::TempDir;
 
 /// A folder with a model of five words.
@@ -33,7 +33,7 @@ fn folder() -> &'static TempDir {
         let model = ModelFolder::new(config, vocabulary, weights).expect("a model");
         let folder = TempDir::new().expect("a folder");
         model
-            .write(&folder.path().join("model"), Precision::F32)
+            .write(&folder.path().join("model"), StoredPrecision::F32)
             .expect("written");
         folder
     })

@@ -21,6 +21,7 @@ dropout = 0.2
 [vocabulary]
 source_words = 300
 target_words = 300
+count_nli = true
 
 [training]
 batch_size = 16

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 use gensen_data::batch::{Batch, NliBatch, Sentences, Seq2SeqBatch};
-use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::config::{Architecture, DecoderConfig, MultitaskConfig};
 use gensen_model::dropout::Dropout;
 use gensen_model::parameters::{self, NamedTensor};
 use gensen_model::{MultitaskModel, Pooling};
@@ -197,8 +197,8 @@ fn config(init: &BTreeMap<String, NamedTensor>, order: &[usize]) -> MultitaskCon
     let bidirectional = init.contains_key("encoder.weight_ih_l0_reverse");
     let direction = size("encoder.weight_hh_l0", 1);
     MultitaskConfig {
-        encoder: EncoderConfig {
-            source_words: size("src_embedding.weight", 0),
+        encoder: Architecture {
+            vocabulary_size: size("src_embedding.weight", 0),
             embedding_size: size("src_embedding.weight", 1),
             hidden_size: direction * (1 + usize::from(bidirectional)),
             layers,

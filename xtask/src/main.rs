@@ -1,17 +1,15 @@
 //! Repository chores: `cargo xtask fetch-data`, `cargo xtask validate` and `cargo xtask bench`.
 
-// They panic where a stream is closed or full; `output` has what does not.
-#![deny(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 
 mod bench;
 mod fetch;
-mod output;
 mod repository;
 mod validate;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use output::{OutputError, tell};
+use gensen_data::output::{OutputError, tell};
 use std::process::ExitCode;
 
 /// Repository chores.

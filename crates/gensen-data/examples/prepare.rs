@@ -4,6 +4,7 @@
 //! cargo run --release -p gensen-data --example prepare -- synthesise 1000000 /tmp/corpus
 //! cargo run --release -p gensen-data --example prepare -- /tmp/corpus/source.txt /tmp/corpus/target.txt /tmp/cache [TOKENIZER [THREADS]]
 //! ```
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
 use std::fs::{self, File};

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! A folder of Moses prefix lists or of Punkt models may follow the language.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
 use std::io::{self, BufRead, BufWriter, Write};

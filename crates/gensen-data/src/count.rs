@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::error::DataError;
 use crate::parallel;
+use crate::scratch::create_part;
 use crate::words::{WordKey, WordTable};
 
 /// Counts words from many threads. Words are dealt out to shards by their hash; a shard that grows
@@ -201,7 +202,7 @@ impl Shard {
 
     fn write_run(&mut self, path: PathBuf) -> Result<(), DataError> {
         let write = || {
-            let mut run = BufWriter::with_capacity(1 << 16, File::create(&path)?);
+            let mut run = BufWriter::with_capacity(1 << 16, create_part(&path)?);
             for (hash, word, count) in self.sorted() {
                 run.write_all(&hash.to_le_bytes())?;
                 run.write_all(&count.to_le_bytes())?;

@@ -1,20 +1,32 @@
 //! What can go wrong with corpora, named by file and line.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 
-/// An error of reading, preparing or serving a corpus. Every message is complete in itself: it
-/// names the file, and the line where one is to blame.
+/// An error and its causes in one line: `a: because of b: because of c`.
+///
+/// ```
+/// let missing = gensen_data::lines::checked("f", 1, b"\xff").unwrap_err();
+/// assert!(gensen_data::error::chain(&missing).starts_with("f, line 1: invalid UTF-8"));
+/// ```
+pub fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// An error of reading, preparing or serving a corpus. It names the file, and the line where one is
+/// to blame; what caused it is its source ([`chain`] says both).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// A file or folder cannot be opened, read or written.
-    #[error("{path}: {error}")]
+    #[error("{path}")]
     Io {
         /// The file or folder.
         path: String,
         /// What the operating system said.
-        error: io::Error,
+        source: io::Error,
     },
     /// A line of a corpus is not what its format asks for.
     #[error("{file}, line {line}: {fault}")]
@@ -98,12 +110,12 @@ pub enum DataError {
         len: u64,
     },
     /// An error in one task's data.
-    #[error("task `{task}`: {error}")]
+    #[error("task `{task}`")]
     Task {
         /// The task's name.
         task: String,
         /// The error.
-        error: Box<DataError>,
+        source: Box<DataError>,
     },
 }
 
@@ -173,9 +185,9 @@ pub enum LineFault {
 impl DataError {
     /// For `map_err`: costs nothing while all goes well.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> DataError {
-        move |error| DataError::Io {
+        move |source| DataError::Io {
             path: path.as_ref().display().to_string(),
-            error,
+            source,
         }
     }
 
@@ -197,7 +209,7 @@ impl DataError {
     pub(crate) fn in_task(self, task: &str) -> DataError {
         DataError::Task {
             task: task.to_owned(),
-            error: Box::new(self),
+            source: Box::new(self),
         }
     }
 }

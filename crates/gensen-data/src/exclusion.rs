@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::corpus::{Block, LineReader, Origin, numbered_lines};
+use crate::corpus::Origin;
 use crate::error::DataError;
+use crate::lines::{LineReader, checked, numbered_lines};
 
 /// Shorter sentences, as normalised, are found everywhere and say nothing.
 const MIN_CHARACTERS: usize = 12;
@@ -64,8 +65,8 @@ impl Excluded {
         for origin in origins(paths, base)? {
             let mut reader = LineReader::new(origin.name(), origin.open_text()?);
             while let Some((text, first_line)) = reader.next_block()? {
-                let block = Block::new(reader.file(), first_line, text);
-                let lines = numbered_lines(block.text()?, first_line);
+                let text = checked(reader.file(), first_line, &text)?;
+                let lines = numbered_lines(text, first_line);
                 let columns = lines.flat_map(|(_, line)| line.split('\t'));
                 excluded.0.extend(columns.filter_map(normalise));
             }

@@ -149,7 +149,7 @@ mod tests {
         symlink("nothing", place.path().join("broken")).unwrap();
         symlink("round", place.path().join("round")).unwrap();
         for name in ["broken", "round"] {
-            let said = below(place.path(), |_| true).unwrap_err().to_string();
+            let said = crate::error::chain(&below(place.path(), |_| true).unwrap_err());
             assert!(said.contains(name), "{said}");
             fs::remove_file(place.path().join(name)).unwrap();
         }

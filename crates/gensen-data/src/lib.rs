@@ -23,16 +23,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 pub mod batch;
 mod corpus;
 mod count;
 pub mod dataset;
+pub mod digest;
 pub mod error;
 pub mod exclusion;
 pub mod files;
 pub mod gzip;
+pub mod lines;
 pub mod loader;
+pub mod npy;
 pub mod order;
+pub mod output;
+pub mod panics;
 mod parallel;
 mod permutation;
 pub mod pooling;
@@ -50,7 +57,7 @@ pub mod vocabulary;
 mod word_batches;
 mod words;
 
-pub use corpus::{LABELS, MAX_LINE_BYTES, check_tree, parse_label};
+pub use corpus::{LABELS, check_tree, parse_label};
 
 /// The examples of the README.
 #[cfg(doctest)]

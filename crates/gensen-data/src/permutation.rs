@@ -1,6 +1,6 @@
 //! Seeded permutations with constant-time access, and the keys they are seeded with.
 
-use sha2::{Digest, Sha256};
+use crate::digest::Digest;
 
 /// A permutation of `0..len` that needs no memory: a Feistel network over the next even number of
 /// bits, walked until it lands below `len` (Black and Rogaway, "Ciphers with Arbitrary Finite
@@ -59,14 +59,14 @@ fn mix(mut x: u64) -> u64 {
 /// A 64-bit key for one purpose, from a seed, a name and a number. Part of the order of training
 /// examples, so it never changes.
 pub(crate) fn key(seed: u64, name: &str, purpose: &str, number: u64) -> u64 {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     digest.update(seed.to_le_bytes());
     for text in [name, purpose] {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text);
     }
     digest.update(number.to_le_bytes());
-    let digest = digest.finalize();
+    let digest = digest.finish();
     let mut key = [0; 8];
     key.copy_from_slice(&digest[..8]);
     u64::from_le_bytes(key)

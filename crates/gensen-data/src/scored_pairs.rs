@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::corpus::{Block, LineReader, Origin, numbered_lines};
+use crate::corpus::Origin;
 use crate::error::{DataError, LineFault};
+use crate::lines::{LineReader, checked, numbered_lines};
 
 /// Two sentences and how similar people found them.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +51,7 @@ pub fn read(path: &str, base: &Path) -> Result<Vec<ScoredPair>, DataError> {
     let mut pairs: Vec<ScoredPair> = Vec::new();
     let mut columns = None;
     while let Some((text, first_line)) = reader.next_block()? {
-        let block = Block::new(reader.file(), first_line, text);
-        let rows = numbered_lines(block.text()?, first_line);
+        let rows = numbered_lines(checked(&file, first_line, &text)?, first_line);
         for (line, row) in rows.filter(|(_, row)| !row.trim().is_empty()) {
             let fields: Vec<&str> = row.split('\t').collect();
             let wanted = *columns.get_or_insert(match fields.len() {
@@ -94,7 +94,7 @@ mod tests {
     fn read_text(text: &str) -> Result<Vec<ScoredPair>, String> {
         let base = tempfile::tempdir().unwrap();
         std::fs::write(base.path().join("dev.tsv"), text).unwrap();
-        read("dev.tsv", base.path()).map_err(|error| error.to_string())
+        read("dev.tsv", base.path()).map_err(|error| crate::error::chain(&error))
     }
 
     #[test]

@@ -10,6 +10,11 @@
 //! (`/dev/stdout`) lead to, are written through: the scratch file is in the folder for temporary
 //! files, and is copied in the end.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the one place that creates and renames files"
+)]
+
 mod place;
 
 use std::collections::BTreeSet;
@@ -109,7 +114,7 @@ impl Scratch {
         &self.path
     }
 
-    /// Syncs it and gives it its own name, in place of a file of that name.
+    /// Syncs it and gives it its own name, in place of a file or folder of that name.
     ///
     /// # Errors
     ///
@@ -120,12 +125,62 @@ impl Scratch {
             return through.flush();
         }
         let target = prepare(&self.path, place)?;
+        let aside = aside(&self.path, &target)?;
         let mut live = live();
-        fs::rename(&self.path, &target)?;
+        replace(&self.path, &target, aside.as_ref())?;
         live.remove(&self.path);
         drop(live);
         sync_folder(parent(&target))
     }
+}
+
+/// Where what is at `target` steps aside for `finished`, if that cannot be renamed over it: a
+/// folder cannot where there is a folder with files.
+fn aside(finished: &Path, target: &Path) -> io::Result<Option<Scratch>> {
+    let folders = finished.is_dir() && target.is_dir();
+    folders.then(|| Scratch::folder(target)).transpose()
+}
+
+/// Renames `finished` to `target`. What is there is removed with `aside`.
+fn replace(finished: &Path, target: &Path, aside: Option<&Scratch>) -> io::Result<()> {
+    let Some(aside) = aside else {
+        return fs::rename(finished, target);
+    };
+    let old = aside.path().join("old");
+    fs::rename(target, &old)?;
+    fs::rename(finished, target).inspect_err(|_| drop(fs::rename(&old, target)))
+}
+
+/// Removes a folder. It is renamed first: one that lost only some of its files is not left under
+/// its name.
+///
+/// # Errors
+///
+/// If it cannot be renamed, or what was renamed cannot be removed.
+pub fn remove_folder(place: &Path) -> io::Result<()> {
+    let aside = Scratch::folder(place)?;
+    let old = aside.path().join("old");
+    fs::rename(place, &old)?;
+    fs::remove_dir_all(&old)
+}
+
+/// Creates a file that is part of something under a scratch name, and complete or absent with it.
+///
+/// # Errors
+///
+/// If it cannot be created.
+pub fn create_part(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
+/// Opens a file that holds nothing, and is there to be [locked](File::lock). It stays: a lock on a
+/// file that others may remove keeps nobody out.
+///
+/// # Errors
+///
+/// If it cannot be created or opened.
+pub fn lock_file(path: &Path) -> io::Result<File> {
+    File::create(path)
 }
 
 impl Drop for Scratch {
@@ -265,8 +320,8 @@ pub fn check(place: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves a finished file to its place: synced, renamed, and the names in the folder synced. Places
-/// are as those of [`Scratch`]; where a link leads to another file system, the file is copied.
+/// Moves a finished file or folder to its place: synced, renamed, and the names in the folder synced.
+/// Places are as those of [`Scratch`]; where a link leads to another file system, the file is copied.
 ///
 /// # Errors
 ///
@@ -283,7 +338,8 @@ pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
         return copy();
     }
     let target = prepare(finished, place)?;
-    match fs::rename(finished, &target) {
+    let aside = aside(finished, &target)?;
+    match replace(finished, &target, aside.as_ref()) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices && finished.is_file() => copy(),
         renamed => renamed.and_then(|()| sync_folder(parent(&target))),
     }

@@ -7,10 +7,8 @@ use half::f16;
 use memmap2::Mmap;
 
 use crate::error::DataError;
+use crate::npy::Header;
 use crate::parallel;
-
-/// The longest header that is read, in bytes.
-const MAX_HEADER_BYTES: usize = 1 << 16;
 
 /// The most numbers of a teacher's vector.
 const MAX_WIDTH: usize = 1 << 16;
@@ -120,35 +118,29 @@ impl Vectors {
         // SAFETY: the file is only read, byte by byte; as with any map, a person who cuts it short
         // while it is in use ends the process.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-        let (header, start) = header(&map).map_err(&fault)?;
-        let numbers = match field(header, "descr") {
-            Some("'<f2'") => Numbers::F16,
-            Some("'<f4'") => Numbers::F32,
+        let header = Header::read(&mut &map[..]).map_err(|error| fault(error.to_string()))?;
+        let numbers = match &*header.descr {
+            "<f2" => Numbers::F16,
+            "<f4" => Numbers::F32,
             found => {
-                let found = found.unwrap_or("nothing");
                 return Err(fault(format!(
-                    "numbers of type {found}; expected '<f2' or '<f4' (numpy.float16 or float32)"
+                    "numbers of type '{found}'; expected '<f2' or '<f4' (numpy.float16 or float32)"
                 )));
             }
         };
-        if field(header, "fortran_order") != Some("False") {
+        if header.fortran_order {
             return Err(fault("numbers in Fortran's order; expected C's".into()));
         }
-        let shape = field(header, "shape").unwrap_or("nothing");
-        let extents = shape.trim_matches(['(', ')']).split(',').map(str::trim);
-        let extents = extents.filter(|extent| !extent.is_empty());
-        let extents: Option<Vec<u64>> = extents.map(|extent| extent.parse().ok()).collect();
-        let (rows, width) = match extents.as_deref() {
-            Some([rows, width]) if (1..=MAX_WIDTH as u64).contains(width) => {
-                (*rows, *width as usize)
-            }
-            _ => {
+        let (rows, width) = match header.shape[..] {
+            [rows, width] if (1..=MAX_WIDTH as u64).contains(&width) => (rows, width as usize),
+            ref shape => {
                 return Err(fault(format!(
-                    "an array of shape {shape}; expected (sentences, width), the width 1 to \
+                    "an array of shape {shape:?}; expected [sentences, width], the width 1 to \
                      {MAX_WIDTH}"
                 )));
             }
         };
+        let start = header.start;
         let vectors = Self {
             name: name.clone(),
             start,
@@ -229,40 +221,4 @@ impl Vectors {
             },
         )
     }
-}
-
-/// The header's dictionary, and where numbers begin.
-fn header(bytes: &[u8]) -> Result<(&str, usize), String> {
-    let not_one = || "not a .npy file of NumPy's".to_owned();
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(not_one)?;
-    let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(not_one)?;
-    let (length, rest, before) = match version[0] {
-        1 => {
-            let (length, rest) = rest.split_first_chunk::<2>().ok_or_else(not_one)?;
-            (u16::from_le_bytes(*length) as usize, rest, 10)
-        }
-        2 | 3 => {
-            let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(not_one)?;
-            (u32::from_le_bytes(*length) as usize, rest, 12)
-        }
-        other => return Err(format!("version {other} of the format; expected 1, 2 or 3")),
-    };
-    if length > MAX_HEADER_BYTES {
-        return Err(format!(
-            "a header of {length} bytes; expected at most {MAX_HEADER_BYTES}"
-        ));
-    }
-    let header = rest.get(..length).and_then(|h| std::str::from_utf8(h).ok());
-    Ok((header.ok_or_else(not_one)?, before + length))
-}
-
-/// The value of a key of the header's dictionary, as it is written.
-fn field<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let key = format!("'{key}':");
-    let rest = header[header.find(&key)? + key.len()..].trim_start();
-    let end = match rest.strip_prefix('(') {
-        Some(shape) => shape.find(')')? + 2,
-        None => rest.find([',', '}'])?,
-    };
-    Some(rest[..end].trim_end())
 }

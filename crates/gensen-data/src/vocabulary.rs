@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     fn message(result: Result<Vocabulary, DataError>) -> String {
-        result.unwrap_err().to_string()
+        crate::error::chain(&result.unwrap_err())
     }
 
     #[test]

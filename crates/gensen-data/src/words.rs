@@ -98,7 +98,11 @@ impl WordTable {
     }
 
     pub(crate) fn words(&self) -> impl ExactSizeIterator<Item = &str> {
-        (0..self.len()).map(|number| self.word(number).unwrap_or_default())
+        #[allow(
+            clippy::expect_used,
+            reason = "there are as many words as numbers below `len`"
+        )]
+        (0..self.len()).map(|number| self.word(number).expect("a word of each number"))
     }
 
     pub(crate) fn find(&self, word: &str) -> Option<u32> {

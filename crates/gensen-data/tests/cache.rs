@@ -1,5 +1,10 @@
 //! The cache of prepared data: reused, rebuilt, shared by processes, never half-written.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -80,8 +85,8 @@ fn try_prepare(
             reused.set(yes);
         }
     };
-    let data =
-        prepare(&tasks(), &options, cache, folder, &progress).map_err(|error| error.to_string())?;
+    let data = prepare(&tasks(), &options, cache, folder, &progress)
+        .map_err(|error| gensen_data::error::chain(&error))?;
     Ok((data, reused.get()))
 }
 

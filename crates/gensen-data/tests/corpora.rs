@@ -1,6 +1,13 @@
 //! Real corpora, as the reference run used them. The folder is named by `GENSEN_CORPORA_DIR`; without
 //! it these tests say so and pass.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

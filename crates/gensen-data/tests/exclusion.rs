@@ -1,5 +1,10 @@
 //! Training examples left out because something is measured on them, and a model's own words.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::Path;

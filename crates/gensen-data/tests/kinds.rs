@@ -1,6 +1,11 @@
 //! Pairs, teachers' vectors, labels of any number, and next sentences: what batches hold, and what is
 //! refused.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +21,8 @@ fn task(toml: &str) -> TaskSpec {
 
 fn run(base: &Path, toml: &str, options: &DataOptions) -> Result<PreparedData, String> {
     let tasks = [task(toml)];
-    prepare(&tasks, options, &base.join("cache"), base, &|_| {}).map_err(|e| e.to_string())
+    prepare(&tasks, options, &base.join("cache"), base, &|_| {})
+        .map_err(|e| gensen_data::error::chain(&e))
 }
 
 fn prepared(base: &Path, toml: &str) -> PreparedData {
@@ -215,9 +221,9 @@ fn wrong_teachers_are_named() {
             "<f4",
             "(10,)",
             good.clone(),
-            "an array of shape (10,); expected (sentences, width)",
+            "an array of shape [10]; expected [sentences, width]",
         ),
-        ("<f4", "(5, 0)", Vec::new(), "an array of shape (5, 0)"),
+        ("<f4", "(5, 0)", Vec::new(), "an array of shape [5, 0]"),
         (
             "<f4",
             "(5, 3)",
@@ -424,7 +430,9 @@ fn settings_of_other_kinds_are_refused() {
         ),
     ] {
         let toml = format!("name='x'\ntrain='x'\n{toml}");
-        let error = task(&toml).check().map_err(|e| e.to_string());
+        let error = task(&toml)
+            .check()
+            .map_err(|e| gensen_data::error::chain(&e));
         assert!(
             error.as_ref().is_err_and(|e| e.contains(expected)),
             "{toml}: {error:?}"

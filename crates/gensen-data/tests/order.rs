@@ -1,5 +1,10 @@
 //! The order of batches, and loading them ahead.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

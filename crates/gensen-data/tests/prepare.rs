@@ -1,5 +1,10 @@
 //! Preparation from files to batches.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +40,7 @@ impl Corner {
     fn prepare(&self, tasks: &str, options: &DataOptions) -> Result<PreparedData, String> {
         let cache = self.path().join("cache");
         prepare(&specs(tasks), options, &cache, self.path(), &|_| {})
-            .map_err(|error| error.to_string())
+            .map_err(|error| gensen_data::error::chain(&error))
     }
 
     fn one(&self, task: &str) -> Result<PreparedData, String> {

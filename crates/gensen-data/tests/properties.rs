@@ -1,5 +1,10 @@
 //! Preparation against a plain model in memory, and against arbitrary bytes.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +27,8 @@ fn run(
     let input = serde_json::json!({ "name": "task", "kind": kind, "train": name });
     let task: TaskSpec = serde_json::from_value(input).unwrap();
     let cache = folder.path().join("cache");
-    prepare(&[task], options, &cache, folder.path(), &|_| {}).map_err(|error| error.to_string())
+    prepare(&[task], options, &cache, folder.path(), &|_| {})
+        .map_err(|error| gensen_data::error::chain(&error))
 }
 
 /// The most frequent words, counted plainly.

@@ -2,7 +2,13 @@
 //!
 //! `GENSEN_TOKENIZER_CASES` names another file of the same form,
 //! `GENSEN_NONBREAKING_PREFIXES` a folder with the Moses prefix lists.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 use std::collections::HashMap;
 use std::io::Write;

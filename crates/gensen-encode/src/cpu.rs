@@ -13,7 +13,9 @@ use crate::kernels::gate_products::{
 use crate::kernels::gates::{Sources, advance};
 use crate::kernels::products::{Bf16Product, ByteProduct};
 use crate::prefixes::Prefixes;
-use crate::weights::{EncoderState, GruTensors, Precision, Tensor, WeightsError, embedding_row};
+use crate::weights::{
+    EncoderState, GruTensors, StoredPrecision, Tensor, WeightsError, embedding_row,
+};
 use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
 
 /// Below so many multiplications, a second thread costs more than it brings.
@@ -61,7 +63,7 @@ impl CpuEngine {
         Ok(match precision {
             EncoderPrecision::F32 => Self::new(weights),
             EncoderPrecision::F16 => {
-                weights.check_gru_range(Precision::F16)?;
+                weights.check_gru_range(StoredPrecision::F16)?;
                 Self::of(PackedGru::<Halves<f16>>::new(weights), weights, precision)
             }
             EncoderPrecision::Bf16 if Bf16s::has_kernels() => {

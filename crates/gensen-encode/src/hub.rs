@@ -9,12 +9,11 @@ mod push;
 mod settings;
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use gensen_data::{digest, scratch};
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
-use sha2::{Digest, Sha256};
 
 pub use push::{Contents, PushOptions, Upload, push};
 use settings::Settings;
@@ -48,8 +47,10 @@ pub enum HubError {
     Download {
         /// The file's address.
         url: String,
+        /// What it means.
+        problem: &'static str,
         /// What happened.
-        problem: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file is not what the server said it is.
     #[error("{url}: the file has SHA-256 {found}, the server announced {expected}; it was removed")]
@@ -84,6 +85,8 @@ pub enum HubError {
         source: std::io::Error,
     },
 }
+
+const NOT_REACHED: &str = "it could not be downloaded";
 
 /// The folder that holds a model of the hub, downloaded if it is not in the cache.
 ///
@@ -123,7 +126,8 @@ pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     }
     let api = builder.build().map_err(|error| HubError::Download {
         url: format!("{SCHEME}{owner_and_name}"),
-        problem: error.to_string(),
+        problem: NOT_REACHED,
+        source: cause(error),
     })?;
     let download = |revision: &str, file| {
         let (name, revision) = (owner_and_name.to_owned(), revision.to_owned());
@@ -191,7 +195,8 @@ impl Cached {
     /// Notes that a commit has no such file.
     fn note_absent(&self, folder: &Path, file: &str) -> Result<(), HubError> {
         let note = self.0.join(".no_exist").join(commit(folder)).join(file);
-        let made = fs::create_dir_all(parent(&note)).and_then(|()| fs::write(&note, ""));
+        let made =
+            fs::create_dir_all(parent(&note)).and_then(|()| scratch::write_file(&note, |_| Ok(())));
         made.map_err(|source| HubError::Io { path: note, source })
     }
 }
@@ -237,16 +242,29 @@ fn problem(url: &str, error: ApiError) -> Problem {
         _ => None,
     };
     let problem = match status {
-        Some(401 | 403) => format!("{error}; a private model needs HF_TOKEN"),
-        Some(404) => "no such model, revision or file (404)".to_owned(),
-        _ => error.to_string(),
+        Some(401 | 403) => "a private model needs HF_TOKEN",
+        Some(404) => "no such model, revision or file",
+        _ => NOT_REACHED,
     };
-    let url = url.to_owned();
-    let download = HubError::Download { url, problem };
+    let download = HubError::Download {
+        url: url.to_owned(),
+        problem,
+        source: cause(error),
+    };
     if status == Some(404) {
         Problem::Absent(download)
     } else {
         Problem::Other(download)
+    }
+}
+
+/// What lies below the errors of hf-hub, which repeat it in their text.
+fn cause(error: ApiError) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        ApiError::RequestError(error) => error,
+        ApiError::IoError(error) => Box::new(error),
+        ApiError::TooManyRetries(error) => cause(*error),
+        error => Box::new(error),
     }
 }
 
@@ -263,17 +281,7 @@ fn verify(url: &str, path: &Path) -> Result<(), Problem> {
     if expected.len() != 64 || !expected.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }
-    let mut hasher = Sha256::new();
-    let mut file = fs::File::open(&blob).map_err(io)?;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(io)? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
-    let digest = hasher.finalize();
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (found, _) = digest::sha256_of_file(&blob).map_err(io)?;
     if found.eq_ignore_ascii_case(&expected) {
         return Ok(());
     }

@@ -21,6 +21,7 @@
 //! [`Pooling::MaxPadded`], which looks at the longest sentence of a batch, as the reference
 //! implementation did).
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 mod concat;

@@ -32,7 +32,7 @@ use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::Ranges;
-use crate::weights::{EncoderState, Precision, TensorMap, WeightsError, safetensors};
+use crate::weights::{EncoderState, StoredPrecision, TensorMap, WeightsError, safetensors};
 
 pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, Source};
 pub use convert::{Conversion, convert};
@@ -145,11 +145,11 @@ pub enum ModelFolderError {
 /// ```no_run
 /// use std::path::Path;
 /// use gensen_encode::model_folder::ModelFolder;
-/// use gensen_encode::weights::Precision;
+/// use gensen_encode::weights::StoredPrecision;
 ///
 /// let model = ModelFolder::open(Path::new("models/nli_large_bothskip"))?;
 /// println!("{} words, {} numbers a sentence", model.vocabulary().len(), model.weights().hidden_size());
-/// model.write(Path::new("models/nli_large_bothskip_f16"), Precision::F16)?;
+/// model.write(Path::new("models/nli_large_bothskip_f16"), StoredPrecision::F16)?;
 /// # Ok::<(), gensen_encode::model_folder::ModelFolderError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -257,7 +257,7 @@ impl ModelFolder {
     /// A folder that cannot be written, a `path` at which there is something that is no model
     /// folder or holds more than one, values that f16 cannot hold or that have no
     /// 8-bit integers because they are not finite.
-    pub fn write(&self, path: &Path, precision: Precision) -> Result<(), ModelFolderError> {
+    pub fn write(&self, path: &Path, precision: StoredPrecision) -> Result<(), ModelFolderError> {
         self.write_with(path, precision, |_| Ok::<_, ModelFolderError>(()))
     }
 
@@ -269,16 +269,20 @@ impl ModelFolder {
     pub fn write_with<E: From<ModelFolderError>>(
         &self,
         path: &Path,
-        precision: Precision,
+        precision: StoredPrecision,
         add: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<(), E> {
         let folder = self.write_aside(path, precision)?;
         add(folder.path())?;
-        Ok(replace(folder, path).map_err(io_error(path))?)
+        Ok(folder.rename_to(path).map_err(io_error(path))?)
     }
 
     /// Writes all files into a folder that has no name yet.
-    fn write_aside(&self, path: &Path, precision: Precision) -> Result<Scratch, ModelFolderError> {
+    fn write_aside(
+        &self,
+        path: &Path,
+        precision: StoredPrecision,
+    ) -> Result<Scratch, ModelFolderError> {
         check_replaceable(path)?;
         let folder = Scratch::folder(path).map_err(io_error(path))?;
         let place = |name| folder.path().join(name);
@@ -415,21 +419,6 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         return Err(not_a_model(format!("it has no {CONFIG_FILE}")));
     }
     Ok(())
-}
-
-/// Puts the new folder in the place of the old one, if there is one.
-fn replace(folder: Scratch, path: &Path) -> io::Result<()> {
-    if !path.is_dir() {
-        return folder.rename_to(path);
-    }
-    // A folder cannot be renamed over another that has files: the old one steps aside, and is
-    // removed when `aside` goes out of scope.
-    let aside = Scratch::folder(path)?;
-    let old = aside.path().join("old");
-    fs::rename(path, &old)?;
-    folder
-        .rename_to(path)
-        .inspect_err(|_| drop(fs::rename(&old, path)))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ModelFolderError + '_ {

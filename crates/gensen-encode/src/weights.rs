@@ -25,4 +25,4 @@ pub mod vocabulary_pickle;
 pub use error::WeightsError;
 pub(crate) use state::embedding_row;
 pub use state::{EMBEDDING, EncoderState, GruTensors, gru_tensor_name};
-pub use tensor::{Precision, Tensor, TensorMap};
+pub use tensor::{StoredPrecision, Tensor, TensorMap, UnknownPrecision};

@@ -1,6 +1,11 @@
 //! Vectors with fewer dimensions and with numbers of fewer bits, beside what sentence-transformers
 //! makes of the same vectors.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod weights_support;
 
@@ -9,7 +14,7 @@ use std::path::Path;
 
 use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
-use gensen_encode::weights::{EncoderState, Precision};
+use gensen_encode::weights::{EncoderState, StoredPrecision};
 use gensen_encode::{
     Calibration, EncodeError, EncodeOptions, Pooling, Ranges, SentenceEncoder, VectorOptions,
     VectorPrecision, Vectors, normalize, quantize,
@@ -140,7 +145,7 @@ fn write_model(place: &Path) {
     let config = ModelConfig::new(&weights, provenance);
     let words = Vocabulary::from_words(vocabulary()).unwrap();
     let model = ModelFolder::new(config, words, weights).unwrap();
-    model.write(place, Precision::F32).unwrap();
+    model.write(place, StoredPrecision::F32).unwrap();
 }
 
 /// Puts the ranges of [`TEXT`] into the model's folder.
@@ -187,7 +192,7 @@ fn a_model_folder_keeps_its_ranges() {
     assert_eq!(written.lines().count(), plain.lines().count() + 4);
     // Written anew, they are the same numbers.
     let again = folder.path().join("again");
-    encoder.model().write(&again, Precision::F32).unwrap();
+    encoder.model().write(&again, StoredPrecision::F32).unwrap();
     let rewritten = fs::read_to_string(again.join("config.json")).unwrap();
     assert_eq!(rewritten, written);
 

@@ -1,5 +1,10 @@
 //! Damaged and hostile weights and vocabularies: each a clear error, none a panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod weights_support;
 
@@ -7,7 +12,7 @@ use std::fs;
 
 use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{
-    EncoderState, Precision, Tensor, TensorMap, WeightsError, safetensors, vocabulary_pickle,
+    EncoderState, StoredPrecision, Tensor, TensorMap, WeightsError, safetensors, vocabulary_pickle,
 };
 use weights_support::{Random, View, legacy, path, pickle, read, tensors, with_causes};
 
@@ -377,15 +382,15 @@ fn values_that_are_not_finite_are_named_with_their_place() {
 fn safetensors_come_back_as_they_went() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("model.safetensors");
-    safetensors::write(&place, &tiny(), Precision::F32).unwrap();
+    safetensors::write(&place, &tiny(), StoredPrecision::F32).unwrap();
     for (name, tensor) in &safetensors::open(&place).unwrap() {
         assert_eq!(tensor.values(), tiny()[name].values(), "{name}");
-        assert_eq!(tensor.precision(), Precision::F32);
+        assert_eq!(tensor.precision(), StoredPrecision::F32);
     }
-    safetensors::write(&place, &tiny(), Precision::F16).unwrap();
+    safetensors::write(&place, &tiny(), StoredPrecision::F16).unwrap();
     let halves = safetensors::open(&place).unwrap();
     for (name, tensor) in &halves {
-        assert_eq!(tensor.precision(), Precision::F16);
+        assert_eq!(tensor.precision(), StoredPrecision::F16);
         for (half, full) in tensor.values().iter().zip(tiny()[name].values().iter()) {
             assert!(
                 (half - full).abs() <= full.abs() / 2048.0 + 6e-8,
@@ -400,10 +405,10 @@ fn safetensors_come_back_as_they_went() {
     assert!(!halves["src_embedding.weight"].copy_row(0, &mut row[1..]));
     // f16 from f16 loses nothing.
     let again = folder.path().join("again.safetensors");
-    safetensors::write(&again, &halves, Precision::F16).unwrap();
+    safetensors::write(&again, &halves, StoredPrecision::F16).unwrap();
     assert_eq!(fs::read(&place).unwrap(), fs::read(&again).unwrap());
     // f32 from f16 is exact.
-    safetensors::write(&again, &halves, Precision::F32).unwrap();
+    safetensors::write(&again, &halves, StoredPrecision::F32).unwrap();
     for (name, tensor) in &safetensors::open(&again).unwrap() {
         assert_eq!(tensor.values(), halves[name].values(), "{name}");
     }
@@ -419,7 +424,7 @@ fn values_beyond_f16_are_not_written_as_f16() {
         "w".to_owned(),
         Tensor::new(vec![2], vec![1.0, 7e4]).unwrap(),
     )]);
-    let found = message(safetensors::write(&place, &tensors, Precision::F16));
+    let found = message(safetensors::write(&place, &tensors, StoredPrecision::F16));
     assert!(found.contains("tensor `w` holds 70000"), "{found}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -520,18 +525,18 @@ fn vocabularies_that_contradict_themselves_are_refused() {
 fn matrices_as_integers_come_back_within_half_a_step() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("model.safetensors");
-    safetensors::write(&place, &tiny(), Precision::I8).unwrap();
+    safetensors::write(&place, &tiny(), StoredPrecision::I8).unwrap();
     let integers = safetensors::open(&place).unwrap();
     assert!(integers.keys().eq(tiny().keys()));
     for (name, tensor) in &integers {
         let (found, expected) = (tensor.values(), &tiny()[name]);
         assert_eq!(tensor.shape(), expected.shape());
         let &[_, columns] = tensor.shape() else {
-            assert_eq!(tensor.precision(), Precision::F32, "{name}");
+            assert_eq!(tensor.precision(), StoredPrecision::F32, "{name}");
             assert_eq!(found, expected.values(), "{name}");
             continue;
         };
-        assert_eq!(tensor.precision(), Precision::I8, "{name}");
+        assert_eq!(tensor.precision(), StoredPrecision::I8, "{name}");
         let expected = expected.values();
         let mut copied = vec![0.0; columns];
         for (r, (row, found)) in expected
@@ -554,13 +559,13 @@ fn matrices_as_integers_come_back_within_half_a_step() {
     }
     assert_eq!(
         EncoderState::new(integers.clone()).unwrap().precision(),
-        Precision::I8
+        StoredPrecision::I8
     );
     // i8 from i8 loses nothing, nor does f32 from i8; and the bytes may lie in memory.
     let again = folder.path().join("again.safetensors");
-    safetensors::write(&again, &integers, Precision::I8).unwrap();
+    safetensors::write(&again, &integers, StoredPrecision::I8).unwrap();
     assert_eq!(fs::read(&place).unwrap(), fs::read(&again).unwrap());
-    safetensors::write(&again, &integers, Precision::F32).unwrap();
+    safetensors::write(&again, &integers, StoredPrecision::F32).unwrap();
     let floats = safetensors::open(&again).unwrap();
     let in_memory = safetensors::from_bytes(fs::read(&place).unwrap()).unwrap();
     for (name, tensor) in &integers {
@@ -655,7 +660,7 @@ fn values_that_are_not_finite_or_too_large_are_not_written_as_integers() {
     ] {
         let tensor = Tensor::new(vec![1, 2], vec![1.0, value]).unwrap();
         let tensors = TensorMap::from([("w".to_owned(), tensor)]);
-        let found = message(safetensors::write(&place, &tensors, Precision::I8));
+        let found = message(safetensors::write(&place, &tensors, StoredPrecision::I8));
         assert!(found.contains(expected), "{found}");
         assert!(!place.exists());
     }

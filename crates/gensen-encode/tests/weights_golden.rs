@@ -1,5 +1,10 @@
 //! Every kind of file that the reference implementation left behind holds the same numbers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod weights_support;
 

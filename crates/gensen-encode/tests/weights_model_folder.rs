@@ -1,5 +1,10 @@
 //! Model folders: what is written comes back, and what is wrong is named.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod weights_support;
 
@@ -10,7 +15,7 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{
     ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, Source,
 };
-use gensen_encode::weights::{EncoderState, Precision};
+use gensen_encode::weights::{EncoderState, StoredPrecision};
 use weights_support::{Random, tensors, vocabulary, with_causes};
 
 fn model() -> ModelFolder {
@@ -62,7 +67,7 @@ fn what_is_written_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("models/tiny");
     let model = model();
-    model.write(&place, Precision::F32).unwrap();
+    model.write(&place, StoredPrecision::F32).unwrap();
     assert_eq!(
         names(&place),
         ["README.md", "config.json", "model.safetensors", "vocab.txt"]
@@ -70,7 +75,7 @@ fn what_is_written_comes_back() {
     let again = ModelFolder::open(&place).unwrap();
     assert_eq!(again.config(), model.config());
     assert_eq!(again.vocabulary(), model.vocabulary());
-    assert_eq!(again.weights().precision(), Precision::F32);
+    assert_eq!(again.weights().precision(), StoredPrecision::F32);
     for (name, tensor) in again.weights().tensors() {
         assert_eq!(
             tensor.values(),
@@ -79,10 +84,10 @@ fn what_is_written_comes_back() {
         );
     }
     // In its own place, while it is mapped from there.
-    again.write(&place, Precision::F16).unwrap();
+    again.write(&place, StoredPrecision::F16).unwrap();
     assert_eq!(
         ModelFolder::open(&place).unwrap().weights().precision(),
-        Precision::F16
+        StoredPrecision::F16
     );
     assert_eq!(
         names(place.parent().unwrap()),
@@ -99,7 +104,7 @@ fn others_may_read_what_is_written() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("tiny");
-    model().write(&place, Precision::F32).unwrap();
+    model().write(&place, StoredPrecision::F32).unwrap();
     let usual = folder.path().join("usual");
     fs::write(&usual, "").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -112,7 +117,7 @@ fn others_may_read_what_is_written() {
 fn the_card_says_what_a_stranger_must_know() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("tiny");
-    model().write(&place, Precision::F16).unwrap();
+    model().write(&place, StoredPrecision::F16).unwrap();
     let card = fs::read_to_string(place.join("README.md")).unwrap();
     for part in [
         "# tiny\n",
@@ -138,7 +143,7 @@ fn only_a_model_folder_is_overwritten() {
     let refuse = |place: &Path, reason: &str| {
         let before = fs::metadata(place).unwrap().is_dir().then(|| names(place));
         let found = model()
-            .write(place, Precision::F32)
+            .write(place, StoredPrecision::F32)
             .unwrap_err()
             .to_string();
         assert!(
@@ -157,7 +162,7 @@ fn only_a_model_folder_is_overwritten() {
 
     let notes = folder.path().join("notes");
     fs::create_dir(&notes).unwrap();
-    model().write(&notes, Precision::F32).unwrap();
+    model().write(&notes, StoredPrecision::F32).unwrap();
     fs::write(notes.join("notes.txt"), "precious").unwrap();
     refuse(&notes, "it holds `notes.txt`");
 
@@ -224,7 +229,7 @@ fn parts_that_disagree_are_refused() {
         assert!(found.contains(expected), "{expected}: {found}");
     }
 
-    model().write(&place, Precision::F32).unwrap();
+    model().write(&place, StoredPrecision::F32).unwrap();
     let words = fs::read_to_string(place.join("vocab.txt")).unwrap();
     let with_words = |text: &str| {
         fs::write(place.join("vocab.txt"), text).unwrap();
@@ -245,7 +250,7 @@ fn parts_that_disagree_are_refused() {
 fn configurations_are_read_strictly() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("tiny");
-    model().write(&place, Precision::F32).unwrap();
+    model().write(&place, StoredPrecision::F32).unwrap();
     let json = fs::read_to_string(place.join("config.json")).unwrap();
     let with = |json: &str| {
         fs::write(place.join("config.json"), json).unwrap();
@@ -302,7 +307,7 @@ fn folders_that_lack_something_are_refused() {
     let place = folder.path().join("tiny");
     assert!(message(ModelFolder::open(&place)).contains("tiny"));
     for name in ["config.json", "model.safetensors", "vocab.txt"] {
-        model().write(&place, Precision::F32).unwrap();
+        model().write(&place, StoredPrecision::F32).unwrap();
         fs::remove_file(place.join(name)).unwrap();
         let found = message(ModelFolder::open(&place));
         assert!(
@@ -319,7 +324,7 @@ fn folders_that_lack_something_are_refused() {
 fn damaged_weights_never_panic_and_are_never_taken_for_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("tiny");
-    model().write(&place, Precision::F16).unwrap();
+    model().write(&place, StoredPrecision::F16).unwrap();
     let weights = place.join("model.safetensors");
     let original = fs::read(&weights).unwrap();
     let header = 8 + usize::from(original[0]) + 256 * usize::from(original[1]);

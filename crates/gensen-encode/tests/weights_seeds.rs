@@ -1,6 +1,11 @@
 //! The files that fuzzing starts from are whole ones: a fuzzer that only ever sees broken files
 //! does not get far.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 mod weights_support;
 

@@ -4,13 +4,14 @@
 //! ```sh
 //! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt
 //! ```
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use gensen_encode::model_folder::ModelFolder;
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 use gensen_encode::{Calibration, EncodeOptions, SentenceEncoder};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: pack MODEL_FOLDER TEXT".into());
     };
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("model");
-    ModelFolder::open(Path::new(&source))?.write(&place, Precision::I8)?;
+    ModelFolder::open(Path::new(&source))?.write(&place, StoredPrecision::I8)?;
 
     let sentences = fs::read_to_string(&text)?;
     let sentences: Vec<&str> = sentences.lines().collect();

@@ -12,6 +12,8 @@
 //! It needs no file and no network. The crate's `README.md` is the model card: what the model was
 //! trained on, under which licences, and what it is bad at.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 use gensen_encode::model_folder::{ModelFolder, ModelFolderError};
 use gensen_encode::{EncodeError, SentenceEncoder};
 

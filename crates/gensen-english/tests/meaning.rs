@@ -1,7 +1,7 @@
 //! The model in the box opens, and its vectors tell sentences apart.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 use gensen_encode::{
     EncodeOptions, EncoderPrecision, SentenceEncoder, VectorOptions, VectorPrecision, Vectors,
 };
@@ -64,7 +64,7 @@ fn a_paraphrase_is_nearer_than_another_sentence() {
 #[test]
 fn integers_in_memory_give_the_vectors_of_floats() {
     let model = gensen_english::model().unwrap();
-    assert_eq!(model.weights().precision(), Precision::I8);
+    assert_eq!(model.weights().precision(), StoredPrecision::I8);
     let floats = vectors(&gensen_english::load().unwrap());
     let encoder = SentenceEncoder::new_with(model, EncoderPrecision::I8).unwrap();
     for (found, expected) in vectors(&encoder).rows().into_iter().zip(floats.rows()) {

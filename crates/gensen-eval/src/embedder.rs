@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
+use gensen_data::digest::{self, Digest};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::{EvalError, Result};
 use crate::tasks::Pooling;
@@ -46,7 +45,7 @@ pub struct EmbedderInfo {
 
 /// SHA-256 over the parts that define an encoder's vectors; see [`EmbedderInfo::identity`].
 #[derive(Clone, Debug, Default)]
-pub struct Identity(Sha256);
+pub struct Identity(Digest);
 
 impl Identity {
     /// Adds a part; where one ends and the next begins counts, too.
@@ -72,27 +71,16 @@ impl Identity {
     ///
     /// [`EvalError::Io`].
     pub fn add_file(&mut self, path: &Path) -> Result<()> {
-        let read = |error| EvalError::io(path)(error);
-        let mut file = File::open(path).map_err(read)?;
-        let mut bytes = vec![0; 1 << 20];
-        let mut part = Sha256::new();
-        loop {
-            match file.read(&mut bytes).map_err(read)? {
-                0 => break,
-                count => part.update(&bytes[..count]),
-            }
-        }
-        self.add(&part.finalize());
+        let mut part = Digest::default();
+        let read = File::open(path).and_then(|file| part.read(file));
+        read.map_err(EvalError::io(path))?;
+        self.add(&part.finish());
         Ok(())
     }
 
     /// The hash in hexadecimal.
     pub fn finish(self) -> String {
-        self.0
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest::hex(&self.0.finish())
     }
 }
 
@@ -106,6 +94,11 @@ pub trait Embedder {
     fn identity(&self, pooling: Pooling) -> String {
         let _ = pooling;
         self.info().identity
+    }
+
+    /// Whether its vectors depend on the pooling asked for; without this, they do.
+    fn pools(&self) -> bool {
+        true
     }
 
     /// What is to be said of the sentences embedded since the last call of

@@ -1,6 +1,5 @@
 //! What can go wrong in an evaluation.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -112,17 +111,6 @@ pub enum EvalError {
 pub type Result<T, E = EvalError> = std::result::Result<T, E>;
 
 impl EvalError {
-    /// The message with those of its causes, each after a colon.
-    pub(crate) fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text += &format!(": {error}");
-            cause = error.source();
-        }
-        text
-    }
-
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }

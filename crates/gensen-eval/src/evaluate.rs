@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use gensen_data::error::chain;
 use gensen_data::scratch;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::embedder::{Embedder, EmbedderInfo, Identity, Vectors, distinct};
 use crate::error::{EvalError, Result};
 use crate::protocol::Classifier;
-use crate::run::{Scoring, score};
 use crate::scores::Scores;
+use crate::scoring::{Scoring, score};
 use crate::tasks::{Pooling, Task, TaskData};
 
 /// What to evaluate, and how.
@@ -59,8 +60,9 @@ pub struct TaskResult {
     pub task: String,
     /// The scores.
     pub scores: Scores,
-    /// The pooling used.
-    pub pooling: Pooling,
+    /// The pooling used; none of an encoder that does not [pool](Embedder::pools).
+    #[serde(default)]
+    pub pooling: Option<Pooling>,
     /// Width of the sentence vectors.
     pub width: usize,
     /// Distinct sentences.
@@ -189,7 +191,7 @@ pub fn evaluate(
                 report.skipped.push(skipped);
             }
             Outcome::Faulty(error) => {
-                let failed = unscored(error.with_causes());
+                let failed = unscored(chain(&error));
                 progress(Event::Failed(&failed));
                 report.failed.push(failed);
             }
@@ -210,7 +212,10 @@ fn evaluate_task(
         Ok(None) => return Ok(Outcome::Absent),
         Err(error) => return Ok(Outcome::Faulty(error)),
     };
-    let pooling = options.pooling.unwrap_or(task.best_pooling);
+    let asked = embedder
+        .pools()
+        .then(|| options.pooling.unwrap_or(task.best_pooling));
+    let pooling = asked.unwrap_or_default();
     let cached = options.cache.as_ref().map(|folder| {
         let key = score_key(&embedder.identity(pooling), task, &data_hash, options);
         folder.join(format!("{key}.json"))
@@ -244,7 +249,7 @@ fn evaluate_task(
     let result = TaskResult {
         task: task.name.to_owned(),
         scores,
-        pooling,
+        pooling: asked,
         width: vectors.vectors.ncols(),
         sentences: vectors.vectors.nrows(),
         data_hash,

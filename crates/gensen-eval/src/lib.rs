@@ -3,6 +3,7 @@
 //! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
 //! encoders are one, whatever device they compute on.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 pub mod baselines;
@@ -24,8 +25,8 @@ pub mod random;
 pub mod ranking;
 pub mod relatedness;
 mod report;
-mod run;
 mod scores;
+mod scoring;
 pub mod tasks;
 
 pub use chart::write_bar_chart;

@@ -16,7 +16,7 @@ pub const COLUMNS: [(&str, &str); 10] = [
 
 /// Where a row's figures come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Publication {
     /// The paper's Table 2, transcribed from memory: the mean differences it prints come out
     /// right, but only some cells were compared with a second source.
     PaperFromMemory,
@@ -33,12 +33,12 @@ pub struct Row {
     /// The system.
     pub name: &'static str,
     /// Where the figures come from.
-    pub source: Source,
+    pub source: Publication,
     /// The cells.
     pub cells: [&'static str; 10],
 }
 
-use Source::{InferSent, PaperFromMemory, RandomEncoders};
+use Publication::{InferSent, PaperFromMemory, RandomEncoders};
 
 /// The rows of [`COLUMNS`] that others have published.
 #[rustfmt::skip]

@@ -8,7 +8,7 @@ use crate::chart::write_bar_chart;
 use crate::embedder::Role;
 use crate::error::{EvalError, Result};
 use crate::evaluate::{Report, TaskResult, write_whole};
-use crate::published::{COLUMNS, ROWS, Row, Source};
+use crate::published::{COLUMNS, Publication, ROWS, Row};
 use crate::scores::{Scores, hundredths};
 use crate::tasks::TASKS;
 
@@ -118,9 +118,9 @@ fn table_2(page: &mut String, reports: &[Report]) {
     } in ROWS
     {
         let mark = match source {
-            Source::PaperFromMemory => " [1]",
-            Source::InferSent => " [2]",
-            Source::RandomEncoders => " [3]",
+            Publication::PaperFromMemory => " [1]",
+            Publication::InferSent => " [2]",
+            Publication::RandomEncoders => " [3]",
         };
         push(
             page,
@@ -250,7 +250,8 @@ fn settings(page: &mut String, report: &Report) {
                 "| {} | {} | {dev} | {} | {} | {} | {:.1} | {} |",
                 r.task,
                 r.scores,
-                r.pooling,
+                r.pooling
+                    .map_or("-".to_owned(), |pooling| pooling.to_string()),
                 r.width,
                 r.sentences,
                 r.seconds,

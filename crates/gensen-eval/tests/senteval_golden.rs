@@ -2,7 +2,12 @@
 //!
 //! The reference ran on PyTorch 2.8, scikit-learn 1.9.1 and numpy 2.4.6; two files repeat its
 //! PyTorch runs with the loss summed, as when the paper was written.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::PathBuf;

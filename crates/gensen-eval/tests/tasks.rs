@@ -2,7 +2,14 @@
 //!
 //! `GENSEN_SENTEVAL_DIR` may name a folder with SentEval's real files; without it the test that
 //! reads them is skipped, and says so.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::cell::Cell;
 use std::fs;

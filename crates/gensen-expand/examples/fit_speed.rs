@@ -1,6 +1,7 @@
 //! Times the fit on made-up vectors: `fit_speed [WORDS [DIMENSIONS [WIDTH]]]`, by default 80000 300 512.
 //!
 //! `benches/peers/least_squares.py` times scikit-learn on the same shape.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
 mod process;

@@ -3,7 +3,7 @@
 use gensen_encode::EncodeError;
 use thiserror::Error;
 
-use crate::linear::MapError;
+use crate::least_squares::MapError;
 
 /// An error while fitting or applying a [`VocabularyMap`](crate::VocabularyMap).
 #[derive(Debug, Error)]

@@ -44,15 +44,16 @@
 //! Vectors are read by [`WordVectors::read`] in any of their usual formats; a fitted map is kept by
 //! [`LinearMap::save`] and used later through [`VocabularyMap::new`].
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 mod error;
-mod linear;
+mod least_squares;
 mod vectors;
 mod vocabulary;
 
 pub use error::ExpandError;
-pub use linear::{FitOptions, FitReport, LinearMap, MAP_KEY, MapError, Solver};
+pub use least_squares::{FitOptions, FitReport, LinearMap, MAP_KEY, MapError, Solver};
 pub use vectors::{
     CaseOverlap, Duplicate, ReadOptions, ReadReport, RowProblem, VectorFormat, VectorsError,
     WordSelection, WordVectors,

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     error::ExpandError,
-    linear::{self, FitOptions, LinearMap, MapError, Rows},
+    least_squares::{self, FitOptions, LinearMap, MapError, Rows},
     vectors::WordVectors,
 };
 
@@ -207,7 +207,7 @@ impl<'v> VocabularyMap<'v> {
         let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
         let x = Rows::new(vectors.matrix(), positions);
         let y = Rows::new(own.embedding, ids.clone());
-        let linear = linear::fit(&x, &y, overlap, options)?;
+        let linear = least_squares::fit(&x, &y, overlap, options)?;
         // A number that is not finite makes the intercept none either; only then is it looked for.
         if linear.intercept().iter().any(|value| !value.is_finite()) {
             return Err(own.not_finite(&ids));

@@ -1,5 +1,10 @@
 //! Wrong input is refused, and the message names the file, the line and what to do.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::{
     fs::{self, File},

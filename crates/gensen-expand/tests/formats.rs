@@ -1,5 +1,10 @@
 //! Every format of word vectors gives the same table.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::{
     fmt::Write as _,

@@ -1,5 +1,10 @@
 //! The map and both expansions agree with what the original implementation computed (tests/reference).
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests"
+)]
 
 use std::{
     fs::{self, File},

@@ -11,6 +11,7 @@
 //! `--device NAME` is where (default `cpu`). `--passes N` times N passes over all sentences (one, if
 //! it is left out) and prints their median. A first batch is not timed; nor, if there are several,
 //! is a first pass, in which a GPU's kernels are compiled and tuned.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
 mod process;
@@ -24,7 +25,7 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_model::device::{self, Device};
 use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_model::weights::{
-    EMBEDDING, EncoderState, Precision, Tensor, TensorMap, gru_tensor_name,
+    EMBEDDING, EncoderState, StoredPrecision, Tensor, TensorMap, gru_tensor_name,
 };
 use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder, load_on_with};
 use process::{peak_bytes, processor_seconds};
@@ -102,7 +103,8 @@ fn make(folder: &Path) -> Outcome<()> {
     let words = Vocabulary::SPECIAL.map(String::from).into_iter();
     let vocabulary = Vocabulary::from_words(words.chain(ordinary))?;
     fs::create_dir_all(folder)?;
-    ModelFolder::new(config, vocabulary, weights)?.write(&folder.join("model"), Precision::F32)?;
+    ModelFolder::new(config, vocabulary, weights)?
+        .write(&folder.join("model"), StoredPrecision::F32)?;
     for (name, mean, longest) in [("snli", 11.0, 60), ("news", 27.0, 120)] {
         let lines = (0..8192).map(|_| sentence(&mut random, mean, longest) + "\n");
         fs::write(

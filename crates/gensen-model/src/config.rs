@@ -1,64 +1,10 @@
 //! Sizes of the encoder, the decoders and the whole model.
 
+pub use gensen_encode::model_folder::Architecture;
 use serde::{Deserialize, Serialize};
 
 use crate::Pooling;
 use crate::error::ModelError;
-
-/// The encoder's sizes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EncoderConfig {
-    /// Rows of the word embedding, special words included.
-    pub source_words: usize,
-    /// Numbers in a word's embedding.
-    pub embedding_size: usize,
-    /// Numbers in a sentence vector: both directions together.
-    pub hidden_size: usize,
-    /// GRU layers.
-    pub layers: usize,
-    /// Whether the sentence is also read from its end.
-    pub bidirectional: bool,
-}
-
-impl EncoderConfig {
-    /// States of one direction.
-    pub fn direction_size(&self) -> usize {
-        if self.bidirectional {
-            self.hidden_size / 2
-        } else {
-            self.hidden_size
-        }
-    }
-
-    /// Refuses sizes no encoder can have.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Config`], with the first setting that is wrong.
-    pub fn check(&self) -> Result<(), ModelError> {
-        let error = |key, value: usize, expected| ModelError::Config {
-            key,
-            value: value.to_string(),
-            expected,
-        };
-        for (key, value) in [
-            ("embedding_size", self.embedding_size),
-            ("hidden_size", self.hidden_size),
-            ("layers", self.layers),
-        ] {
-            if value == 0 {
-                return Err(error(key, value, "expected a positive number"));
-            }
-        }
-        if self.bidirectional && !self.hidden_size.is_multiple_of(2) {
-            let expected = "expected an even number, half for each direction of a bidirectional \
-                            encoder (or bidirectional = false)";
-            return Err(error("hidden_size", self.hidden_size, expected));
-        }
-        Ok(())
-    }
-}
 
 /// One decoder's sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +61,7 @@ pub struct ClassifierConfig {
 #[serde(deny_unknown_fields)]
 pub struct MultitaskConfig {
     /// The shared encoder.
-    pub encoder: EncoderConfig,
+    pub encoder: Architecture,
     /// One decoder for each direction of each sequence-to-sequence task.
     pub decoders: Vec<DecoderConfig>,
     /// Hidden units of the inference head; none without an inference task.
@@ -139,7 +85,7 @@ impl MultitaskConfig {
     ///
     /// [`ModelError::Config`], with the first setting that is wrong.
     pub fn check(&self) -> Result<(), ModelError> {
-        self.encoder.check()?;
+        check_encoder(&self.encoder)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(ModelError::Config {
                 key: "dropout",
@@ -181,4 +127,28 @@ impl MultitaskConfig {
         }
         Ok(())
     }
+}
+
+/// Refuses sizes no encoder can have.
+fn check_encoder(encoder: &Architecture) -> Result<(), ModelError> {
+    let error = |key, value: usize, expected| ModelError::Config {
+        key,
+        value: value.to_string(),
+        expected,
+    };
+    for (key, value) in [
+        ("embedding_size", encoder.embedding_size),
+        ("hidden_size", encoder.hidden_size),
+        ("layers", encoder.layers),
+    ] {
+        if value == 0 {
+            return Err(error(key, value, "expected a positive number"));
+        }
+    }
+    if encoder.bidirectional && !encoder.hidden_size.is_multiple_of(2) {
+        let expected = "expected an even number, half for each direction of a bidirectional \
+                        encoder (or bidirectional = false)";
+        return Err(error("hidden_size", encoder.hidden_size, expected));
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use gensen_data::batch::Sentences;
 
-use crate::config::{DecoderConfig, EncoderConfig};
+use crate::config::{Architecture, DecoderConfig};
 use crate::init::Initializer;
 use crate::layers::{Dense, Lookups};
 use crate::ops::{conditional_gru, gather_rows, projection_cross_entropy};
@@ -50,7 +50,7 @@ impl Decoder {
     /// Embedding uniform in ±0.1, recurrent part in ±1/sqrt(hidden), output bias zero.
     pub fn new(
         config: &DecoderConfig,
-        encoder: &EncoderConfig,
+        encoder: &Architecture,
         init: &Initializer,
         name: &str,
     ) -> Self {

@@ -7,6 +7,7 @@
 mod cube;
 mod error;
 mod family;
+mod found;
 mod guard;
 #[cfg(feature = "remote")]
 pub mod remote;
@@ -195,7 +196,7 @@ pub fn auto() -> &'static Auto {
         Auto {
             chosen: Available {
                 name: "cpu".into(),
-                description: family::cpu_description(),
+                description: found::cpu_description(),
                 device: Device::flex(),
                 software: false,
             },

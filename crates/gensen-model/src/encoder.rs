@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::config::EncoderConfig;
+use crate::config::Architecture;
 use crate::dropout::Dropout;
 use crate::init::Initializer;
 use crate::layers::Lookups;
@@ -82,7 +82,7 @@ pub struct Encoder {
 
 impl Encoder {
     /// Embedding uniform in ±0.1, recurrent weights in ±1/sqrt(hidden of one direction).
-    pub fn new(config: &EncoderConfig, init: &Initializer) -> Self {
+    pub fn new(config: &Architecture, init: &Initializer) -> Self {
         let hidden = config.direction_size();
         let layers = (0..config.layers).map(|layer| {
             let inputs = if layer == 0 {
@@ -103,7 +103,7 @@ impl Encoder {
                 reverse: config.bidirectional.then(|| weights("reverse")),
             }
         });
-        let shape = [config.source_words, config.embedding_size];
+        let shape = [config.vocabulary_size, config.embedding_size];
         Self {
             embedding: init.uniform("src_embedding", shape, 0.1),
             layers: layers.collect(),

@@ -219,7 +219,7 @@ mod tests {
     use gensen_encode::{CpuEngine, EncodeOptions};
 
     use super::*;
-    use crate::config::EncoderConfig;
+    use crate::config::Architecture;
     use crate::init::Initializer;
     use crate::parameters::{self, NamedTensor};
 
@@ -231,8 +231,8 @@ mod tests {
 
     /// The initial weights of an encoder of 30 words.
     fn initial(layers: usize, bidirectional: bool, seed: u64) -> Vec<NamedTensor> {
-        let config = EncoderConfig {
-            source_words: 30,
+        let config = Architecture {
+            vocabulary_size: 30,
             embedding_size: 9,
             hidden_size: if bidirectional { 26 } else { 13 },
             layers,

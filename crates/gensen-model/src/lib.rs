@@ -3,6 +3,7 @@
 //! What is learnt here is used by [`gensen_encode`], whose public items this crate has too; there a
 //! [`SentenceEncoder`] computes on the CPU without Burn, and [`load_on`] makes one for any device.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 pub mod config;

@@ -32,7 +32,7 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::EncoderConfig;
+    use crate::config::Architecture;
     use crate::init::Initializer;
     use burn::tensor::Device;
 
@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn means_and_maxima_are_those_of_each_sentence_in_input_order() {
         let device = Device::flex().autodiff();
-        let config = EncoderConfig {
-            source_words: 8,
+        let config = Architecture {
+            vocabulary_size: 8,
             embedding_size: 2,
             hidden_size: 2,
             layers: 1,

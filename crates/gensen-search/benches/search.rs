@@ -7,7 +7,14 @@
 //! A query reads every vector once: its bound is memory bandwidth, which is measured by adding the same
 //! numbers up. Pairs are half a matrix product, `ROWS^2 * WIDTH` operations: their bound is the speed of a
 //! product of matrices that fit the caches.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a benchmark"
+)]
 
 use std::hint::black_box;
 use std::io::Write;
@@ -102,11 +109,17 @@ fn search(rows: usize, width: usize) {
     drop(index);
     let query = numbers(width);
     let query = Matrix::from_floats(&query, width).unwrap();
-    let seconds = fastest(3, || {
-        let file = VectorFile::open(file.path()).unwrap();
-        black_box(nearest(file.matrix(), query, 10).unwrap());
-    });
-    println!("  1 query of a file that is opened for it, in the system's cache: {seconds:.3} s");
+    for prefetched in [false, true] {
+        let seconds = fastest(3, || {
+            let file = VectorFile::open(file.path()).unwrap();
+            if prefetched {
+                file.prefetch();
+            }
+            black_box(nearest(file.matrix(), query, 10).unwrap());
+        });
+        let how = if prefetched { ", prefetched" } else { "" };
+        println!("  1 query of a file in the system's cache, opened for it{how}: {seconds:.3} s");
+    }
 }
 
 fn pairs(rows: usize, width: usize) {

@@ -18,6 +18,7 @@
 //! [`closest_pairs`] finds the pairs of rows that are most alike (paraphrase mining), [`k_means`] and
 //! [`communities`] group rows.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 mod best;

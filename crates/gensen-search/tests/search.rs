@@ -1,6 +1,11 @@
 //! Search, pairs and clusters beside comparing everything with everything in double precision, and beside
 //! sentence-transformers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -176,8 +181,8 @@ fn files_that_are_no_vectors_are_named() {
     version[6] = 9;
     for (bytes, expected) in [
         (Vec::new(), "an empty file"),
-        (b"the dog\n".to_vec(), "no .npy file"),
-        (b"\x93NUMPY".to_vec(), "no .npy file"),
+        (b"the dog\n".to_vec(), "not a .npy file"),
+        (b"\x93NUMPY".to_vec(), "its header is cut off"),
         (
             b"\x93NUMPY\x01\x00\xff\x0f{'descr'".to_vec(),
             "its header is cut off",
@@ -194,7 +199,7 @@ fn files_that_are_no_vectors_are_named() {
         (npy("<f4", "(0, 3)", &[]), "[0, 3]: it has no vectors"),
         (
             npy("<f4", "(6,)", &zeros),
-            "shape (6,), expected [vectors, width]",
+            "shape [6], expected [vectors, width]",
         ),
         (npy("<f4", "(1, 2, 3)", &zeros), "expected [vectors, width]"),
         (
@@ -207,7 +212,7 @@ fn files_that_are_no_vectors_are_named() {
         ),
         (npy("|u1", "(8, 3)", &zeros), "type `|u1`"),
         (fortran, "in column order"),
-        (version, "format version 9"),
+        (version, "version 9 of the .npy format"),
     ] {
         fs::write(&place, bytes).unwrap();
         let error = VectorFile::open(&place).unwrap_err().to_string();
@@ -216,6 +221,22 @@ fn files_that_are_no_vectors_are_named() {
             "{expected}: {error}"
         );
     }
+    // Any byte may be wrong.
+    let whole = npy("<f4", "(2, 3)", &zeros);
+    let mut opened = 0;
+    for at in 0..whole.len() - zeros.len() {
+        for byte in [0, b' ', b'0', b'9', b'(', b'\'', 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            fs::write(&place, bytes).unwrap();
+            if let Ok(file) = VectorFile::open(&place) {
+                let matrix = file.matrix();
+                assert_eq!(matrix.rows() * matrix.width(), 6, "{byte} at {at}");
+                opened += 1;
+            }
+        }
+    }
+    assert!(opened > 0);
     let error = VectorFile::open(folder.path()).unwrap_err();
     assert!(matches!(error, SearchError::Io { .. }), "{error}");
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release -p gensen-train --example compare_runs -- runs/cpu runs/cuda curves.svg
 //! ```
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@
 //!
 //! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
 //! sizes, sentence lengths and task (skip-thought, sentences of 7 to 27 words) are the same.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
 mod process;
@@ -17,14 +18,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::{Parser, ValueEnum};
 use gensen_data::batch::{Batch, Sentences, Seq2SeqBatch};
-use gensen_model::config::{DecoderConfig, EncoderConfig, MultitaskConfig};
+use gensen_model::config::{Architecture, DecoderConfig, MultitaskConfig};
 use gensen_model::device;
 use gensen_model::dropout::Dropout;
 use gensen_model::encoder::Encoder;
 use gensen_model::init::Initializer;
 use gensen_model::packed::Packed;
 use gensen_model::{MultitaskModel, Pooling};
-use gensen_train::config::Precision;
+use gensen_train::config::TrainingPrecision;
 use gensen_train::loss::{self, BatchLoss};
 use gensen_train::optimizer::{Adam, AdamConfig};
 use gensen_train::precision::{self, Autocast, LossScale};
@@ -55,7 +56,7 @@ struct Arguments {
     batch: usize,
     /// `f32`, `bf16` or `f16`.
     #[arg(long, default_value = "f32", value_parser = precision_by_name)]
-    precision: Precision,
+    precision: TrainingPrecision,
     /// Steps before the timed ones: a GPU's kernels are compiled and tuned in them.
     #[arg(long, default_value_t = 1)]
     warm_up: usize,
@@ -64,8 +65,12 @@ struct Arguments {
     steps: usize,
 }
 
-fn precision_by_name(name: &str) -> Result<Precision, String> {
-    let known = [Precision::F32, Precision::Bf16, Precision::F16];
+fn precision_by_name(name: &str) -> Result<TrainingPrecision, String> {
+    let known = [
+        TrainingPrecision::F32,
+        TrainingPrecision::Bf16,
+        TrainingPrecision::F16,
+    ];
     let found = known.into_iter().find(|known| known.to_string() == name);
     found.ok_or_else(|| "expected f32, bf16 or f16".into())
 }
@@ -79,14 +84,14 @@ impl Size {
         }
     }
 
-    fn encoder(self) -> EncoderConfig {
-        let (embedding_size, hidden_size, source_words) = match self {
+    fn encoder(self) -> Architecture {
+        let (embedding_size, hidden_size, vocabulary_size) = match self {
             Self::Paper => (512, 2048, 80_000),
             Self::Small => (256, 512, 20_000),
             Self::Encoder => (512, 2048, 1_000),
         };
-        EncoderConfig {
-            source_words,
+        Architecture {
+            vocabulary_size,
             embedding_size,
             hidden_size,
             layers: 1,
@@ -127,7 +132,7 @@ fn sentences(count: usize, stride: usize, more: usize, words: usize) -> Sentence
 fn training(
     size: Size,
     batch: usize,
-    precision: Precision,
+    precision: TrainingPrecision,
     device: &Device,
 ) -> Result<impl FnMut() -> Result<()>> {
     let (encoder, target_words) = (size.encoder(), size.target_words());
@@ -137,7 +142,7 @@ fn training(
         hidden_size: encoder.hidden_size,
     };
     let batch = Batch::Seq2Seq(Seq2SeqBatch {
-        source: sentences(batch, 1, 0, encoder.source_words),
+        source: sentences(batch, 1, 0, encoder.vocabulary_size),
         targets: [5, 7]
             .map(|k| sentences(batch, k, 1, target_words))
             .to_vec(),
@@ -187,7 +192,7 @@ fn encoding(batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>>
     let config = Size::Encoder.encoder();
     let device = device.clone().autodiff();
     let encoder = Encoder::new(&config, &Initializer::new(1, &device)).train();
-    let batch = sentences(batch, 1, 0, config.source_words);
+    let batch = sentences(batch, 1, 0, config.vocabulary_size);
     let packed = Packed::new(&batch);
     let shape = [packed.steps.rows(), config.hidden_size];
     let weight = Tensor::<2>::random(shape, Distribution::Uniform(0.0, 1.0), &device);
@@ -224,7 +229,7 @@ fn main() -> Result<()> {
     let device = device::by_name(&arguments.device)?;
     precision::check(std::slice::from_ref(&device), arguments.precision)?;
     let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.size {
-        Size::Encoder if arguments.precision != Precision::F32 => {
+        Size::Encoder if arguments.precision != TrainingPrecision::F32 => {
             bail!("encoder: in f32 only");
         }
         Size::Encoder => Box::new(encoding(arguments.batch, &device)?),

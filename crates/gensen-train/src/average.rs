@@ -88,7 +88,7 @@ mod tests {
     use burn::tensor::Device;
     use gensen_model::MultitaskModel;
     use gensen_model::Pooling;
-    use gensen_model::config::{EncoderConfig, MultitaskConfig};
+    use gensen_model::config::{Architecture, MultitaskConfig};
     use gensen_model::parameters::NamedTensor;
     use serde::Deserialize;
 
@@ -107,8 +107,8 @@ mod tests {
     /// Every parameter made of these numbers over and over.
     fn model(numbers: &[f32]) -> MultitaskModel {
         let config = MultitaskConfig {
-            encoder: EncoderConfig {
-                source_words: 5,
+            encoder: Architecture {
+                vocabulary_size: 5,
                 embedding_size: 2,
                 hidden_size: 2,
                 layers: 1,

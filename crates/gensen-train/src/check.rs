@@ -17,7 +17,7 @@ use crate::error::TrainError;
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
 use crate::run::{initial_model, order, sampler, step_batch};
-use crate::tasks::{Task, tasks};
+use crate::tasks::{TrainingTask, tasks};
 
 /// Steps of each task that are timed, after one that is not.
 const STEPS: u64 = 3;
@@ -81,7 +81,7 @@ pub fn estimate(
             if step == 1 {
                 started = Instant::now();
             }
-            let batch = task.train.batch_of(&order.indices(step))?;
+            let batch = task.data.train.batch_of(&order.indices(step))?;
             let batch = step_batch(config, task, batch, step, scale);
             let (losses, gradients) = devices.gradients(&model, batch)?;
             let gradients = gradients.weighted(task.loss_weight);
@@ -100,14 +100,15 @@ pub fn estimate(
         timed.push((seconds, order.batches_per_epoch()));
     }
     let positions = sampler(config, &tasks).positions(training.steps);
-    let of_task = |(task, (steps, (seconds, batches))): (&Task, (u64, (f64, u64)))| TaskEstimate {
-        name: task.name.clone(),
-        examples: task.train.len(),
-        batch: task.batch.times(devices.count()),
-        steps,
-        epochs: steps as f64 / batches as f64,
-        seconds_a_step: seconds,
-    };
+    let of_task =
+        |(task, (steps, (seconds, batches))): (&TrainingTask, (u64, (f64, u64)))| TaskEstimate {
+            name: task.data.name.clone(),
+            examples: task.data.train.len(),
+            batch: task.batch.times(devices.count()),
+            steps,
+            epochs: steps as f64 / batches as f64,
+            seconds_a_step: seconds,
+        };
     let timed = tasks.iter().zip(positions.into_iter().zip(timed));
     let mut sizes = Sizes::default();
     parameters::visit(&model, &mut sizes);

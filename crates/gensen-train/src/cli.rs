@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use burn_train::{ExecutionStrategy, Interrupter, MultiDeviceOptim};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use gensen_data::prepare::{self, DataOptions, PreparedData};
 use gensen_data::scratch::{self, Scratch};
 use gensen_model::device::{self, DeviceError};
-use gensen_model::weights::Precision;
+use gensen_model::weights::StoredPrecision;
 
 use crate::TrainError;
 use crate::check;
@@ -29,7 +29,7 @@ use crate::precision;
 use crate::report;
 use crate::run::{self, Ending, Outcome, Resume};
 #[cfg(feature = "remote")]
-use crate::serve;
+use crate::serve_device;
 use crate::similarity;
 use crate::start_from::StartModel;
 use crate::terminal::{self, Progress};
@@ -70,27 +70,6 @@ struct Train {
     tui: bool,
 }
 
-/// `--precision`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Stored {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats, half the size.
-    F16,
-    /// 8-bit integers with a scale a row, a quarter of the size; biases as 32-bit floats.
-    I8,
-}
-
-impl From<Stored> for Precision {
-    fn from(stored: Stored) -> Self {
-        match stored {
-            Stored::F32 => Self::F32,
-            Stored::F16 => Self::F16,
-            Stored::I8 => Self::I8,
-        }
-    }
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Write a run's encoder as a model folder.
@@ -107,9 +86,10 @@ enum Command {
         /// Which checkpoint: `best`, `latest` or a step.
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
-        /// How weights are stored.
-        #[arg(long, default_value = "f32")]
-        precision: Stored,
+        /// How weights are stored: as 32-bit floats; as 16-bit floats, half the size; or as 8-bit
+        /// integers with a scale a row, a quarter of the size, and biases as 32-bit floats.
+        #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
+        precision: StoredPrecision,
     },
     /// Read a run's data and time a few steps, to say what it would take. Nothing is written.
     #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
@@ -133,7 +113,7 @@ enum Command {
         after_help = "Example:\n  gensen-train serve-device --listen 0.0.0.0:7878 --device cpu\n\n\
                       If GENSEN_REMOTE_TOKEN is set, only those who have the same are let in."
     )]
-    ServeDevice(serve::Arguments),
+    ServeDevice(serve_device::Arguments),
 }
 
 /// What shells expect of a program that a signal ended.
@@ -173,7 +153,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }) => {
             terminal::log_to(None)?;
             end_on_signals()?;
-            export::export(&run, &output, checkpoint, precision.into())?;
+            export::export(&run, &output, checkpoint, precision)?;
             terminal::print(&output.display().to_string())
         }
         Some(Command::Check {
@@ -191,7 +171,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         #[cfg(feature = "remote")]
         Some(Command::ServeDevice(arguments)) => {
             terminal::log_to(None)?;
-            serve::run(&arguments)
+            serve_device::run(&arguments)
         }
         None => {
             let train = || train(&arguments.train);
@@ -353,7 +333,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     ));
     // Last: whatever keeps it from being written, the results have been told.
     let model = folder.join("model");
-    export::export(folder, &model, Choice::Best, Precision::F32)?;
+    export::export(folder, &model, Choice::Best, StoredPrecision::F32)?;
     told?;
     let exported = outcome.model_step;
     if exported == 0 && step > 0 {

@@ -12,7 +12,7 @@ use gensen_data::prepare::{DataOptions, PreparedData};
 use gensen_data::spec::{TaskKind, TaskSpec};
 use gensen_data::text;
 use gensen_model::config::{
-    ClassifierConfig, ContrastConfig, DecoderConfig, DistillationConfig, EncoderConfig,
+    Architecture, ClassifierConfig, ContrastConfig, DecoderConfig, DistillationConfig,
     MultitaskConfig,
 };
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::similarity::{self, ValidationSpec};
 use crate::{best, schedule};
 
 pub use sections::{
-    ManagementConfig, ModelConfig, Precision, RunConfig, TrainingConfig, VocabularyConfig,
+    ManagementConfig, ModelSizes, RunConfig, TrainingConfig, TrainingPrecision, VocabularyConfig,
 };
 
 /// The configuration of a run without any: the embedded sample corpus.
@@ -38,7 +38,7 @@ pub struct Config {
     pub run: RunConfig,
     /// Sizes of the model.
     #[serde(default)]
-    pub model: ModelConfig,
+    pub model: ModelSizes,
     /// Words and how text is split into them.
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
@@ -59,30 +59,44 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// For `map_err`: what is wrong with the configuration from there.
+fn said<E: std::error::Error>(origin: &str) -> impl FnOnce(E) -> TrainError + '_ {
+    move |error| TrainError::Config {
+        origin: origin.into(),
+        problem: error.to_string(),
+    }
+}
+
 impl Config {
     /// Reads a TOML configuration, or the reference's JSON, applies `KEY=VALUE` overrides and
     /// checks the result. Without a path it is the embedded sample's.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Config`] names the key and what was expected: unknown keys, values that contradict each
+    /// other or are out of range, overrides without a key or value; a file that cannot be read.
     pub fn load(path: Option<&Path>, overrides: &[String]) -> Result<Self, TrainError> {
         let (origin, text) = match path {
             None => ("configs/sample.toml".into(), SAMPLE.to_owned()),
             Some(path) => {
                 let origin = path.display().to_string();
-                let text = text::read(path).map_err(|error| TrainError::Config {
-                    origin: origin.clone(),
-                    problem: error.to_string(),
-                })?;
+                let text = text::read(path).map_err(said(&origin))?;
                 (origin, text)
             }
         };
         // Whatever the file is called: no TOML begins with a brace.
         let json = text.trim_start().starts_with('{');
-        let (text, warnings) = if json {
-            legacy::to_toml(&origin, &text)?
+        let mut config = if json {
+            let (config, warnings) = legacy::read(&origin, &text)?;
+            let table = || toml::Table::try_from(&config);
+            let config = match overrides {
+                [] => config,
+                _ => Self::overridden(&origin, table().map_err(said(&origin))?, overrides)?,
+            };
+            Self { warnings, ..config }
         } else {
-            (text, Vec::new())
+            Self::parse(&origin, &text, overrides)?
         };
-        let mut config = Self::parse(&origin, &text, overrides)?;
-        config.warnings = warnings;
         if config.run.name.is_empty() {
             let stem = path.and_then(Path::file_stem).map(|s| s.to_string_lossy());
             config.run.name = stem.map_or_else(|| "sample".into(), Into::into);
@@ -101,16 +115,20 @@ impl Config {
     }
 
     fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
-        let error = |problem: String| TrainError::Config {
-            origin: origin.into(),
-            problem,
-        };
         // The text itself is parsed first, so that errors point to its lines.
-        let config: Self = toml::from_str(text).map_err(|e| error(e.to_string()))?;
+        let config: Self = toml::from_str(text).map_err(said(origin))?;
         if overrides.is_empty() {
             return Ok(config);
         }
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| error(e.to_string()))?;
+        let table = toml::from_str(text).map_err(said(origin))?;
+        Self::overridden(origin, table, overrides)
+    }
+
+    fn overridden(
+        origin: &str,
+        mut table: toml::Table,
+        overrides: &[String],
+    ) -> Result<Self, TrainError> {
         for assignment in overrides {
             let error = |problem: String| TrainError::Config {
                 origin: format!("--set {assignment}"),
@@ -137,7 +155,7 @@ impl Config {
         }
         table
             .try_into()
-            .map_err(|e: toml::de::Error| error(e.to_string()))
+            .map_err(|e: toml::de::Error| said(origin)(e))
     }
 
     /// The run's own folder.
@@ -360,8 +378,8 @@ impl Config {
                 hidden: model.inference_hidden_size,
             });
         MultitaskConfig {
-            encoder: EncoderConfig {
-                source_words: sizes.source_words,
+            encoder: Architecture {
+                vocabulary_size: sizes.source_words,
                 embedding_size: model.embedding_size,
                 hidden_size: model.hidden_size,
                 layers: model.layers,

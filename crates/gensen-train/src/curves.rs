@@ -34,6 +34,10 @@ const TICKS: usize = 7;
 /// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones; below them
 /// accuracy and the correlation of similarities, and the effective rank of sentence vectors. A task has
 /// one colour in all of them, which a column beside them names.
+///
+/// # Errors
+///
+/// [`TrainError::Picture`]; a file that cannot be written.
 pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     let mut svg = String::new();
     {

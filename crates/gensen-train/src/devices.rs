@@ -134,6 +134,10 @@ fn devices_of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
 
 /// Refuses tasks that compare each example with its whole batch on several devices, each of which has
 /// a share of it.
+///
+/// # Errors
+///
+/// [`TrainError::WholeBatch`] names the task.
 pub fn check_tasks(tasks: &[TaskSpec], devices: usize) -> Result<(), TrainError> {
     let whole = tasks.iter().find(|task| task.form().needs_whole_batch());
     match whole {

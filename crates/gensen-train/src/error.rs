@@ -59,12 +59,12 @@ pub enum TrainError {
     #[error(transparent)]
     Expand(#[from] ExpandError),
     /// A file cannot be read or written.
-    #[error("{path}: {error}")]
+    #[error("{path}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        error: std::io::Error,
+        source: std::io::Error,
     },
     /// A checkpoint is not what was written.
     #[error("checkpoint {path}: {problem}")]
@@ -147,6 +147,6 @@ impl TrainError {
     /// For `map_err`: names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |error| Self::Io { path, error }
+        move |source| Self::Io { path, source }
     }
 }

@@ -325,7 +325,7 @@ mod tests {
         log.append(&[metric(20)]).unwrap();
         assert_eq!(steps(folder.path()), [10, 20]);
         EventLog::open(folder.path(), None).unwrap();
-        assert_eq!(steps(folder.path()), []);
+        assert!(steps(folder.path()).is_empty());
         assert_eq!(older(folder.path()).unwrap().len(), 1);
     }
 }

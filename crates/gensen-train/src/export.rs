@@ -9,7 +9,7 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
     Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, Source,
 };
-use gensen_model::weights::{EncoderState, Precision, safetensors};
+use gensen_model::weights::{EncoderState, StoredPrecision, safetensors};
 
 use crate::checkpoint::{self, Checkpoints};
 use crate::config::Config;
@@ -54,11 +54,16 @@ impl fmt::Display for Choice {
 }
 
 /// Writes the encoder of a run's checkpoint as a model folder with weights of this precision.
+///
+/// # Errors
+///
+/// A folder that holds no run; a checkpoint that does not exist or is damaged; weights that do not fit
+/// the precision; a model folder that cannot be written.
 pub fn export(
     run: &Path,
     output: &Path,
     choice: Choice,
-    precision: Precision,
+    precision: StoredPrecision,
 ) -> Result<(), TrainError> {
     let config_path = run.join("config.toml");
     let config = Config::load(Some(&config_path), &[])?;
@@ -83,16 +88,9 @@ pub fn export(
     let (state, _decoders) = EncoderState::cut_out(names, |name| Ok(tensors[name].clone()))?;
     let vocabulary = Vocabulary::load(vocabularies::source(run))?;
     let metrics = crate::metrics::read(run)?;
-    let architecture = Architecture {
-        vocabulary_size: state.vocabulary_size(),
-        embedding_size: state.embedding_size(),
-        hidden_size: state.hidden_size(),
-        layers: state.layers(),
-        bidirectional: state.bidirectional(),
-    };
     let card = ModelConfig {
         format_version: FORMAT_VERSION,
-        architecture,
+        architecture: Architecture::of(&state),
         pooling: config.model.pooling,
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,

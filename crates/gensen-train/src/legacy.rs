@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use gensen_data::spec::{Input, InputTable, TaskKind, TaskSpec};
 use serde::Deserialize;
 
+use crate::config::{
+    Config, ManagementConfig, ModelSizes, RunConfig, TrainingConfig, VocabularyConfig,
+};
 use crate::error::TrainError;
 
 /// What is read under a key that has no meaning here.
@@ -23,9 +27,9 @@ struct Legacy {
 #[derive(Deserialize)]
 struct Training {
     lrate: f64,
-    batch_size: u64,
+    batch_size: usize,
     #[serde(default = "one")]
-    n_gpus: u64,
+    n_gpus: usize,
     #[serde(flatten)]
     others: Others,
 }
@@ -42,8 +46,8 @@ struct Management {
 #[derive(Deserialize)]
 struct Data {
     paths: Vec<Paths>,
-    max_src_length: u64,
-    max_trg_length: u64,
+    max_src_length: usize,
+    max_trg_length: usize,
     save_dir: String,
     nli_train: Option<String>,
     nli_dev: Option<String>,
@@ -65,14 +69,14 @@ struct Paths {
 
 #[derive(Deserialize)]
 struct Model {
-    dim_src: u64,
-    dim_trg: u64,
-    dim_word_src: u64,
-    dim_word_trg: u64,
-    n_words_src: u64,
-    n_words_trg: u64,
+    dim_src: usize,
+    dim_trg: usize,
+    dim_word_src: usize,
+    dim_word_trg: usize,
+    n_words_src: usize,
+    n_words_trg: usize,
     #[serde(default = "one")]
-    n_layers_src: u64,
+    n_layers_src: usize,
     #[serde(default = "yes")]
     bidirectional: bool,
     dropout: f64,
@@ -80,7 +84,7 @@ struct Model {
     others: Others,
 }
 
-fn one() -> u64 {
+fn one() -> usize {
     1
 }
 
@@ -103,8 +107,9 @@ const WITHOUT_EFFECT: [(&str, &str); 7] = [
 ];
 
 /// The reference's steps are counted in examples.
-fn steps(examples: u64, batch: u64) -> i64 {
-    i64::try_from((examples / batch.max(1)).max(1)).unwrap_or(i64::MAX)
+fn steps(examples: u64, batch: usize) -> u64 {
+    // TOML has no larger numbers.
+    (examples / (batch as u64).max(1)).clamp(1, i64::MAX as u64)
 }
 
 impl Legacy {
@@ -131,11 +136,11 @@ impl Legacy {
     }
 }
 
-/// The TOML configuration that means the same as a JSON one of the reference, and a warning for
-/// each key that has no effect.
+/// The configuration that means the same as a JSON one of the reference, and a warning for each key
+/// that has no effect.
 ///
 /// The reference trains until it is stopped; so does this, for want of a number of steps.
-pub(crate) fn to_toml(origin: &str, text: &str) -> Result<(String, Vec<String>), TrainError> {
+pub(crate) fn read(origin: &str, text: &str) -> Result<(Config, Vec<String>), TrainError> {
     let error = |problem: String| TrainError::Config {
         origin: origin.into(),
         problem,
@@ -151,149 +156,117 @@ pub(crate) fn to_toml(origin: &str, text: &str) -> Result<(String, Vec<String>),
     } = legacy;
     let batch = training.batch_size * training.n_gpus.max(1);
     // The reference counts a sentence's two special words.
-    let words = |key: &str, length: u64| match length.checked_sub(2) {
+    let words = |key: &str, length: usize| match length.checked_sub(2) {
         Some(words @ 1..) => Ok(words),
         _ => Err(error(format!(
             "data.{key} = {length}: expected at least 3, for a word between the special ones"
         ))),
     };
-    let source_words = words("max_src_length", data.max_src_length)?;
-    let target_words = words("max_trg_length", data.max_trg_length)?;
-    let mut config = toml::Table::new();
-    let mut section = |name: &str, text: String| -> Result<(), TrainError> {
-        let table = text
-            .parse::<toml::Table>()
-            .map_err(|e| error(e.to_string()))?;
-        config.insert(name.into(), toml::Value::Table(table));
-        Ok(())
+    let config = Config {
+        model: ModelSizes {
+            embedding_size: model.dim_word_src,
+            hidden_size: model.dim_src,
+            layers: model.n_layers_src,
+            bidirectional: model.bidirectional,
+            dropout: model.dropout,
+            decoder_hidden_size: Some(model.dim_trg),
+            target_embedding_size: model.dim_word_trg,
+            ..ModelSizes::default()
+        },
+        vocabulary: VocabularyConfig {
+            source_words: model.n_words_src,
+            target_words: model.n_words_trg,
+            tokenizer: "whitespace".into(),
+            lowercase: true,
+            count_nli: false,
+            ..VocabularyConfig::default()
+        },
+        training: TrainingConfig {
+            batch_size: Some(batch),
+            learning_rate: training.lrate,
+            clip_norm: 1.0,
+            // The most that TOML has.
+            steps: i64::MAX as u64,
+            nli_every: 10,
+            max_source_words: words("max_src_length", data.max_src_length)?,
+            max_target_words: words("max_trg_length", data.max_trg_length)?,
+            ..TrainingConfig::default()
+        },
+        management: ManagementConfig {
+            monitor_every: steps(management.monitor_loss, batch),
+            checkpoint_every: steps(management.checkpoint_freq, batch),
+            validate_every: steps(management.eval_freq, batch),
+            ..ManagementConfig::default()
+        },
+        tasks: tasks(&data),
+        run: RunConfig {
+            folder: Some(data.save_dir.into()),
+            ..RunConfig::default()
+        },
+        validations: Vec::new(),
+        warnings: Vec::new(),
     };
-    section("run", format!("folder = {}", quoted(&data.save_dir)))?;
-    section(
-        "model",
-        format!(
-            "embedding_size = {}\nhidden_size = {}\nlayers = {}\nbidirectional = {}\n\
-             dropout = {:?}\ndecoder_hidden_size = {}\ntarget_embedding_size = {}",
-            model.dim_word_src,
-            model.dim_src,
-            model.n_layers_src,
-            model.bidirectional,
-            model.dropout,
-            model.dim_trg,
-            model.dim_word_trg,
-        ),
-    )?;
-    section(
-        "vocabulary",
-        format!(
-            "source_words = {}\ntarget_words = {}\ntokenizer = \"whitespace\"\nlowercase = true\n\
-             count_nli = false",
-            model.n_words_src, model.n_words_trg
-        ),
-    )?;
-    section(
-        "training",
-        format!(
-            "batch_size = {batch}\nlearning_rate = {:?}\nclip_norm = 1.0\nsteps = {}\n\
-             nli_every = 10\nmax_source_words = {}\nmax_target_words = {}",
-            training.lrate,
-            i64::MAX,
-            source_words,
-            target_words,
-        ),
-    )?;
-    section(
-        "management",
-        format!(
-            "monitor_every = {}\ncheckpoint_every = {}\nvalidate_every = {}",
-            steps(management.monitor_loss, batch),
-            steps(management.checkpoint_freq, batch),
-            steps(management.eval_freq, batch),
-        ),
-    )?;
-    let tasks = tasks(&data).map_err(&error)?;
-    config.insert("task".into(), toml::Value::Array(tasks));
-    let text = toml::to_string(&config).map_err(|e| error(e.to_string()))?;
-    Ok((text, warnings))
+    Ok((config, warnings))
 }
 
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.into()).to_string()
-}
-
-fn tasks(data: &Data) -> Result<Vec<toml::Value>, String> {
+fn tasks(data: &Data) -> Vec<TaskSpec> {
     let find = |name: &str| data.paths.iter().find(|p| p.taskname == name);
     let pair = find("skipthought_next").zip(find("skipthought_previous"));
     let mut tasks = Vec::new();
     for paths in &data.paths {
-        let entry = match (&pair, paths.taskname.as_str()) {
+        tasks.push(match (pair, paths.taskname.as_str()) {
             (Some(_), "skipthought_previous") => continue,
             (Some((next, previous)), "skipthought_next") => skip_thought(next, previous),
             _ => sequence(paths),
-        };
-        tasks.push(entry);
+        });
     }
     if let Some(train) = &data.nli_train {
-        let optional = |key: &str, path: &Option<String>| {
-            path.as_ref()
-                .map_or_else(String::new, |path| format!("\n{key} = {}", quoted(path)))
-        };
-        tasks.push(format!(
-            "name = \"nli\"\nkind = \"nli\"\ntrain = {}{}{}",
-            quoted(train),
-            optional("validation", &data.nli_dev),
-            optional("test", &data.nli_test),
-        ));
+        let path = |path: &String| Input::Path(path.clone());
+        let mut task = TaskSpec::new("nli", TaskKind::Nli, vec![path(train)]);
+        task.validation = data.nli_dev.iter().map(path).collect();
+        task.test = data.nli_test.iter().map(path).collect();
+        tasks.push(task);
     }
-    let table = |text: String| text.parse::<toml::Table>().map(toml::Value::Table);
     tasks
-        .into_iter()
-        .map(|text| table(text).map_err(|e| e.to_string()))
-        .collect()
 }
 
-fn sequence(paths: &Paths) -> String {
-    let files = |source: &str, target: &str| {
-        format!(
-            "{{ source = {}, target = {} }}",
-            quoted(source),
-            quoted(target)
-        )
+fn sequence(paths: &Paths) -> TaskSpec {
+    let files = |source: &String, target: &String| {
+        Input::Table(Box::new(InputTable {
+            source: Some(source.clone()),
+            target: Some(target.clone()),
+            ..InputTable::default()
+        }))
     };
-    let mut text = format!(
-        "name = {}\nkind = \"seq2seq\"\ntrain = {}",
-        quoted(&paths.taskname),
-        files(&paths.train_src, &paths.train_trg)
-    );
-    if let Some((source, target)) = paths.val_src.as_ref().zip(paths.val_trg.as_ref()) {
-        text += &format!("\nvalidation = {}", files(source, target));
-    }
-    text
+    let train = files(&paths.train_src, &paths.train_trg);
+    let mut task = TaskSpec::new(&*paths.taskname, TaskKind::Seq2seq, vec![train]);
+    let validation = paths.val_src.as_ref().zip(paths.val_trg.as_ref());
+    task.validation = validation.map(|(s, t)| files(s, t)).into_iter().collect();
+    task
 }
 
 /// The reference's two files of neighbours, over the same sources in the same order.
-fn skip_thought(next: &Paths, previous: &Paths) -> String {
-    let files = |source: &str, target: &str, before: &str| {
-        format!(
-            "{{ source = {}, next = {}, previous = {} }}",
-            quoted(source),
-            quoted(target),
-            quoted(before)
-        )
+fn skip_thought(next: &Paths, previous: &Paths) -> TaskSpec {
+    let files = |source: &String, target: &String, before: &String| {
+        Input::Table(Box::new(InputTable {
+            source: Some(source.clone()),
+            next: Some(target.clone()),
+            previous: Some(before.clone()),
+            ..InputTable::default()
+        }))
     };
     let train = files(&next.train_src, &next.train_trg, &previous.train_trg);
-    let mut text = format!("name = \"skip-thought\"\nkind = \"skip-thought\"\ntrain = {train}");
+    let mut task = TaskSpec::new("skip-thought", TaskKind::SkipThought, vec![train]);
     if let (Some(source), Some(target), Some(before)) =
         (&next.val_src, &next.val_trg, &previous.val_trg)
     {
-        text += &format!("\nvalidation = {}", files(source, target, before));
+        task.validation = vec![files(source, target, before)];
     }
-    text
+    task
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Config;
-
     #[test]
     fn a_configuration_of_the_reference_is_understood() {
         let text = r#"{
@@ -313,13 +286,12 @@ mod tests {
                       "n_words_src": 80000, "n_words_trg": 30000, "n_layers_src": 1,
                       "bidirectional": true, "layernorm": false, "dropout": 0.3}
         }"#;
-        let (toml, warnings) = super::to_toml("example.json", text).unwrap();
+        let (config, warnings) = super::read("example.json", text).unwrap();
         assert!(
             warnings
                 .contains(&"example.json: data.load_dir has no effect: use --resume".to_owned())
         );
         assert_eq!(warnings.len(), 6, "{warnings:?}");
-        let config: Config = toml::from_str(&toml).unwrap();
         assert_eq!(config.management.monitor_every, 200);
         assert_eq!(config.management.validate_every, 100_000);
         assert_eq!(config.training.max_source_words, 88);
@@ -336,7 +308,7 @@ mod tests {
             "model": {"dim_src": 2, "dim_trg": 2, "dim_word_src": 2, "dim_word_trg": 2,
                       "n_words_src": 9, "n_words_trg": 9, "n_layer_src": 2, "dropout": 0}"#;
         let text = format!(r#"{{"training": {{"lrate": 1, "batch_size": 1}}, {sections}}}"#);
-        let (_, warnings) = super::to_toml("x.json", &text).unwrap();
+        let (_, warnings) = super::read("x.json", &text).unwrap();
         let expected = "x.json: model.n_layer_src has no effect: the reference does not know it";
         assert_eq!(warnings, [expected]);
     }
@@ -356,14 +328,14 @@ mod tests {
                 "model": {{"dim_src": 2, "dim_trg": 2, "dim_word_src": 2, "dim_word_trg": 2,
                            "n_words_src": 9, "n_words_trg": 9, "dropout": 0}}}}"#
             );
-            let error = super::to_toml("x.json", &text).unwrap_err().to_string();
+            let error = super::read("x.json", &text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
     fn a_missing_key_is_named() {
-        let error = super::to_toml("x.json", r#"{"training": {"lrate": 1}}"#).unwrap_err();
+        let error = super::read("x.json", r#"{"training": {"lrate": 1}}"#).unwrap_err();
         assert!(error.to_string().contains("batch_size"), "{error}");
     }
 }

@@ -26,6 +26,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 pub mod average;
 mod best;
 pub mod check;
@@ -39,7 +41,6 @@ pub mod devices;
 mod error;
 pub mod events;
 pub mod export;
-mod files;
 pub mod inputs;
 mod legacy;
 pub mod loss;
@@ -54,7 +55,7 @@ pub mod run;
 pub mod sampler;
 pub mod schedule;
 #[cfg(feature = "remote")]
-mod serve;
+mod serve_device;
 pub mod similarity;
 pub mod start_from;
 mod tasks;

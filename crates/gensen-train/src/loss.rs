@@ -28,9 +28,11 @@ fn answered(
     loss: Option<(Tensor<1>, Tensor<2>)>,
     answers: impl ExactSizeIterator<Item = usize>,
 ) -> (Vec<Tensor<1>>, Option<Tensor<1>>) {
-    let Some((loss, logits)) = loss else {
-        return (Vec::new(), None);
-    };
+    #[allow(
+        clippy::expect_used,
+        reason = "a model is made with a head for each of the run's tasks"
+    )]
+    let (loss, logits) = loss.expect("the model has the task's head");
     let count = answers.len();
     let answers: Tensor<2, Int> = indices(&logits, answers).reshape([count, 1]);
     let correct = logits.argmax(1).equal(answers).int().sum().float();
@@ -120,7 +122,11 @@ impl BatchLoss {
             }
             Batch::Distillation(batch) => {
                 let losses = model.distillation_losses(batch, head, dropout, recorded);
-                (losses.unwrap_or_default(), None)
+                #[allow(
+                    clippy::expect_used,
+                    reason = "a model is made with a head for each of the run's tasks"
+                )]
+                (losses.expect("the model has the task's head"), None)
             }
             Batch::Nli(batch) => {
                 let labels = batch.labels.iter().map(|&label| label as usize);

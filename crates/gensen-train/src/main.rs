@@ -1,9 +1,11 @@
 //! The `gensen-train` program.
 
-use std::io::Write;
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 use std::process::ExitCode;
 
 use clap::Parser;
+use gensen_data::output::tell;
 use gensen_model::device;
 use gensen_train::cli;
 
@@ -27,8 +29,7 @@ fn main() -> ExitCode {
         cli::run(Program::parse().arguments)
     };
     outcome.unwrap_or_else(|error| {
-        // Its reader may have gone.
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        tell!("error: {error:#}");
         ExitCode::from(cli::exit_code(&error))
     })
 }

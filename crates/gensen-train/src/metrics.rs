@@ -212,6 +212,10 @@ impl Output {
 }
 
 /// The metrics of the run in a folder; a torn last line is left out.
+///
+/// # Errors
+///
+/// A file that cannot be read.
 pub fn read(folder: &Path) -> Result<Vec<Metric>, TrainError> {
     let path = folder.join("metrics.jsonl");
     let text = fs::read_to_string(&path).map_err(TrainError::io(&path))?;
@@ -231,6 +235,10 @@ pub struct MetricsLog {
 impl MetricsLog {
     /// Opens `metrics.jsonl` in a run's folder and forgets what came after `step`, the checkpoint
     /// that the run goes on from.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or written.
     pub fn open(folder: &Path, step: Option<u64>) -> Result<Self, TrainError> {
         let path = folder.join("metrics.jsonl");
         let mut kept = Vec::new();
@@ -256,6 +264,10 @@ impl MetricsLog {
     }
 
     /// Appends lines and waits until they are on disk.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written.
     pub fn append(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
         let mut lines = Vec::new();
         for metric in &metrics {

@@ -7,12 +7,16 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use gensen_model::ops::multiplies_bf16;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Precision;
+use crate::config::TrainingPrecision;
 use crate::error::TrainError;
 
-const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::F16];
+const ALL: [TrainingPrecision; 3] = [
+    TrainingPrecision::F32,
+    TrainingPrecision::Bf16,
+    TrainingPrecision::F16,
+];
 
-impl Precision {
+impl TrainingPrecision {
     /// The float type that states are computed in.
     pub fn float_type(self) -> FloatDType {
         match self {
@@ -27,11 +31,15 @@ impl Precision {
 ///
 /// f32 works everywhere. The CPU could do the others, but where its processor does not multiply them
 /// only more slowly than f32.
-pub fn supports(device: &Device, precision: Precision) -> Result<(), String> {
+///
+/// # Errors
+///
+/// The reason.
+pub fn supports(device: &Device, precision: TrainingPrecision) -> Result<(), String> {
     let on_cpu = *device == Device::flex();
-    let reason = if precision == Precision::F32 {
+    let reason = if precision == TrainingPrecision::F32 {
         return Ok(());
-    } else if on_cpu && precision == Precision::Bf16 {
+    } else if on_cpu && precision == TrainingPrecision::Bf16 {
         if multiplies_bf16() {
             return Ok(());
         }
@@ -47,14 +55,19 @@ pub fn supports(device: &Device, precision: Precision) -> Result<(), String> {
 }
 
 /// Refuses a precision that one of the devices does not train in.
-pub fn check(devices: &[Device], precision: Precision) -> Result<(), TrainError> {
+///
+/// # Errors
+///
+/// [`TrainError::Config`] names the precisions that all devices have.
+pub fn check(devices: &[Device], precision: TrainingPrecision) -> Result<(), TrainError> {
     let refused = devices
         .iter()
         .find_map(|device| supports(device, precision).err());
     let Some(reason) = refused else {
         return Ok(());
     };
-    let supported = |precision: &Precision| devices.iter().all(|d| supports(d, *precision).is_ok());
+    let supported =
+        |precision: &TrainingPrecision| devices.iter().all(|d| supports(d, *precision).is_ok());
     let names = ALL.into_iter().filter(supported);
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
     Err(TrainError::Config {
@@ -75,13 +88,13 @@ pub struct Autocast {
 impl Default for Autocast {
     /// f32.
     fn default() -> Self {
-        Self::new(Precision::F32, None)
+        Self::new(TrainingPrecision::F32, None)
     }
 }
 
 impl Autocast {
     /// In a precision, with losses scaled if a scale is given.
-    pub fn new(precision: Precision, scale: Option<LossScale>) -> Self {
+    pub fn new(precision: TrainingPrecision, scale: Option<LossScale>) -> Self {
         Self {
             float_type: precision.float_type(),
             loss_scale: scale.map_or(1.0, |scale| scale.scale),
@@ -108,8 +121,8 @@ impl LossScale {
     const STEPS_TO_DOUBLE: u32 = 2000;
 
     /// What a run in this precision begins with: nothing where there is nothing to scale.
-    pub fn first(precision: Precision) -> Option<Self> {
-        (precision == Precision::F16).then_some(Self {
+    pub fn first(precision: TrainingPrecision) -> Option<Self> {
+        (precision == TrainingPrecision::F16).then_some(Self {
             scale: Self::FIRST,
             steps: 0,
         })
@@ -149,16 +162,20 @@ mod tests {
     #[test]
     fn the_cpu_trains_in_what_its_processor_multiplies() {
         let cpu = [Device::flex(), Device::flex()];
-        assert!(check(&cpu, Precision::F32).is_ok());
+        assert!(check(&cpu, TrainingPrecision::F32).is_ok());
         let expected = if multiplies_bf16() {
-            assert!(check(&cpu, Precision::Bf16).is_ok());
+            assert!(check(&cpu, TrainingPrecision::Bf16).is_ok());
             "; expected \"f32\" or \"bf16\""
         } else {
-            let error = check(&cpu, Precision::Bf16).expect_err("bf16").to_string();
+            let error = check(&cpu, TrainingPrecision::Bf16)
+                .expect_err("bf16")
+                .to_string();
             assert!(error.contains("neither AMX nor AVX512-BF16"), "{error}");
             "; expected \"f32\""
         };
-        let error = check(&cpu, Precision::F16).expect_err("f16").to_string();
+        let error = check(&cpu, TrainingPrecision::F16)
+            .expect_err("f16")
+            .to_string();
         let start = "training.precision = \"f16\": the CPU computes in f32";
         assert!(error.starts_with(start), "{error}");
         assert!(error.ends_with(expected), "{error}");
@@ -166,8 +183,8 @@ mod tests {
 
     #[test]
     fn a_loss_scale_doubles_after_2000_steps_and_halves_at_an_overflow() {
-        let mut scale = LossScale::first(Precision::F16).expect("f16 is scaled");
-        assert_eq!(LossScale::first(Precision::Bf16), None);
+        let mut scale = LossScale::first(TrainingPrecision::F16).expect("f16 is scaled");
+        assert_eq!(LossScale::first(TrainingPrecision::Bf16), None);
         let squares = |x: f32| Tensor::from_data([1.0, x], &Device::flex());
         for _ in 1..2000 {
             assert!(scale.accepts(&squares(4.0)));

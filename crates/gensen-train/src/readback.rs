@@ -7,12 +7,13 @@
 //! numbers are first looked at, after all that has been queued since.)
 
 use std::collections::VecDeque;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
 use burn::tensor::{StreamId, Tensor};
+use gensen_data::panics;
 
 use crate::loss::{BatchLoss, Losses};
 use crate::optimizer;
@@ -33,8 +34,8 @@ impl Reader {
             for (stream, tensor) in receiver {
                 let read = || tensor.map_or_else(Vec::new, |x| x.into_data().iter().collect());
                 // In the device's queue where the tensor's own work is, not in one of this thread's.
-                let read = AssertUnwindSafe(|| stream.executes(read));
-                if sender.send(panic::catch_unwind(read)).is_err() {
+                let read = || stream.executes(read);
+                if sender.send(panics::catch(read)).is_err() {
                     return;
                 }
             }

@@ -84,6 +84,10 @@ fn result(metric: &Metric) -> String {
 }
 
 /// A few held-out sentences, each with the sentences whose vectors point most nearly its way.
+///
+/// # Errors
+///
+/// Held-out examples that cannot be read.
 pub fn neighbours(
     model: &MultitaskModel,
     data: &PreparedData,

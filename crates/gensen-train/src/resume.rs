@@ -76,6 +76,11 @@ pub(crate) struct Start {
 
 impl Resume {
     /// Refuses what is wrong whatever the data are, before anybody prepares them.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Checkpoint`] for a path without a checkpoint; [`TrainError::Resume`] for a folder that
+    /// holds a run already, where none is to go on; a `config.toml` that no run has written.
     pub fn check(&self, folder: &Path) -> Result<(), TrainError> {
         check_own_config(folder)?;
         match self {
@@ -158,7 +163,7 @@ fn refused(folder: &Path, problem: impl Into<String>) -> TrainError {
 /// may.
 pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(".lock");
-    let file = File::create(&path).map_err(TrainError::io(&path))?;
+    let file = scratch::lock_file(&path).map_err(TrainError::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(refused(folder, "another process is training in it")),

@@ -34,7 +34,7 @@ use crate::sampler::TaskSampler;
 use crate::schedule::Schedule;
 use crate::similarity::{self, Similarity};
 use crate::start_from::StartModel;
-use crate::tasks::{Task, tasks};
+use crate::tasks::{TrainingTask, tasks};
 use crate::{memory, vocabularies, word_dropout, word_vectors};
 
 pub use self::events::{Ending, Event, Outcome};
@@ -74,9 +74,9 @@ fn drawn_model(
 }
 
 /// Which task each step trains.
-pub(crate) fn sampler(config: &Config, tasks: &[Task]) -> TaskSampler {
+pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
     let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
-    let inference = tasks.iter().map(|task| task.kind == TaskKind::Nli);
+    let inference = tasks.iter().map(|task| task.data.kind == TaskKind::Nli);
     TaskSampler::new(
         config.run.seed,
         weights.collect(),
@@ -87,18 +87,19 @@ pub(crate) fn sampler(config: &Config, tasks: &[Task]) -> TaskSampler {
 }
 
 /// Which examples of a task make its batches.
-pub(crate) fn order(config: &Config, task: &Task, devices: usize) -> BatchOrder {
+pub(crate) fn order(config: &Config, task: &TrainingTask, devices: usize) -> BatchOrder {
     let options = OrderOptions {
         bucket_batches: config.training.bucket_batches,
     };
     let size = task.batch.times(devices);
-    BatchOrder::new(&task.train, size, config.run.seed, &task.name, options)
+    let data = &task.data;
+    BatchOrder::new(&data.train, size, config.run.seed, &data.name, options)
 }
 
 /// What the step of a task gets, before which `done` were done.
 pub(crate) fn step_batch(
     config: &Config,
-    task: &Task,
+    task: &TrainingTask,
     mut batch: Batch,
     done: u64,
     scale: Option<LossScale>,
@@ -120,7 +121,7 @@ struct Run<'a> {
     folder: PathBuf,
     /// Held until the run ends.
     _lock: File,
-    tasks: Vec<Task>,
+    tasks: Vec<TrainingTask>,
     outputs: Vec<Output>,
     similarities: Vec<Similarity>,
     best_by: BestBy,
@@ -150,6 +151,12 @@ struct Run<'a> {
 /// [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Of several devices each takes
 /// a batch of the configured size in every step: up to the rounding of sums, N of them train as one
 /// with batches N times as large. The first one updates, validates and saves.
+///
+/// # Errors
+///
+/// Devices, strategies and precisions that do not fit the configuration; a run that cannot be resumed
+/// under it; losses or gradients that are not finite; data that cannot be read; files that cannot be
+/// written. The last checkpoint is kept.
 pub fn train(
     config: &Config,
     data: &PreparedData,
@@ -304,9 +311,9 @@ impl<'a> Run<'a> {
     }
 
     fn loader(&self) -> Loader {
-        let of_task = |task: &Task| {
+        let of_task = |task: &TrainingTask| {
             let order = order(self.config, task, self.devices.count());
-            (task.train.clone(), order)
+            (task.data.train.clone(), order)
         };
         let sampler = Arc::clone(&self.sampler);
         let tasks = self.tasks.iter().map(of_task).collect();
@@ -413,7 +420,7 @@ impl<'a> Run<'a> {
         }
         let step = self.state.step;
         if before.is_least() {
-            let task = self.tasks[task].name.clone();
+            let task = self.tasks[task].data.name.clone();
             return Err(TrainError::Overflow { task, step });
         }
         let (old, new) = (before.scale, scale.scale);
@@ -440,12 +447,12 @@ impl<'a> Run<'a> {
         let task = &self.tasks[numbers.task];
         let loss: f64 = numbers.losses.losses.iter().sum();
         let norm = numbers.gradient_norm;
-        for (what, value) in [("loss", Some(loss)), ("gradient norm", norm)] {
-            let value = value.unwrap_or_default();
+        let norm_of_step = norm.map(|norm| ("gradient norm", norm));
+        for (what, value) in [("loss", loss)].into_iter().chain(norm_of_step) {
             if !value.is_finite() {
                 return Err(TrainError::NotFinite {
                     what,
-                    task: task.name.clone(),
+                    task: task.data.name.clone(),
                     step: numbers.step,
                     value,
                 });
@@ -458,7 +465,7 @@ impl<'a> Run<'a> {
         (self.watch)(Event::Step {
             step: numbers.step,
             steps: self.config.training.steps,
-            task: &task.name,
+            task: &task.data.name,
             loss,
         });
         Ok(())

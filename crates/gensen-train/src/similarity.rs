@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use documented::{Documented, DocumentedFields};
 use gensen_data::batch::Sentences;
+use gensen_data::error::chain;
 use gensen_data::scored_pairs::{self, ScoredPair};
 use gensen_data::similarity::{correlations, cosine};
 use gensen_data::tokenizer::{self, Tokens};
@@ -69,6 +70,10 @@ pub(crate) fn check(config: &Config) -> Result<(), String> {
 
 /// Reads the entries' files and finds their tokenisers, to see what is wrong with them before any work
 /// starts.
+///
+/// # Errors
+///
+/// [`TrainError::Config`] for an unknown tokeniser; [`TrainError::Data`] with file and line.
 pub fn check_files(config: &Config) -> Result<(), TrainError> {
     let vocabulary = Vocabulary::from_words(Vocabulary::SPECIAL)?;
     load(config, &vocabulary).map(drop)
@@ -106,7 +111,7 @@ impl Similarity {
         let tokenizer = tokenizer::by_name(name, language, &resources);
         let tokenizer = tokenizer.map_err(|error| TrainError::Config {
             origin: format!("[[validation]] `{}`", spec.name),
-            problem: error.to_string(),
+            problem: chain(&error),
         })?;
         let (mut tokens, mut lowered) = (Tokens::default(), String::new());
         // As the exported model's users have it: lower case first.

@@ -8,10 +8,10 @@ use gensen_data::spec::{TaskKind, TaskSpec};
 use crate::config::distillation_weights;
 use crate::metrics::{Output, Unit};
 
-/// One task with its place among heads and reports.
-pub(crate) struct Task {
-    pub(crate) name: String,
-    pub(crate) kind: TaskKind,
+/// A prepared task with its place among heads and reports.
+pub(crate) struct TrainingTask {
+    /// Its data, with the targets that it trains alone.
+    pub(crate) data: PreparedTask,
     /// Its first head among those of its kind: decoders, contrasts, distillations or classifiers.
     pub(crate) head: usize,
     /// Its first place in reports.
@@ -21,9 +21,6 @@ pub(crate) struct Task {
     pub(crate) loss_weight: f64,
     /// How much each device takes in a step.
     pub(crate) batch: BatchSize,
-    pub(crate) train: Dataset,
-    pub(crate) validation: Option<Dataset>,
-    pub(crate) test: Option<Dataset>,
 }
 
 /// Heads given to the tasks before.
@@ -65,7 +62,11 @@ pub(crate) fn outputs(spec: &TaskSpec) -> Vec<Output> {
 
 /// Gives each task its heads, and its places in reports; `batch` is the size of those without one of
 /// their own.
-pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask], batch: BatchSize) -> Vec<Task> {
+pub(crate) fn tasks(
+    specs: &[TaskSpec],
+    prepared: &[PreparedTask],
+    batch: BatchSize,
+) -> Vec<TrainingTask> {
     let (mut given, mut first_output) = (Given::default(), 0);
     let mut tasks = Vec::new();
     for (spec, task) in specs.iter().zip(prepared) {
@@ -84,17 +85,18 @@ pub(crate) fn tasks(specs: &[TaskSpec], prepared: &[PreparedTask], batch: BatchS
         };
         let count = outputs.len();
         let keep = |data: &Dataset| data.clone().keep_targets(&targets);
-        tasks.push(Task {
-            name: task.name.clone(),
-            kind: task.kind,
+        tasks.push(TrainingTask {
+            data: PreparedTask {
+                train: keep(&task.train),
+                validation: task.validation.as_ref().map(keep),
+                test: task.test.as_ref().map(keep),
+                ..task.clone()
+            },
             head,
             first_output,
             outputs,
             loss_weight: spec.loss_weight.unwrap_or(1.0),
             batch: spec.batch(batch),
-            train: keep(&task.train),
-            validation: task.validation.as_ref().map(keep),
-            test: task.test.as_ref().map(keep),
         });
         first_output += count;
     }

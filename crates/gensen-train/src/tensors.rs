@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use gensen_data::digest::Hashing;
+use gensen_data::scratch;
 use gensen_model::parameters::NamedTensor;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
-
-use crate::files::Hashing;
 
 /// A tensor to come: its name and shape.
 pub(crate) struct Announced {
@@ -40,7 +40,10 @@ pub(crate) fn write(
     let metadata = Metadata::new(metadata, infos.collect()).map_err(io::Error::other)?;
     let mut header = serde_json::to_vec(&metadata)?;
     header.resize(header.len().next_multiple_of(8), b' ');
-    let mut file = Hashing::new(BufWriter::with_capacity(1 << 20, File::create(path)?));
+    let mut file = Hashing::new(BufWriter::with_capacity(
+        1 << 20,
+        scratch::create_part(path)?,
+    ));
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
     let mut bytes = Vec::with_capacity(1 << 16);

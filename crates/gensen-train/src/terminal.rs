@@ -1,7 +1,7 @@
 //! Progress bars and logging; bars are hidden when standard error is no terminal.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::metrics::{Metric, Split};
 use crate::run::Event;
 use anyhow::{Context, Result};
-use gensen_data::prepare;
+use gensen_data::{output, prepare};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -22,11 +22,8 @@ const INFO: &str = "warn,gensen=info,burn_remote=error,burn_communication=error"
 
 /// Writes a line to standard output, whose reader may have gone.
 pub(crate) fn print(text: &str) -> Result<()> {
-    let mut output = std::io::stdout().lock();
-    match writeln!(output, "{text}").and_then(|()| output.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("standard output")
-        }
+    match output::print(format_args!("{text}\n")) {
+        Err(error) if !error.is_closed() => Err(error.into()),
         _ => Ok(()),
     }
 }

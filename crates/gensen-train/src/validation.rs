@@ -32,6 +32,10 @@ pub struct HeldOut<'a> {
 impl HeldOut<'_> {
     /// Losses (a mean over words, weighted by words) and accuracy. `model` must not be tracked by
     /// automatic differentiation.
+    ///
+    /// # Errors
+    ///
+    /// Examples that cannot be read.
     pub fn measure(
         &self,
         model: &MultitaskModel,
@@ -67,6 +71,10 @@ impl HeldOut<'_> {
 }
 
 /// The first sentences of held-out data, for looking at their vectors.
+///
+/// # Errors
+///
+/// Examples that cannot be read.
 pub fn first_sentences(
     data: &Dataset,
     size: BatchSize,
@@ -86,6 +94,10 @@ pub fn first_sentences(
 }
 
 /// The effective rank of a data set's sentence vectors, by the model's own pooling.
+///
+/// # Errors
+///
+/// Examples that cannot be read.
 pub fn effective_rank(
     model: &MultitaskModel,
     data: &Dataset,

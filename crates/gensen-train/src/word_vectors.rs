@@ -1,6 +1,6 @@
 //! Word vectors trained elsewhere as the first values of the source words' embeddings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -35,7 +35,7 @@ pub fn further_words(config: &Config) -> Result<Vec<String>, TrainError> {
     let vocabulary = &config.vocabulary;
     let count = vocabulary.source_words.saturating_add(SPARE);
     let selection = WordSelection::first(count, vocabulary.lowercase);
-    let Some(vectors) = read(config, &selection)? else {
+    let Some((_, vectors)) = read(config, &selection)? else {
         return Ok(Vec::new());
     };
     let special = |word: &str| Vocabulary::SPECIAL.contains(&word);
@@ -56,7 +56,7 @@ pub fn put(
     mut model: MultitaskModel,
 ) -> Result<MultitaskModel, TrainError> {
     let selection = WordSelection::of(vocabulary.words().skip(Vocabulary::SPECIAL.len()));
-    let Some(vectors) = read(config, &selection)? else {
+    let Some((path, vectors)) = read(config, &selection)? else {
         return Ok(model);
     };
     let matrix = vectors.matrix();
@@ -66,7 +66,7 @@ pub fn put(
     let deviation = (squares.sum::<f64>() / count).sqrt();
     if !(deviation.is_finite() && deviation > 0.0) {
         return Err(fault(
-            config,
+            &path,
             format!(
                 "{} of the vocabulary's words have a vector in it, and their deviation is \
                  {deviation}; expected words of the corpora with vectors that differ",
@@ -96,7 +96,10 @@ pub fn put(
     Ok(model)
 }
 
-fn read(config: &Config, selection: &WordSelection) -> Result<Option<WordVectors>, TrainError> {
+fn read(
+    config: &Config,
+    selection: &WordSelection,
+) -> Result<Option<(PathBuf, WordVectors)>, TrainError> {
     let Some(path) = path(config) else {
         return Ok(None);
     };
@@ -104,15 +107,14 @@ fn read(config: &Config, selection: &WordSelection) -> Result<Option<WordVectors
     let (found, expected) = (vectors.dimensions(), config.model.embedding_size);
     if found != expected {
         return Err(fault(
-            config,
+            &path,
             format!("its vectors have {found} numbers, and model.embedding_size = {expected}"),
         ));
     }
-    Ok(Some(vectors))
+    Ok(Some((path, vectors)))
 }
 
-fn fault(config: &Config, problem: String) -> TrainError {
-    let path = path(config).unwrap_or_default();
+fn fault(path: &Path, problem: String) -> TrainError {
     TrainError::Config {
         origin: format!("vocabulary.word_vectors, {}", path.display()),
         problem,

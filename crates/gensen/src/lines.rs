@@ -6,24 +6,24 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, Result, bail};
+use gensen_data::lines::{LineReader, checked};
 use gensen_data::{gzip, text};
 
-/// The longest line that is read, in bytes.
-const MAX_LINE_BYTES: u64 = 1 << 20;
 /// After so many bytes of text, what was read is handed on.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Lines that wait for a reader that is busy.
 const WAITING_LINES: usize = 1 << 12;
 
+/// What lines are read from.
+type Input = Box<dyn Read + Send>;
+
 /// The lines of an input, unpacked if it is gzip. A line ends in `\n` or `\r\n`, the last one also without; a blank line
 /// is a line. A byte-order mark at the start is no part of the first line.
 pub(crate) struct Lines {
-    name: String,
-    input: Box<dyn BufRead + Send>,
+    input: LineReader<Input>,
     size: Option<u64>,
     /// Whether it can be opened again.
     regular: bool,
-    line: u64,
     bytes: u64,
     /// Where lines come from that another thread reads, with the bytes of each.
     live: Option<Receiver<Result<(String, u64)>>>,
@@ -35,7 +35,7 @@ impl Lines {
         if path == Path::new("-") {
             let name = "standard input".to_owned();
             let input = BufReader::with_capacity(1 << 16, io::stdin());
-            return Self::unpacked(name, Box::new(input), None, false);
+            return Self::unpacked(name, input, None, false);
         }
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| name.clone())?;
@@ -45,32 +45,35 @@ impl Lines {
         }
         let regular = metadata.is_file();
         let size = regular.then_some(metadata.len());
-        Self::unpacked(name, buffered(file), size, regular)
+        let input = BufReader::with_capacity(1 << 16, file);
+        Self::unpacked(name, input, size, regular)
     }
 
     /// The lines of what is gzip or text.
     fn unpacked(
         name: String,
-        mut input: Box<dyn BufRead + Send>,
+        mut input: impl BufRead + Send + 'static,
         size: Option<u64>,
         regular: bool,
     ) -> Result<Self> {
         let start = input.fill_buf().with_context(|| name.clone())?;
         text::no_pointer(start).with_context(|| name.clone())?;
         if !start.starts_with(&gzip::MAGIC) {
-            return Ok(Self::new(name, input, size, regular));
+            return Ok(Self::new(&name, input, size, regular));
         }
-        let input = BufReader::with_capacity(1 << 16, gzip::unpack(input));
-        Ok(Self::new(name, Box::new(input), None, regular))
+        Ok(Self::new(&name, gzip::unpack(input), None, regular))
     }
 
-    fn new(name: String, input: Box<dyn BufRead + Send>, size: Option<u64>, regular: bool) -> Self {
+    fn new(
+        name: &str,
+        input: impl Read + Send + 'static,
+        size: Option<u64>,
+        regular: bool,
+    ) -> Self {
         Self {
-            name,
-            input,
+            input: LineReader::new(name, Box::new(input)),
             size,
             regular,
-            line: 0,
             bytes: 0,
             live: None,
         }
@@ -87,16 +90,17 @@ impl Lines {
             first(&mut self)?;
             return Self::open(path);
         }
-        let context = || format!("{}: copying to a temporary file", self.name);
+        let name = self.input.file().clone();
+        let context = || format!("{name}: copying to a temporary file");
         let mut copy = tempfile::tempfile().with_context(context)?;
-        let size = io::copy(&mut self.input, &mut copy).with_context(context)?;
+        let size = io::copy(&mut self.input.into_stream(), &mut copy).with_context(context)?;
         let again = copy.try_clone().with_context(context)?;
         copy.rewind().with_context(context)?;
-        let lines = |copy| Self::new(self.name.clone(), buffered(copy), Some(size), true);
+        let lines = |copy| Self::new(&name, copy, Some(size), true);
         first(&mut lines(copy))?;
         let mut copy = again;
         copy.rewind()
-            .with_context(|| format!("{}: reading the temporary file", self.name))?;
+            .with_context(|| format!("{name}: reading the temporary file"))?;
         Ok(lines(copy))
     }
 
@@ -106,7 +110,7 @@ impl Lines {
         if self.regular {
             return self;
         }
-        let name = self.name.clone();
+        let name = self.input.file().clone();
         let (sender, receiver) = sync_channel(WAITING_LINES);
         std::thread::spawn(move || {
             while let Some(line) = self.next().transpose() {
@@ -118,14 +122,14 @@ impl Lines {
                 }
             }
         });
-        let mut live = Self::new(name, Box::new(io::empty()), None, false);
+        let mut live = Self::new(&name, io::empty(), None, false);
         live.live = Some(receiver);
         live
     }
 
     /// The file, for messages.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.input.file()
     }
 
     /// The input's size in bytes, if it is a file.
@@ -144,39 +148,15 @@ impl Lines {
             // The other thread is done when it no longer sends.
             return self.arrived(live.recv().ok());
         }
-        let mut line = Vec::new();
-        let limit = MAX_LINE_BYTES + 2 + text::MARK_BYTES.len() as u64;
-        let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line);
-        let read = read.with_context(|| self.name.clone())?;
-        if read == 0 {
+        let number = self.input.lines() + 1;
+        let name = self.input.file().clone();
+        let Some(line) = self.input.next_line()? else {
             return Ok(None);
-        }
-        self.line += 1;
-        self.bytes += read as u64;
-        if line.last() == Some(&b'\n') {
-            line.pop();
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-        }
-        if self.line == 1 && line.starts_with(text::MARK_BYTES) {
-            line.drain(..text::MARK_BYTES.len());
-        }
-        let (name, number) = (&self.name, self.line);
-        if line.len() as u64 > MAX_LINE_BYTES {
-            bail!("{name}, line {number}: longer than the {MAX_LINE_BYTES} bytes that are read");
-        }
-        if line.contains(&0) {
-            bail!(
-                "{name}, line {number}: a NUL byte (text must be UTF-8; is the file UTF-16 or binary?)"
-            );
-        }
-        match String::from_utf8(line) {
-            Ok(line) => Ok(Some(line)),
-            Err(_) => {
-                bail!("{name}, line {number}: invalid UTF-8 (text must be UTF-8; convert it first)")
-            }
-        }
+        };
+        let line = checked(&name, number, line)?;
+        let line = line.strip_suffix('\r').unwrap_or(line).to_owned();
+        self.bytes = self.input.bytes();
+        Ok(Some(line))
     }
 
     /// A line that another thread read, or the end.
@@ -184,7 +164,6 @@ impl Lines {
         let Some((line, bytes)) = line.transpose()? else {
             return Ok(None);
         };
-        self.line += 1;
         self.bytes = bytes;
         Ok(Some(line))
     }
@@ -221,8 +200,4 @@ impl Lines {
         }
         Ok(())
     }
-}
-
-fn buffered(file: File) -> Box<dyn BufRead + Send> {
-    Box::new(BufReader::with_capacity(1 << 16, file))
 }

@@ -1,5 +1,7 @@
 //! The `gensen` program.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
+
 mod commands;
 mod device;
 mod english;
@@ -11,11 +13,11 @@ mod part;
 mod terminal;
 mod vector_output;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
+use gensen_data::output::tell;
 use gensen_data::scratch;
 
 use output::OutputError;
@@ -44,6 +46,8 @@ enum Command {
     Classify(commands::classify::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
+    #[cfg(feature = "serve")]
+    Serve(Box<commands::serve::Arguments>),
     ExportOnnx(commands::export_onnx::Arguments),
     ExportSentenceTransformers(commands::export_sentence_transformers::Arguments),
     #[cfg(feature = "hub")]
@@ -74,7 +78,7 @@ fn main() -> ExitCode {
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Where nobody reads errors either, the exit code is left.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            tell!("error: {error:#}");
             let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
             #[cfg(feature = "burn")]
             let usage = usage || gensen_train::cli::exit_code(&error) == 2;
@@ -89,7 +93,14 @@ fn run(command: Command) -> Result<ExitCode> {
     if let Command::Train(arguments) = command {
         return gensen_train::cli::run(*arguments);
     }
-    terminal::log()?;
+    // It goes on for long, and handles signals in its own way.
+    #[cfg(feature = "serve")]
+    if let Command::Serve(arguments) = command {
+        terminal::log(true)?;
+        commands::serve::run(&arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    terminal::log(false)?;
     ctrlc::set_handler(|| {
         scratch::remove_all();
         std::process::exit(INTERRUPTED);
@@ -106,6 +117,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Classify(arguments) => commands::classify::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => unreachable!("has returned above"),
         Command::ExportOnnx(arguments) => commands::export_onnx::run(&arguments),
         Command::ExportSentenceTransformers(arguments) => {
             commands::export_sentence_transformers::run(&arguments)

@@ -5,86 +5,20 @@ use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use gensen_data::npy::{Header, MAGIC};
 use gensen_data::scratch::Scratch;
 use gensen_encode::{VectorPrecision, Vectors};
 
 /// Bytes of the header, padded: the shape is known only in the end.
 const HEADER_BYTES: usize = 192;
 
-/// The header of a file of numbers in row order, as format version 1.0 has it.
-fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
-    let mut extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
-    if shape.len() > 1 {
-        extents.truncate(extents.len() - 2);
-    }
-    let dictionary =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
-    let length = HEADER_BYTES - 10;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((length as u16).to_le_bytes());
-    bytes.extend(format!("{dictionary:<width$}\n", width = length - 1).bytes());
-    bytes
-}
-
-/// The longest header that is read, in bytes.
-const MAX_HEADER_BYTES: usize = 1 << 16;
-
-/// Reads the header of any `.npy` file: the type of its numbers (`<f4`), whether they are in column
-/// order, and their shape.
-pub(crate) fn read_header(file: &mut impl Read) -> std::io::Result<(String, bool, Vec<u64>)> {
-    let wrong = |problem: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
-    let mut start = [0; 8];
-    file.read_exact(&mut start)?;
-    let [b'\x93', b'N', b'U', b'M', b'P', b'Y', version, _] = start else {
-        return Err(wrong("not a NumPy array"));
-    };
-    let length = if version == 1 {
-        let mut length = [0; 2];
-        file.read_exact(&mut length)?;
-        u16::from_le_bytes(length).into()
-    } else {
-        let mut length = [0; 4];
-        file.read_exact(&mut length)?;
-        u32::from_le_bytes(length) as usize
-    };
-    if length > MAX_HEADER_BYTES {
-        return Err(wrong("a header of more than 65,536 bytes"));
-    }
-    let mut header = vec![0; length];
-    file.read_exact(&mut header)?;
-    let header = String::from_utf8_lossy(&header).into_owned();
-    let value = |key: &str| {
-        let (_, rest) = header.split_once(&format!("'{key}':"))?;
-        Some(rest.trim_start().to_owned())
-    };
-    let descr = value("descr").and_then(|rest| {
-        let quoted = rest.strip_prefix('\'')?;
-        Some(quoted.split_once('\'')?.0.to_owned())
-    });
-    let shape = value("shape").and_then(|rest| {
-        let (inside, _) = rest.strip_prefix('(')?.split_once(')')?;
-        let extents = inside
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty());
-        extents
-            .map(|extent| extent.parse().ok())
-            .collect::<Option<Vec<u64>>>()
-    });
-    let fortran = value("fortran_order").map(|rest| rest.starts_with("True"));
-    match (descr, fortran, shape) {
-        (Some(descr), Some(fortran), Some(shape)) => Ok((descr, fortran, shape)),
-        _ => Err(wrong(
-            "a header without type, order and shape of plain numbers",
-        )),
-    }
-}
-
 /// Whether a file begins as NumPy's arrays do.
 pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
-    File::open(place)?.take(6).read_to_end(&mut start)?;
-    Ok(start == b"\x93NUMPY")
+    File::open(place)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut start)?;
+    Ok(start == MAGIC)
 }
 
 /// Whether a file is one of ours with vectors of this shape, to its last byte.
@@ -98,7 +32,7 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let found = file.metadata()?.len();
     Ok([Kind::F32, Kind::I8, Kind::U8].into_iter().any(|kind| {
         let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
-        start == header(kind.descr(), shape) && found == bytes
+        start == Header::write(kind.descr(), shape, HEADER_BYTES) && found == bytes
     }))
 }
 
@@ -201,7 +135,10 @@ impl Npy {
         let written = self
             .file
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(&header(descr, shape)))
+            .and_then(|_| {
+                self.file
+                    .write_all(&Header::write(descr, shape, HEADER_BYTES))
+            })
             .and_then(|()| self.file.flush());
         self.context(written)?;
         let place = self.place;
@@ -257,18 +194,6 @@ impl PaddedNpy {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_are_as_numpy_writes_them() {
-        let text =
-            |shape: &[u64]| String::from_utf8_lossy(&header("<f4", shape)[10..]).into_owned();
-        let expected = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }";
-        assert_eq!(text(&[3, 4]).trim_end(), expected);
-        assert!(text(&[7]).contains("'shape': (7, ), "));
-        let widest = header("<f4", &[u64::MAX; 3]);
-        assert_eq!((widest.len(), widest.last()), (HEADER_BYTES, Some(&b'\n')));
-        assert_eq!(u16::from_le_bytes([widest[8], widest[9]]), 182);
-    }
 
     #[test]
     fn an_unfinished_file_leaves_nothing() {

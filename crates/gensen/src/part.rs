@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
+use gensen_data::digest::{Digest, hex};
 use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::npy;
 
@@ -51,7 +51,7 @@ impl Part {
 
 /// What a part's vectors are made from; the same for all parts of a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Origin {
+pub(crate) struct MadeFrom {
     /// Lines of the whole input.
     pub(crate) input_lines: u64,
     /// Of the input file.
@@ -71,7 +71,7 @@ pub(crate) struct Origin {
 pub(crate) struct Record {
     pub(crate) part: Part,
     #[serde(flatten)]
-    pub(crate) origin: Origin,
+    pub(crate) origin: MadeFrom,
     /// Of the part's file.
     pub(crate) output_sha256: String,
 }
@@ -214,34 +214,19 @@ fn complete_lines(file: &Path) -> io::Result<u64> {
 
 /// The SHA-256 of files, one after the other.
 pub(crate) fn sha256(files: &[PathBuf]) -> Result<String> {
-    let mut hash = Sha256::new();
+    let mut digest = Digest::default();
     for path in files {
-        let context = || path.display().to_string();
-        let mut file = File::open(path).with_context(context)?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let read = file.read(&mut buffer).with_context(context)?;
-            if read == 0 {
-                break;
-            }
-            hash.update(&buffer[..read]);
-        }
+        let read = File::open(path).and_then(|file| digest.read(file));
+        read.with_context(|| path.display().to_string())?;
     }
-    Ok(hexadecimal(hash))
+    Ok(hex(&digest.finish()))
 }
 
 /// As [`sha256`], of files that are in memory.
 pub(crate) fn sha256_of(files: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    files.iter().for_each(|file| hash.update(file));
-    hexadecimal(hash)
-}
-
-fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut digest = Digest::default();
+    files.iter().for_each(|file| digest.update(file));
+    hex(&digest.finish())
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use flate2::write::GzEncoder;
 use gensen_data::scratch::{self, Scratch};
 
 use super::programs::Programs;
-use crate::output::say;
 use crate::repository::root;
+use gensen_data::output::say;
 
 /// Our programs that are packed.
 const PROGRAMS: [&str; 5] = [

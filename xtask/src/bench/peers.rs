@@ -9,7 +9,7 @@ use clap::Args;
 use super::measurement::{HEAD, Measurement, measure, row, text};
 use super::pairs::{self, Pair};
 use super::programs::Programs;
-use crate::output::{say, tell};
+use gensen_data::output::{say, tell};
 
 #[derive(Args)]
 pub(super) struct Peers {

@@ -62,7 +62,7 @@ pub struct RemoteFile {
     /// A path below the folder of downloads.
     pub name: String,
     /// Addresses, tried in order.
-    pub urls: Vec<Source>,
+    pub urls: Vec<Location>,
     pub size: Option<u64>,
     pub sha256: Option<String>,
     /// SHA-1 of the file as a git blob, where only that is known.
@@ -76,7 +76,7 @@ pub struct RemoteFile {
     deny_unknown_fields,
     expecting = "expected an address, or { url, size, sha256 } of one that serves other bytes"
 )]
-pub enum Source {
+pub enum Location {
     Same(String),
     Other {
         url: String,
@@ -138,8 +138,8 @@ impl RemoteFile {
         let mirrored =
             mirror.map(|base| same(format!("{}/{}", base.trim_end_matches('/'), self.name)));
         let listed = self.urls.iter().map(|source| match source {
-            Source::Same(url) => same(url.clone()),
-            Source::Other { url, size, sha256 } => Address {
+            Location::Same(url) => same(url.clone()),
+            Location::Other { url, size, sha256 } => Address {
                 url: url.clone(),
                 expected: Expected {
                     size: *size,

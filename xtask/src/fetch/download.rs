@@ -7,7 +7,7 @@ use super::ledger::Ledger;
 use super::progress::Progress;
 use super::store::{Store, create_parent, write_toml};
 use super::verify::{compare, html_page, is_lfs_pointer, sum_file};
-use crate::output::tell;
+use gensen_data::output::tell;
 use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -38,14 +38,14 @@ pub struct Downloader<'a> {
 
 /// What is remembered beside an unfinished download.
 #[derive(Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-struct Origin {
+struct Unfinished {
     url: String,
     validator: Option<String>,
     /// The sum the whole file is known to have.
     sum: Option<String>,
 }
 
-impl Origin {
+impl Unfinished {
     /// Whether a part from here may be gone on with from that address.
     fn continues_at(&self, address: &Address) -> bool {
         match address.expected.sum() {
@@ -301,13 +301,13 @@ impl<'a> Downloader<'a> {
             if !answer.says_its_end && !vouched {
                 return Err(Fault::NoEnd.into());
             }
-            let origin = Origin {
+            let origin = Unfinished {
                 url: address.url.clone(),
                 validator: answer.validator.take(),
                 sum: address.expected.sum().map(str::to_owned),
             };
             write_toml(&origin_path(partial), &origin)?;
-            File::create(partial).map_err(full)?
+            scratch::create_part(partial).map_err(full)?
         } else {
             File::options().append(true).open(partial).map_err(full)?
         };
@@ -371,7 +371,7 @@ fn origin_path(partial: &Path) -> PathBuf {
     partial.with_extension("part-origin")
 }
 
-fn read_origin(partial: &Path) -> Origin {
+fn read_origin(partial: &Path) -> Unfinished {
     fs::read_to_string(origin_path(partial))
         .ok()
         .and_then(|text| toml::from_str(&text).ok())

@@ -59,7 +59,7 @@ impl Fault {
 /// Why a set could not be brought.
 #[derive(Debug, Error)]
 pub enum FetchError {
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Io { path: PathBuf, source: io::Error },
     #[error("the disk is full or a size limit is reached: {path} could not be written{}", .url.as_ref().map(|url| format!(" while fetching {url}")).unwrap_or_default())]
     DiskFull { path: PathBuf, url: Option<String> },

@@ -1,7 +1,7 @@
 //! Progress on a terminal; silence when the output goes elsewhere.
 
 use super::list::bytes;
-use crate::output::tell;
+use gensen_data::output::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 

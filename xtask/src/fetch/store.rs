@@ -7,7 +7,7 @@
 //! - `sums.txt` the SHA-256 of every download.
 
 use super::error::{Result, at};
-use crate::output::tell;
+use gensen_data::output::tell;
 use gensen_data::scratch::{self, Scratch};
 use gensen_data::{files, text};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Store {
         let area = root.join(".fetch");
         fs::create_dir_all(&area).map_err(at(&area))?;
         let path = area.join("lock");
-        let lock = File::create(&path).map_err(at(&path))?;
+        let lock = scratch::lock_file(&path).map_err(at(&path))?;
         if lock.try_lock().is_err() {
             tell!("waiting for another call that uses {}", root.display());
             lock.lock().map_err(at(&path))?;

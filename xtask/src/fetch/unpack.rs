@@ -9,6 +9,7 @@ use super::error::{FetchError, Result, at};
 use super::store::create_parent;
 use gensen_data::files::is_hidden;
 use gensen_data::gzip;
+use gensen_data::scratch;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
@@ -304,7 +305,7 @@ fn copy(
     left: &mut u64,
 ) -> Result<()> {
     create_parent(target)?;
-    let mut file = BufWriter::new(File::create(target).map_err(at(target))?);
+    let mut file = BufWriter::new(scratch::create_part(target).map_err(at(target))?);
     let mut buffer = vec![0; 1 << 16];
     loop {
         let count = reader

@@ -2,10 +2,9 @@
 
 use super::catalogue::Expected;
 use super::error::{Fault, Result, at};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use gensen_data::digest::{Digest, chunks, hex};
+use sha1::{Digest as _, Sha1};
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// What a file turned out to be.
@@ -18,38 +17,24 @@ pub struct Found {
 
 /// Reads a whole file and sums it.
 pub fn sum_file(path: &Path) -> Result<Found> {
-    let mut file = File::open(path).map_err(at(path))?;
+    let file = File::open(path).map_err(at(path))?;
     let size = file.metadata().map_err(at(path))?.len();
-    let mut sha256 = Sha256::new();
+    let mut sha256 = Digest::default();
     let mut git_blob = Sha1::new();
     git_blob.update(format!("blob {size}\0"));
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = file.read(&mut buffer).map_err(at(path))?;
-        if count == 0 {
-            break;
-        }
-        let bytes = &buffer[..count];
+    chunks(file, |bytes| {
         sha256.update(bytes);
         // Only the small files of git repositories are known by it.
         if size <= 1 << 30 {
             git_blob.update(bytes);
         }
-    }
+    })
+    .map_err(at(path))?;
     Ok(Found {
         size,
-        sha256: hex(&sha256.finalize()),
+        sha256: hex(&sha256.finish()),
         git_blob: hex(&git_blob.finalize()),
     })
-}
-
-/// The SHA-256 of some bytes, in hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares what was found with what the catalogue says.

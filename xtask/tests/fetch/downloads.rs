@@ -2,17 +2,13 @@
 
 use crate::server::{Reply, Request, Server};
 use crate::{Place, content};
-use sha2::{Digest, Sha256};
+use gensen_data::digest;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 fn sha256(bytes: &[u8]) -> String {
-    let sum: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("sha256 = \"{sum}\"")
+    format!("sha256 = \"{}\"", digest::sha256(bytes))
 }
 
 fn range(request: &Request) -> Option<&str> {

@@ -1,37 +1,24 @@
-//! Folders and tars of documents.
+//! Documents: files of running text, and tars of them.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
 
-use super::blocks::{Block, LineReader};
+use super::blocks::Block;
 use super::glob::Filter;
-use super::origin::{Origin, unpacked};
+use super::origin::{Origin, no_document, unpacked};
 use crate::error::DataError;
 use crate::files;
-
-/// The files of a folder and its subfolders that the filter takes, in the byte order of their
-/// names, each once ([`files::below`]).
-pub(super) fn files(folder: &Path, filter: &Filter) -> Result<Vec<PathBuf>, DataError> {
-    let found = files::below(folder, |name| filter.takes(name))?;
-    if found.is_empty() {
-        return Err(DataError::NoExamples {
-            input: folder.display().to_string(),
-            found: "no document in it, or none that `include` and `exclude` leave".into(),
-        });
-    }
-    Ok(found.into_iter().map(|(_, path)| path).collect())
-}
+use crate::lines::LineReader;
 
 /// Hands out the blocks of one document; `false` once `emit` says stop.
 pub(super) fn read(
     name: &str,
-    text: Box<dyn Read + '_>,
+    text: impl Read,
     emit: &mut dyn FnMut(Block) -> bool,
 ) -> Result<bool, DataError> {
     let mut lines = LineReader::new(name, text);
     let mut document_start = true;
     while let Some((text, line)) = lines.next_block()? {
-        let mut block = Block::new(lines.file(), line, text);
+        let mut block = Block::new(lines.file().clone(), line, text);
         block.document_start = std::mem::take(&mut document_start);
         if !emit(block) {
             return Ok(false);
@@ -64,10 +51,7 @@ pub(super) fn read_tar(
         }
     }
     if documents == 0 {
-        return Err(DataError::NoExamples {
-            input: origin.name(),
-            found: "no document in it, or none that `include` and `exclude` leave".into(),
-        });
+        return Err(no_document(origin.name()));
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Bracketed constituency trees, linearised.
 
-use super::blocks::{Block, LineReader};
+use super::blocks::Block;
 use super::origin::Origin;
 use crate::error::{DataError, LineFault};
+use crate::lines::LineReader;
 
 /// A tree as a parser learns it (Vinyals et al., "Grammar as a Foreign Language", 2015): its words,
 /// and its brackets in one line, where a label is typed on both brackets of its constituent and a
@@ -198,7 +199,7 @@ fn label_end(label: &str) -> usize {
 pub(super) fn read(origin: &Origin, emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
     let mut lines = LineReader::new(origin.name(), origin.open_text()?);
     while let Some((text, line)) = lines.next_block_where(last_whole_tree)? {
-        if !emit(Block::new(lines.file(), line, text)) {
+        if !emit(Block::new(lines.file().clone(), line, text)) {
             return Ok(());
         }
     }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::{self, Manifest, TaskEntry, Workshop};
-use super::chunk::Scratch;
+use super::chunk::ChunkFile;
+use super::chunking::tokenise;
 use super::key::Stamps;
 use super::layout::Side;
 use super::select::Selection;
-use super::task::Task;
-use super::tokenise::tokenise;
+use super::task::TaskInputs;
 use super::write::{Extent, Part, create_files};
 use super::{DataOptions, Progress, TASKS, VOCABULARY, Vocabularies};
 use crate::count::WordCounter;
@@ -23,7 +23,7 @@ use crate::vocabulary::Vocabulary;
 
 /// Prepares everything anew.
 pub(super) fn build(
-    tasks: &[Task],
+    tasks: &[TaskInputs],
     options: &DataOptions,
     given: Option<&Vocabularies>,
     excluded: &Excluded,
@@ -31,7 +31,7 @@ pub(super) fn build(
     cache: &Path,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<(PathBuf, Manifest), DataError> {
-    let workshop = Workshop::open(cache)?;
+    let workshop = Workshop::open(cache, &key)?;
     let (work, out) = (workshop.work(), workshop.out());
     let threads = options.threads();
     let mut report = Report::default();
@@ -120,7 +120,7 @@ pub(super) fn build(
 type Splits = Vec<(&'static str, Vec<Part>)>;
 
 fn tokenise_task(
-    task: &Task,
+    task: &TaskInputs,
     options: &DataOptions,
     excluded: &Excluded,
     work: &Path,
@@ -138,7 +138,7 @@ fn tokenise_task(
                 input: corpus.name.clone(),
                 ..InputReport::default()
             };
-            let scratch = Scratch::create(work.join(format!("{number}.chunks")))?;
+            let scratch = ChunkFile::create(work.join(format!("{number}.chunks")))?;
             let places = tokenise(
                 corpus, task, options, excluded, &scratch, &mut found, progress,
             )?;
@@ -154,7 +154,7 @@ fn tokenise_task(
 
 /// Surveys a task; only its training split is counted.
 fn survey_task(
-    task: &Task,
+    task: &TaskInputs,
     splits: &mut Splits,
     threads: usize,
     counters: &[Option<&WordCounter>],
@@ -201,7 +201,7 @@ fn survey_task(
 }
 
 fn write_task(
-    task: &Task,
+    task: &TaskInputs,
     splits: Splits,
     threads: usize,
     (vocabularies, labels): (&[&Vocabulary], &[String]),

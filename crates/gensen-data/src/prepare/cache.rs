@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
-use crate::error::DataError;
+use crate::error::{DataError, chain};
 use crate::report::Report;
-use crate::scratch::{sync_folder, write_file};
+use crate::scratch::{Scratch, lock_file, publish, remove_stale, sync_folder, write_file};
 use crate::spec::TaskKind;
 
 /// Raised whenever the meaning of a cache folder changes.
@@ -45,35 +43,13 @@ pub(super) struct TaskEntry {
     pub(super) labels: Vec<String>,
 }
 
-/// The SHA-256 of a stream, in hexadecimal.
-pub(super) fn hash_of(mut stream: impl Read, name: &str) -> Result<String, DataError> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(hex(digest)),
-            Ok(read) => digest.update(&buffer[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(DataError::io(name)(error)),
-        }
-    }
-}
-
-pub(super) fn hex(digest: Sha256) -> String {
-    digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 /// Opens the finished folder of a key: `None` if there is none, or if it is not complete.
 pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, Manifest)> {
     let folder = cache.join(key);
     match read_manifest(&folder, key) {
         Ok(manifest) => manifest.map(|manifest| (folder, manifest)),
         Err(error) => {
-            tracing::warn!("{error}; it is prepared anew");
+            tracing::warn!("{}; it is prepared anew", chain(&error));
             None
         }
     }
@@ -111,50 +87,32 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
 }
 
 /// A folder in the cache where preparation works; gone with this value unless it is finished.
-///
-/// Its lock tells other processes that its owner is alive; what a dead process left is removed by
-/// the next one.
-pub(super) struct Workshop {
-    folder: TempDir,
-    _lock: Option<File>,
-}
+pub(super) struct Workshop(Scratch);
 
-const PREFIX: &str = ".scratch-";
-
-/// Locked by whoever adds or removes folders.
+/// Locked by the process that gives a folder its name.
 const GATE: &str = ".lock";
 
 impl Workshop {
-    pub(super) fn open(cache: &Path) -> Result<Self, DataError> {
+    /// For the folder of `key`. What killed processes left in the cache is removed.
+    pub(super) fn open(cache: &Path, key: &str) -> Result<Self, DataError> {
         fs::create_dir_all(cache).map_err(DataError::io(cache))?;
-        // Held while workshops come and go, so that none is seen before it is locked.
-        let gate = lock(&cache.join(GATE))?;
-        if gate.is_some() {
-            remove_abandoned(cache)?;
-        }
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(cache)
-            .map_err(DataError::io(cache))?;
-        let held = lock(&folder.path().join("lock"))?;
+        remove_stale(cache).map_err(DataError::io(cache))?;
+        let folder = Scratch::folder(&cache.join(key)).map_err(DataError::io(cache))?;
         for name in ["work", "out"] {
             let path = folder.path().join(name);
             fs::create_dir(&path).map_err(DataError::io(&path))?;
         }
-        Ok(Self {
-            folder,
-            _lock: held,
-        })
+        Ok(Self(folder))
     }
 
     /// For files that are gone when preparation ends.
     pub(super) fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.0.path().join("work")
     }
 
     /// For what becomes the finished folder.
     pub(super) fn out(&self) -> PathBuf {
-        self.folder.path().join("out")
+        self.0.path().join("out")
     }
 
     /// Syncs what was written, writes the manifest last, and gives the folder its name. If another
@@ -171,56 +129,27 @@ impl Workshop {
         let written = text.and_then(|text| write_file(&path, |file| file.write_all(&text)));
         written.map_err(DataError::io(&path))?;
 
-        let _gate = lock(&cache.join(GATE))?;
+        let _gate = gate(cache)?;
         if let Some(found) = find(cache, &manifest.key) {
             return Ok(found);
         }
         let folder = cache.join(&manifest.key);
-        if folder.exists() {
-            // Not complete, as `find` says: out of the way with it.
-            let damaged = self.folder.path().join("damaged");
-            fs::rename(&folder, &damaged).map_err(DataError::io(&folder))?;
-        }
-        fs::rename(&out, &folder).map_err(DataError::io(&folder))?;
-        sync_folder(cache).map_err(DataError::io(cache))?;
+        // In place of one that is not complete, as `find` says.
+        publish(&out, &folder).map_err(DataError::io(&folder))?;
         Ok((folder, manifest))
     }
 }
 
-/// Waits for the lock on a file of its own, which lasts as long as the value. `None` where the file
-/// system has no locks: what dead processes leave then stays.
-fn lock(path: &Path) -> Result<Option<File>, DataError> {
-    let file = File::create(path).map_err(DataError::io(path))?;
+/// Waits until no other process gives a folder its name; others wait as long as the value lasts.
+/// `None` where the file system has no locks: then the process that is second fails.
+fn gate(cache: &Path) -> Result<Option<File>, DataError> {
+    let path = cache.join(GATE);
+    let file = lock_file(&path).map_err(DataError::io(&path))?;
     match file.lock() {
         Ok(()) => Ok(Some(file)),
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(None),
-        Err(error) => Err(DataError::io(path)(error)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(None),
+        Err(error) => Err(DataError::io(&path)(error)),
     }
-}
-
-/// Removes workshops that nobody holds the lock of. Called with the gate held.
-fn remove_abandoned(cache: &Path) -> Result<(), DataError> {
-    for entry in fs::read_dir(cache).map_err(DataError::io(cache))? {
-        let entry = entry.map_err(DataError::io(cache))?;
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            continue;
-        }
-        let abandoned = match File::open(entry.path().join("lock")) {
-            Ok(lock) => lock.try_lock().is_ok(),
-            Err(_) => true,
-        };
-        if abandoned {
-            let path = entry.path();
-            match fs::remove_dir_all(&path) {
-                Ok(()) => tracing::info!(
-                    "removed {}, left by a process that was stopped",
-                    path.display()
-                ),
-                Err(error) => tracing::warn!("{}: {error}", path.display()),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Syncs every file of a folder and notes its size.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::layout::FIELDS;
 use crate::error::DataError;
+use crate::scratch::create_part;
 use crate::words::WordTable;
 
 /// The sentences of one side of a chunk.
@@ -61,13 +62,13 @@ pub(super) struct Place {
 }
 
 /// A file of chunks that is written once, by many threads, and read a few times.
-pub(super) struct Scratch {
+pub(super) struct ChunkFile {
     path: PathBuf,
     file: Mutex<(File, u64)>,
 }
 
 /// Reads chunks back.
-pub(super) struct ScratchReader {
+pub(super) struct ChunkReader {
     path: PathBuf,
     file: File,
     bytes: Vec<u8>,
@@ -98,16 +99,17 @@ impl WordList {
         let mut start = 0;
         self.lengths.iter().map(move |&length| {
             let end = start + length as usize;
-            let word = self.text.get(start..end).unwrap_or_default();
+            // Reading has checked that they are as long as the text.
+            let word = &self.text[start..end];
             start = end;
             word
         })
     }
 }
 
-impl Scratch {
+impl ChunkFile {
     pub(super) fn create(path: PathBuf) -> Result<Self, DataError> {
-        let file = File::create(&path).map_err(DataError::io(&path))?;
+        let file = create_part(&path).map_err(DataError::io(&path))?;
         Ok(Self {
             path,
             file: Mutex::new((file, 0)),
@@ -152,8 +154,8 @@ impl Scratch {
         std::fs::remove_file(&self.path).map_err(DataError::io(&self.path))
     }
 
-    pub(super) fn reader(&self) -> Result<ScratchReader, DataError> {
-        Ok(ScratchReader {
+    pub(super) fn reader(&self) -> Result<ChunkReader, DataError> {
+        Ok(ChunkReader {
             path: self.path.clone(),
             file: File::open(&self.path).map_err(DataError::io(&self.path))?,
             bytes: Vec::new(),
@@ -161,7 +163,7 @@ impl Scratch {
     }
 }
 
-impl ScratchReader {
+impl ChunkReader {
     /// Reads a whole chunk.
     pub(super) fn read(&mut self, place: Place, chunk: &mut StoredChunk) -> Result<(), DataError> {
         self.load(place.offset, place.bytes)?;
@@ -185,6 +187,8 @@ impl ScratchReader {
                 words
                     .text
                     .push_str(std::str::from_utf8(take_bytes(&mut rest)?).ok()?);
+                let length: u64 = words.lengths.iter().map(|&length| u64::from(length)).sum();
+                (length == words.text.len() as u64).then_some(())?;
             }
             Some(())
         };

@@ -1,15 +1,16 @@
 //! What prepared data is named by.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
-
-use super::task::Task;
+use super::task::TaskInputs;
 use super::{DataOptions, Progress, Vocabularies, cache};
 use crate::corpus::Origin;
+use crate::digest::{Digest, hex};
 use crate::error::DataError;
 use crate::exclusion;
 use crate::parallel;
@@ -19,14 +20,14 @@ use crate::tokenizer::NonbreakingPrefixes;
 /// The key that prepared data lies under: a hash of all that it depends on. Also the state of the
 /// files when they were hashed.
 pub(super) fn of(
-    tasks: &[Task],
+    tasks: &[TaskInputs],
     options: &DataOptions,
     given: Option<&Vocabularies>,
     base: &Path,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<(String, Stamps), DataError> {
     let inputs = hash_inputs(tasks, options.threads(), progress)?;
-    let mut digest = Sha256::new();
+    let mut digest = Digest::default();
     let mut add = |text: &str| {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text);
@@ -62,7 +63,7 @@ pub(super) fn of(
         .flatten()
     {
         for origin in Origin::all(&path)? {
-            add(&cache::hash_of(origin.open()?, &origin.name())?);
+            add(&hash_of(&origin)?);
         }
     }
     for words in [further_words, first_words] {
@@ -70,10 +71,10 @@ pub(super) fn of(
         words.iter().for_each(|word| add(word));
     }
     for origin in exclusion::origins(exclude_sentences, base)? {
-        add(&cache::hash_of(origin.open()?, &origin.name())?);
+        add(&hash_of(&origin)?);
     }
     for task in tasks {
-        let Task {
+        let TaskInputs {
             name,
             kind,
             languages,
@@ -101,9 +102,8 @@ pub(super) fn of(
                 add(&format!("{settings:?}"));
                 for origin in corpus.origins() {
                     let name = origin.name();
-                    add(Path::new(&name)
-                        .file_name()
-                        .map_or("", |name| name.to_str().unwrap_or_default()));
+                    let file = Path::new(&name).file_name();
+                    add(&file.map_or(Cow::Borrowed(""), OsStr::to_string_lossy));
                     add(inputs.0.get(&name).map_or("", |input| &input.hash));
                 }
             }
@@ -119,7 +119,15 @@ pub(super) fn of(
             vocabulary.words().for_each(&mut add);
         }
     }
-    Ok((cache::hex(digest)[..32].to_owned(), inputs))
+    Ok((hex(&digest.finish())[..32].to_owned(), inputs))
+}
+
+/// The SHA-256 of what an input holds, as it is stored.
+fn hash_of(origin: &Origin) -> Result<String, DataError> {
+    let mut digest = Digest::default();
+    let read = digest.read(origin.open()?);
+    read.map_err(DataError::io(origin.name()))?;
+    Ok(hex(&digest.finish()))
 }
 
 /// The inputs by name, as they were when they were hashed.
@@ -133,10 +141,10 @@ struct Input {
 }
 
 impl Input {
-    fn new(origin: &Origin, name: &str) -> Result<Self, DataError> {
+    fn new(origin: &Origin) -> Result<Self, DataError> {
         let (size, modified) = origin.stamp()?;
         Ok(Self {
-            hash: cache::hash_of(origin.open()?, name)?,
+            hash: hash_of(origin)?,
             origin: origin.clone(),
             size,
             modified,
@@ -162,7 +170,7 @@ impl Stamps {
 
 /// Hashes the contents of every file that is read.
 fn hash_inputs(
-    tasks: &[Task],
+    tasks: &[TaskInputs],
     threads: usize,
     progress: &dyn Fn(Progress<'_>),
 ) -> Result<Stamps, DataError> {
@@ -185,7 +193,7 @@ fn hash_inputs(
         },
         || Ok(()),
         |(), _, (name, (origin, task))| {
-            let input = Input::new(origin, name).map_err(|error| error.in_task(task))?;
+            let input = Input::new(origin).map_err(|error| error.in_task(task))?;
             let mut inputs = inputs.lock().unwrap_or_else(PoisonError::into_inner);
             inputs.insert(name.clone(), input);
             Ok(())

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use super::chunk::{BREAK, Place, Scratch};
+use super::chunk::{BREAK, ChunkFile, Place};
 use super::layout::{NEXT, PREVIOUS, SOURCE};
 use crate::error::DataError;
 use crate::permutation::{Permutation, key};
+use crate::scratch::create_part;
 use crate::spec::{InputTable, TaskKind};
 
 /// Says which examples of an input are kept.
@@ -53,7 +54,7 @@ impl Selection {
     pub(super) fn new(
         kind: TaskKind,
         table: &InputTable,
-        scratch: &Scratch,
+        scratch: &ChunkFile,
         places: &[Place],
         path: PathBuf,
     ) -> Result<Self, DataError> {
@@ -69,7 +70,7 @@ impl Selection {
         })?;
         let choice = Choice::new(table, examples);
         let io = || DataError::io(&path);
-        let mut file = BufWriter::new(File::create(&path).map_err(io())?);
+        let mut file = BufWriter::new(create_part(&path).map_err(io())?);
         // An entry's flags are complete once the two entries behind it have been seen.
         let mut pending = [0u8; 2];
         let (mut example, mut entries) = (0, 0u64);
@@ -147,7 +148,7 @@ impl SelectionReader<'_> {
 /// it are sentences of one document, each of a length allowed.
 fn each_triple(
     table: &InputTable,
-    scratch: &Scratch,
+    scratch: &ChunkFile,
     places: &[Place],
     mut visit: impl FnMut(bool) -> Result<(), DataError>,
 ) -> Result<(), DataError> {

@@ -1,11 +1,11 @@
-//! Tasks whose inputs have been found.
+//! The inputs of tasks, found before any is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::DataOptions;
+use super::chunking::Wording;
 use super::layout::Layout;
-use super::tokenise::Wording;
 use crate::corpus::Corpus;
 use crate::error::DataError;
 use crate::report::Report;
@@ -13,8 +13,8 @@ use crate::spec::{TaskKind, TaskSpec};
 use crate::teacher::VectorsOf;
 use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
 
-/// A task whose inputs have been found.
-pub(super) struct Task {
+/// What was found of a task: its inputs, and how they are read.
+pub(super) struct TaskInputs {
     pub(super) name: String,
     pub(super) kind: TaskKind,
     /// Columns of a classification task's first row.
@@ -27,7 +27,7 @@ pub(super) struct Task {
     pub(super) splits: Vec<(&'static str, Vec<Corpus>)>,
 }
 
-impl Task {
+impl TaskInputs {
     /// The files of a teacher's vectors of a split, each with the sentences' file and its lines.
     pub(super) fn teachers(
         &self,
@@ -63,7 +63,7 @@ pub(super) fn resolve(
     tasks: &[TaskSpec],
     options: &DataOptions,
     base: &Path,
-) -> Result<Vec<Task>, DataError> {
+) -> Result<Vec<TaskInputs>, DataError> {
     if tasks.is_empty() {
         return Err(DataError::key("task", "there is no task"));
     }
@@ -106,7 +106,7 @@ pub(super) fn resolve(
                 }
             }
         }
-        Ok(Task {
+        Ok(TaskInputs {
             name: task.name.clone(),
             kind,
             columns: columns.unwrap_or(0),

@@ -1,11 +1,11 @@
 //! Second and third pass: counting the words that are kept, then writing the data set.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::chunk::{LABELS, Place, Scratch, ScratchReader, SharedFile, StoredChunk, extend_u32s};
+use super::chunk::{ChunkFile, ChunkReader, LABELS, Place, SharedFile, StoredChunk, extend_u32s};
 use super::layout::{FIELDS, Layout, SOURCE, Side};
 use super::select::{Selection, SelectionReader};
 use crate::count::WordCounter;
@@ -13,12 +13,13 @@ use crate::dataset::{extra_of, stream_names};
 use crate::error::{DataError, LineFault};
 use crate::parallel;
 use crate::report::WordReport;
+use crate::scratch::create_part;
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
 
 /// One input, tokenised.
 pub(super) struct Part {
-    pub(super) scratch: Scratch,
+    pub(super) scratch: ChunkFile,
     places: Vec<Place>,
     selection: Selection,
     /// Where each chunk begins in the data set; known once the part is surveyed.
@@ -48,7 +49,7 @@ impl Extent {
 
 /// One thread's working memory.
 struct Worker<'a> {
-    chunks: ScratchReader,
+    chunks: ChunkReader,
     flags_of: SelectionReader<'a>,
     chunk: StoredChunk,
     flags: Vec<u8>,
@@ -116,7 +117,7 @@ fn first_entries(places: &[Place]) -> Vec<u64> {
 
 impl Part {
     pub(super) fn new(
-        scratch: Scratch,
+        scratch: ChunkFile,
         places: Vec<Place>,
         selection: Selection,
         report: usize,
@@ -354,7 +355,7 @@ pub(super) fn create_files(folder: &Path, kind: TaskKind) -> Result<(), DataErro
     fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     for name in file_names(kind) {
         let path = folder.join(name);
-        File::create(&path).map_err(DataError::io(&path))?;
+        create_part(&path).map_err(DataError::io(&path))?;
     }
     Ok(())
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use gensen_data::digest::{Digest, hex};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use ureq::{Agent, SendBody};
 
 use super::settings::Settings;
@@ -140,21 +140,9 @@ struct Object<'a> {
 
 impl<'a> Object<'a> {
     fn of(contents: &'a Contents) -> Result<Self, HubError> {
-        let mut hasher = Sha256::new();
-        let mut reader = contents.open(0)?;
-        let mut buffer = vec![0; 1 << 20];
-        let mut size = 0;
-        loop {
-            match reader.read(&mut buffer).map_err(contents.error())? {
-                0 => break,
-                read => {
-                    hasher.update(&buffer[..read]);
-                    size += read as u64;
-                }
-            }
-        }
-        let digest = hasher.finalize();
-        let oid = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = Digest::default();
+        let size = digest.read(contents.open(0)?).map_err(contents.error())?;
+        let oid = hex(&digest.finish());
         Ok(Self {
             contents,
             oid,

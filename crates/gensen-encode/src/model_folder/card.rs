@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{ModelConfig, Pooling};
-use crate::weights::Precision;
+use crate::weights::StoredPrecision;
 
 /// The card of a model whose weights are stored with this precision; `python` if sentence-transformers
 /// opens its folder.
-pub(super) fn card(config: &ModelConfig, precision: Precision, python: bool) -> String {
+pub(super) fn card(config: &ModelConfig, precision: StoredPrecision, python: bool) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
     let _ = write(&mut text, config, precision, python);
@@ -17,7 +17,7 @@ pub(super) fn card(config: &ModelConfig, precision: Precision, python: bool) -> 
 fn write(
     text: &mut String,
     config: &ModelConfig,
-    precision: Precision,
+    precision: StoredPrecision,
     python: bool,
 ) -> std::fmt::Result {
     let provenance = &config.provenance;

@@ -92,6 +92,15 @@ pub struct Score {
 }
 
 impl Architecture {
+    /// The length of one direction's hidden state.
+    pub fn direction_size(&self) -> usize {
+        if self.bidirectional {
+            self.hidden_size / 2
+        } else {
+            self.hidden_size
+        }
+    }
+
     /// The sizes that these weights have.
     pub fn of(weights: &EncoderState) -> Self {
         Self {

@@ -29,10 +29,10 @@ pub struct Conversion {
 /// ```no_run
 /// use std::path::Path;
 /// use gensen_encode::model_folder::convert;
-/// use gensen_encode::weights::Precision;
+/// use gensen_encode::weights::StoredPrecision;
 ///
 /// let conversion = convert(Path::new("nli_large.model"), Path::new("nli_large_vocab.pkl"))?;
-/// conversion.model.write(Path::new("models/nli_large"), Precision::F32)?;
+/// conversion.model.write(Path::new("models/nli_large"), StoredPrecision::F32)?;
 /// # Ok::<(), gensen_encode::model_folder::ModelFolderError>(())
 /// ```
 ///

@@ -10,7 +10,7 @@ use std::path::Path;
 use gensen_data::scratch;
 
 use super::{CARD_FILE, ModelFolder, ModelFolderError, card, io_error};
-use crate::weights::Precision;
+use crate::weights::StoredPrecision;
 
 /// What tells sentence-transformers which modules a folder has.
 pub const MODULES_FILE: &str = "modules.json";
@@ -33,7 +33,7 @@ impl ModelFolder {
     pub fn write_for_sentence_transformers(
         &self,
         path: &Path,
-        precision: Precision,
+        precision: StoredPrecision,
         map: Option<&Path>,
     ) -> Result<(), ModelFolderError> {
         let tokenizer = &self.config.tokenizer;

@@ -18,7 +18,7 @@ use safetensors::{SafeTensors, serialize_to_file};
 
 use super::integers::is_scale;
 use super::map::{Bytes, map_file};
-use super::{Precision, Tensor, TensorMap, WeightsError};
+use super::{StoredPrecision, Tensor, TensorMap, WeightsError};
 
 /// The longest header that is read, in bytes. An encoder's has a few hundred.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
@@ -143,9 +143,13 @@ fn scales<'d>(
 ///
 /// # Errors
 ///
-/// A file that cannot be written; with [`Precision::F16`], values beyond that type's range;
-/// with [`Precision::I8`], values that are not finite.
-pub fn write(path: &Path, tensors: &TensorMap, precision: Precision) -> Result<(), WeightsError> {
+/// A file that cannot be written; with [`StoredPrecision::F16`], values beyond that type's range;
+/// with [`StoredPrecision::I8`], values that are not finite.
+pub fn write(
+    path: &Path,
+    tensors: &TensorMap,
+    precision: StoredPrecision,
+) -> Result<(), WeightsError> {
     for (name, tensor) in tensors {
         tensor.check_range(name, precision)?;
     }
@@ -173,11 +177,11 @@ fn wrong(error: safetensors::SafeTensorError) -> WeightsError {
 fn views<'a>(
     name: &str,
     tensor: &'a Tensor,
-    precision: Precision,
+    precision: StoredPrecision,
 ) -> impl Iterator<Item = (String, Stored<'a>)> {
     let integers = match precision {
-        Precision::I8 => tensor.integer_bytes(),
-        Precision::F32 | Precision::F16 => None,
+        StoredPrecision::I8 => tensor.integer_bytes(),
+        StoredPrecision::F32 | StoredPrecision::F16 => None,
     };
     let stored = |dtype, shape: &[usize], bytes| Stored {
         dtype,
@@ -190,7 +194,7 @@ fn views<'a>(
             stored(Dtype::I8, shape, values),
             Some(stored(Dtype::F32, &shape[..1], scales)),
         ),
-        None if precision == Precision::F16 => {
+        None if precision == StoredPrecision::F16 => {
             (stored(Dtype::F16, shape, tensor.float_bytes(true)), None)
         }
         None => (stored(Dtype::F32, shape, tensor.float_bytes(false)), None),

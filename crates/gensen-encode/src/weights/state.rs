@@ -1,7 +1,7 @@
 //! The tensors that make up an encoder.
 
 use super::tensor::{Tensor, TensorMap};
-use super::{Precision, WeightsError};
+use super::{StoredPrecision, WeightsError};
 
 /// The name of the word embeddings, `[vocabulary_size, embedding_size]`.
 pub const EMBEDDING: &str = "src_embedding.weight";
@@ -220,7 +220,7 @@ impl EncoderState {
     }
 
     /// Checks that every value but the word embeddings' is within the range of `precision`.
-    pub(crate) fn check_gru_range(&self, precision: Precision) -> Result<(), WeightsError> {
+    pub(crate) fn check_gru_range(&self, precision: StoredPrecision) -> Result<(), WeightsError> {
         let mut gru = self.tensors.iter().filter(|(name, _)| *name != EMBEDDING);
         gru.try_for_each(|(name, tensor)| tensor.check_range(name, precision))
     }
@@ -261,19 +261,19 @@ impl EncoderState {
     }
 
     /// f16 if every tensor is stored so, i8 if every matrix is, f32 otherwise.
-    pub fn precision(&self) -> Precision {
+    pub fn precision(&self) -> StoredPrecision {
         let tensors = self.tensors.values();
         if tensors
             .clone()
-            .all(|tensor| tensor.precision() == Precision::F16)
+            .all(|tensor| tensor.precision() == StoredPrecision::F16)
         {
-            return Precision::F16;
+            return StoredPrecision::F16;
         }
         let mut matrices = tensors.filter(|tensor| tensor.shape().len() == 2);
-        if matrices.all(|tensor| tensor.precision() == Precision::I8) {
-            Precision::I8
+        if matrices.all(|tensor| tensor.precision() == StoredPrecision::I8) {
+            StoredPrecision::I8
         } else {
-            Precision::F32
+            StoredPrecision::F32
         }
     }
 

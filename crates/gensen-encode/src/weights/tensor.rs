@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use half::f16;
@@ -21,7 +22,7 @@ pub type TensorMap = BTreeMap<String, Tensor>;
 /// How weights are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
+pub enum StoredPrecision {
     /// 32-bit floats.
     #[default]
     F32,
@@ -31,8 +32,34 @@ pub enum Precision {
     I8,
 }
 
-impl Precision {
-    /// Bytes a value takes; of [`Precision::I8`], one of a matrix.
+/// The name of no [`StoredPrecision`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no precision of stored weights; expected f32, f16 or i8")]
+pub struct UnknownPrecision(String);
+
+impl FromStr for StoredPrecision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == name);
+        found.ok_or_else(|| UnknownPrecision(name.to_owned()))
+    }
+}
+
+impl StoredPrecision {
+    /// All there are, the largest first.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::I8];
+
+    /// What users call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I8 => "i8",
+        }
+    }
+
+    /// Bytes a value takes; of [`StoredPrecision::I8`], one of a matrix.
     pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -42,13 +69,9 @@ impl Precision {
     }
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for StoredPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::I8 => "i8",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -83,11 +106,11 @@ enum Elements {
 }
 
 impl Elements {
-    fn precision(&self) -> Precision {
+    fn precision(&self) -> StoredPrecision {
         match self {
-            Self::F32 => Precision::F32,
-            Self::F16 => Precision::F16,
-            Self::I8 { .. } => Precision::I8,
+            Self::F32 => StoredPrecision::F32,
+            Self::F16 => StoredPrecision::F16,
+            Self::I8 { .. } => StoredPrecision::I8,
         }
     }
 }
@@ -166,9 +189,9 @@ impl Tensor {
     }
 
     /// How the values are stored.
-    pub fn precision(&self) -> Precision {
+    pub fn precision(&self) -> StoredPrecision {
         match &self.storage {
-            Storage::Owned(_) => Precision::F32,
+            Storage::Owned(_) => StoredPrecision::F32,
             Storage::Stored { elements, .. } => elements.precision(),
         }
     }
@@ -260,22 +283,27 @@ impl Tensor {
     /// [`WeightsError::BeyondF16`] with the first value beyond the range of f16,
     /// [`WeightsError::NotFinite`] or [`WeightsError::BeyondI8`] with the first that integers and a
     /// scale cannot hold, under this `name`.
-    pub(super) fn check_range(&self, name: &str, precision: Precision) -> Result<(), WeightsError> {
+    pub(super) fn check_range(
+        &self,
+        name: &str,
+        precision: StoredPrecision,
+    ) -> Result<(), WeightsError> {
         if precision == self.precision() {
             return Ok(());
         }
         let first = |beyond: fn(f32) -> bool| self.values().iter().copied().find(|&x| beyond(x));
         let name = || name.to_owned();
         match precision {
-            Precision::F32 => Ok(()),
-            Precision::F16 => match first(|x| x.is_finite() && !f16::from_f32(x).is_finite()) {
+            StoredPrecision::F32 => Ok(()),
+            StoredPrecision::F16 => match first(|x| x.is_finite() && !f16::from_f32(x).is_finite())
+            {
                 Some(value) => Err(WeightsError::BeyondF16 {
                     name: name(),
                     value,
                 }),
                 None => Ok(()),
             },
-            Precision::I8 => {
+            StoredPrecision::I8 => {
                 self.check_finite(&name())?;
                 match first(|x| x.abs() > integers::MOST) {
                     Some(value) => Err(WeightsError::BeyondI8 {

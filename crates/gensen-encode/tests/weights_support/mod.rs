@@ -28,13 +28,7 @@ pub fn vocabulary() -> Vec<String> {
 
 /// An error's message with those of its causes, as the programs print it.
 pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
+    gensen_data::error::chain(error)
 }
 
 /// A tensor of a hand-made PyTorch file.

@@ -12,7 +12,7 @@ use crate::linear::{
 use crate::metrics::{accuracy, percent};
 
 /// Training data with the folds it is cross-validated in, and the data it is tested on.
-pub(super) struct Split<'a> {
+pub(super) struct CrossValidation<'a> {
     /// Each fold's training and development rows.
     pub folds: Vec<(Subset<'a>, Subset<'a>)>,
     pub train: Subset<'a>,
@@ -54,7 +54,7 @@ pub(super) fn accuracy_on(model: &LinearModel, data: &Subset<'_>) -> f64 {
 
 /// The mean development accuracy of each penalty, in percent, for each split.
 pub(super) fn senteval_grid(
-    splits: &[Split<'_>],
+    splits: &[CrossValidation<'_>],
     protocol: &Protocol<'_>,
     options: SentEvalOptions,
 ) -> Result<Vec<Vec<f64>>> {
@@ -96,7 +96,7 @@ pub(super) fn lbfgs_strengths(exponents: std::ops::RangeInclusive<i32>) -> Vec<f
 /// trained on all of the split's training data with it.
 pub(super) fn lbfgs_grid(
     data: Examples<'_>,
-    splits: &[Split<'_>],
+    splits: &[CrossValidation<'_>],
     strengths: &[f32],
     protocol: &Protocol<'_>,
 ) -> Vec<(Vec<f64>, Vec<LinearModel>)> {

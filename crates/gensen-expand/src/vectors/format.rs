@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use gensen_data::npy;
+
 /// A file format of word vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,7 +40,7 @@ pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
     if sample.starts_with(b"\x89HDF\r\n\x1a\n") {
         return Some(VectorFormat::Hdf5);
     }
-    if sample.starts_with(b"\x93NUMPY") {
+    if sample.starts_with(npy::MAGIC) {
         return Some(VectorFormat::Npy);
     }
     let first_line = sample.split(|&b| b == b'\n').next().unwrap_or_default();

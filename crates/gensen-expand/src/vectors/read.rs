@@ -9,8 +9,9 @@ use std::{
 use gensen_data::{gzip, text};
 
 use super::{
-    VectorFormat, VectorsError, WordSelection, WordVectors, format, npy, text as text_format,
-    word2vec,
+    VectorFormat, VectorsError, WordSelection, WordVectors, format, npy,
+    opened::{Opened, read_error},
+    text as text_format, word2vec,
 };
 
 /// How a file of vectors is read. The default suits every usual file.
@@ -57,26 +58,6 @@ impl ReadOptions {
     }
 }
 
-/// The (decompressed) bytes of a file.
-pub(super) struct Source<'a> {
-    pub(super) path: &'a Path,
-    pub(super) reader: Box<dyn Read + Send>,
-}
-
-/// Names the file in an error of its reader; `line` is the last one read completely.
-pub(super) fn read_error(path: &Path, source: io::Error, line: u64) -> VectorsError {
-    match source.kind() {
-        io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip {
-            path: path.into(),
-            line,
-        },
-        _ => VectorsError::Io {
-            path: path.into(),
-            source,
-        },
-    }
-}
-
 pub(super) fn read(
     path: &Path,
     selection: &WordSelection,
@@ -98,7 +79,7 @@ pub(super) fn read(
     if start.starts_with(text::MARK_BYTES) {
         start.drain(..text::MARK_BYTES.len());
     }
-    let source = Source {
+    let source = Opened {
         path,
         reader: Box::new(io::Cursor::new(start.clone()).chain(rest)),
     };

@@ -1,37 +1,47 @@
 //! Text vectors: GloVe, word2vec's text and fastText's `.vec`, parsed in parallel.
 
+use std::io::{self, Read};
+
+use gensen_data::error::{DataError, LineFault};
+use gensen_data::lines::{LineReader, split};
 use rayon::prelude::*;
 
 use super::{
     RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
     collector::{Collector, check_dimensions},
     format::parse_header,
-    lines::{BlockError, LineBlocks, MAX_LINE_BYTES, lines},
-    read::{Source, read_error},
+    opened::{Opened, read_error},
     text_row::{count_fields, parse_row},
 };
 
+/// The usual size of a block. Blocks are read in batches of a few per thread, so this bounds the memory.
+const BLOCK_BYTES: usize = 1 << 20;
+
 /// Reads the next blocks while the last ones are parsed; memory is two batches and the rows kept.
 pub(super) fn read(
-    source: Source<'_>,
+    source: Opened<'_>,
     selection: &WordSelection,
     dimensions: Option<usize>,
 ) -> Result<WordVectors, VectorsError> {
     let batch_blocks = 2 * rayon::current_num_threads();
     let path = source.path;
-    let mut blocks = LineBlocks::new(source.reader);
+    let name = path.display().to_string();
+    let mut blocks = LineReader::new(name, source.reader).block_bytes(BLOCK_BYTES);
     // Names what goes wrong while reading; `line` is the number of lines parsed before.
-    let named = |error, line: u64| match error {
-        BlockError::Io(e) => read_error(path, e, line),
-        BlockError::LineTooLong => VectorsError::Row {
+    let named = |error, parsed| match error {
+        DataError::Io { source, .. } => read_error(path, source, parsed),
+        DataError::Line {
+            line,
+            fault: LineFault::TooLong { cap: limit },
+            ..
+        } => VectorsError::Row {
             path: path.into(),
-            line: line + 1,
-            problem: RowProblem::TooLong {
-                limit: MAX_LINE_BYTES,
-            },
+            line,
+            problem: RowProblem::TooLong { limit },
         },
+        other => read_error(path, io::Error::other(other), parsed),
     };
-    let mut batch = blocks.next_batch(batch_blocks).map_err(|e| named(e, 0))?;
+    let mut batch = next_batch(&mut blocks, batch_blocks).map_err(|e| named(e, 0))?;
     let shape = Shape::infer(path, batch.first().map_or(&[], Vec::as_slice), dimensions)?;
     let mut skip_header = shape.header_rows.is_some();
 
@@ -47,7 +57,7 @@ pub(super) fn read(
                     .map(|(i, block)| parse_block(block, &shape, skip_header && i == 0, selection))
                     .collect::<Vec<_>>()
             },
-            || blocks.next_batch(batch_blocks),
+            || next_batch(&mut blocks, batch_blocks),
         );
         for block in parsed {
             rows += block.rows;
@@ -66,6 +76,20 @@ pub(super) fn read(
     }
 }
 
+/// Up to `count` blocks; an empty batch is the end of the stream.
+fn next_batch<R: Read>(
+    blocks: &mut LineReader<R>,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, DataError> {
+    let mut batch = Vec::with_capacity(count);
+    while batch.len() < count
+        && let Some((block, _)) = blocks.next_block()?
+    {
+        batch.push(block);
+    }
+    Ok(batch)
+}
+
 /// What the first lines say about all of them.
 struct Shape {
     /// The number of rows that a header promises.
@@ -82,9 +106,9 @@ impl Shape {
         given: Option<usize>,
     ) -> Result<Self, VectorsError> {
         const LOOK_AT: usize = 1000;
-        let first = lines(start).next().unwrap_or_default();
+        let first = split(start).next().unwrap_or_default();
         let widths = |skip| {
-            lines(start)
+            split(start)
                 .skip(skip)
                 .take(LOOK_AT)
                 .map(|line| count_fields(line).saturating_sub(1))
@@ -152,7 +176,7 @@ fn parse_block(
     selection: &WordSelection,
 ) -> ParsedBlock {
     let mut parsed = ParsedBlock::default();
-    for line in lines(block) {
+    for line in split(block) {
         parsed.lines += 1;
         if skip_header && parsed.lines == 1 {
             continue;

@@ -7,14 +7,14 @@ use super::{
     RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
     collector::{Collector, check_dimensions},
     format::parse_header,
-    read::Source,
+    opened::Opened,
 };
 
 const MAX_WORD_BYTES: usize = 4096;
 const MAX_HEADER_BYTES: u64 = 64;
 
 pub(super) fn read(
-    source: Source<'_>,
+    source: Opened<'_>,
     selection: &WordSelection,
 ) -> Result<WordVectors, VectorsError> {
     let path = source.path;

@@ -4,7 +4,7 @@
 use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
 
-use super::family::Found;
+use super::found::Found;
 
 /// The GPUs that NVIDIA's driver lists, none without one.
 #[cfg(feature = "cuda")]

@@ -1,9 +1,9 @@
 //! Lost connections: Burn's operations have no error to return, so that a read from a device that
 //! is gone panics.
 
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic;
 
+use gensen_data::panics;
 use thiserror::Error;
 
 use super::{DeviceError, SERVED, by_name};
@@ -39,22 +39,15 @@ pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     for name in &served {
         by_name(name)?;
     }
-    let messages = Arc::new(Mutex::new(Vec::new()));
-    let hook = panic::take_hook();
-    panic::set_hook({
-        let messages = Arc::clone(&messages);
-        Box::new(move |panic| {
-            let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
-            messages.push(panic.to_string());
-        })
+    let ((outcome, lost), messages) = panics::quietly(|| {
+        let outcome = panics::catch(work);
+        let lost = match &outcome {
+            Ok(Ok(_)) => None,
+            _ => lost(&served),
+        };
+        (outcome, lost)
     });
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    let lost = match &outcome {
-        Ok(Ok(_)) => None,
-        _ => lost(&served),
-    };
-    panic::set_hook(hook);
-    for message in &*messages.lock().unwrap_or_else(PoisonError::into_inner) {
+    for message in messages {
         match lost {
             Some(_) => tracing::debug!("{message}"),
             None => tracing::error!("{message}"),

@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, DeviceType};
 
-use super::family::{Found, cpu_description};
+use super::found::{Found, cpu_description};
 
 /// libtorch's operations on the CPU.
 pub(super) fn cpu() -> Vec<Found> {

@@ -131,11 +131,16 @@ impl<'a, B: BackendIr> Call<'a, B> {
         all
     }
 
+    /// The next number. A call with fewer of them ends the caller's session, too.
     fn scalar(&mut self) -> ScalarIr {
+        #[allow(
+            clippy::expect_used,
+            reason = "burn-remote ends the session of a call that panics"
+        )]
         let (&number, rest) = self
             .numbers
             .split_first()
-            .unwrap_or((&ScalarIr::UInt(0), &[]));
+            .expect("as many numbers as the operation takes");
         self.numbers = rest;
         number
     }

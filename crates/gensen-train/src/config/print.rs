@@ -7,7 +7,7 @@ use gensen_data::spec::TaskSpec;
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::{Config, ManagementConfig, ModelConfig, RunConfig, TrainingConfig, VocabularyConfig};
+use super::{Config, ManagementConfig, ModelSizes, RunConfig, TrainingConfig, VocabularyConfig};
 use crate::error::TrainError;
 use crate::similarity::ValidationSpec;
 
@@ -21,7 +21,7 @@ impl Config {
     pub fn commented(&self) -> Result<String, TrainError> {
         let mut text = String::new();
         section::<RunConfig>(&mut text, "run", &self.run)?;
-        section::<ModelConfig>(&mut text, "model", &self.model)?;
+        section::<ModelSizes>(&mut text, "model", &self.model)?;
         section::<VocabularyConfig>(&mut text, "vocabulary", &self.vocabulary)?;
         section::<TrainingConfig>(&mut text, "training", &self.training)?;
         section::<ManagementConfig>(&mut text, "management", &self.management)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use documented::{Documented, DocumentedFields};
 use gensen_data::batch::BatchSize;
+use gensen_data::prepare::DataOptions;
 use gensen_model::Pooling;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,7 @@ impl Default for RunConfig {
 /// Sizes of the model.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ModelConfig {
+pub struct ModelSizes {
     /// Numbers in a source word's embedding.
     pub embedding_size: usize,
     /// Numbers in a sentence vector, both directions together.
@@ -70,7 +71,7 @@ pub struct ModelConfig {
     pub pooling: Pooling,
 }
 
-impl Default for ModelConfig {
+impl Default for ModelSizes {
     fn default() -> Self {
         Self {
             embedding_size: 512,
@@ -104,7 +105,7 @@ pub struct VocabularyConfig {
     pub punkt: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
-    /// Whether the words of inference tasks count for the source vocabulary.
+    /// Whether the words of inference tasks count for the source vocabulary. In the paper they do not.
     pub count_nli: bool,
     /// Word vectors, any file that `gensen expand` reads. Source words begin with them, so they have
     /// `model.embedding_size` numbers; where the corpora have fewer than `source_words` words, the
@@ -119,14 +120,15 @@ pub struct VocabularyConfig {
 
 impl Default for VocabularyConfig {
     fn default() -> Self {
+        let data = DataOptions::default();
         Self {
-            source_words: 80_000,
-            target_words: 30_000,
-            tokenizer: "whitespace".into(),
-            nonbreaking_prefixes: None,
-            punkt: None,
-            lowercase: true,
-            count_nli: true,
+            source_words: data.source_words,
+            target_words: data.target_words,
+            tokenizer: data.tokenizer,
+            nonbreaking_prefixes: data.nonbreaking_prefixes,
+            punkt: data.punkt,
+            lowercase: data.lowercase,
+            count_nli: data.count_nli,
             word_vectors: None,
             word_vectors_deviation: 0.057_735,
         }
@@ -187,11 +189,12 @@ pub struct TrainingConfig {
     pub word_dropout: f64,
     /// Numbers the model computes in: "f32", or mixed precision in "bf16" or "f16" where the device
     /// has them.
-    pub precision: Precision,
+    pub precision: TrainingPrecision,
 }
 
 impl Default for TrainingConfig {
     fn default() -> Self {
+        let data = DataOptions::default();
         Self {
             batch_size: None,
             batch_words: None,
@@ -205,13 +208,13 @@ impl Default for TrainingConfig {
             steps: 100_000,
             nli_every: 10,
             exclude_sentences: Vec::new(),
-            max_source_words: 88,
-            max_target_words: 88,
-            max_nli_words: 256,
+            max_source_words: data.max_source_words,
+            max_target_words: data.max_target_words,
+            max_nli_words: data.max_nli_words,
             bucket_batches: 100,
             average_from: None,
             word_dropout: 0.0,
-            precision: Precision::F32,
+            precision: TrainingPrecision::F32,
         }
     }
 }
@@ -235,7 +238,7 @@ impl TrainingConfig {
 /// Numbers the model computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
+pub enum TrainingPrecision {
     /// Single precision.
     #[default]
     F32,
@@ -245,7 +248,7 @@ pub enum Precision {
     F16,
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for TrainingPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::F32 => "f32",

@@ -75,8 +75,8 @@ impl Run<'_> {
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
             let data = match split {
-                Split::Test => &task.test,
-                _ => &task.validation,
+                Split::Test => &task.data.test,
+                _ => &task.data.validation,
             };
             let Some(data) = data else { continue };
             let size = task.batch;

@@ -142,9 +142,13 @@ impl Labelled {
         let mut names: Vec<String> = rows.iter().map(|(label, _)| label.clone()).collect();
         names.sort_unstable();
         names.dedup();
-        if names.len() < 2 {
-            let found = names.len();
-            bail!("{}: {found} labels, expected two or more", lines.name());
+        match &names[..] {
+            [] => bail!("{}: no line, expected `label TAB sentence`", lines.name()),
+            [only] => bail!(
+                "{}: all lines have the label `{only}`, expected two labels or more",
+                lines.name()
+            ),
+            _ => {}
         }
         let mut counts = vec![0; names.len()];
         let mut labels = Vec::with_capacity(rows.len());

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
 use gensen_encode::model_folder::{self, ModelFolder};
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 
 use super::encoding::Pool;
 use super::places::file;
@@ -31,9 +30,10 @@ pub(crate) struct Arguments {
     /// The model folder to write; a model folder that is there is replaced.
     #[arg(long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
-    /// How weights are stored.
-    #[arg(long, default_value = "f32")]
-    precision: Stored,
+    /// How weights are stored: as 32-bit floats; as 16-bit floats, half the size; or as 8-bit integers
+    /// with a scale a row, a quarter of the size, and biases as 32-bit floats.
+    #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
+    precision: StoredPrecision,
     /// The pooling that the model asks for.
     #[arg(long, default_value = "last")]
     pool: Pool,
@@ -45,27 +45,6 @@ pub(crate) struct Arguments {
     lowercase: bool,
 }
 
-/// How weights are stored: `--precision`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Stored {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats, half the size.
-    F16,
-    /// 8-bit integers with a scale a row, a quarter of the size; biases as 32-bit floats.
-    I8,
-}
-
-impl From<Stored> for Precision {
-    fn from(stored: Stored) -> Self {
-        match stored {
-            Stored::F32 => Self::F32,
-            Stored::F16 => Self::F16,
-            Stored::I8 => Self::I8,
-        }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let conversion = model_folder::convert(&arguments.weights, &arguments.vocab)?;
     let (mut config, vocabulary, weights) = conversion.model.into_parts();
@@ -73,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     config.tokenizer.clone_from(&arguments.tokenizer);
     config.lowercase = arguments.lowercase;
     let model = ModelFolder::new(config, vocabulary, weights)?;
-    model.write(&arguments.output, arguments.precision.into())?;
+    model.write(&arguments.output, arguments.precision)?;
     if !conversion.left_out.is_empty() {
         let count = conversion.left_out.len();
         tracing::info!(

@@ -24,7 +24,8 @@ pub(super) struct Saved {
     /// The vectors of --index were saved with --truncate-dim N.
     #[arg(long, value_name = "N", requires = "index")]
     truncate_dim: Option<NonZeroUsize>,
-    /// The vectors of --index were saved with --normalize, which matters if they are int8.
+    /// The vectors of --index were saved with --normalize. It matters for int8: their numbers stand for others then, and nothing in
+    /// the file says so.
     #[arg(long, requires = "index")]
     normalize: bool,
 }

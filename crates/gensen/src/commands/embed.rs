@@ -15,7 +15,7 @@ use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
-use crate::part::{self, Origin, Part, Record};
+use crate::part::{self, MadeFrom, Part, Record};
 use crate::terminal::Progress;
 use crate::vector_output::{Format, VectorOutput, Written};
 
@@ -44,10 +44,10 @@ pub(crate) struct Arguments {
     )]
     texts: Vec<String>,
     /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
-    #[arg(short, long, value_name = "FILE|-", requires = "output")]
+    #[arg(short, long, value_name = "FILE|-")]
     input: Option<PathBuf>,
-    /// The vectors: `[lines, width]` in .npy, JSON lines, .csv or .parquet, the first and third of text gzipped with .gz;
-    /// `-` for JSON lines (or csv) on standard output, which is where the vectors of TEXT go without this.
+    /// The vectors: `[lines, width]` in .npy; or .jsonl, .csv or .parquet with the sentences, the first two also gzipped (.jsonl.gz).
+    /// `-` for JSON lines, or CSV with --format, on standard output. [default: -]
     #[arg(short, long, value_name = "FILE|-")]
     output: Option<PathBuf>,
     /// The output's format. [default: by its extension; jsonl on standard output, npy for names without an extension]
@@ -70,9 +70,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     device::guard(&arguments.encoding.device, || {
-        match (&arguments.input, &arguments.output) {
-            (Some(input), Some(output)) => embed(arguments, input, output),
-            (_, output) => embed_texts(arguments, output.as_deref()),
+        let output = arguments.output.as_deref().unwrap_or(Path::new("-"));
+        match &arguments.input {
+            Some(input) => embed(arguments, input, output),
+            None => embed_texts(arguments, output),
         }
     })
 }
@@ -114,8 +115,7 @@ fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Wr
 }
 
 /// Encodes the sentences of the command line.
-fn embed_texts(arguments: &Arguments, output: Option<&Path>) -> Result<()> {
-    let place = output.unwrap_or(Path::new("-"));
+fn embed_texts(arguments: &Arguments, place: &Path) -> Result<()> {
     let written = Format::of(arguments.format, place)?;
     writable(&[("--output", place)])?;
     let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
@@ -255,7 +255,7 @@ fn origin(
     input: &Path,
     models: &[ModelPlace],
     width: u64,
-) -> Result<Origin> {
+) -> Result<MadeFrom> {
     let Arguments {
         encoding,
         vectors,
@@ -275,7 +275,7 @@ fn origin(
         Some(path) => Some(part::sha256(&vector_options.read().files(path)?)?),
         None => None,
     };
-    Ok(Origin {
+    Ok(MadeFrom {
         input_lines: count_lines(input)?,
         input_sha256: part::sha256(&[input.to_owned()])?,
         models_sha256: models

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
+use gensen_data::error::chain;
 use gensen_data::tokenizer::NAMES;
 use gensen_encode::model_folder::{CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
 use gensen_encode::{
@@ -43,7 +44,7 @@ impl From<Pool> for Pooling {
 
 /// `--precision`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Weights {
+pub(super) enum Weights {
     /// 32-bit floats.
     F32,
     /// 16-bit floats: half the memory.
@@ -111,7 +112,7 @@ impl Encoding {
         use_threads(self.threads)?;
         if let Some(name) = &self.tokenizer {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
-                .map_err(|error| Usage(format!("--tokenizer: {error}")))?;
+                .map_err(|error| Usage(format!("--tokenizer: {}", chain(&error))))?;
         }
         let device = Device::open(&self.device)?;
         let encoders = places

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use gensen_encode::model_folder::ModelFolder;
-use gensen_encode::weights::Precision;
+use gensen_encode::weights::StoredPrecision;
 
-use super::convert::Stored;
 use super::encoding::{ModelPlace, places};
 use super::places::file;
 use crate::english;
@@ -28,8 +27,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
     /// How weights are stored. [default: as the model's]
-    #[arg(long)]
-    precision: Option<Stored>,
+    #[arg(long, value_name = "f32|f16|i8")]
+    precision: Option<StoredPrecision>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -45,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let model = open(&place)?;
     let stored = model.weights().precision();
-    let precision = arguments.precision.map_or(stored, Precision::from);
+    let precision = arguments.precision.unwrap_or(stored);
     model.write_for_sentence_transformers(
         &arguments.output,
         precision,

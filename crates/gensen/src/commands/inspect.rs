@@ -110,6 +110,8 @@ fn one(path: &Path) -> Result<Shown> {
         Kind::Events => tables::events(path),
         #[cfg(feature = "burn")]
         Kind::Configuration => tables::configuration(path),
+        #[cfg(feature = "parquet")]
+        Kind::Parquet => tables::parquet(path),
         Kind::Text => tables::text(path),
         Kind::Vectors => vectors(path),
     }

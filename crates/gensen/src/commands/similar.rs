@@ -150,6 +150,7 @@ fn search(
     arguments.saved.check_width(place, index.file(), &encoder)?;
     let texts = Texts::read(&arguments.input, false)?;
     let matrix = texts.select(index.matrix()?, &arguments.input, place)?;
+    index.file().prefetch();
     let found = nearest(matrix, queries, arguments.top).map_err(|error| match error {
         SearchError::NotFinite { row } => {
             let (line, _) = texts.of_row(row);

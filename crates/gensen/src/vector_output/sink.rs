@@ -23,7 +23,7 @@ pub(super) struct Sink {
 
 enum Writer {
     Plain(Through),
-    Gzip(GzEncoder<Through>),
+    Gzip(Box<GzEncoder<Through>>),
 }
 
 impl Sink {
@@ -41,7 +41,7 @@ impl Sink {
         let through = BufWriter::with_capacity(1 << 16, through);
         Ok(Self {
             writer: match gzip {
-                true => Writer::Gzip(GzEncoder::new(through, Compression::default())),
+                true => Writer::Gzip(Box::new(GzEncoder::new(through, Compression::default()))),
                 false => Writer::Plain(through),
             },
             place: place.to_owned(),

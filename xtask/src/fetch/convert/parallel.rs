@@ -1,7 +1,7 @@
 //! Line-aligned texts in two languages, in words, with a random part held out.
 
 use super::Workplace;
-use super::text::{Output, Scratch, Texts, Words, read_chunk};
+use super::text::{Buffers, Output, Texts, Words, read_chunk};
 use crate::fetch::error::{FetchError, Result};
 use crate::fetch::progress::Progress;
 use rayon::prelude::*;
@@ -173,7 +173,7 @@ impl Side {
     fn write(&mut self, lines: &[String], parts: &[Part]) -> Result<()> {
         let lines: Vec<String> = lines
             .par_iter()
-            .map_init(Scratch::default, |scratch, line| {
+            .map_init(Buffers::default, |scratch, line| {
                 self.words.apply(line, scratch)
             })
             .collect();

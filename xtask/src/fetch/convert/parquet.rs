@@ -3,6 +3,7 @@
 use super::Workplace;
 use super::text::Output;
 use crate::fetch::error::{FetchError, Result, at};
+use gensen_data::panics;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, get_column_reader};
@@ -11,7 +12,6 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Values that are decoded at a time.
@@ -147,7 +147,7 @@ fn find_column(schema: &SchemaDescriptor, name: &str) -> Result<usize, String> {
 
 /// Runs a part of the decoder, which panics on some damaged files.
 fn decode<T>(part: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(part)) {
+    match panics::catch(part) {
         Ok(decoded) => decoded.map_err(|error| error.to_string()),
         Err(_) => Err("it is damaged".into()),
     }

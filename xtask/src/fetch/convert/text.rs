@@ -7,21 +7,22 @@
 //! line is ever lost, and line-aligned files stay aligned; what was put right is counted.
 
 use crate::fetch::error::{FetchError, Result, at};
+use gensen_data::error::{DataError, chain};
+use gensen_data::lines::LineReader;
+use gensen_data::scratch::create_part;
 use gensen_data::tokenizer::{Resources, Tokenizer, Tokens, by_name, lowercase};
 use rayon::prelude::*;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes a line may have, as when it is read for training.
-const MAX_LINE: u64 = gensen_data::MAX_LINE_BYTES as u64;
 /// Lines that are converted at a time.
 const CHUNK: usize = 1 << 15;
 
 /// Several text files, read as if they were one.
 pub struct Texts {
     files: std::vec::IntoIter<PathBuf>,
-    reader: Option<BufReader<File>>,
+    reader: Option<LineReader<File>>,
     path: PathBuf,
     number: u64,
     bytes: Vec<u8>,
@@ -110,43 +111,30 @@ impl Texts {
                 let Some(path) = self.files.next() else {
                     return Ok(false);
                 };
-                self.reader = Some(BufReader::with_capacity(
-                    1 << 18,
-                    File::open(&path).map_err(at(&path))?,
-                ));
+                let file = File::open(&path).map_err(at(&path))?;
+                self.reader = Some(LineReader::new(path.display().to_string(), file));
                 (self.path, self.number) = (path, 0);
                 continue;
             };
-            self.bytes.clear();
-            let count = reader
-                .take(MAX_LINE + 1)
-                .read_until(b'\n', &mut self.bytes)
-                .map_err(at(&self.path))?;
-            if count == 0 {
+            let line = reader.next_line().map_err(of_line(&self.path))?;
+            let Some(line) = line else {
+                self.counts.marks += u64::from(reader.has_mark());
                 self.reader = None;
                 self.report();
                 continue;
-            }
+            };
+            self.bytes.clear();
+            self.bytes.extend_from_slice(line);
             self.number += 1;
-            if count as u64 > MAX_LINE {
-                return Err(self.wrong(format!("the line is longer than {MAX_LINE} bytes")));
-            }
             self.clean();
             return Ok(true);
         }
     }
 
     fn clean(&mut self) {
-        if self.bytes.last() == Some(&b'\n') {
-            self.bytes.pop();
-        }
         if self.bytes.last() == Some(&b'\r') {
             self.bytes.pop();
             self.counts.carriage_returns += 1;
-        }
-        if self.number == 1 && self.bytes.starts_with(b"\xef\xbb\xbf") {
-            self.bytes.drain(..3);
-            self.counts.marks += 1;
         }
         if self.bytes.contains(&0) {
             self.counts.nul += 1;
@@ -180,6 +168,19 @@ impl Texts {
     }
 }
 
+/// Names the file and, if one is too long, the line.
+fn of_line(path: &Path) -> impl FnOnce(DataError) -> FetchError {
+    move |error| match error {
+        DataError::Io { source, .. } => at(path)(source),
+        DataError::Line { line, fault, .. } => FetchError::Line {
+            path: path.into(),
+            line,
+            problem: format!("the line is {fault}"),
+        },
+        other => other.into(),
+    }
+}
+
 /// Windows-1252: Latin-1 with printable characters where Latin-1 has control characters.
 fn windows_1252(byte: u8) -> char {
     const UPPER: [char; 32] = [
@@ -202,7 +203,7 @@ pub struct Output {
 
 impl Output {
     pub fn create(path: &Path) -> Result<Self> {
-        let file = BufWriter::with_capacity(1 << 18, File::create(path).map_err(at(path))?);
+        let file = BufWriter::with_capacity(1 << 18, create_part(path).map_err(at(path))?);
         Ok(Self {
             file,
             path: path.into(),
@@ -239,7 +240,7 @@ pub struct Words {
 
 /// Memory that is used again from line to line.
 #[derive(Default)]
-pub struct Scratch {
+pub struct Buffers {
     tokens: Tokens,
     joined: String,
 }
@@ -250,7 +251,7 @@ impl Words {
         let tokenizer = by_name(tokenizer, language, &Resources::default()).map_err(|error| {
             FetchError::Catalogue {
                 path: "catalogue".into(),
-                problem: error.to_string(),
+                problem: chain(&error),
             }
         })?;
         Ok(Self {
@@ -260,7 +261,7 @@ impl Words {
     }
 
     /// The words of a text with one space between two.
-    pub fn apply(&self, text: &str, scratch: &mut Scratch) -> String {
+    pub fn apply(&self, text: &str, scratch: &mut Buffers) -> String {
         self.tokenizer.tokenize(text, &mut scratch.tokens);
         scratch.joined.clear();
         for word in scratch.tokens.iter() {
@@ -307,7 +308,7 @@ impl Line<'_> {
 pub fn convert(
     texts: &mut Texts,
     output: &mut Output,
-    apply: impl Fn(Line<'_>, &mut Scratch) -> Result<String> + Sync,
+    apply: impl Fn(Line<'_>, &mut Buffers) -> Result<String> + Sync,
 ) -> Result<()> {
     filter(texts, output, |line, scratch| {
         apply(line, scratch).map(Some)
@@ -318,7 +319,7 @@ pub fn convert(
 pub fn filter(
     texts: &mut Texts,
     output: &mut Output,
-    apply: impl Fn(Line<'_>, &mut Scratch) -> Result<Option<String>> + Sync,
+    apply: impl Fn(Line<'_>, &mut Buffers) -> Result<Option<String>> + Sync,
 ) -> Result<()> {
     loop {
         let chunk = read_chunk(texts)?;
@@ -328,7 +329,7 @@ pub fn filter(
         let path = texts.path();
         let done: Vec<Option<String>> = chunk
             .par_iter()
-            .map_init(Scratch::default, |scratch, (number, text)| {
+            .map_init(Buffers::default, |scratch, (number, text)| {
                 apply(
                     Line {
                         text,
@@ -358,6 +359,7 @@ pub fn read_chunk(texts: &mut Texts) -> Result<Vec<(u64, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gensen_data::lines::MAX_LINE_BYTES;
 
     fn read(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
@@ -394,7 +396,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         let mut bytes = b"first\n".to_vec();
-        bytes.resize(bytes.len() + MAX_LINE as usize + 1, b'x');
+        bytes.resize(bytes.len() + MAX_LINE_BYTES + 1, b'x');
         std::fs::write(&path, bytes).unwrap();
         let mut texts = Texts::new(vec![path]);
         let mut line = String::new();

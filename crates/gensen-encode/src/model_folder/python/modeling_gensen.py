@@ -160,7 +160,8 @@ class GenSen(nn.Module):
 
     def save(self, output_path, *_, **__):
         """Writes the model's files, which GenSen's own programs read, too."""
-        config = {**self.config, "format_version": 1}
+        # The ranges of the vectors are those of other weights, if these were trained.
+        config = {key: value for key, value in self.config.items() if key != "ranges"}
         with open(os.path.join(output_path, "config.json"), "w", encoding="utf-8") as file:
             json.dump(config, file, indent=2, ensure_ascii=False)
         with open(os.path.join(output_path, "vocab.txt"), "w", encoding="utf-8", newline="\n") as file:

@@ -1,30 +1,34 @@
 //! Files of numbers and of shapes: NumPy's arrays, prepared training data, pictures.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use gensen_data::npy::Header;
 use gensen_expand::{ReadOptions, WordSelection, WordVectors};
 use serde_json::json;
 
 use super::Shown;
 use super::kind::Element;
-use crate::npy;
 
 /// An array: its numbers, its shape, and of 32-bit rows how long they are as vectors.
 pub(super) fn npy(path: &Path) -> Result<Shown> {
     let context = || path.display().to_string();
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).with_context(context)?);
-    let (descr, fortran, shape) = npy::read_header(&mut file).with_context(context)?;
+    let Header {
+        descr,
+        fortran_order: fortran,
+        shape,
+        start,
+    } = Header::read(&mut file).with_context(context)?;
     let order = if fortran { ", in column order" } else { "" };
     let mut lines = vec![format!("NumPy array, {} {shape:?}{order}", name(&descr))];
     let mut facts = json!({ "type": name(&descr), "shape": shape, "fortran_order": fortran });
     let size = descr.get(2..).and_then(|size| size.parse::<u64>().ok());
     if let (Some(size), Some(numbers)) = (size, numbers(&shape)) {
         let found = fs::metadata(path).with_context(context)?.len();
-        let header = file.stream_position().with_context(context)?;
-        let expected = header + numbers * size;
+        let expected = start as u64 + numbers * size;
         if found != expected {
             bail!(
                 "{}: {found} bytes, expected {expected} for {shape:?}",

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use gensen_data::text;
 use gensen_data::vocabulary::Vocabulary;
+use gensen_data::{gzip, text};
 use gensen_expand::MAP_KEY;
 use serde_json::Value;
 
@@ -35,6 +35,8 @@ pub(super) enum Kind {
     /// A training configuration.
     #[cfg(feature = "burn")]
     Configuration,
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// Text that is no word vectors.
     Text,
     /// Word vectors, or something unknown.
@@ -63,11 +65,23 @@ impl Kind {
             .take(HEADER_BYTES)
             .read_to_end(&mut start)?;
         text::no_pointer(&start)?;
+        if start.starts_with(&gzip::MAGIC) {
+            let mut unpacked = Vec::new();
+            // What was cut off where the beginning ends is named by the reader.
+            let _ = gzip::unpack(&start[..])
+                .take(HEADER_BYTES)
+                .read_to_end(&mut unpacked);
+            return Ok(json(&unpacked).unwrap_or_else(|| Self::of_text(path, &unpacked)));
+        }
+        #[cfg(feature = "parquet")]
+        if start.starts_with(b"PAR1") {
+            return Ok(Self::Parquet);
+        }
         let header = start.get(8..).unwrap_or_default();
         let pickled = start.strip_prefix(b"\x80");
         Ok(if let Some(shard) = shard(path) {
             shard
-        } else if start.starts_with(b"\x93NUMPY") {
+        } else if start.starts_with(gensen_data::npy::MAGIC) {
             Self::Npy
         } else if let Some(kind) = json(&start) {
             kind

@@ -1,11 +1,12 @@
 //! Files of text: words, JSON, reports, metrics, logs.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use gensen_data::text as data_text;
 use gensen_data::vocabulary::Vocabulary;
+use gensen_data::{gzip, text as data_text};
 use gensen_eval::read_json;
 use serde_json::{Map, Value, json};
 
@@ -35,7 +36,7 @@ pub(super) fn vocabulary(kind: &str, words: &[String]) -> Shown {
 
 /// One JSON value: an evaluation's report as a table, anything else by its keys.
 pub(super) fn json(path: &Path) -> Result<Shown> {
-    let text = data_text::read(path).with_context(|| path.display().to_string())?;
+    let text = read(path)?;
     let value: Value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
     if value.is_array()
         && let Ok(reports) = read_json(path)
@@ -60,7 +61,7 @@ pub(super) fn json(path: &Path) -> Result<Shown> {
 
 /// A JSON value a line: a run's metrics by their last values, anything else by its first line.
 pub(super) fn json_lines(path: &Path) -> Result<Shown> {
-    let text = data_text::read(path).with_context(|| path.display().to_string())?;
+    let text = read(path)?;
     let mut values = Vec::new();
     for (number, line) in text
         .lines()
@@ -147,8 +148,49 @@ fn brief(value: &Value) -> String {
         Value::Object(fields) => {
             format!("an object of {}", keys(fields))
         }
-        _ => whole.chars().take(LONGEST).chain(['…']).collect(),
+        _ => cut(&whole),
     }
+}
+
+/// The beginning of a long line.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// A file's text, unpacked if it is gzip.
+fn read(path: &Path) -> Result<String> {
+    let context = || path.display().to_string();
+    let mut bytes = fs::read(path).with_context(context)?;
+    if bytes.starts_with(&gzip::MAGIC) {
+        let mut unpacked = Vec::new();
+        let read = gzip::unpack(&bytes[..]).read_to_end(&mut unpacked);
+        read.with_context(context)?;
+        bytes = unpacked;
+    }
+    let text = str::from_utf8(data_text::bytes_without_mark(&bytes)).with_context(context)?;
+    Ok(text.to_owned())
+}
+
+/// A table of vectors: rows and columns.
+#[cfg(feature = "parquet")]
+pub(super) fn parquet(path: &Path) -> Result<Shown> {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+
+    let context = || path.display().to_string();
+    let file = std::fs::File::open(path).with_context(context)?;
+    let reader = SerializedFileReader::new(file).with_context(context)?;
+    let metadata = reader.metadata().file_metadata();
+    let columns = metadata.schema_descr().columns().iter();
+    let columns: Vec<String> = columns
+        .map(|column| format!("{}\t{:?}", column.path(), column.physical_type()))
+        .collect();
+    let mut lines = vec![format!("Parquet table, {} rows", metadata.num_rows())];
+    lines.extend(columns.iter().cloned());
+    let facts = json!({ "rows": metadata.num_rows(), "columns": columns });
+    Ok(Shown::new("Parquet table", lines, facts))
 }
 
 fn keys(fields: &Map<String, Value>) -> String {
@@ -159,10 +201,9 @@ fn keys(fields: &Map<String, Value>) -> String {
 
 /// Text: how many lines, and the first ones.
 pub(super) fn text(path: &Path) -> Result<Shown> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = read(path)?;
     let mut lines = vec![format!("text, {} lines", text.lines().count())];
-    lines.extend(text.lines().take(SHOWN).map(str::to_owned));
+    lines.extend(text.lines().take(SHOWN).map(cut));
     let facts = json!({ "lines": text.lines().count() });
     Ok(Shown::new("text", lines, facts))
 }

@@ -1,0 +1,243 @@
+//! An input of a task, and how it becomes blocks.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::blocks::Block;
+use super::documents;
+use super::glob::Filter;
+use super::inference::Columns;
+use super::origin::Origin;
+use super::tree;
+use crate::error::DataError;
+use crate::lines::{LineReader, checked};
+use crate::spec::{InputTable, TaskKind};
+
+/// One input of a task, ready to be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Corpus {
+    pub(crate) kind: TaskKind,
+    pub(crate) table: InputTable,
+    /// The name that reports use.
+    pub(crate) name: String,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Rows(Origin),
+    /// Files of which line `n` belongs to line `n` of the first.
+    Aligned(Vec<Origin>),
+    Trees(Origin),
+    Documents(Vec<Origin>),
+    Tar(Origin, Filter),
+}
+
+impl Corpus {
+    /// Finds what the table names.
+    pub(crate) fn new(table: InputTable, kind: TaskKind, base: &Path) -> Result<Self, DataError> {
+        table.check(kind)?;
+        let (name, shape) = match (&table.path, &table.source, &table.target) {
+            (Some(path), ..) => {
+                let origin = Origin::new(path, base);
+                (origin.name(), Self::shape_of(origin, kind, &table)?)
+            }
+            (None, Some(source), _) => {
+                let others = [&table.target, &table.next, &table.previous];
+                let files = std::iter::once(source).chain(others.into_iter().flatten());
+                let origins: Vec<Origin> = files.map(|file| Origin::new(file, base)).collect();
+                let names: Vec<String> = origins.iter().map(Origin::name).collect();
+                (names.join(" + "), Shape::Aligned(origins))
+            }
+            _ => return Err(DataError::key("path", "missing")),
+        };
+        let corpus = Self {
+            kind,
+            table,
+            name,
+            shape,
+        };
+        for origin in corpus.origins() {
+            origin.check()?;
+        }
+        Ok(corpus)
+    }
+
+    fn shape_of(origin: Origin, kind: TaskKind, table: &InputTable) -> Result<Shape, DataError> {
+        let filter = Filter::new(&table.include, &table.exclude);
+        let folder = match &origin {
+            Origin::File(path) if path.is_dir() => Some(path.clone()),
+            _ => None,
+        };
+        let name = origin.name();
+        let tar = [".tar", ".tar.gz", ".tgz"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        let shape = match (kind, folder) {
+            (kind, Some(folder)) if kind.is_running_text() => {
+                // Listed once: a file that comes later is not part of the corpus.
+                let found = Origin::in_folder(&folder, |name| filter.takes(name))?;
+                return Ok(Shape::Documents(found));
+            }
+            (kind, None) if tar && kind.is_running_text() => return Ok(Shape::Tar(origin, filter)),
+            (_, Some(folder)) => {
+                let problem = "a folder; only skip-thought reads folders, expected a file";
+                return Err(DataError::key(&folder.display().to_string(), problem));
+            }
+            (kind, None) if kind.is_running_text() => Shape::Documents(vec![origin]),
+            (TaskKind::Parsing, None) => Shape::Trees(origin),
+            (_, None) => Shape::Rows(origin),
+        };
+        if !filter.is_empty() {
+            let problem = "chooses documents of a folder or tar, and this is one file";
+            return Err(DataError::key("include", format!("{problem}: {name}")));
+        }
+        Ok(shape)
+    }
+
+    /// The files that the corpus is read from, in reading order. Their contents together with
+    /// [`Corpus::table`] determine the records.
+    pub(crate) fn origins(&self) -> Vec<&Origin> {
+        match &self.shape {
+            Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
+            Shape::Aligned(origins) | Shape::Documents(origins) => origins.iter().collect(),
+        }
+    }
+
+    /// The first line that is not blank; none for what is not rows.
+    pub(crate) fn first_row(&self) -> Result<Option<String>, DataError> {
+        let Shape::Rows(origin) = &self.shape else {
+            return Ok(None);
+        };
+        let mut lines = LineReader::new(origin.name(), origin.open_text()?);
+        let name = lines.file().clone();
+        while let Some(bytes) = lines.next_line()? {
+            let bytes = bytes.to_vec();
+            let row = checked(&name, lines.lines(), &bytes)?.trim_end_matches('\r');
+            if !row.trim().is_empty() {
+                return Ok(Some(row.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the corpus from start to end and hands out its blocks in order, until `emit` says
+    /// stop by `false`.
+    pub(crate) fn read(&self, emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
+        match &self.shape {
+            Shape::Rows(origin) => self.read_rows(origin, emit),
+            Shape::Trees(origin) => match self.rows_with_parses(origin)? {
+                true => self.read_rows(origin, emit),
+                false => tree::read(origin, emit),
+            },
+            Shape::Aligned(origins) => read_aligned(origins, emit),
+            Shape::Documents(origins) => {
+                for origin in origins {
+                    if !documents::read(&origin.name(), origin.open_text()?, emit)? {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Shape::Tar(origin, filter) => documents::read_tar(origin, filter, emit),
+        }
+    }
+
+    fn is_jsonl(origin: &Origin) -> bool {
+        let name = origin.name();
+        name.strip_suffix(".gz")
+            .unwrap_or(&name)
+            .ends_with(".jsonl")
+    }
+
+    /// Whether a parsing input is SNLI's or MultiNLI's own file rather than trees.
+    fn rows_with_parses(&self, origin: &Origin) -> Result<bool, DataError> {
+        if Self::is_jsonl(origin) {
+            return Ok(true);
+        }
+        let mut lines = LineReader::new(origin.name(), origin.open_text()?);
+        let first = lines.next_line()?;
+        Ok(first.is_some_and(|row| Columns::of_header(row).is_some()))
+    }
+
+    fn read_rows(
+        &self,
+        origin: &Origin,
+        emit: &mut dyn FnMut(Block) -> bool,
+    ) -> Result<(), DataError> {
+        let mut lines = LineReader::new(origin.name(), origin.open_text()?);
+        let mut columns = match (self.kind, Self::is_jsonl(origin)) {
+            (TaskKind::Nli | TaskKind::Parsing, true) => Columns::Json,
+            _ => Columns::Plain,
+        };
+        let mut first = true;
+        while let Some((mut text, mut line)) = lines.next_block()? {
+            if std::mem::take(&mut first)
+                && matches!(self.kind, TaskKind::Nli | TaskKind::Parsing)
+                && columns == Columns::Plain
+                && let Some(header) = Columns::of_header(&text)
+            {
+                columns = header;
+                let end = memchr::memchr(b'\n', &text).map_or(text.len(), |end| end + 1);
+                text.drain(..end);
+                line += 1;
+            }
+            let mut block = Block::new(lines.file().clone(), line, text);
+            block.columns = columns;
+            if !emit(block) {
+                return Ok(());
+            }
+        }
+        lines.not_empty()
+    }
+}
+
+fn read_aligned(origins: &[Origin], emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
+    let open = |origin: &Origin| Ok(LineReader::new(origin.name(), origin.open_text()?));
+    let mut readers = origins
+        .iter()
+        .map(open)
+        .collect::<Result<Vec<_>, DataError>>()?;
+    let Some((source, others)) = readers.split_first_mut() else {
+        return Ok(());
+    };
+    while let Some((text, line)) = source.next_block()? {
+        let count = source.lines() + 1 - line;
+        let mut block = Block::new(source.file().clone(), line, text);
+        for other in others.iter_mut() {
+            let aligned = other
+                .next_lines(count)?
+                .map(|(text, _)| text)
+                .unwrap_or_default();
+            if other.lines() < source.lines() {
+                while source.next_block()?.is_some() {}
+                return Err(unequal(source, other));
+            }
+            block.aligned.push((other.file().clone(), aligned));
+        }
+        if !emit(block) {
+            return Ok(());
+        }
+    }
+    for other in others {
+        if other.next_block()?.is_some() {
+            while other.next_block()?.is_some() {}
+            return Err(unequal(source, other));
+        }
+    }
+    source.not_empty()
+}
+
+fn unequal<R: Read>(source: &LineReader<R>, target: &LineReader<R>) -> DataError {
+    for empty in [source, target] {
+        if let Err(error) = empty.not_empty() {
+            return error;
+        }
+    }
+    DataError::UnequalLines {
+        source_file: source.file().to_string(),
+        source_lines: source.lines(),
+        target_file: target.file().to_string(),
+        target_lines: target.lines(),
+    }
+}

@@ -1,0 +1,446 @@
+//! Lines of text from streams of any length: the one reader, with the one limit.
+//!
+//! Lines end at a line feed and nowhere else. A byte-order mark in front of the first line is taken
+//! off; what else a line holds is for the caller to judge ([`checked`]).
+
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{DataError, LineFault};
+use crate::text;
+
+/// The longest line (for trees: the longest tree) that is read, in bytes.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// The size that blocks have unless a line is longer: their distinct words fit in a core's cache.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// Reads a stream line by line, or cuts it into blocks of whole lines for workers; in bounded memory.
+///
+/// ```
+/// use gensen_data::lines::LineReader;
+///
+/// let mut lines = LineReader::new("greetings", &b"\xef\xbb\xbfhello\nworld"[..]);
+/// assert_eq!(lines.next_line()?, Some(&b"hello"[..]));
+/// assert_eq!(lines.next_line()?, Some(&b"world"[..]));
+/// assert_eq!((lines.next_line()?, lines.lines()), (None, 2));
+/// # Ok::<(), gensen_data::error::DataError>(())
+/// ```
+#[derive(Debug)]
+pub struct LineReader<R> {
+    file: Arc<str>,
+    stream: R,
+    block_bytes: usize,
+    /// What was read, in its first `end` bytes, of which `start` were handed out.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Lines handed out.
+    lines: u64,
+    /// Bytes taken from the stream and handed out.
+    bytes: u64,
+    begun: bool,
+    has_mark: bool,
+    ended: bool,
+}
+
+impl<R: Read> LineReader<R> {
+    /// Reads `stream`, which messages call `file`.
+    pub fn new(file: impl Into<Arc<str>>, stream: R) -> Self {
+        Self {
+            file: file.into(),
+            stream,
+            block_bytes: BLOCK_BYTES,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            lines: 0,
+            bytes: 0,
+            begun: false,
+            has_mark: false,
+            ended: false,
+        }
+    }
+
+    /// Cuts blocks of about this many bytes.
+    pub fn block_bytes(mut self, bytes: usize) -> Self {
+        self.block_bytes = bytes.max(1);
+        self
+    }
+
+    /// The stream, from where it was read to.
+    pub fn into_stream(self) -> R {
+        self.stream
+    }
+
+    /// What messages call the stream.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The number of lines handed out.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// The number of the stream's bytes handed out: with line ends, and with the byte-order mark.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether a byte-order mark was in front of the first line; known once that is read.
+    pub fn has_mark(&self) -> bool {
+        self.has_mark
+    }
+
+    /// An error if the whole stream held nothing.
+    pub(crate) fn not_empty(&self) -> Result<(), DataError> {
+        match self.lines {
+            0 => Err(DataError::Empty {
+                file: self.file.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next line without its line feed, as soon as the stream has given it; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream; [`LineFault::TooLong`]; a Git LFS pointer.
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, DataError> {
+        let mut searched = 0;
+        loop {
+            let bytes = self.pending();
+            if let Some(at) = memchr::memchr(b'\n', &bytes[searched..]) {
+                let length = searched + at;
+                self.check_length(length, self.lines + 1)?;
+                let line = self.take(length + 1)?;
+                return Ok(Some(&self.buffer[line][..length]));
+            }
+            searched = bytes.len();
+            self.check_length(searched, self.lines + 1)?;
+            if self.ended && searched == 0 {
+                return Ok(None);
+            }
+            if self.ended {
+                let line = self.take(searched)?;
+                return Ok(Some(&self.buffer[line]));
+            }
+            self.fill(searched + 1, self.block_bytes.max(2 * searched))?;
+        }
+    }
+
+    /// About [`block_bytes`](Self::block_bytes) of whole lines and the number of the first one; none
+    /// at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_line`](Self::next_line).
+    pub fn next_block(&mut self) -> Result<Option<(Vec<u8>, u64)>, DataError> {
+        self.next_block_where(|bytes| memchr::memrchr(b'\n', bytes).map(|end| end + 1))
+    }
+
+    /// A block that ends where `cut` finds its last good place in the bytes at hand, or at the
+    /// end of the stream.
+    pub(crate) fn next_block_where(
+        &mut self,
+        cut: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Result<Option<(Vec<u8>, u64)>, DataError> {
+        let mut wanted = self.block_bytes;
+        loop {
+            self.fill(wanted, wanted)?;
+            let bytes = self.pending();
+            let all = bytes.len();
+            if self.ended && all <= wanted {
+                return self.hand_out(all);
+            }
+            if let Some(end) = cut(bytes) {
+                return self.hand_out(end);
+            }
+            self.check_length(all, self.lines + 1)?;
+            wanted = all * 2;
+        }
+    }
+
+    /// The next `count` lines, or as many as there are.
+    pub(crate) fn next_lines(&mut self, count: u64) -> Result<Option<(Vec<u8>, u64)>, DataError> {
+        let (mut searched, mut found) = (0, 0);
+        loop {
+            let bytes = self.pending();
+            for end in memchr::memchr_iter(b'\n', &bytes[searched..]) {
+                found += 1;
+                if found == count {
+                    let end = searched + end + 1;
+                    return self.hand_out(end);
+                }
+            }
+            searched = bytes.len();
+            if self.ended {
+                return self.hand_out(searched);
+            }
+            let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+            self.check_length(searched - line, self.lines + found + 1)?;
+            let wanted = searched + self.block_bytes;
+            self.fill(wanted, wanted)?;
+        }
+    }
+
+    /// What was read and not handed out.
+    fn pending(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn check_length(&self, bytes: usize, line: u64) -> Result<(), DataError> {
+        if bytes > MAX_LINE_BYTES {
+            let fault = LineFault::TooLong {
+                cap: MAX_LINE_BYTES,
+            };
+            return Err(DataError::line(&self.file, line, fault));
+        }
+        Ok(())
+    }
+
+    /// Reads until `wanted` bytes are pending or the stream ends; `room` is for what the stream
+    /// gives besides.
+    fn fill(&mut self, wanted: usize, room: usize) -> Result<(), DataError> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        while !self.ended && self.end < wanted {
+            if self.buffer.len() < room {
+                self.buffer.resize(room, 0);
+            }
+            match self.stream.read(&mut self.buffer[self.end..room]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(DataError::io(&*self.file)(error)),
+                Ok(read) => {
+                    self.end += read;
+                    self.ended = read == 0;
+                }
+            }
+            if !self.begun {
+                self.take_mark();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the byte-order mark off, once there is enough to see it.
+    fn take_mark(&mut self) {
+        let mark = text::MARK_BYTES.len();
+        if !self.ended && self.end < mark {
+            return;
+        }
+        self.begun = true;
+        self.has_mark = self.pending().starts_with(text::MARK_BYTES);
+        if self.has_mark {
+            self.buffer.copy_within(mark..self.end, 0);
+            self.end -= mark;
+            self.bytes += mark as u64;
+        }
+    }
+
+    /// Counts the next `bytes` as handed out, which are whole lines, and says where they are.
+    fn take(&mut self, bytes: usize) -> Result<Range<usize>, DataError> {
+        let taken = self.start..self.start + bytes;
+        let text = &self.buffer[taken.clone()];
+        if self.lines == 0 {
+            text::no_pointer(text).map_err(DataError::io(&*self.file))?;
+        }
+        self.lines += memchr::memchr_iter(b'\n', text).count() as u64;
+        self.lines += u64::from(text.last().is_some_and(|&last| last != b'\n'));
+        self.bytes += bytes as u64;
+        self.start = taken.end;
+        Ok(taken)
+    }
+
+    /// The next `bytes`, and the number of their first line; none if that is the end.
+    fn hand_out(&mut self, bytes: usize) -> Result<Option<(Vec<u8>, u64)>, DataError> {
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let first_line = self.lines + 1;
+        let taken = self.take(bytes)?;
+        Ok(Some((self.buffer[taken].to_vec(), first_line)))
+    }
+}
+
+/// Text that is UTF-8 and without NUL bytes; `first_line` is the number of its first line in `file`.
+///
+/// # Errors
+///
+/// The first line at fault.
+pub fn checked<'a>(file: &str, first_line: u64, bytes: &'a [u8]) -> Result<&'a str, DataError> {
+    let fault = |offset: usize, fault| {
+        let line = first_line + memchr::memchr_iter(b'\n', &bytes[..offset]).count() as u64;
+        Err(DataError::line(file, line, fault))
+    };
+    match (std::str::from_utf8(bytes), memchr::memchr(0, bytes)) {
+        (Ok(text), None) => Ok(text),
+        (Err(error), nul) if nul.is_none_or(|nul| error.valid_up_to() < nul) => {
+            fault(error.valid_up_to(), LineFault::InvalidUtf8)
+        }
+        (_, nul) => fault(nul.unwrap_or(0), LineFault::Nul),
+    }
+}
+
+/// The lines of a block, without their line feeds.
+pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(block.strip_suffix(b"\n").unwrap_or(block));
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        let end = memchr::memchr(b'\n', bytes);
+        rest = end.map(|end| &bytes[end + 1..]);
+        Some(&bytes[..end.unwrap_or(bytes.len())])
+    })
+}
+
+/// The lines of a text with their numbers; a carriage return before the line end is dropped.
+pub(crate) fn numbered_lines(text: &str, first_line: u64) -> impl Iterator<Item = (u64, &str)> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    (first_line..).zip(
+        text.split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::error::chain;
+
+    fn reader(text: &[u8]) -> LineReader<&[u8]> {
+        LineReader::new("f", text)
+    }
+
+    /// A stream that gives a byte at a time.
+    struct Drip<'a>(&'a [u8]);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let room = buffer.len().min(1);
+            self.0.read(&mut buffer[..room])
+        }
+    }
+
+    #[test]
+    fn blocks_hold_whole_lines_and_nothing_is_lost() {
+        let text: String = (0..400_000).map(|i| format!("line {i}\n")).collect();
+        let mut lines = reader(text.as_bytes());
+        let (mut all, mut next, mut blocks) = (Vec::new(), 1, 0);
+        while let Some((block, first)) = lines.next_block().unwrap() {
+            assert_eq!(first, next);
+            assert_eq!(block.last(), Some(&b'\n'));
+            next += memchr::memchr_iter(b'\n', &block).count() as u64;
+            all.extend(block);
+            blocks += 1;
+        }
+        assert!(all == text.as_bytes() && blocks > 3);
+        assert_eq!(lines.lines(), 400_000);
+        assert_eq!(lines.bytes(), text.len() as u64);
+    }
+
+    #[test]
+    fn any_block_size_and_any_stream_give_the_same_lines() {
+        let text = b"\xef\xbb\xbfone\n\ntwo three\nfour";
+        let expected = [&b"one"[..], b"", b"two three", b"four"];
+        for block_bytes in 1..text.len() + 2 {
+            let drip = || LineReader::new("f", Drip(text)).block_bytes(block_bytes);
+            let (mut blocks, mut found) = (drip(), Vec::new());
+            while let Some((block, _)) = blocks.next_block().unwrap() {
+                found.extend(split(&block).map(<[u8]>::to_vec));
+            }
+            assert_eq!(found, expected, "blocks of {block_bytes}");
+            let mut lines = drip();
+            for line in expected {
+                assert_eq!(lines.next_line().unwrap(), Some(line));
+            }
+            assert_eq!(lines.next_line().unwrap(), None);
+            let counts = (lines.lines(), lines.bytes(), lines.has_mark());
+            assert_eq!(counts, (4, text.len() as u64, true));
+        }
+    }
+
+    #[test]
+    fn a_line_is_handed_out_before_the_stream_gives_more() {
+        /// Gives a line, and fails if more is wanted.
+        struct Live(bool);
+        impl Read for Live {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                if std::mem::replace(&mut self.0, true) {
+                    return Err(io::Error::other("too early"));
+                }
+                (&b"line\n"[..]).read(buffer)
+            }
+        }
+        let mut lines = LineReader::new("f", Live(false));
+        assert_eq!(lines.next_line().unwrap(), Some(&b"line"[..]));
+        assert!(lines.next_line().is_err());
+    }
+
+    #[test]
+    fn a_pointer_is_refused_however_its_bytes_come() {
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+        for block_bytes in [1, 7, 1000] {
+            let mut lines = LineReader::new("f", Drip(pointer)).block_bytes(block_bytes);
+            let said = chain(&lines.next_line().unwrap_err());
+            assert!(said.contains("git lfs pull"), "{said}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_exactly() {
+        let text: String = (0..300_000).map(|i| format!("{i}\n")).collect();
+        let mut lines = reader(text.strip_suffix('\n').unwrap().as_bytes());
+        for count in [1, 2, 250_000, 7] {
+            let before = lines.lines();
+            let (block, first) = lines.next_lines(count).unwrap().unwrap();
+            assert_eq!((first, lines.lines()), (before + 1, before + count));
+            assert!(block.starts_with(format!("{before}\n").as_bytes()));
+        }
+        assert!(lines.next_lines(u64::MAX).unwrap().is_some());
+        assert_eq!(lines.lines(), 300_000);
+        assert!(lines.next_lines(1).unwrap().is_none());
+    }
+
+    #[test]
+    fn marks_and_line_ends() {
+        let mut lines = reader(b"\xef\xbb\xbfa\r\n\xef\xbb\xbfb");
+        let (text, first) = lines.next_block().unwrap().unwrap();
+        let text = checked("f", first, &text).unwrap();
+        let found: Vec<_> = numbered_lines(text, 1).collect();
+        assert_eq!(found, [(1, "a"), (2, "\u{feff}b")]);
+        assert!(reader(b"").next_block().unwrap().is_none());
+        assert!(reader(b"\xef\xbb\xbf").next_block().unwrap().is_none());
+    }
+
+    #[test]
+    fn bad_bytes_are_found_in_their_line() {
+        let fault = |bytes: &[u8]| checked("f", 10, bytes).unwrap_err().to_string();
+        assert!(fault(b"a\nb\n\xff\n").starts_with("f, line 12: invalid UTF-8"));
+        assert!(fault(b"a\nb\0\n\xff\n").starts_with("f, line 11: a NUL byte"));
+        assert!(fault(b"a\n\xff\nb\0\n").starts_with("f, line 11: invalid UTF-8"));
+        assert!(fault(b"\xff\xfea\0").starts_with("f, line 10: invalid UTF-8"));
+    }
+
+    #[test]
+    fn an_endless_line_is_refused() {
+        let endless = || LineReader::new("f", io::repeat(b'x'));
+        for error in [
+            endless().next_block().unwrap_err(),
+            endless().next_line().unwrap_err(),
+        ] {
+            let said = error.to_string();
+            assert!(said.starts_with("f, line 1: longer than"), "{said}");
+        }
+        let mut lines = LineReader::new("f", Read::chain(&b"a\nb\n"[..], io::repeat(b'x')));
+        let error = lines.next_lines(5).unwrap_err().to_string();
+        assert!(error.starts_with("f, line 3: longer than"), "{error}");
+    }
+}

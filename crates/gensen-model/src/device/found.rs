@@ -1,0 +1,54 @@
+//! A device that a machine has, before it is started.
+
+use burn::tensor::{Device, Tensor};
+use gensen_data::panics;
+
+/// A device that has not been started yet.
+pub(super) struct Found {
+    pub(super) device: Device,
+    /// A CPU that does a GPU's work.
+    pub(super) software: bool,
+    /// Starts it and describes it. Drivers panic where they cannot.
+    pub(super) describe: Box<dyn Fn() -> String>,
+}
+
+impl Found {
+    /// Starts it, has it compute something and describes it; the error says why it does not.
+    ///
+    /// A device that starts need not work: libraries and drivers come without code for GPUs that are
+    /// too old or too new for them, and say so at the first operation. A driver that is too old or
+    /// a GPU that another process holds ends a library's start in a panic: it has no other way to say so.
+    pub(super) fn start(&self) -> Result<String, String> {
+        let start = || {
+            let description = (self.describe)();
+            let sum = Tensor::<1>::from_data([1.0_f32, 2.0], &self.device) + 3.0;
+            let sum: Vec<f32> = sum.into_data().iter().collect();
+            if sum != [4.0, 5.0] {
+                return Err(format!("it adds 3 to 1 and 2, and gets {sum:?}"));
+            }
+            Ok(description)
+        };
+        let (outcome, _) = panics::quietly(|| panics::catch(start));
+        outcome.map_err(|payload| panics::message(&*payload).to_owned())?
+    }
+}
+
+pub(super) fn cpu_description() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("this machine's processor, {threads} threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let broken = Found {
+            device: Device::flex(),
+            software: false,
+            describe: Box::new(|| panic!("no code for this GPU")),
+        };
+        assert_eq!(broken.start(), Err("no code for this GPU".to_owned()));
+    }
+}

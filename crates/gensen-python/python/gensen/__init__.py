@@ -1,0 +1,31 @@
+"""Sentences in, vectors out: GenSen's encoders.
+
+>>> import gensen
+>>> encoder = gensen.SentenceEncoder("english")
+>>> encoder.encode(["A sentence.", "Another."]).shape
+(2, 1024)
+
+:class:`SentenceEncoder` is what users of sentence-transformers expect, :class:`GenSen` and
+:class:`GenSenSingle` are the interface of the paper's implementation, and :func:`evaluate` scores any
+encoder with SentEval's protocol. ``gensen.sklearn``, ``gensen.langchain`` and ``gensen.mteb`` are adapters, imported
+by name.
+"""
+
+from __future__ import annotations
+
+from ._evaluation import Report, evaluate
+from ._gensen import GensenError, __version__, get_num_threads, set_num_threads
+from ._reference import GenSen, GenSenSingle
+from ._sentence_encoder import SentenceEncoder
+
+__all__ = [
+    "GenSen",
+    "GenSenSingle",
+    "GensenError",
+    "Report",
+    "SentenceEncoder",
+    "__version__",
+    "evaluate",
+    "get_num_threads",
+    "set_num_threads",
+]

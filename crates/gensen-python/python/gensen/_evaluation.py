@@ -1,0 +1,171 @@
+"""SentEval's protocol for any encoder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from ._gensen import (
+    evaluate_callable,
+    evaluate_encoder,
+    report_markdown,
+    report_scores,
+    report_write,
+)
+from ._progress import progress_bar
+from ._sentence_encoder import SentenceEncoder
+from ._torch import array
+
+if TYPE_CHECKING:
+    from ._gensen import Settings
+
+__all__ = ["Report", "evaluate"]
+
+Encode = Union[SentenceEncoder, Callable[[list[str]], Any]]
+
+_STEPS = 100
+
+
+class Report:
+    """What an evaluation found: encoders by tasks."""
+
+    def __init__(self, evaluations: list[str]) -> None:
+        self._json = evaluations
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All there is to know, an encoder after the other, as it is written to a file."""
+        import json
+
+        return [json.loads(evaluation) for evaluation in self._json]
+
+    @property
+    def scores(self) -> dict[str, dict[str, float | None]]:
+        """By encoder and task the number that encoders are compared by, larger is better: test accuracy in percent, or
+        100 times Pearson's correlation; ``None`` where that is undefined."""
+        names = (evaluation["embedder"]["name"] for evaluation in self.evaluations)
+        return {name: dict(report_scores(found)) for name, found in zip(names, self._json)}
+
+    def markdown(self) -> str:
+        """A page that lays the scores out as the paper's Table 2, with what defines each."""
+        return report_markdown(self._json)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes ``NAME.json``, and beside it ``NAME.md`` and a chart a task in ``NAME.charts``."""
+        if not os.fspath(path).endswith(".json"):
+            raise ValueError(f"{os.fspath(path)}: needs a name that ends in .json")
+        report_write(self._json, path)
+
+    def __repr__(self) -> str:
+        return f"Report({self.scores})"
+
+
+def evaluate(
+    encode: Encode | Mapping[str, Encode],
+    data: str | os.PathLike[str],
+    tasks: str | Iterable[str] = "all",
+    *,
+    classifier: str = "lbfgs",
+    pooling: str | None = None,
+    lowercase: bool = True,
+    folds: int = 10,
+    seed: int = 1111,
+    loss: str = "mean",
+    batch_size: int = 32,
+    cache: str | os.PathLike[str] | None = None,
+    identity: str | Mapping[str, str] | None = None,
+    show_progress_bar: bool | None = None,
+) -> Report:
+    """Scores encoders on transfer tasks with SentEval's protocol, in Rust.
+
+    ``encode`` is a callable from a list of sentences to their vectors ``[sentences, width]`` (an array, a tensor, or what
+    numpy makes an array of), a :class:`SentenceEncoder`, or a mapping of names to these: all in one report. It is
+    called on the calling thread, with up to 4,096 sentences; they are words with blanks between, lower-cased unless
+    ``lowercase`` is false, and may be empty.
+
+    ``data`` is SentEval's data folder, ``tasks`` are names as ``"MR"``, ``"SST2"``, ``"STS-B"``, or ``"all"``, ``"downstream"``, ``"probing"``.
+    ``classifier`` is ``"lbfgs"`` (recommended) or ``"senteval"``, SentEval's own draw for draw, with its ``seed`` and ``loss``
+    (``"mean"`` as on today's PyTorch, ``"sum"`` as when the paper was written). ``pooling`` and ``batch_size`` are for encoders of
+    ours; without a pooling, each task has the paper's.
+
+    With a folder as ``cache``, vectors and scores are kept, and an evaluation that was interrupted goes on where it
+    was. Of a callable they are kept under ``identity``, which has to say all that its vectors depend on, such as
+    the model's name and revision; of several, a mapping by name.
+
+    Tasks without data are listed as skipped, those with faulty data as failed. Raises ``FileNotFoundError`` if no task has data,
+    ``ValueError`` for arguments that make no sense, and whatever ``encode`` raises.
+    """
+    encoders = dict(encode) if isinstance(encode, Mapping) else {_name(encode): encode}
+    if not encoders:
+        raise ValueError("there is no encoder to evaluate")
+    identities = identity if isinstance(identity, Mapping) else dict.fromkeys(encoders, identity)
+    settings: Settings = {
+        "data": data,
+        "tasks": [tasks] if isinstance(tasks, str) else list(tasks),
+        "classifier": classifier,
+        "loss": loss,
+        "seed": seed,
+        "folds": folds,
+        "pooling": pooling,
+        "lowercase": lowercase,
+        "cache": cache,
+    }
+    for name, one in encoders.items():
+        if not isinstance(one, SentenceEncoder):
+            if not callable(one):
+                raise TypeError(f"{name}: a {type(one).__name__}, expected a callable or a SentenceEncoder")
+            if cache is not None and not identities.get(name):
+                raise ValueError(
+                    f"{name}: to keep a callable's vectors, identity has to say what they depend on (or cache=None)"
+                )
+    found = []
+    for name, one in encoders.items():
+        with progress_bar(_STEPS, "step", show_progress_bar) as bar:
+            progress = _Tasks(name, bar) if bar else None
+            if isinstance(one, SentenceEncoder):
+                found.append(evaluate_encoder(one._encoder, name, batch_size, settings, progress))
+            else:
+                details = {"encoder": f"a callable of Python {sys.version.split()[0]}"}
+                known = identities.get(name)
+                if known:
+                    details["named as"] = known
+                call = _checked(one)
+                found.append(evaluate_callable(call, name, known, details, settings, progress))
+    return Report(found)
+
+
+class _Tasks:
+    """Shows a task's share on a bar."""
+
+    def __init__(self, name: str, bar: Callable[[int], None]) -> None:
+        self._name, self._bar, self._task = name, bar, ""
+
+    def __call__(self, task: str, share: float) -> None:
+        if task != self._task:
+            self._task = task
+            print(f"\n{self._name}: {task}", file=sys.stderr)
+        self._bar(int(share * _STEPS))
+
+
+def _name(encode: object) -> str:
+    if isinstance(encode, SentenceEncoder):
+        return str(encode.config["provenance"]["name"]) or "gensen"
+    return str(getattr(encode, "__qualname__", type(encode).__name__))
+
+
+def _checked(encode: Callable[[list[str]], Any]) -> Callable[[list[str]], npt.NDArray[np.float32]]:
+    def call(sentences: list[str]) -> npt.NDArray[np.float32]:
+        vectors = array(encode(sentences))
+        if vectors.ndim != 2 or len(vectors) != len(sentences):
+            raise ValueError(
+                f"the encoder gave an array of shape {vectors.shape} for {len(sentences)} sentences, expected "
+                f"[{len(sentences)}, width]"
+            )
+        return vectors
+
+    return call

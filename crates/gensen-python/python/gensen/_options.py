@@ -1,0 +1,36 @@
+"""How sentences are read and vectors given out, as the native part takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._gensen import Options, Output
+
+
+def options(
+    pooling: str | None = None,
+    tokenizer: str | None = None,
+    language: str = "en",
+    lowercase: bool | None = None,
+    start_end: bool = True,
+    batch_size: int = 32,
+) -> Options:
+    """Options; what is ``None`` is as the model says."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}, expected at least 1")
+    return {
+        "pooling": pooling,
+        "tokenizer": tokenizer,
+        "language": language,
+        "lowercase": lowercase,
+        "start_end": start_end,
+        "batch_size": batch_size,
+    }
+
+
+def output(precision: str = "float32", normalize: bool = False, dimensions: int | None = None) -> Output:
+    """The first ``dimensions`` (``None``: all), then length 1, then the numbers."""
+    if dimensions is not None and dimensions < 1:
+        raise ValueError(f"truncate_dim is {dimensions}, expected at least 1")
+    return {"precision": precision, "normalize": normalize, "dimensions": dimensions}

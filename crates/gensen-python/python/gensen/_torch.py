@@ -1,0 +1,24 @@
+"""torch, where somebody asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def tensor(array: npt.NDArray[Any]) -> Any:
+    """The array as a tensor that shares its memory."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("tensors need torch, which is not installed: pip install torch") from error
+    return torch.from_numpy(array)
+
+
+def array(vectors: Any) -> npt.NDArray[np.float32]:
+    """Vectors as an array of 32-bit floats; tensors on any device and lists are taken, too."""
+    if hasattr(vectors, "detach"):
+        vectors = vectors.detach().cpu().numpy()
+    return np.ascontiguousarray(vectors, dtype=np.float32)

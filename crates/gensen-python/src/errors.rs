@@ -1,0 +1,45 @@
+//! Errors of the libraries as Python's exceptions.
+
+use std::error::Error;
+use std::io;
+
+use pyo3::PyErr;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyPermissionError, PyValueError};
+
+create_exception!(
+    gensen,
+    GensenError,
+    PyValueError,
+    "A model, a file or a text that gensen cannot use; the message says which and why."
+);
+
+/// The exception for an error: what the system says of a file is an `OSError` of its kind, all else a
+/// [`GensenError`]. The message has that of each cause behind a colon.
+pub(crate) fn exception(error: &(dyn Error + 'static)) -> PyErr {
+    let mut message = error.to_string();
+    let mut kind = None;
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(system) = cause.downcast_ref::<io::Error>() {
+            kind = Some(system.kind());
+        }
+        next = cause.source();
+        if let Some(cause) = next {
+            // Transparent errors say what their cause says.
+            let said = cause.to_string();
+            if !message.ends_with(&said) {
+                message += &format!(": {said}");
+            }
+        }
+    }
+    match kind {
+        Some(io::ErrorKind::NotFound) => PyFileNotFoundError::new_err(message),
+        Some(io::ErrorKind::PermissionDenied) => PyPermissionError::new_err(message),
+        // Files that are read, but hold something else.
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) | None => {
+            GensenError::new_err(message)
+        }
+        Some(_) => PyOSError::new_err(message),
+    }
+}

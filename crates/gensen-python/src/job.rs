@@ -1,0 +1,82 @@
+//! Work that the pool does while Python runs other threads, and that Ctrl-C ends.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use gensen_data::panics;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::pool;
+
+/// How often Python looks for signals while it waits.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the work and those who wait for it share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    stopped: AtomicBool,
+    done: AtomicUsize,
+}
+
+impl Shared {
+    /// Whether nobody waits any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Tells how much is done.
+    pub(crate) fn set_done(&self, done: usize) {
+        self.done.store(done, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on the pool, without Python's lock, and waits for it. `progress`, a callable of Python, is told
+/// how much is done.
+///
+/// A signal whose handler raises (Ctrl-C) ends the waiting at once; the work, which looks at
+/// [`Shared::is_stopped`], ends soon after.
+pub(crate) fn run<T: Send + 'static>(
+    py: Python<'_>,
+    progress: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> PyResult<T> {
+    let shared = Arc::new(Shared::default());
+    let (sender, mut receiver) = sync_channel(1);
+    let theirs = Arc::clone(&shared);
+    pool::current(py)?.spawn(move || {
+        let result = panics::catch(|| work(&theirs));
+        // Nobody waits after Ctrl-C.
+        let _ = sender.send(result);
+    });
+    loop {
+        let receiver = &mut receiver;
+        let outcome = py.detach(move || receiver.recv_timeout(LOOK));
+        let look = || {
+            py.check_signals()?;
+            if let Some(progress) = progress {
+                progress.call1((shared.done.load(Ordering::Relaxed),))?;
+            }
+            Ok(())
+        };
+        match outcome {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(panic)) => return Err(bug(&*panic)),
+            Err(RecvTimeoutError::Timeout) => look().inspect_err(|_: &PyErr| {
+                shared.stopped.store(true, Ordering::Relaxed);
+            })?,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyRuntimeError::new_err("the work ended without a result"));
+            }
+        }
+    }
+}
+
+/// What a panic, which only a bug can cause, is in Python.
+pub(crate) fn bug(panic: &(dyn Any + Send)) -> PyErr {
+    let said = panics::message(panic);
+    PyRuntimeError::new_err(format!("a bug of gensen, please report it: {said}"))
+}
