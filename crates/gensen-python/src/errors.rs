@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use gensen_data::error::chain;
 use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyPermissionError, PyValueError};
@@ -17,22 +18,10 @@ create_exception!(
 /// The exception for an error: what the system says of a file is an `OSError` of its kind, all else a
 /// [`GensenError`]. The message has that of each cause behind a colon.
 pub(crate) fn exception(error: &(dyn Error + 'static)) -> PyErr {
-    let mut message = error.to_string();
-    let mut kind = None;
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(system) = cause.downcast_ref::<io::Error>() {
-            kind = Some(system.kind());
-        }
-        next = cause.source();
-        if let Some(cause) = next {
-            // Transparent errors say what their cause says.
-            let said = cause.to_string();
-            if !message.ends_with(&said) {
-                message += &format!(": {said}");
-            }
-        }
-    }
+    let message = chain(error);
+    let causes = std::iter::successors(Some(error), |&cause| cause.source());
+    let system = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let kind = system.last().map(io::Error::kind);
     match kind {
         Some(io::ErrorKind::NotFound) => PyFileNotFoundError::new_err(message),
         Some(io::ErrorKind::PermissionDenied) => PyPermissionError::new_err(message),

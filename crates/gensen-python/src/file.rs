@@ -1,19 +1,67 @@
-//! Files that are complete or absent, for Python.
+//! Text files in and arrays out, piece by piece, for Python.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use gensen_data::error::DataError;
+use gensen_data::lines::{LineReader, checked};
+use gensen_data::npy::Header;
 use gensen_data::scratch::Scratch;
+use gensen_data::{gzip, text};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::errors::exception;
 
-/// A file that gets its name when it is finished.
+/// Bytes of an array's header; its shape is known only in the end.
+const HEADER_BYTES: usize = 128;
+
+/// The lines of a text in UTF-8, plain or gzipped. A line ends in `\n` or `\r\n`; a blank line is a line.
 #[pyclass(frozen, module = "gensen._gensen")]
-pub(crate) struct NewFile {
+pub(crate) struct Lines(Mutex<LineReader<Box<dyn Read + Send>>>);
+
+#[pymethods]
+impl Lines {
+    #[new]
+    fn new(path: PathBuf) -> PyResult<Self> {
+        let open = || -> io::Result<Box<dyn Read + Send>> {
+            let mut file = BufReader::with_capacity(1 << 16, File::open(&path)?);
+            let start = file.fill_buf()?;
+            text::no_pointer(start)?;
+            Ok(match start.starts_with(&gzip::MAGIC) {
+                true => Box::new(gzip::unpack(file)),
+                false => Box::new(file),
+            })
+        };
+        let stream = open().map_err(|error| failed(&path, error))?;
+        let reader = LineReader::new(path.display().to_string(), stream);
+        Ok(Self(Mutex::new(reader)))
+    }
+
+    /// The next lines, without their ends; fewer than `count` at the end of the text.
+    fn read(&self, py: Python<'_>, count: usize) -> PyResult<Vec<String>> {
+        let read = || -> Result<Vec<String>, DataError> {
+            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (file, mut lines) = (reader.file().clone(), Vec::new());
+            while lines.len() < count {
+                let number = reader.lines() + 1;
+                let Some(line) = reader.next_line()? else {
+                    break;
+                };
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                lines.push(checked(&file, number, line)?.to_owned());
+            }
+            Ok(lines)
+        };
+        py.detach(read).map_err(|error| exception(&error))
+    }
+}
+
+/// An array in a `.npy` file that gets its name when it is finished.
+#[pyclass(frozen, module = "gensen._gensen")]
+pub(crate) struct ArrayFile {
     path: PathBuf,
     open: Mutex<Option<Open>>,
 }
@@ -32,13 +80,14 @@ struct FileError {
 }
 
 #[pymethods]
-impl NewFile {
+impl ArrayFile {
     #[new]
     fn new(path: PathBuf) -> PyResult<Self> {
         let create = || {
             let scratch = Scratch::file(&path)?;
             let file = File::options().write(true).open(scratch.path())?;
-            let file = BufWriter::with_capacity(1 << 20, file);
+            let mut file = BufWriter::with_capacity(1 << 20, file);
+            file.write_all(&[0; HEADER_BYTES])?;
             Ok(Open { scratch, file })
         };
         let open = create().map_err(|error| failed(&path, error))?;
@@ -48,17 +97,18 @@ impl NewFile {
         })
     }
 
-    /// Appends bytes.
+    /// Appends the bytes of rows.
     fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         py.detach(|| self.with(|open| open.file.write_all(bytes)))
     }
 
-    /// Puts a header in the place of the first bytes, and gives the file its name.
-    fn finish(&self, py: Python<'_>, header: &[u8]) -> PyResult<()> {
+    /// Writes the header, for numbers of this type, and gives the file its name.
+    fn finish(&self, py: Python<'_>, descr: &str, rows: u64, columns: u64) -> PyResult<()> {
         py.detach(|| {
             self.with(|open| {
                 open.file.seek(SeekFrom::Start(0))?;
-                open.file.write_all(header)?;
+                open.file
+                    .write_all(&Header::write(descr, &[rows, columns], HEADER_BYTES))?;
                 open.file.flush()
             })?;
             let open = self.take();
@@ -78,7 +128,7 @@ impl NewFile {
     }
 }
 
-impl NewFile {
+impl ArrayFile {
     fn with(&self, write: impl FnOnce(&mut Open) -> io::Result<()>) -> PyResult<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *open {
@@ -97,7 +147,7 @@ fn closed() -> PyErr {
     PyValueError::new_err("the file is closed")
 }
 
-fn failed(path: &std::path::Path, source: io::Error) -> PyErr {
+fn failed(path: &Path, source: io::Error) -> PyErr {
     let path = path.to_owned();
     exception(&FileError { path, source })
 }

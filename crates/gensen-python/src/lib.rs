@@ -26,7 +26,7 @@ mod _gensen {
         evaluate_callable, evaluate_encoder, report_markdown, report_scores, report_write,
     };
     #[pymodule_export]
-    use crate::file::NewFile;
+    use crate::file::{ArrayFile, Lines};
 
     /// Computes with this many threads from now on; 0 is one a core.
     #[pyfunction]

@@ -35,12 +35,12 @@ def test_other_threads_run_meanwhile(english, texts):
 
     ticking = threading.Thread(target=tick)
     ticking.start()
-    start = time.monotonic()
-    while time.monotonic() < start + 0.5:
-        english.encode(texts)
+    for _ in range(4):
+        english.encode(texts * 10)
     stop.set()
     ticking.join()
-    assert ticks > 20, f"{ticks} ticks of a millisecond in half a second"
+    # Between two calls, too, there is time for a tick.
+    assert ticks > 20, f"{ticks} ticks of a millisecond in four long calls"
 
 
 def test_the_number_of_threads_changes_no_bit(english, texts):
@@ -78,9 +78,9 @@ def test_after_fork(english, texts):
         for child in children:
             child.start()
         for _ in children:
-            np.testing.assert_array_equal(queue.get(timeout=60), expected)
+            np.testing.assert_array_equal(queue.get(timeout=120), expected)
         for child in children:
-            child.join(60)
+            child.join(120)
             assert child.exitcode == 0
     finally:
         stop.set()
@@ -112,12 +112,12 @@ def test_ctrl_c_stops(call, tmp_path):
         assert process.poll() is None
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=60)
     finally:
         process.kill()
     assert error.rstrip().endswith("KeyboardInterrupt"), error[-500:]
     assert "panic" not in error
-    assert time.monotonic() < start + 10
+    assert time.monotonic() < start + 30
     assert list(tmp_path.iterdir()) == []
 
 

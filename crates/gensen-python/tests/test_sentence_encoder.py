@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,6 +233,11 @@ def test_saved_and_pickled_models_are_the_same(english, tiny, texts, tmp_path, m
     found = pickle.loads(pickled)
     assert found.get_sentence_embedding_dimension() == 5
     np.testing.assert_array_equal(found.encode(texts), relative.encode(texts))
+    # A folder of that name, not the model in the box.
+    SentenceEncoder(tiny).save(tmp_path / "english")
+    for place in ["./english", Path("english")]:
+        assert SentenceEncoder(place).get_sentence_embedding_dimension() == 64
+    assert SentenceEncoder("english").get_sentence_embedding_dimension() == 1024
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("mine")
     with pytest.raises(gensen.GensenError, match="letter.txt"):
@@ -261,7 +267,7 @@ def test_files(english, texts, tmp_path):
 def test_a_file_that_fails_leaves_nothing(english, tmp_path):
     (tmp_path / "latin").write_bytes(b"good\nb\xe9d\n")
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(gensen.GensenError, match="latin, line 2: not UTF-8"):
+    with pytest.raises(gensen.GensenError, match="latin, line 2: invalid UTF-8"):
         english.encode_file(tmp_path / "latin", tmp_path / "vectors.npy")
     with pytest.raises(FileNotFoundError, match="nothing.txt"):
         english.encode_file(tmp_path / "nothing.txt", tmp_path / "vectors.npy")

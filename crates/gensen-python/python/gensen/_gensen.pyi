@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "ArrayFile",
     "Encoder",
     "GensenError",
+    "Lines",
     "Map",
-    "NewFile",
     "__version__",
     "evaluate_callable",
     "evaluate_encoder",
@@ -96,10 +97,15 @@ class Map:
     def report(self) -> str: ...
 
 @final
-class NewFile:
-    def __new__(cls, path: str | PathLike[str]) -> NewFile: ...
+class Lines:
+    def __new__(cls, path: str | PathLike[str]) -> Lines: ...
+    def read(self, count: int) -> list[str]: ...
+
+@final
+class ArrayFile:
+    def __new__(cls, path: str | PathLike[str]) -> ArrayFile: ...
     def write(self, bytes: bytes) -> None: ...
-    def finish(self, header: bytes) -> None: ...
+    def finish(self, descr: str, rows: int, columns: int) -> None: ...
     def close(self) -> None: ...
 
 def evaluate_callable(

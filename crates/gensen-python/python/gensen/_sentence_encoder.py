@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ._gensen import Encoder
-from ._files import ArrayFile, lines, pieces
+from ._gensen import ArrayFile, Encoder
+from ._files import pieces
 from ._options import options, output
 from ._progress import progress_bar
 from ._torch import array, tensor
@@ -32,7 +33,7 @@ class SentenceEncoder:
 
     ``model`` is ``"english"`` (the model in the box), a model folder, or a model of the Hugging Face Hub as ``"owner/name"`` or
     ``"hf://owner/name@revision"``; a sequence of them gives an encoder whose vectors are concatenated. A folder
-    that is called ``english`` is ``"./english"``.
+    that is called ``english`` is ``"./english"`` or a ``Path``.
 
     ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase`` and ``language`` are as each model says unless
     they are given. ``truncate_dim`` keeps that many first components of every vector. ``weights`` is how the
@@ -59,7 +60,7 @@ class SentenceEncoder:
     ) -> None:
         models = [model] if isinstance(model, (str, os.PathLike)) else list(model)
         self._setting: dict[str, Any] = {
-            "model": [_place(os.fspath(one)) for one in models],
+            "model": [_place(one) for one in models],
             "pooling": pooling,
             "tokenizer": tokenizer,
             "lowercase": lowercase,
@@ -179,16 +180,17 @@ class SentenceEncoder:
         """
         read = self._read(batch_size)
         given = output(precision, normalize_embeddings, truncate_dim or self.truncate_dim)
-        texts = lines(source) if isinstance(source, (str, os.PathLike)) else source
         vectors = self._encoder.encode([], read, given, None)
-        with ArrayFile(target) as file, progress_bar(None, "sentence", show_progress_bar) as progress:
-            for piece in pieces(texts, _BATCHES * batch_size):
+        rows = 0
+        with closing(ArrayFile(target)) as file, progress_bar(None, "sentence", show_progress_bar) as progress:
+            for piece in pieces(source, _BATCHES * batch_size):
                 vectors = self._encoder.encode(piece, read, given, None)
-                file.append(vectors)
+                file.write(vectors.tobytes())
+                rows += len(vectors)
                 if progress:
-                    progress(file.rows)
-            file.finish(like=vectors)
-        return file.rows
+                    progress(rows)
+            file.finish(vectors.dtype.newbyteorder("<").str, rows, vectors.shape[1])
+        return rows
 
     def encode_query(self, sentences: str | Iterable[str], *args: Any, **kwargs: Any) -> Any:
         """As :meth:`encode`: queries and documents are encoded alike."""
@@ -265,9 +267,10 @@ def _opened(kind: type[SentenceEncoder], setting: dict[str, Any]) -> SentenceEnc
     return kind(**setting)
 
 
-def _place(model: str) -> str:
-    """Where a model is, whatever the working folder of those who unpickle it."""
-    if model != "english" and os.path.exists(model):
+def _place(model: str | os.PathLike[str]) -> str:
+    """Where a model is, whatever the working folder of those who unpickle it. A path is a folder; a name may be another
+    model's."""
+    if not isinstance(model, str) or (model != "english" and os.path.exists(model)):
         return os.path.abspath(model)
     return model
 

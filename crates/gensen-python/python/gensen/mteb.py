@@ -36,7 +36,7 @@ class Encoder:
         if device not in (None, "cpu"):
             warnings.warn(f"device={device!r}: this package computes on the CPU", stacklevel=2)
         name = os.fspath(model)
-        self._encoder = SentenceEncoder(f"{name}@{revision}" if revision else name, **setting)
+        self._encoder = SentenceEncoder(f"{name}@{revision}" if revision else model, **setting)
         config = self._encoder.config
         self.mteb_model_meta = ModelMeta.create_empty(
             {
