@@ -24,7 +24,8 @@ const BLOCK_BYTES: usize = 1 << 18;
 /// let mut lines = LineReader::new("greetings", &b"\xef\xbb\xbfhello\nworld"[..]);
 /// assert_eq!(lines.next_line()?, Some(&b"hello"[..]));
 /// assert_eq!(lines.next_line()?, Some(&b"world"[..]));
-/// assert_eq!((lines.next_line()?, lines.lines()), (None, 2));
+/// assert_eq!(lines.next_line()?, None);
+/// assert_eq!(lines.lines(), 2);
 /// # Ok::<(), gensen_data::error::DataError>(())
 /// ```
 #[derive(Debug)]

@@ -51,9 +51,10 @@ pub(crate) struct Arguments {
     /// List the tasks and end; with --data, says which are there.
     #[arg(long)]
     list: bool,
-    /// How hidden states become a vector.
-    #[arg(long, default_value = "best")]
-    pool: Pool,
+    /// How hidden states become a vector. [default: the models' own, if they name another than last;
+    /// else best]
+    #[arg(long)]
+    pool: Option<Pool>,
     /// What is trained on the vectors.
     #[arg(long, default_value = "lbfgs")]
     classifier: ClassifierName,
@@ -144,7 +145,7 @@ impl Arguments {
                 }),
             },
             folds: self.folds as usize,
-            pooling: self.pool.into(),
+            pooling: self.pool.and_then(Into::into),
             lowercase: !self.keep_case,
             cache: (!self.no_cache).then(|| self.cache.clone()),
             ..EvalOptions::new(data, tasks)
@@ -196,14 +197,18 @@ fn eval(arguments: &Arguments) -> Result<()> {
     arguments.check()?;
     let data = arguments.data.as_deref().unwrap_or(Path::new("."));
     let map_task = arguments.pictures.task(&tasks)?;
-    let options = arguments.options(data, tasks);
+    let mut options = arguments.options(data, tasks);
     let there = |task: &&&Task| task.folder(data).is_some();
     let Some(first) = options.tasks.iter().find(there) else {
         let folder = data.display();
         let how = options.tasks.first().map_or("", |task| task.how_to_fetch());
         anyhow::bail!("no files of the chosen tasks below {folder} ({how})");
     };
+    let first = *first;
     let encoders = Encoders::open(&arguments.encoders, &options)?;
+    if arguments.pool.is_none() {
+        options.pooling = encoders.own_pooling();
+    }
     let mut embedders = encoders.embedders()?;
 
     let style = if arguments.json {

@@ -147,6 +147,17 @@ impl<'a> Encoders<'a> {
         })
     }
 
+    /// The pooling that all models were trained with, if it is one. The reference's released models have
+    /// none of their own: theirs is `last` because their decoders began with it.
+    pub(super) fn own_pooling(&self) -> Option<Pooling> {
+        let mut poolings = self
+            .models
+            .iter()
+            .map(|model| model.model().config().pooling);
+        let first = poolings.next()?;
+        (first != Pooling::Last && poolings.all(|pooling| pooling == first)).then_some(first)
+    }
+
     /// The models, if any, then the baselines.
     pub(super) fn embedders(&self) -> Result<Vec<Box<dyn Embedder + '_>>> {
         let mut embedders: Vec<Box<dyn Embedder + '_>> = Vec::new();
