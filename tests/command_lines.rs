@@ -66,10 +66,11 @@ const VALUES: [&str; 31] = [
 ];
 
 /// Options that a command needs, each with a value that it takes.
-const REQUIRED: [(&str, &str); 8] = [
+const REQUIRED: [(&str, &str); 9] = [
     ("--model", "model"),
     ("--input", "s.txt"),
     ("--output", "out.npy"),
+    ("--clusters", "2"),
     ("--query", "a man"),
     ("--vectors", "glove.txt"),
     ("--words", "s.txt"),
@@ -78,13 +79,18 @@ const REQUIRED: [(&str, &str); 8] = [
 ];
 
 /// Values that other options take; 2 where none is listed.
-const FITTING: [(&str, &str); 13] = [
+const FITTING: [(&str, &str); 18] = [
     ("--pool", "max"),
     ("--tokenizer", "nltk"),
     ("--language", "en"),
     ("--precision", "i8"),
     ("--device", "cpu"),
     ("--format", "npy"),
+    ("--index", "v.npy"),
+    ("--output-precision", "binary"),
+    ("--projection", "pca"),
+    ("--queries", "s.txt"),
+    ("--threshold", "0.5"),
     ("--hidden-states", "h.npy"),
     ("--lengths", "l.npy"),
     ("--part", "1/2"),

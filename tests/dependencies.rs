@@ -31,11 +31,12 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
         &["gensen-english", "--all-features"],
         &["gensen-search", "--all-features"],
         &["gensen-python", "--all-features"],
+        &["gensen-serve", "--all-features"],
         &[
             "gensen",
             "--no-default-features",
             "--features",
-            "english,hdf5,hub,parquet,tsne",
+            "english,hdf5,hub,parquet,serve,tsne",
         ],
     ] {
         let tree = tree(arguments);

@@ -182,7 +182,7 @@ fn saved_vectors_that_are_of_something_else_are_refused() {
         2,
         &["--truncate-dim: 65 dimensions"],
     );
-    refused(&index(&["s.txt"]), 1, &["s.txt: no .npy file"]);
+    refused(&index(&["s.txt"]), 1, &["s.txt: not a .npy file"]);
     refused(&index(&["nothing.npy"]), 1, &["nothing.npy"]);
     fs::write(home.path("empty.npy"), "").unwrap();
     refused(&index(&["empty.npy"]), 1, &["empty.npy: an empty file"]);

@@ -33,7 +33,7 @@ pub struct VectorOptions {
 }
 
 impl VectorOptions {
-    /// Keeps the first so many dimensions; all without this.
+    /// Keeps the first `dimensions` numbers of each vector; all without this.
     #[must_use]
     pub fn dimensions(mut self, dimensions: usize) -> Self {
         self.dimensions = Some(dimensions);

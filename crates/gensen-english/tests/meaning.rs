@@ -69,7 +69,7 @@ fn integers_in_memory_give_the_vectors_of_floats() {
     let encoder = SentenceEncoder::new_with(model, EncoderPrecision::I8).unwrap();
     for (found, expected) in vectors(&encoder).rows().into_iter().zip(floats.rows()) {
         let cosine = cosine(found, expected);
-        // The weights are the same integers; only the inputs are rounded, to 14 bits.
+        // The weights are the same integers; only the inputs are rounded, to 8 bits or 14.
         assert!(cosine > 0.99999, "{cosine}");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const LEFT: usize = 256;
 /// Rows of a block on the right.
 pub(crate) const RIGHT: usize = 512;
 
-/// The blocks of so many rows.
+/// `rows` rows in blocks; the last may be shorter.
 pub(crate) fn ranges(
     rows: usize,
     block: usize,

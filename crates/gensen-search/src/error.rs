@@ -69,10 +69,10 @@ pub enum SearchError {
         /// Vectors.
         rows: usize,
     },
-    /// A cosine that none is.
+    /// A threshold outside -1 to 1.
     #[error("a smallest cosine of {0}: expected -1 to 1")]
     Cosine(f32),
-    /// So many pairs of alike vectors that their list does not fit into memory.
+    /// More pairs of alike vectors than are kept in memory.
     #[error(
         "more than {most} pairs of vectors have a cosine of {threshold} or more: take a higher threshold"
     )]

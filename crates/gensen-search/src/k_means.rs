@@ -23,7 +23,7 @@ pub struct KMeansOptions {
 }
 
 impl KMeansOptions {
-    /// So many clusters, the rest by default.
+    /// `clusters` clusters, the rest by default.
     pub fn new(clusters: usize) -> Self {
         Self {
             clusters,

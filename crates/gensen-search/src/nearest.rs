@@ -12,7 +12,7 @@ use crate::matrix::{Matrix, scale};
 
 /// Rows that a thread looks through before it takes others.
 const TASK_ROWS: usize = 4096;
-/// Up to so many queries, each is compared by itself while the rows come from memory.
+/// The most queries that are compared one by one, without a matrix product.
 const FEW: usize = 4;
 
 /// A row that is near a query.

@@ -111,8 +111,8 @@ impl VectorFile {
         }
     }
 
-    /// Maps all of the file's pages now, on all cores, for a search that will read them all: less than
-    /// half the time of mapping them as they are met. Systems that cannot do so do nothing.
+    /// Maps all of the file's pages now, on all cores, for a search that will read them all: one call of the system for many pages,
+    /// in place of one for each few that are met. A no-op on systems without such a call.
     pub fn prefetch(&self) {
         #[cfg(target_os = "linux")]
         {

@@ -20,8 +20,11 @@ pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod pairs;
 mod places;
+mod projection;
 #[cfg(feature = "hub")]
 pub(crate) mod push;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 pub(crate) mod similar;
 
 /// A wrong way to call the program that the argument parser cannot see.

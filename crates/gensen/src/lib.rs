@@ -11,8 +11,10 @@
 //! | [`data`] | vocabularies, tokenisers, corpora |
 //! | `model` | the model on Burn, and encoders on any device |
 //! | `train` | training |
+//! | `serve` | an HTTP server |
 //!
-//! The last two need Burn; they are there with the feature `burn`, one of the default ones. The program
+//! `model` and `train` need Burn; they are there with the feature `burn`, one of the default ones, and `serve`
+//! with the feature of that name. The program
 //! `gensen` does the same from the command line.
 //!
 //! ```no_run
@@ -38,6 +40,8 @@ pub use gensen_eval as eval;
 pub use gensen_expand as expand;
 #[cfg(feature = "burn")]
 pub use gensen_model as model;
+#[cfg(feature = "serve")]
+pub use gensen_serve as serve;
 #[cfg(feature = "burn")]
 pub use gensen_train as train;
 

@@ -46,6 +46,8 @@ enum Command {
     Classify(commands::classify::Arguments),
     Eval(Box<commands::eval::Arguments>),
     Inspect(commands::inspect::Arguments),
+    #[cfg(feature = "serve")]
+    Serve(Box<commands::serve::Arguments>),
     ExportOnnx(commands::export_onnx::Arguments),
     ExportSentenceTransformers(commands::export_sentence_transformers::Arguments),
     #[cfg(feature = "hub")]
@@ -91,7 +93,14 @@ fn run(command: Command) -> Result<ExitCode> {
     if let Command::Train(arguments) = command {
         return gensen_train::cli::run(*arguments);
     }
-    terminal::log()?;
+    // It goes on for long, and handles signals in its own way.
+    #[cfg(feature = "serve")]
+    if let Command::Serve(arguments) = command {
+        terminal::log(true)?;
+        commands::serve::run(&arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    terminal::log(false)?;
     ctrlc::set_handler(|| {
         scratch::remove_all();
         std::process::exit(INTERRUPTED);
@@ -108,6 +117,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Classify(arguments) => commands::classify::run(&arguments),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Inspect(arguments) => commands::inspect::run(&arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(_) => unreachable!("has returned above"),
         Command::ExportOnnx(arguments) => commands::export_onnx::run(&arguments),
         Command::ExportSentenceTransformers(arguments) => {
             commands::export_sentence_transformers::run(&arguments)

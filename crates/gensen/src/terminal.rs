@@ -7,21 +7,25 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
-/// Logs to standard error. `RUST_LOG` chooses what.
-pub(crate) fn log() -> Result<()> {
-    let level = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,gensen::commands=info,gensen::device=info"));
+/// Logs to standard error, with the time of each line where a program runs for long. `RUST_LOG` chooses
+/// what.
+pub(crate) fn log(has_time: bool) -> Result<()> {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("warn,gensen::commands=info,gensen::device=info,gensen_serve=info")
+    });
     // What cannot be logged, because nobody reads it any more, is let go.
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_env_filter(level)
-        .without_time()
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init()
-        .map_err(anyhow::Error::from_boxed)
-        .context("logging")
+        .with_writer(std::io::stderr);
+    match has_time {
+        true => log.try_init(),
+        false => log.without_time().try_init(),
+    }
+    .map_err(anyhow::Error::from_boxed)
+    .context("logging")
 }
 
 /// How far an input has been encoded.

@@ -66,7 +66,7 @@ impl VectorOutput {
         }
     }
 
-    /// Gives the file its name; it has so many vectors of so many columns.
+    /// Gives the file its name; `[lines, columns]` is its shape.
     pub(crate) fn finish(self, lines: u64, columns: u64) -> Result<()> {
         match self {
             Self::Npy(file, kind) => file.finish(kind.descr(), &[lines, columns]),

@@ -125,15 +125,20 @@ fn both<const D: usize>(shape: [usize; D], seed: u32) -> [Numbers; 2] {
     [halves.clone(), Flex::float_cast(halves, FloatDType::F32)]
 }
 
-/// Compares what was computed of bf16 and weights in f32: Euclidean distance over norm, which rounding
-/// factors to 8 bits leaves.
-#[track_caller]
-fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
-    assert_eq!(found.dtype(), dtype, "{what}");
+/// The Euclidean distance of numbers in f32 or bf16 from what was expected, over the norm of that.
+fn distance(found: Numbers, expected: Numbers) -> f32 {
     let (found, expected) = (flex::Numbers::new(found), slice(expected));
     let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
     let apart = norm(&mut found.iter().zip(&*expected).map(|(a, b)| a - b));
-    let off = apart / norm(&mut expected.iter().copied());
+    apart / norm(&mut expected.iter().copied())
+}
+
+/// Compares what was computed of bf16 and weights in f32: the distance that rounding factors to 8 bits
+/// leaves.
+#[track_caller]
+fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
+    assert_eq!(found.dtype(), dtype, "{what}");
+    let off = distance(found, expected);
     assert!(off < 6e-3, "{what} is off by {off}");
     assert!(
         off > 1e-5,
@@ -184,26 +189,33 @@ fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
         assert_rounded(what, found, expected, dtype);
     }
 
+    gru_of_bf16_is_as_near_as_its_composition();
+}
+
+/// A scan of kernels is at least as near to f32 as PyTorch's way, in which weights and all that is
+/// computed are rounded to bf16.
+fn gru_of_bf16_is_as_near_as_its_composition() {
     let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
     let hidden = 40;
     for reverse in [false, true] {
-        let [found, expected] = [0, 1].map(|k| {
+        let scan = |half: bool, weight_type: FloatDType| {
+            let of = |pair: [Numbers; 2]| pair[usize::from(!half)].clone();
+            let cast = |weight: Numbers| Flex::float_cast(weight, weight_type);
             let inputs = GruInputs::<Flex> {
-                projected: both([steps.rows(), 3 * hidden], 1)[k].clone(),
+                projected: of(both([steps.rows(), 3 * hidden], 1)),
                 recurrence: Recurrence {
-                    weight: numbers([3 * hidden, hidden], 2),
-                    initial: both([5, hidden], 3)[k].clone(),
+                    weight: cast(numbers([3 * hidden, hidden], 2)),
+                    initial: of(both([5, hidden], 3)),
                     reverse,
                 },
-                bias: numbers([3 * hidden], 4),
+                bias: cast(numbers([3 * hidden], 4)),
             };
             let recurrence = inputs.recurrence.clone();
-            let mut traces = Flex::gru_forward(vec![inputs], &steps, true);
-            let trace = traces.remove(0);
+            let trace = Flex::gru_forward(vec![inputs], &steps, true).remove(0);
             let states = trace.states.clone();
-            let gradient = both([steps.rows(), hidden], 5)[k].clone();
-            let mut gradients = Flex::gru_backward(vec![(gradient, trace, recurrence)], &steps);
-            let gradients = gradients.remove(0);
+            let gradient = of(both([steps.rows(), hidden], 5));
+            let backward = vec![(gradient, trace, recurrence)];
+            let gradients = Flex::gru_backward(backward, &steps).remove(0);
             [
                 states,
                 gradients.projected,
@@ -211,7 +223,11 @@ fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
                 gradients.weight,
                 gradients.bias,
             ]
-        });
+        };
+        let exact = scan(false, FloatDType::F32);
+        let kernels = scan(true, FloatDType::F32);
+        let composed = scan(true, FloatDType::BF16);
+        let (half, single) = (DType::BF16, DType::F32);
         let names = [
             ("states", half),
             ("projected", half),
@@ -219,8 +235,15 @@ fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
             ("recurrent", single),
             ("bias", single),
         ];
-        for ((found, expected), (what, dtype)) in found.into_iter().zip(expected).zip(names) {
-            assert_rounded(what, found, expected, dtype);
+        let all = kernels.into_iter().zip(composed).zip(exact).zip(names);
+        for (((found, composed), exact), (what, dtype)) in all {
+            assert_eq!(found.dtype(), dtype, "{what}");
+            let (off, bound) = (distance(found, exact.clone()), distance(composed, exact));
+            eprintln!("{what}: {off}, composed {bound}");
+            assert!(
+                off > 1e-5 && off < bound,
+                "{what} is off by {off}, composed by {bound}"
+            );
         }
     }
 }

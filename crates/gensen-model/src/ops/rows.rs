@@ -134,6 +134,19 @@ pub(super) fn gather<B: RowKernels>(x: FloatTensor<B>, places: &[u32]) -> FloatT
     B::float_select(x, 0, places)
 }
 
+/// Hands the gradient of an operation with one parent to it, if it wants one.
+fn derive<B: RowKernels, S>(
+    ops: Ops<S, 1>,
+    gradients: &mut Gradients,
+    derivative: impl FnOnce(FloatTensor<B>, S) -> FloatTensor<B>,
+) {
+    let gradient = gradients.consume::<B>(&ops.node);
+    let [parent] = ops.parents;
+    if let Some(node) = parent {
+        gradients.register::<B>(node.id, derivative(gradient, ops.state));
+    }
+}
+
 /// Parent: x.
 #[derive(Debug)]
 struct GatherRows;
@@ -148,12 +161,9 @@ impl<B: RowKernels> Backward<B, 1> for GatherRows {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<B>(&ops.node);
-        let (places, rows) = ops.state;
-        let [parent] = ops.parents;
-        if let Some(node) = parent {
-            gradients.register::<B>(node.id, B::sum_rows(gradient, &places, rows));
-        }
+        derive::<B, _>(ops, gradients, |gradient, (places, rows)| {
+            B::sum_rows(gradient, &places, rows)
+        });
     }
 }
 
@@ -185,11 +195,9 @@ impl<B: RowKernels> Backward<B, 1> for GroupSums {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<B>(&ops.node);
-        let [parent] = ops.parents;
-        if let Some(node) = parent {
-            gradients.register::<B>(node.id, gather::<B>(gradient, &ops.state));
-        }
+        derive::<B, _>(ops, gradients, |gradient, group_of| {
+            gather::<B>(gradient, &group_of)
+        });
     }
 }
 
@@ -221,10 +229,7 @@ impl<B: RowKernels> Backward<B, 1> for GroupMaxima {
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let gradient = gradients.consume::<B>(&ops.node);
-        let (values, maxima, group_of) = ops.state;
-        let [parent] = ops.parents;
-        if let Some(node) = parent {
+        derive::<B, _>(ops, gradients, |gradient, (values, maxima, group_of)| {
             // Rows that are equally large share the gradient, as PyTorch's `amax` has it.
             let groups = maxima.shape()[0];
             let defaults = values.device().defaults();
@@ -234,8 +239,8 @@ impl<B: RowKernels> Backward<B, 1> for GroupMaxima {
             let largest = B::bool_into_float(largest, dtype);
             let ties = B::sum_rows(largest.clone(), &group_of, groups);
             let shares = gather::<B>(B::float_div(gradient, ties), &group_of);
-            gradients.register::<B>(node.id, B::float_mul(largest, shares));
-        }
+            B::float_mul(largest, shares)
+        });
     }
 }
 

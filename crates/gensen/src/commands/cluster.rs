@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use gensen_data::scratch;
-use gensen_eval::map::{Projection, project, write_map};
+use gensen_eval::map::{project, write_map};
 use gensen_search::{KMeansOptions, Matrix, communities, k_means};
 use ndarray::Array2;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::Usage;
 use super::corpus::{Corpus, Saved};
 use super::encoding::Encoding;
 use super::places::{Place, distinct, ends_in, file, writable};
+use super::projection::ProjectionName;
 use crate::device;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Busy;
@@ -21,7 +21,7 @@ use crate::terminal::Busy;
 /// Sentences drawn; more hide each other.
 const POINTS: usize = 3000;
 
-/// Group the sentences of a file, by cosine: into so many clusters, or into communities of near sentences.
+/// Group the sentences of a file, by cosine: into K clusters, or into communities of near sentences.
 ///
 /// Prints a line for each group, the largest first: its number, its size, and the cosine to the middle, line number
 /// and text of the sentence that stands for it (of a community, the sentence in the middle itself).
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     input: PathBuf,
     #[command(flatten)]
     saved: Saved,
-    /// Make so many clusters (k-means), with every sentence in one.
+    /// Make K clusters (k-means); every sentence is in one.
     #[arg(long, value_name = "K")]
     clusters: Option<usize>,
     /// Decides where k-means begins.
@@ -72,16 +72,6 @@ pub(crate) struct Arguments {
     /// Print a JSON object for each group: group, size, representative (line, text, cosine), lines.
     #[arg(long)]
     json: bool,
-}
-
-/// `--projection`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProjectionName {
-    /// The two directions of largest variance.
-    Pca,
-    /// t-SNE of the first 50 principal components.
-    #[cfg(feature = "tsne")]
-    Tsne,
 }
 
 /// Rows that belong together.
@@ -236,12 +226,7 @@ fn draw(arguments: &Arguments, matrix: Matrix<'_>, numbers: &[usize], place: &Pa
         .flat_map(|&row| matrix.floats(row..row + 1).into_owned())
         .collect();
     let vectors = Array2::from_shape_vec((rows.len(), matrix.width()), drawn)?;
-    let projection = match arguments.projection {
-        ProjectionName::Pca => Projection::Pca,
-        #[cfg(feature = "tsne")]
-        ProjectionName::Tsne => Projection::Tsne,
-    };
-    let points = project(vectors.view(), projection).context("--map")?;
+    let points = project(vectors.view(), arguments.projection.into()).context("--map")?;
     // As wide as the widest, so that names sort as numbers do.
     let digits = numbers
         .iter()

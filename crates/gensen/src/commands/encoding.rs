@@ -44,7 +44,7 @@ impl From<Pool> for Pooling {
 
 /// `--precision`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Weights {
+pub(super) enum Weights {
     /// 32-bit floats.
     F32,
     /// 16-bit floats: half the memory.

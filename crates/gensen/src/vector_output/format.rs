@@ -45,7 +45,7 @@ impl Format {
         matches!(self, Self::Jsonl | Self::Csv)
     }
 
-    /// How an output is written whose format was named, if it was, and else is told by its name.
+    /// How an output is written: in the format of `--format` if there is one, otherwise in that of its extension.
     pub(crate) fn of(named: Option<Self>, place: &Path) -> Result<Written, Usage> {
         let shown = place.display();
         if place == Path::new("-") {

@@ -119,59 +119,72 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn take_labelled_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
+    /// Hands out the rows that are not blank, each with its line and what makes a fault of it an error.
+    fn take_rows(
+        &mut self,
+        block: &Block,
+        text: &str,
+        mut take: impl FnMut(
+            &mut Self,
+            u64,
+            &str,
+            &dyn Fn(LineFault) -> DataError,
+        ) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         for (line, row) in numbered_lines(text, block.first_line) {
             self.tally.read += 1;
             if is_blank(row) {
                 self.tally.blank += 1;
                 continue;
             }
-            let fault = |fault| DataError::line(&block.file, line, fault);
+            take(self, line, row, &|fault| {
+                DataError::line(&block.file, line, fault)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn take_labelled_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
+        self.take_rows(block, text, |worker, _, row, fault| {
             let row = block.columns.row(row).map_err(fault)?;
             match parse_label(&row.label).map_err(fault)? {
-                None => self.tally.unlabelled += 1,
+                None => worker.tally.unlabelled += 1,
                 Some(label) => {
-                    if self.add_pair(&row.sentences[0], &row.sentences[1]) {
-                        self.chunk.labels.push(label.into());
+                    if worker.add_pair(&row.sentences[0], &row.sentences[1]) {
+                        worker.chunk.labels.push(label.into());
                     }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Takes two sentences that belong together and, from a third column that is not blank, one that
     /// does not belong to the first.
     fn take_contrasted_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        for (line, row) in numbered_lines(text, block.first_line) {
-            self.tally.read += 1;
-            if is_blank(row) {
-                self.tally.blank += 1;
-                continue;
-            }
-            let fault = |fault| DataError::line(&block.file, line, fault);
+        self.take_rows(block, text, |worker, _, row, fault| {
             let mut columns = row.split('\t');
             let (Some(first), Some(second)) = (columns.next(), columns.next()) else {
                 let (found, expected) = (1, 2);
                 return Err(fault(LineFault::Columns { found, expected }));
             };
             let negative = columns.next().unwrap_or("");
-            self.tokenize(0, first);
-            self.tokenize(1, second);
-            self.tokenize(2, negative);
+            worker.tokenize(0, first);
+            worker.tokenize(1, second);
+            worker.tokenize(2, negative);
             for (field, name) in [
                 (0, "the pair's first sentence"),
                 (1, "the pair's second sentence"),
             ] {
-                if self.tokens[field].is_empty() {
+                if worker.tokens[field].is_empty() {
                     return Err(fault(LineFault::Missing(name)));
                 }
             }
-            if !self.excludes(&[first, second, negative]) {
-                (0..FIELDS).for_each(|field| self.push(field));
+            if !worker.excludes(&[first, second, negative]) {
+                (0..FIELDS).for_each(|field| worker.push(field));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Takes a sentence a line and remembers which line.
@@ -193,14 +206,8 @@ impl<'a> Worker<'a> {
     }
 
     fn take_classified(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        for (line, row) in numbered_lines(text, block.first_line) {
-            self.tally.read += 1;
-            if is_blank(row) {
-                self.tally.blank += 1;
-                continue;
-            }
-            let fault = |fault| DataError::line(&block.file, line, fault);
-            let (found, expected) = (row.split('\t').count(), self.columns);
+        self.take_rows(block, text, |worker, line, row, fault| {
+            let (found, expected) = (row.split('\t').count(), worker.columns);
             if !(2..=3).contains(&found) {
                 return Err(fault(match found {
                     1 => LineFault::Columns { found, expected: 2 },
@@ -215,24 +222,23 @@ impl<'a> Worker<'a> {
             if label.is_empty() {
                 return Err(fault(LineFault::Missing("the label")));
             }
-            self.tokens[1].clear();
+            worker.tokens[1].clear();
             for (field, sentence) in columns.enumerate() {
-                self.tokenize(field, sentence);
-                if self.tokens[field].is_empty() {
+                worker.tokenize(field, sentence);
+                if worker.tokens[field].is_empty() {
                     return Err(fault(LineFault::Missing("a sentence")));
                 }
             }
             let sentences: Vec<&str> = row.split('\t').skip(1).collect();
-            if self.excludes(&sentences) {
-                continue;
+            if worker.excludes(&sentences) {
+                return Ok(());
             }
-            self.push(0);
-            self.push(1);
-            let label = self.chunk.words[LABELS].intern(label);
-            self.chunk.labels.push(label);
-            self.push_line(block, line)?;
-        }
-        Ok(())
+            worker.push(0);
+            worker.push(1);
+            let label = worker.chunk.words[LABELS].intern(label);
+            worker.chunk.labels.push(label);
+            worker.push_line(block, line)
+        })
     }
 
     fn push_line(&mut self, block: &Block, line: u64) -> Result<(), DataError> {

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
-use gensen_eval::map::{Projection, nearest, project, write_map};
+use gensen_eval::map::{nearest, project, write_map};
 use gensen_eval::tasks::{self, Task};
 use gensen_eval::{Embedder, EvalOptions, LabelledVectors, labelled_vectors};
 
 use super::super::Usage;
 use super::super::places::file;
+use super::super::projection::ProjectionName;
 use crate::output::say;
 
 /// Sentences drawn; more hide each other.
@@ -31,16 +31,6 @@ pub(super) struct Arguments {
     /// Print the nearest neighbours of so many sentences of the task.
     #[arg(long, default_value_t = 0, value_name = "N")]
     neighbours: usize,
-}
-
-/// `--projection`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ProjectionName {
-    /// The two directions of largest variance.
-    Pca,
-    /// t-SNE of the first 50 principal components.
-    #[cfg(feature = "tsne")]
-    Tsne,
 }
 
 impl Arguments {
@@ -81,11 +71,7 @@ impl<'a> Pictures<'a> {
         let found = labelled_vectors(embedder, self.task, options, POINTS, &|_| ())
             .context("--map and --neighbours")?;
         if let Some(path) = &self.arguments.map {
-            let projection = match self.arguments.projection {
-                ProjectionName::Pca => Projection::Pca,
-                #[cfg(feature = "tsne")]
-                ProjectionName::Tsne => Projection::Tsne,
-            };
+            let projection = self.arguments.projection.into();
             let points = project(found.vectors.view(), projection)?;
             write_map(points.view(), &found.labels, path)?;
         }

@@ -1,0 +1,64 @@
+//! Why a server does not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use gensen_data::tokenizer::TokenizerError;
+use gensen_encode::EncodeError;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The threads that answer requests cannot be started.
+    #[error("cannot start the server's threads")]
+    Threads(#[source] io::Error),
+    /// A setting that makes no sense.
+    #[error("the setting `{setting}` is {found}, expected {expected}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// Nothing to serve.
+    #[error("there is no model to serve")]
+    NoModel,
+    /// Two models of one name.
+    #[error("two models are named `{name}`")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A name that clients cannot ask for.
+    #[error("`{name}` is no name for a model: expected letters, digits, `.`, `_`, `-` and `/`")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// A pooling by which vectors depend on their neighbours in a batch.
+    #[error(
+        "model `{model}` has the pooling max-padded, by which a vector depends on the other sentences of \
+         its batch; serve it with another pooling, such as max"
+    )]
+    Pooling {
+        /// The model.
+        model: String,
+    },
+    /// The model's tokeniser cannot be made.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The model cannot be opened, or does not encode a sentence.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}

@@ -1,0 +1,126 @@
+//! A request's texts.
+
+use std::fmt;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// A text or a list of texts.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Inputs {
+    /// A text.
+    One(String),
+    /// Texts.
+    Many(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Inputs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Inputs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a list of strings")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Inputs, E> {
+                Ok(Inputs::One(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Inputs, E> {
+                Ok(Inputs::One(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Inputs, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Element(text)) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Inputs::Many(texts))
+            }
+        }
+        deserializer.deserialize_any(Texts)
+    }
+}
+
+/// A text of a list.
+struct Element(String);
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const NUMBERS: &str =
+            "token numbers are not taken, because they mean other words to other models; send text";
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Element;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of strings")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Element, E> {
+                Ok(Element(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Element, E> {
+                Ok(Element(text))
+            }
+
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Element, E> {
+                Err(E::custom(NUMBERS))
+            }
+
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Element, E> {
+                Err(E::custom(NUMBERS))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Element, A::Error> {
+                Err(de::Error::custom(NUMBERS))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_text_and_token_numbers_are_refused_by_name() {
+        let read = |json: &str| serde_json::from_str::<Inputs>(json).map_err(|e| e.to_string());
+        assert_eq!(read(r#""a \u00e9""#), Ok(Inputs::One("a é".into())));
+        assert_eq!(
+            read(r#"["a", "b\n"]"#),
+            Ok(Inputs::Many(vec!["a".into(), "b\n".into()]))
+        );
+        assert_eq!(read("[]"), Ok(Inputs::Many(vec![])));
+        for numbers in ["[1, 2]", "[-1]", "[[1, 2], [3]]", r#"["a", 7]"#] {
+            let problem = read(numbers).unwrap_err();
+            assert!(
+                problem.starts_with("token numbers are not taken"),
+                "{numbers}: {problem}"
+            );
+        }
+        for (wrong, expected) in [
+            (
+                "7",
+                "invalid type: integer `7`, expected a string or a list of strings",
+            ),
+            (
+                "null",
+                "invalid type: null, expected a string or a list of strings",
+            ),
+            (
+                r#"["a", null]"#,
+                "invalid type: null, expected a list of strings",
+            ),
+        ] {
+            let problem = read(wrong).unwrap_err();
+            assert!(problem.starts_with(expected), "{wrong}: {problem}");
+        }
+    }
+}

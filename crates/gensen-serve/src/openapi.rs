@@ -1,0 +1,42 @@
+//! The documentation of the routes, made from their code.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::routes::{openai, operation, tei};
+
+/// The documentation of the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "GenSen",
+        description = "Sentence vectors over HTTP, for clients of text-embeddings-inference and of OpenAI.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        tei::embed,
+        tei::embed_all,
+        tei::similarity,
+        tei::tokenize,
+        tei::info,
+        openai::embeddings,
+        openai::models,
+        openai::model,
+        operation::health,
+        operation::livez,
+        operation::metrics,
+    ),
+    modifiers(&Token),
+)]
+pub(crate) struct Documentation;
+
+/// The bearer token.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("token", scheme);
+    }
+}

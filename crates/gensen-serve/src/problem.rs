@@ -1,0 +1,172 @@
+//! Why a request is not answered, in the words of either protocol.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The body is malformed JSON.
+    Malformed,
+    /// The JSON is not a valid request.
+    Invalid,
+    /// The body is not declared to be JSON.
+    MediaType,
+    /// There is no input.
+    Empty,
+    /// A limit on sizes is exceeded.
+    TooLarge,
+    /// The queue or the number of requests is at its bound.
+    Overloaded,
+    /// The token is missing or wrong.
+    Unauthorized,
+    /// No model has that name.
+    UnknownModel,
+    /// No route has that path.
+    NotFound,
+    /// The route does not have the method.
+    Method,
+    /// The body did not arrive in time.
+    Slow,
+    /// The deadline passed before the result.
+    Deadline,
+    /// The model is not loaded yet, or the server stops.
+    Unready,
+    /// The encoder failed.
+    Backend,
+}
+
+/// The protocol of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// text-embeddings-inference.
+    Tei,
+    /// OpenAI.
+    OpenAi,
+}
+
+impl Protocol {
+    /// By a request's path.
+    pub(crate) fn of(path: &str) -> Self {
+        match path.starts_with("/v1/") {
+            true => Self::OpenAi,
+            false => Self::Tei,
+        }
+    }
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    message: String,
+    param: Option<&'static str>,
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+        }
+    }
+
+    /// Names the field of the request that is wrong.
+    pub(crate) fn param(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+
+    /// Says in how many seconds to try again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn status(&self, protocol: Protocol) -> StatusCode {
+        match (self.kind, protocol) {
+            (Kind::Malformed | Kind::Empty, _) => StatusCode::BAD_REQUEST,
+            (Kind::Invalid, Protocol::Tei) => StatusCode::UNPROCESSABLE_ENTITY,
+            (Kind::Invalid, Protocol::OpenAi) => StatusCode::BAD_REQUEST,
+            (Kind::MediaType, _) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            (Kind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (Kind::Overloaded, _) => StatusCode::TOO_MANY_REQUESTS,
+            (Kind::Unauthorized, _) => StatusCode::UNAUTHORIZED,
+            (Kind::UnknownModel | Kind::NotFound, _) => StatusCode::NOT_FOUND,
+            (Kind::Method, _) => StatusCode::METHOD_NOT_ALLOWED,
+            (Kind::Slow, _) => StatusCode::REQUEST_TIMEOUT,
+            (Kind::Deadline | Kind::Unready, _) => StatusCode::SERVICE_UNAVAILABLE,
+            (Kind::Backend, Protocol::Tei) => StatusCode::FAILED_DEPENDENCY,
+            (Kind::Backend, Protocol::OpenAi) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// text-embeddings-inference's `error_type`; the last three are not among its own.
+    pub(crate) fn error_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Malformed | Kind::Invalid | Kind::MediaType | Kind::TooLarge | Kind::Slow => {
+                "validation"
+            }
+            Kind::Empty => "empty",
+            Kind::Overloaded | Kind::Deadline => "overloaded",
+            Kind::Unready => "unhealthy",
+            Kind::Backend => "backend",
+            Kind::Unauthorized => "unauthorized",
+            Kind::UnknownModel | Kind::NotFound => "not_found",
+            Kind::Method => "method_not_allowed",
+        }
+    }
+
+    /// OpenAI's `type` and `code`.
+    fn type_and_code(&self) -> (&'static str, Option<&'static str>) {
+        match self.kind {
+            Kind::Overloaded => ("requests", Some("rate_limit_exceeded")),
+            Kind::Unauthorized => ("invalid_request_error", Some("invalid_api_key")),
+            Kind::UnknownModel => ("invalid_request_error", Some("model_not_found")),
+            Kind::NotFound => ("invalid_request_error", Some("unknown_url")),
+            Kind::Deadline | Kind::Unready | Kind::Backend => ("server_error", None),
+            _ => ("invalid_request_error", None),
+        }
+    }
+
+    /// The response in this protocol's form.
+    pub(crate) fn response(&self, protocol: Protocol) -> Response {
+        let message = &self.message;
+        let body = match protocol {
+            Protocol::Tei => json!({ "error": message, "error_type": self.error_type() }),
+            Protocol::OpenAi => {
+                let (error_type, code) = self.type_and_code();
+                let param = self.param;
+                json!({ "error": {
+                    "message": message, "type": error_type, "param": param, "code": code,
+                }})
+            }
+        };
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = self.status(protocol);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind == Kind::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A placeholder; `front` makes the response, because its form depends on the request's path.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(self);
+        response
+    }
+}

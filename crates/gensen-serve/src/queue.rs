@@ -1,0 +1,357 @@
+//! What waits to be encoded: bounded in words, admitted and refused by whole requests.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::model::Text;
+
+/// What is computed of texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// A vector each.
+    Vectors,
+    /// The states of their words.
+    States,
+}
+
+/// What a request wants computed.
+pub(crate) struct Work {
+    /// The model's number.
+    pub(crate) model: usize,
+    pub(crate) output: Output,
+    /// At least one.
+    pub(crate) texts: Vec<Text>,
+}
+
+/// What was computed for a request.
+#[derive(Debug)]
+pub(crate) struct Computed {
+    /// Of all its texts, one after the other.
+    pub(crate) values: Vec<f32>,
+    /// From its admission to its first batch.
+    pub(crate) queued: Duration,
+    /// What its batches took.
+    pub(crate) inference: Duration,
+}
+
+/// Why a request is not admitted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The words that wait, and the most there may be.
+    Full { waiting: usize, most: usize },
+    /// The server stops.
+    Closed,
+}
+
+/// Bounds on batches and on the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) queue_words: usize,
+    pub(crate) batch_words: usize,
+    pub(crate) batch_requests: usize,
+    pub(crate) window: Duration,
+}
+
+/// Requests that wait.
+pub(crate) struct Queue {
+    bounds: Bounds,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: HashMap<u64, Job>,
+    /// Requests with texts left to batch, in order of their turns. Abandoned ones are removed at their turn.
+    turns: VecDeque<u64>,
+    /// The words of jobs that are not computed.
+    words: usize,
+    next: u64,
+    closed: bool,
+}
+
+/// A request in the queue.
+struct Job {
+    model: usize,
+    output: Output,
+    /// Those that no batch has taken.
+    texts: std::vec::IntoIter<Text>,
+    /// The words that are not computed.
+    words: usize,
+    values: Vec<f32>,
+    admitted: Instant,
+    taken: Option<Instant>,
+    inference: Duration,
+    reply: oneshot::Sender<Result<Computed, String>>,
+}
+
+/// Texts that are computed together.
+pub(crate) struct Batch {
+    pub(crate) model: usize,
+    pub(crate) output: Output,
+    /// For each request, its number and some of its texts, in their order.
+    pub(crate) parts: Vec<(u64, Vec<Text>)>,
+}
+
+impl Batch {
+    pub(crate) fn words(&self) -> usize {
+        self.texts().map(|text| text.words).sum()
+    }
+
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.parts.iter().flat_map(|(_, texts)| texts)
+    }
+}
+
+/// A request's place in the queue; dropping it abandons the request.
+pub(crate) struct Ticket {
+    queue: Arc<Queue>,
+    job: u64,
+    reply: oneshot::Receiver<Result<Computed, String>>,
+}
+
+impl Ticket {
+    /// What was computed, or why it could not be.
+    pub(crate) async fn computed(&mut self) -> Result<Computed, String> {
+        let reply = &mut self.reply;
+        match reply.await {
+            Ok(computed) => computed,
+            // The queue was abandoned.
+            Err(_) => Err("the encoder has stopped".to_owned()),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.queue.abandon_job(self.job);
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock panics half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits all of a request's texts or none.
+    pub(crate) fn admit(self: &Arc<Self>, work: Work) -> Result<Ticket, Refused> {
+        let words = work.texts.iter().map(|text| text.words).sum();
+        let (sender, reply) = oneshot::channel();
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.words + words > self.bounds.queue_words {
+            return Err(Refused::Full {
+                waiting: state.words,
+                most: self.bounds.queue_words,
+            });
+        }
+        let job = state.next;
+        state.next += 1;
+        state.words += words;
+        state.turns.push_back(job);
+        let admitted = Job {
+            model: work.model,
+            output: work.output,
+            texts: work.texts.into_iter(),
+            words,
+            values: Vec::new(),
+            admitted: Instant::now(),
+            taken: None,
+            inference: Duration::ZERO,
+            reply: sender,
+        };
+        state.jobs.insert(job, admitted);
+        drop(state);
+        self.changed.notify_one();
+        Ok(Ticket {
+            queue: Arc::clone(self),
+            job,
+            reply,
+        })
+    }
+
+    /// Removes an abandoned request. The part of it that is in a batch is still computed, and its result dropped.
+    fn abandon_job(&self, job: u64) {
+        let mut state = self.lock();
+        if let Some(job) = state.jobs.remove(&job) {
+            state.words -= job.words;
+        }
+    }
+
+    /// Requests and words that are not computed.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.jobs.len(), state.words)
+    }
+
+    /// Admits nothing more. What was admitted is still computed.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Drops all requests and admits none, because the encoding thread is gone.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.words = 0;
+        state.turns.clear();
+        // Dropping the senders wakes the waiting requests.
+        state.jobs.clear();
+    }
+
+    /// The next batch, which is waited for; `None` when the queue is closed and empty.
+    pub(crate) fn batch(&self) -> Option<Batch> {
+        let mut state = self.lock();
+        loop {
+            state.forget_abandoned();
+            let Some(first) = state.turns.front() else {
+                if state.closed {
+                    return None;
+                }
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let age = state.jobs[first].admitted.elapsed();
+            let full = state.words >= self.bounds.batch_words
+                || state.turns.len() >= self.bounds.batch_requests;
+            if full || state.closed || age >= self.bounds.window {
+                return Some(state.take(&self.bounds));
+            }
+            let left = self.bounds.window - age;
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Records the results of a batch's parts and answers the requests that are complete or failed. `time` is the
+    /// batch's duration.
+    pub(crate) fn done(
+        &self,
+        results: Vec<(u64, usize, Result<Vec<f32>, String>)>,
+        time: Duration,
+    ) {
+        let mut state = self.lock();
+        let mut replies = Vec::new();
+        for (number, words, result) in results {
+            // Abandoned meanwhile.
+            let Some(job) = state.jobs.get_mut(&number) else {
+                continue;
+            };
+            job.words -= words;
+            job.inference += time;
+            let outcome = match result {
+                Ok(values) => {
+                    job.values.extend(values);
+                    (job.texts.len() == 0).then_some(Ok(()))
+                }
+                Err(problem) => Some(Err(problem)),
+            };
+            state.words -= words;
+            if let Some(outcome) = outcome
+                && let Some(job) = state.jobs.remove(&number)
+            {
+                state.words -= job.words;
+                replies.push((job, outcome));
+            }
+        }
+        drop(state);
+        for (job, outcome) in replies {
+            let computed = outcome.map(|()| Computed {
+                values: job.values,
+                queued: job
+                    .taken
+                    .map_or(Duration::ZERO, |taken| taken - job.admitted),
+                inference: job.inference,
+            });
+            // Fails only if the request was abandoned at this moment.
+            let _ = job.reply.send(computed);
+        }
+    }
+}
+
+impl State {
+    /// Removes abandoned requests from the front.
+    fn forget_abandoned(&mut self) {
+        while self
+            .turns
+            .front()
+            .is_some_and(|job| !self.jobs.contains_key(job))
+        {
+            self.turns.pop_front();
+        }
+    }
+
+    /// Fills a batch round-robin with texts for one model and output. A request with texts left moves to the back, so
+    /// that a long request does not delay short ones. The first text is taken whatever its length.
+    fn take(&mut self, bounds: &Bounds) -> Batch {
+        let mut batch: Option<Batch> = None;
+        let mut words = 0;
+        let mut rest = VecDeque::with_capacity(self.turns.len());
+        let mut behind = None;
+        let now = Instant::now();
+        while let Some(number) = self.turns.pop_front() {
+            let Some(job) = self.jobs.get_mut(&number) else {
+                continue;
+            };
+            let batch = batch.get_or_insert_with(|| Batch {
+                model: job.model,
+                output: job.output,
+                parts: Vec::new(),
+            });
+            if (job.model, job.output) != (batch.model, batch.output) {
+                rest.push_back(number);
+                continue;
+            }
+            let mut texts = Vec::new();
+            while let Some(text) = job.texts.as_slice().first() {
+                if words > 0 && words + text.words > bounds.batch_words {
+                    break;
+                }
+                words += text.words;
+                texts.extend(job.texts.next());
+            }
+            if texts.is_empty() {
+                rest.push_back(number);
+                continue;
+            }
+            job.taken.get_or_insert(now);
+            batch.parts.push((number, texts));
+            if job.texts.len() > 0 {
+                behind = Some(number);
+                break;
+            }
+            if batch.parts.len() >= bounds.batch_requests {
+                break;
+            }
+        }
+        rest.append(&mut self.turns);
+        rest.extend(behind);
+        self.turns = rest;
+        #[allow(
+            clippy::expect_used,
+            reason = "`Queue::batch` takes only when a request has a turn"
+        )]
+        batch.expect("a request has a turn")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Routes for those who run the server.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::problem::Problem;
+use crate::types::ErrorResponse;
+
+/// Whether requests are answered: not while models are loaded, nor once the server stops.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "Operation",
+    responses(
+        (status = 200, description = "Ready"),
+        (status = 503, description = "Not ready", body = ErrorResponse),
+    )
+)]
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<(), Problem> {
+    app.ready()
+}
+
+/// Whether the program runs: from its start to its end, while models are loaded too.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "Operation",
+    responses((status = 200, description = "Alive"))
+)]
+pub(crate) async fn livez() {}
+
+/// Counters and histograms for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Operation",
+    responses((status = 200, description = "Prometheus's text format", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    with_type(
+        app.metrics.text(app.queue.waiting()),
+        "text/plain; version=0.0.4",
+    )
+}
+
+/// An answer of this media type.
+pub(crate) fn with_type(body: impl Into<Body>, media: &'static str) -> Response {
+    let mut response = Response::new(body.into());
+    let media = HeaderValue::from_static(media);
+    response.headers_mut().insert(CONTENT_TYPE, media);
+    response
+}
+
+/// An answer in JSON.
+pub(crate) fn json(json: Vec<u8>) -> Response {
+    with_type(json, "application/json")
+}
+
+/// A value in JSON.
+#[allow(
+    clippy::expect_used,
+    reason = "the answers' types are structs, lists, strings and numbers, which JSON has"
+)]
+pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("answers can be written in JSON")
+}
