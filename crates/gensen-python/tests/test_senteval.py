@@ -40,8 +40,8 @@ def test_sentevals_numbers_are_ours(places, program, tmp_path):
     print(json.dumps({"SentEval": theirs, "gensen": found}, indent=1))
     for task in TASKS[:3]:
         accuracies = found[task]["accuracies"]
-        assert accuracies["test"] == pytest.approx(theirs[task]["acc"], abs=0.15), task
-        assert accuracies["dev"] == pytest.approx(theirs[task]["devacc"], abs=0.15), task
-    assert found["MRPC"]["f1"] == pytest.approx(theirs["MRPC"]["f1"], abs=0.15)
+        assert accuracies["test"] == pytest.approx(theirs[task]["acc"], abs=0.1), task
+        assert accuracies["dev"] == pytest.approx(theirs[task]["devacc"], abs=0.1), task
+    assert found["MRPC"]["f1"] == pytest.approx(theirs["MRPC"]["f1"], abs=0.1)
     for score in ["pearson", "spearman"]:
-        assert found["STSBenchmark"][score] == pytest.approx(theirs["STSBenchmark"][score], abs=1e-3)
+        assert found["STSBenchmark"][score] == pytest.approx(theirs["STSBenchmark"][score], abs=1e-5)
