@@ -119,7 +119,7 @@ enum Command {
 /// What shells expect of a program that a signal ended.
 const INTERRUPTED: u8 = 130;
 
-/// The exit code for what [`run`] failed with: 2 for wrong usage, 1 for anything else.
+/// The exit code for what [`run()`] failed with: 2 for wrong usage, 1 for anything else.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(TrainError::Config { .. }) => 2,
