@@ -319,6 +319,6 @@ def test_progress(english, texts, capsys, monkeypatch):
     english.encode(texts, show_progress_bar=True)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     english.encode(texts, show_progress_bar=True)
-    assert "sentences" in capsys.readouterr().err
+    assert f"{len(texts)} of {len(texts)} sentences" in capsys.readouterr().err
     english.encode(texts)
     assert capsys.readouterr().err == ""

@@ -25,7 +25,13 @@ def progress_bar(total: int | None, unit: str, show: bool | None) -> Iterator[Ca
         from tqdm.auto import tqdm
     except ImportError:
         of = "" if total is None else f" of {total}"
-        yield lambda done: print(f"\r{done}{of} {unit}s", end="", file=sys.stderr, flush=True)
+
+        def count(done: int) -> None:
+            print(f"\r{done}{of} {unit}s", end="", file=sys.stderr, flush=True)
+
+        yield count
+        if total is not None:
+            count(total)
         print(file=sys.stderr)
         return
     with tqdm(total=total, unit=unit) as bar:
