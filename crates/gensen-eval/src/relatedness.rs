@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{EvalError, Result};
 use crate::linear::{AdamModel, Examples, LossReduction, SentEvalOptions, kernels, softmax};
-use crate::metrics::{mean_squared_error, pearson, spearman};
+use crate::metrics::{Correlations, mean_squared_error, pearson, spearman};
 use crate::random::MersenneTwister;
 
 /// Whole scores predicted: 1 to 5.
@@ -32,9 +32,21 @@ pub struct Relatedness {
     pub mean_squared_error: f64,
     /// Passes over the training data.
     pub epochs: usize,
+    /// What cosines of the vectors give without any training; unknown where only features were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosine: Option<CosineScores>,
     /// The expected score of each test pair.
     #[serde(skip)]
     pub predictions: Vec<f64>,
+}
+
+/// Correlations of plain cosines with the gold scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CosineScores {
+    /// On the development data.
+    pub dev: Correlations,
+    /// On the test data.
+    pub test: Correlations,
 }
 
 /// A score as a distribution over 1 to 5: 2.75 is a quarter of 2 and three quarters of 3.
@@ -126,6 +138,7 @@ pub fn relatedness(
     state.model = best.1;
     let predictions = expected_scores(&state, &test_examples);
     Ok(Relatedness {
+        cosine: None,
         dev_pearson: best.0,
         pearson: pearson(&predictions, test.scores),
         spearman: spearman(&predictions, test.scores),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::metrics::Correlations;
 use crate::protocol::Accuracies;
 use crate::ranking::Retrieval;
-use crate::relatedness::Relatedness;
+use crate::relatedness::{CosineScores, Relatedness};
 
 /// The scores of one task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ impl Scores {
         match self {
             Self::Accuracy { f1: None, .. } => "accuracy %",
             Self::Accuracy { f1: Some(_), .. } => "accuracy/F1 %",
+            Self::Relatedness(r) if r.cosine.is_some() => {
+                "Pearson/Spearman x100, trained (cosine: dev, test)"
+            }
             Self::Relatedness(_) => "Pearson/Spearman x100",
             Self::Similarity(_) => "Pearson/Spearman x100, mean of sets",
             Self::Retrieval(_) => "R@1/5/10 % image to text, text to image",
@@ -164,7 +167,13 @@ impl fmt::Display for Scores {
                 write!(f, "{:.1}/{f1:.1}", accuracies.test)
             }
             Self::Relatedness(r) => {
-                write!(f, "{}/{}", hundredths(r.pearson), hundredths(r.spearman))
+                write!(f, "{}/{}", hundredths(r.pearson), hundredths(r.spearman))?;
+                let Some(CosineScores { dev, test }) = &r.cosine else {
+                    return Ok(());
+                };
+                let [dev, test] = [dev, test]
+                    .map(|c| format!("{}/{}", hundredths(c.pearson), hundredths(c.spearman)));
+                write!(f, " ({dev}, {test})")
             }
             Self::Similarity(s) => {
                 write!(

@@ -5,10 +5,10 @@ use ndarray::Array2;
 use crate::embedder::Vectors;
 use crate::error::Result;
 use crate::linear::{Examples, SentEvalOptions};
-use crate::metrics::{CAPTIONS, cosine, f1, percent};
+use crate::metrics::{CAPTIONS, correlations, cosine, f1, percent};
 use crate::protocol::{Classifier, Protocol, inner_k_fold, k_fold, split};
 use crate::ranking::{CaptionedImages, rank_images};
-use crate::relatedness::{ScoredPairs, relatedness};
+use crate::relatedness::{CosineScores, ScoredPairs, relatedness};
 use crate::scores::{Scores, Similarity};
 use crate::tasks::{Captions, Labelled, PairFeatures, Scored, TaskData};
 
@@ -150,7 +150,7 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
         TaskData::Relatedness { train, dev, test } => {
             let x = [train, dev, test]
                 .map(|part| vectors.of_pairs(&part.first, &part.second, &DIFFERENCE));
-            let found = relatedness(
+            let mut found = relatedness(
                 ScoredPairs {
                     features: &x[0],
                     scores: &train.scores,
@@ -165,6 +165,11 @@ pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -
                 },
                 options,
             )?;
+            let cosine = |part| correlations(&similarities(vectors, part), &part.scores);
+            found.cosine = Some(CosineScores {
+                dev: cosine(dev),
+                test: cosine(test),
+            });
             Ok(Scores::Relatedness(found))
         }
         TaskData::Similarity { sets } => {

@@ -236,6 +236,9 @@ fn every_kind_of_task_runs_from_its_files() {
         sts_b.pearson,
         sts_b.epochs
     );
+    let cosine = sts_b.cosine.unwrap();
+    assert!(cosine.dev.pearson.unwrap() > 0.9, "{cosine:?}");
+    assert!(cosine.test.spearman.unwrap() > 0.9, "{cosine:?}");
     let Scores::LowResource { sizes } = &report.result("Quora").unwrap().scores else {
         panic!()
     };

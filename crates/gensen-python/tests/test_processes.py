@@ -93,6 +93,9 @@ def test_after_fork(english, texts):
 def test_ctrl_c_stops(call, tmp_path):
     """Of what would take minutes."""
     program = f"""
+        import signal
+        # A job that a shell runs in the background ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         import gensen
         encoder = gensen.SentenceEncoder("english")
         texts = ["a sentence that is not like the others %d %d" % (k, k % 97) for k in range(3_000_000)]
