@@ -16,13 +16,11 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
-use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::flex::{halves, mixed, rounded, single, slice, tensor};
-use super::gemm::{Matrix, Threads, add_column_sums, matmul};
+use super::flex::{Arithmetic, Numbers, single, slice, tensor};
+use super::gemm::{Matrix, add_column_sums};
 use super::memory::{self, Buffer};
-use super::products::{FloatProduct, Left, multiply_matrix};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
 
@@ -75,15 +73,12 @@ impl CrossEntropyKernels for Flex {
         targets: &[u32],
         gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
-        if let Some(way) = mixed(&states, weight.dtype()) {
-            return in_bf16(way, states, weight, bias, targets, gradients);
-        }
-        if !single(&states) {
+        let Some(arithmetic) = Arithmetic::of(&states, weight.dtype()) else {
             return generic::<Self>(states, weight, bias, targets, gradients);
-        }
+        };
         let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
         let positions = targets.len();
-        let (states, weight, bias) = (slice(states), slice(weight), slice(bias));
+        let (states, weight, bias) = (Numbers::new(states), slice(weight), slice(bias));
         let differentiate = gradients.is_some();
         let scale = gradients.unwrap_or_default();
         let rows = chunk_rows(words, LOGITS_ON_CPU);
@@ -98,7 +93,7 @@ impl CrossEntropyKernels for Flex {
             let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
             let weight = Matrix::new(&weight, words, hidden);
             let logits = &mut logits[..n * words];
-            matmul(logits, states, weight.transposed(), false, Threads::All);
+            arithmetic.multiply(logits, states, weight.transposed(), false);
             let losses: Vec<f32> = logits
                 .par_chunks_mut(words)
                 .zip(targets)
@@ -108,14 +103,8 @@ impl CrossEntropyKernels for Flex {
             if differentiate {
                 let gradient = Matrix::new(logits, n, words);
                 let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
-                matmul(d_states, gradient, weight, false, Threads::All);
-                matmul(
-                    &mut d_weight,
-                    gradient.transposed(),
-                    states,
-                    k > 0,
-                    Threads::All,
-                );
+                arithmetic.multiply(d_states, gradient, weight, false);
+                arithmetic.multiply(&mut d_weight, gradient.transposed(), states, k > 0);
                 add_column_sums(&mut d_bias, logits);
             }
         }
@@ -124,7 +113,7 @@ impl CrossEntropyKernels for Flex {
             loss: tensor(vec![loss], [1]),
             gradients: differentiate.then(|| {
                 [
-                    tensor(d_states, [positions, hidden]),
+                    arithmetic.activations(d_states, [positions, hidden]),
                     tensor(d_weight, [words, hidden]),
                     tensor(d_bias, [words]),
                 ]
@@ -144,65 +133,6 @@ impl CrossEntropyKernels for Flex {
             parts.for_each(|part| scale(part, factor));
         }
         gradient
-    }
-}
-
-/// The operation with factors in bf16: logits, their gradient, and the loss in f32.
-fn in_bf16(
-    way: FloatProduct,
-    states: FlexTensor,
-    weight: FlexTensor,
-    bias: FlexTensor,
-    targets: &[u32],
-    gradients: Option<f32>,
-) -> CrossEntropy<Flex> {
-    let (words, hidden) = (weight.shape()[0], weight.shape()[1]);
-    let positions = targets.len();
-    let (states, weight, bias) = (halves(states), slice(weight), slice(bias));
-    let differentiate = gradients.is_some();
-    let scale = gradients.unwrap_or_default();
-    let rows = chunk_rows(words, LOGITS_ON_CPU);
-    let mut logits = Buffer::new(rows.min(positions) * words);
-    let size = |n: usize| if differentiate { n } else { 0 };
-    let mut d_states = Buffer::new(size(positions * hidden));
-    let mut d_weight = memory::take(size(words * hidden));
-    let mut d_bias = vec![0.0; size(words)];
-    let mut loss = 0.0_f64;
-    let all = Threads::All;
-    let weight = Matrix::new(&weight, words, hidden);
-    for (k, targets) in targets.chunks(rows).enumerate() {
-        let n = targets.len();
-        let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
-        let logits = &mut logits[..n * words];
-        let left = Left::new(way, states, all);
-        multiply_matrix(logits, &left, weight.transposed(), false, all);
-        let losses: Vec<f32> = logits
-            .par_chunks_mut(words)
-            .zip(targets)
-            .map(|(row, &target)| softmax_row(row, &bias, target as usize, scale))
-            .collect();
-        loss += losses.iter().copied().map(f64::from).sum::<f64>();
-        if differentiate {
-            let gradient = Matrix::new(logits, n, words);
-            let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
-            let left = Left::new(way, gradient, all);
-            multiply_matrix(d_states, &left, weight, false, all);
-            drop(left);
-            let left = Left::new(way, gradient.transposed(), all);
-            multiply_matrix(&mut d_weight, &left, states, k > 0, all);
-            add_column_sums(&mut d_bias, logits);
-        }
-    }
-    let loss = (loss / positions.max(1) as f64) as f32;
-    CrossEntropy {
-        loss: tensor(vec![loss], [1]),
-        gradients: differentiate.then(|| {
-            [
-                rounded(&d_states, [positions, hidden]),
-                tensor(d_weight, [words, hidden]),
-                tensor(d_bias, [words]),
-            ]
-        }),
     }
 }
 

@@ -8,8 +8,9 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
+use super::gemm::{Matrix, Threads, matmul};
 use super::memory::{self, Buffer};
-use super::products::{Bf16Product, FloatProduct};
+use super::products::{Bf16Product, FloatProduct, Left, multiply_matrix};
 
 /// Numbers that one task of a loop rounds.
 const PART: usize = 1 << 16;
@@ -18,7 +19,7 @@ const PART: usize = 1 << 16;
 pub(crate) struct Slice(FlexTensor);
 
 /// The same of a tensor of bf16.
-pub(crate) struct Halves(FlexTensor);
+struct Halves(FlexTensor);
 
 impl Deref for Halves {
     type Target = [bf16];
@@ -62,16 +63,72 @@ impl Deref for Numbers {
     }
 }
 
-/// How the processor multiplies activations of bf16 with weights of f32, if it is these that meet.
-/// Weights are rounded on the way; sums, and gradients of weights, are in f32.
-pub(crate) fn mixed(activations: &FlexTensor, weight: DType) -> Option<FloatProduct> {
-    let meet = activations.dtype() == DType::BF16 && weight == DType::F32;
-    let way = meet.then(Bf16Product::best).flatten();
-    way.map(FloatProduct::Half)
+/// How an operation on the CPU computes: in f32, or with factors rounded to bf16 and sums in f32.
+#[derive(Clone, Copy)]
+pub(crate) struct Arithmetic(Option<FloatProduct>);
+
+impl Arithmetic {
+    /// For activations beside weights of this type: all in f32, or activations in bf16 where the processor
+    /// multiplies it, weights and their gradients being in f32. What is neither goes to compositions of
+    /// Flex's own primitives.
+    pub(crate) fn of(activations: &FlexTensor, weight: DType) -> Option<Self> {
+        match (activations.dtype(), weight) {
+            (DType::F32, _) => Some(Self(None)),
+            (DType::BF16, DType::F32) => {
+                let way = Bf16Product::best()?;
+                Some(Self(Some(FloatProduct::Half(way))))
+            }
+            _ => None,
+        }
+    }
+
+    /// How bf16 is multiplied, if it is.
+    pub(crate) fn product(self) -> Option<FloatProduct> {
+        self.0
+    }
+
+    /// `output = left * right`, or `output += left * right` when `accumulate`, on all threads.
+    pub(crate) fn multiply(
+        self,
+        output: &mut [f32],
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        accumulate: bool,
+    ) {
+        match self.0 {
+            None => matmul(output, left, right, accumulate, Threads::All),
+            Some(way) => {
+                let left = Left::new(way, left, Threads::All);
+                multiply_matrix(output, &left, right, accumulate, Threads::All);
+            }
+        }
+    }
+
+    /// Numbers, whatever they are, for a result that becomes [`Self::activations`].
+    pub(crate) fn numbers(self, len: usize) -> Vec<f32> {
+        match self.0 {
+            None => vec![0.0; len],
+            Some(_) => memory::take(len),
+        }
+    }
+
+    /// A tensor of the activations' type around these numbers, in bf16 the nearest.
+    pub(crate) fn activations<const D: usize>(
+        self,
+        numbers: Vec<f32>,
+        shape: [usize; D],
+    ) -> FlexTensor {
+        if self.0.is_none() {
+            return tensor(numbers, shape);
+        }
+        let rounded = rounded(&numbers, shape);
+        memory::give(numbers);
+        rounded
+    }
 }
 
 /// Reads a tensor of bf16 as a slice.
-pub(crate) fn halves(tensor: FlexTensor) -> Halves {
+fn halves(tensor: FlexTensor) -> Halves {
     assert_eq!(tensor.dtype(), DType::BF16, "a kernel of bf16");
     Halves(if tensor.is_contiguous() {
         tensor

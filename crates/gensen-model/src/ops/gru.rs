@@ -20,10 +20,9 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::Slice;
-use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::flex::{Numbers, mixed, rounded, single, slice, tensor};
+use super::flex::{Arithmetic, Numbers, slice, tensor};
 use super::gemm::Threads;
 use super::gru_layer::GruLayerKernels;
 use super::scan::Scan;
@@ -120,10 +119,10 @@ impl GruKernels for Flex {
     ) -> Vec<GruTrace<Self>> {
         let threads = threads_for(directions.len());
         let run = |inputs: GruInputs<Self>| {
-            let product = mixed(&inputs.projected, inputs.recurrence.weight.dtype());
-            if product.is_none() && !single(&inputs.projected) {
+            let weight = inputs.recurrence.weight.dtype();
+            let Some(arithmetic) = Arithmetic::of(&inputs.projected, weight) else {
                 return generic::forward::<Self>(inputs, steps, save);
-            }
+            };
             let hidden = inputs.recurrence.weight.shape()[1];
             let weight = slice(inputs.recurrence.weight);
             let initial = Numbers::new(inputs.recurrence.initial);
@@ -131,7 +130,7 @@ impl GruKernels for Flex {
                 steps,
                 reverse: inputs.recurrence.reverse,
                 threads,
-                product,
+                product: arithmetic.product(),
                 weight: &weight,
                 initial: &initial,
                 hidden,
@@ -139,7 +138,7 @@ impl GruKernels for Flex {
             let projected = Numbers::new(inputs.projected);
             let (states, gates) = scan.forward(&projected, &slice(inputs.bias), save);
             GruTrace {
-                states: like(states, [steps.rows(), hidden], product.is_some()),
+                states: arithmetic.activations(states, [steps.rows(), hidden]),
                 gates: save.then(|| tensor(gates, [steps.rows(), 4 * hidden])),
             }
         };
@@ -152,10 +151,9 @@ impl GruKernels for Flex {
     ) -> Vec<GruGradients<Self>> {
         let threads = threads_for(directions.len());
         let run = |(gradient, trace, recurrence): (_, GruTrace<Self>, Recurrence<Self>)| {
-            let product = mixed(&gradient, recurrence.weight.dtype());
-            if product.is_none() && !single(&gradient) {
+            let Some(arithmetic) = Arithmetic::of(&gradient, recurrence.weight.dtype()) else {
                 return generic::backward::<Self>(gradient, trace, recurrence, steps);
-            }
+            };
             let hidden = recurrence.weight.shape()[1];
             let sentences = recurrence.initial.shape()[0];
             let weight = slice(recurrence.weight);
@@ -164,7 +162,7 @@ impl GruKernels for Flex {
                 steps,
                 reverse: recurrence.reverse,
                 threads,
-                product,
+                product: arithmetic.product(),
                 weight: &weight,
                 initial: &initial,
                 hidden,
@@ -176,24 +174,14 @@ impl GruKernels for Flex {
             let gates = slice(trace.gates.expect("gates of the forward pass"));
             let (gradient, states) = (Numbers::new(gradient), Numbers::new(trace.states));
             let gradients = scan.backward(&gradient, &states, &gates);
-            let half = product.is_some();
             GruGradients {
-                projected: like(gradients.projected, [steps.rows(), 3 * hidden], half),
+                projected: arithmetic.activations(gradients.projected, [steps.rows(), 3 * hidden]),
                 weight: tensor(gradients.weight, [3 * hidden, hidden]),
                 bias: tensor(gradients.bias, [3 * hidden]),
-                initial: like(gradients.initial, [sentences, hidden], half),
+                initial: arithmetic.activations(gradients.initial, [sentences, hidden]),
             }
         };
         directions.into_par_iter().map(run).collect()
-    }
-}
-
-/// A tensor of bf16 if it is to be of `half` the size, else of f32.
-fn like<const D: usize>(numbers: Vec<f32>, shape: [usize; D], half: bool) -> FlexTensor {
-    if half {
-        rounded(&numbers, shape)
-    } else {
-        tensor(numbers, shape)
     }
 }
 

@@ -15,10 +15,9 @@ use burn::backend::{
 use burn::tensor::{DType, Shape};
 use rayon::prelude::*;
 
-use super::flex::{Numbers, halves, mixed, rounded, single, slice, tensor};
-use super::gemm::{Matrix, Threads, add_column_sums, matmul};
-use super::memory::{self, Buffer};
-use super::products::{Left, multiply_matrix};
+use super::flex::{Arithmetic, Numbers, slice, tensor};
+use super::gemm::{Matrix, add_column_sums};
+use super::memory;
 
 /// The operation for a concrete back end; the defaults compose the back end's own primitives.
 pub trait LinearKernels: Backend {
@@ -55,59 +54,35 @@ impl LinearKernels for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
-        if let Some(way) = mixed(&x, weight.dtype()) {
-            let (x, weight, bias) = (halves(x), slice(weight), slice(bias));
-            let mut y = Buffer::new(rows * outputs);
-            let x = Left::new(way, Matrix::new(&x, rows, inputs), Threads::All);
-            let weight = Matrix::new(&weight, outputs, inputs).transposed();
-            multiply_matrix(&mut y, &x, weight, false, Threads::All);
-            y.par_chunks_mut(outputs.max(1)).for_each(|row| {
-                row.iter_mut().zip(&*bias).for_each(|(y, b)| *y += b);
-            });
-            return rounded(&y, [rows, outputs]);
-        }
-        if !single(&x) {
+        let Some(arithmetic) = Arithmetic::of(&x, weight.dtype()) else {
             return generic::forward::<Self>(x, weight, bias);
-        }
-        let (x, weight, bias) = (slice(x), slice(weight), slice(bias));
-        let mut y = vec![0.0; rows * outputs];
+        };
+        let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
+        let (x, weight, bias) = (Numbers::new(x), slice(weight), slice(bias));
+        let mut y = arithmetic.numbers(rows * outputs);
+        let x = Matrix::new(&x, rows, inputs);
         let weight = Matrix::new(&weight, outputs, inputs).transposed();
-        matmul(
-            &mut y,
-            Matrix::new(&x, rows, inputs),
-            weight,
-            false,
-            Threads::All,
-        );
+        arithmetic.multiply(&mut y, x, weight, false);
         y.par_chunks_mut(outputs.max(1)).for_each(|row| {
             row.iter_mut().zip(&*bias).for_each(|(y, b)| *y += b);
         });
-        tensor(y, [rows, outputs])
+        arithmetic.activations(y, [rows, outputs])
     }
 
     fn linear_input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
-        if let Some(way) = mixed(&gradient, weight.dtype()) {
-            let (gradient, weight) = (halves(gradient), slice(weight));
-            let mut d_x = Buffer::new(rows * inputs);
-            let gradient = Left::new(way, Matrix::new(&gradient, rows, outputs), Threads::All);
-            let weight = Matrix::new(&weight, outputs, inputs);
-            multiply_matrix(&mut d_x, &gradient, weight, false, Threads::All);
-            return rounded(&d_x, [rows, inputs]);
-        }
-        if !single(&gradient) {
+        let Some(arithmetic) = Arithmetic::of(&gradient, weight.dtype()) else {
             return generic::input_gradient::<Self>(gradient, weight);
-        }
-        let (gradient, weight) = (slice(gradient), slice(weight));
-        let mut d_x = vec![0.0; rows * inputs];
+        };
+        let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
+        let (gradient, weight) = (Numbers::new(gradient), slice(weight));
+        let mut d_x = arithmetic.numbers(rows * inputs);
         let gradient = Matrix::new(&gradient, rows, outputs);
         let weight = Matrix::new(&weight, outputs, inputs);
-        matmul(&mut d_x, gradient, weight, false, Threads::All);
-        tensor(d_x, [rows, inputs])
+        arithmetic.multiply(&mut d_x, gradient, weight, false);
+        arithmetic.activations(d_x, [rows, inputs])
     }
 
     fn linear_weight_gradients(
@@ -115,31 +90,16 @@ impl LinearKernels for Flex {
         x: FloatTensor<Self>,
         weight: DType,
     ) -> [FloatTensor<Self>; 2] {
-        let ([rows, outputs], inputs) = (sizes(&gradient), x.shape()[1]);
-        if let Some(way) = mixed(&gradient, weight) {
-            let wide = Numbers::new(gradient.clone());
-            let (gradient, x) = (halves(gradient), halves(x));
-            let mut d_weight = memory::take(outputs * inputs);
-            let mut d_bias = vec![0.0; outputs];
-            let factor = Matrix::new(&gradient, rows, outputs).transposed();
-            let factor = Left::new(way, factor, Threads::All);
-            let x = Matrix::new(&x, rows, inputs);
-            multiply_matrix(&mut d_weight, &factor, x, false, Threads::All);
-            add_column_sums(&mut d_bias, &wide);
-            return [
-                tensor(d_weight, [outputs, inputs]),
-                tensor(d_bias, [outputs]),
-            ];
-        }
-        if !single(&gradient) {
+        let Some(arithmetic) = Arithmetic::of(&gradient, weight) else {
             return generic::weight_gradients::<Self>(gradient, x);
-        }
-        let (gradient, x) = (slice(gradient), slice(x));
+        };
+        let ([rows, outputs], inputs) = (sizes(&gradient), x.shape()[1]);
+        let (gradient, x) = (Numbers::new(gradient), Numbers::new(x));
         let mut d_weight = memory::take(outputs * inputs);
         let mut d_bias = vec![0.0; outputs];
         let factor = Matrix::new(&gradient, rows, outputs).transposed();
         let x = Matrix::new(&x, rows, inputs);
-        matmul(&mut d_weight, factor, x, false, Threads::All);
+        arithmetic.multiply(&mut d_weight, factor, x, false);
         add_column_sums(&mut d_bias, &gradient);
         [
             tensor(d_weight, [outputs, inputs]),
