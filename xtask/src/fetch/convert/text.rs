@@ -116,15 +116,18 @@ impl Texts {
                 (self.path, self.number) = (path, 0);
                 continue;
             };
+            self.bytes.clear();
             let line = reader.next_line().map_err(of_line(&self.path))?;
-            let Some(line) = line else {
+            let line_found = line.is_some();
+            self.bytes.extend_from_slice(line.unwrap_or_default());
+            // A byte-order mark alone is a line without text.
+            let mark_alone = self.number == 0 && reader.has_mark();
+            if !line_found && !mark_alone {
                 self.counts.marks += u64::from(reader.has_mark());
                 self.reader = None;
                 self.report();
                 continue;
-            };
-            self.bytes.clear();
-            self.bytes.extend_from_slice(line);
+            }
             self.number += 1;
             self.clean();
             return Ok(true);
@@ -379,6 +382,14 @@ mod tests {
         assert_eq!(lines, ["a", "b c", "über “x”", "ü", "last"]);
         assert_eq!(repairs.len(), 4, "{repairs:?}");
         assert!(repairs[3].contains("1 lines were not UTF-8"), "{repairs:?}");
+    }
+
+    #[test]
+    fn a_mark_alone_is_a_line_without_text() {
+        let (lines, repairs) = read(b"\xef\xbb\xbf");
+        assert_eq!((lines, repairs.len()), (vec![String::new()], 1));
+        assert_eq!(read(b"\xef\xbb\xbf\n").0, [""]);
+        assert!(read(b"").0.is_empty());
     }
 
     #[test]
