@@ -3,11 +3,13 @@
 #![no_main]
 
 use std::fs;
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::Once;
 
+use gensen_data::npy::Header;
 use gensen_data::prepare::{DataOptions, prepare};
 use gensen_data::spec::TaskSpec;
-use tempfile::TempDir;
+use gensen_fuzz::folder;
 
 /// The tasks, each with the name of the file that the fuzzer writes.
 const TASKS: &[(&str, &str)] = &[
@@ -25,21 +27,16 @@ const TASKS: &[(&str, &str)] = &[
     ("kind='distillation'\ntrain={path='f.txt', teacher='two.npy'}", "f.txt"),
 ];
 
-fn folder() -> &'static TempDir {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = TempDir::new().expect("a folder");
-        fs::write(folder.path().join("text"), "a b .\nc d .\n").expect("writable");
-        let header = format!(
-            "{:<117}\n",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"
-        );
-        let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
-        npy.extend(header.bytes());
+/// The folder with the files that the fuzzer does not write.
+fn base() -> &'static Path {
+    static WRITTEN: Once = Once::new();
+    WRITTEN.call_once(|| {
+        fs::write(folder().join("text"), "a b .\nc d .\n").expect("writable");
+        let mut npy = Header::write("<f4", &[2, 2], 128);
         npy.extend([1.0_f32, 0.0, 0.6, 0.8].iter().flat_map(|x| x.to_le_bytes()));
-        fs::write(folder.path().join("two.npy"), npy).expect("writable");
-        folder
-    })
+        fs::write(folder().join("two.npy"), npy).expect("writable");
+    });
+    folder()
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -48,7 +45,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     };
     let (task, name) = TASKS[*which as usize % TASKS.len()];
     let tokenizer = ["whitespace", "nltk", "moses", "ptb"][*which as usize / TASKS.len() % 4];
-    let base = folder().path();
+    let base = base();
     fs::write(base.join(name), bytes).expect("writable");
     let task: TaskSpec = toml::from_str(&format!("name='t'\n{task}")).expect("a task");
     let options = DataOptions {
@@ -61,7 +58,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let words = data.source_vocabulary.len();
         assert!(words >= 4, "the special words are always there");
         let train = &data.tasks[0].train;
-        let batches = train.sequential(7).map(|batch| batch.expect("a batch")).count();
+        let batches = train.sequential(7).map(|batch| batch.expect("a batch")).count() as u64;
         assert_eq!(batches, train.len().div_ceil(7));
     }
     if cache.exists() {

@@ -2,18 +2,12 @@
 #![no_main]
 
 use std::fs;
-use std::sync::OnceLock;
 
 use gensen_expand::LinearMap;
-use tempfile::TempDir;
-
-fn folder() -> &'static TempDir {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| TempDir::new().expect("a folder"))
-}
+use gensen_fuzz::folder;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let (given, saved) = (folder().path().join("given"), folder().path().join("saved"));
+    let (given, saved) = (folder().join("given"), folder().join("saved"));
     fs::write(&given, bytes).expect("writable");
     let Ok(map) = LinearMap::load(&given) else {
         return;

@@ -2,22 +2,16 @@
 #![no_main]
 
 use std::fs;
-use std::sync::OnceLock;
 
 use gensen_eval::tasks::TASKS;
-use tempfile::TempDir;
-
-fn folder() -> &'static TempDir {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| TempDir::new().expect("a folder"))
-}
+use gensen_fuzz::folder;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((which, bytes)) = bytes.split_first() else {
         return;
     };
     let task = &TASKS[*which as usize % TASKS.len()];
-    let root = folder().path();
+    let root = folder();
     for path in task.paths(root) {
         fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
         fs::write(&path, bytes).expect("writable");

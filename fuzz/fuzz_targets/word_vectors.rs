@@ -2,18 +2,12 @@
 #![no_main]
 
 use std::fs;
-use std::sync::OnceLock;
 
 use gensen_expand::{ReadOptions, WordSelection, WordVectors};
-use tempfile::TempDir;
-
-fn folder() -> &'static TempDir {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| TempDir::new().expect("a folder"))
-}
+use gensen_fuzz::folder;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let path = folder().path().join("vectors");
+    let path = folder().join("vectors");
     fs::write(&path, bytes).expect("writable");
     for selection in [WordSelection::all(), WordSelection::first(2, true)] {
         let Ok(vectors) = WordVectors::read(&path, &selection, &ReadOptions::default()) else {
