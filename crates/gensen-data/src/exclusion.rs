@@ -8,21 +8,10 @@ use unicode_normalization::UnicodeNormalization;
 use crate::corpus::Origin;
 use crate::error::DataError;
 use crate::lines::{LineReader, checked, numbered_lines};
+use crate::tokenizer::MOSES_ENTITIES;
 
 /// Shorter sentences, as normalised, are found everywhere and say nothing.
 const MIN_CHARACTERS: usize = 12;
-
-/// What Moses's tokeniser writes in place of characters that its decoder would misread.
-const MOSES_ESCAPES: [(&str, &str); 8] = [
-    ("&quot;", "\""),
-    ("&apos;", "'"),
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&#124;", "|"),
-    ("&#91;", "["),
-    ("&#93;", "]"),
-    ("&amp;", "&"),
-];
 
 /// What two ways of writing a sentence have in common: its letters and digits in lower case, after
 /// Unicode's compatibility composition (NFKC) and without Moses's escapes. None if that is shorter than
@@ -41,10 +30,10 @@ pub fn normalise(sentence: &str) -> Option<String> {
         normal.extend(letters.filter(|c| c.is_alphanumeric()));
     };
     if sentence.contains('&') {
-        let unescaped = MOSES_ESCAPES
-            .iter()
-            .fold(sentence.to_owned(), |text, (from, to)| {
-                text.replace(from, to)
+        let unescaped = MOSES_ENTITIES
+            .into_iter()
+            .fold(sentence.to_owned(), |text, (character, entity)| {
+                text.replace(entity, character.encode_utf8(&mut [0; 4]))
             });
         add(&unescaped);
     } else {

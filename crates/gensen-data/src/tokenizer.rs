@@ -23,7 +23,7 @@ pub use by_name::{NAMES, Resources, by_name};
 pub use error::TokenizerError;
 pub use language::Language;
 pub use lowercase::lowercase;
-pub use moses::{Moses, MosesOptions};
+pub use moses::{MOSES_ENTITIES, Moses, MosesOptions};
 pub use nltk::Nltk;
 pub use prefixes::{NonbreakingPrefixes, Prefix};
 pub use ptb::Ptb;

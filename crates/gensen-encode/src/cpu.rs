@@ -18,7 +18,7 @@ use crate::weights::{
 };
 use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
 
-/// Below so many multiplications, a second thread costs more than it brings.
+/// The least multiplications of a step for which a second thread is worth waking.
 const WORTH_THREADS: usize = 1 << 18;
 /// Words after which the memory that the system has filled with embeddings is given back: with a
 /// word, it reads its surroundings.

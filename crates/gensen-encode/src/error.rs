@@ -1,4 +1,4 @@
-//! What can be wrong with sentences or with what is asked of an encoder.
+//! Errors of encoding.
 
 use gensen_data::error::DataError;
 use gensen_data::tokenizer::TokenizerError;
@@ -68,7 +68,10 @@ pub enum EncodeError {
         /// Its length for another.
         other: usize,
     },
-    /// The name of no precision.
+    /// The name of no precision of an encoder.
+    #[error("unknown precision `{0}`: expected f32, f16, bf16 or i8")]
+    EncoderPrecision(String),
+    /// The name of no precision of vectors.
     #[error("unknown precision `{0}`: expected float32, int8, uint8, binary or ubinary")]
     VectorPrecision(String),
     /// More dimensions than vectors have, or none.

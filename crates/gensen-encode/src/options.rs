@@ -1,8 +1,9 @@
 //! What a caller may choose.
 
 use std::fmt;
+use std::str::FromStr;
 
-use crate::Pooling;
+use crate::{EncodeError, Pooling};
 
 /// How an encoder keeps its weights and computes with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,14 +28,33 @@ pub enum EncoderPrecision {
     I8,
 }
 
-impl fmt::Display for EncoderPrecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl EncoderPrecision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::I8];
+
+    /// What users call it.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
             Self::I8 => "i8",
-        })
+        }
+    }
+}
+
+impl fmt::Display for EncoderPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for EncoderPrecision {
+    type Err = EncodeError;
+
+    fn from_str(name: &str) -> Result<Self, EncodeError> {
+        let found = Self::ALL.into_iter().find(|known| known.name() == name);
+        found.ok_or_else(|| EncodeError::EncoderPrecision(name.to_owned()))
     }
 }
 

@@ -27,7 +27,7 @@ use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_model::weights::{
     EMBEDDING, EncoderState, StoredPrecision, Tensor, TensorMap, gru_tensor_name,
 };
-use gensen_model::{EncodeOptions, EncoderPrecision, SentenceEncoder, load_on_with};
+use gensen_model::{EncodeOptions, SentenceEncoder, load_on_with};
 use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -210,13 +210,7 @@ impl Bench<'_> {
     }
 
     fn load(&self, precision: &str) -> Outcome<SentenceEncoder> {
-        let precision = match precision {
-            "f32" => EncoderPrecision::F32,
-            "f16" => EncoderPrecision::F16,
-            "bf16" => EncoderPrecision::Bf16,
-            "i8" => EncoderPrecision::I8,
-            other => return Err(format!("`{other}` is none of f32, f16 and i8").into()),
-        };
+        let precision = precision.parse()?;
         let model = self.folder.join("model");
         Ok(load_on_with(model, &self.device, precision)?)
     }

@@ -67,15 +67,7 @@ impl Encoder {
     /// Opens models by place: "english", a folder, or a name on the hub.
     #[staticmethod]
     fn open(py: Python<'_>, places: Vec<String>, precision: &str) -> PyResult<Self> {
-        let precision = match precision {
-            "f32" => EncoderPrecision::F32,
-            "f16" => EncoderPrecision::F16,
-            "i8" => EncoderPrecision::I8,
-            other => {
-                let problem = format!("weights {other:?}, expected one of f32, f16, i8");
-                return Err(PyValueError::new_err(problem));
-            }
-        };
+        let precision: EncoderPrecision = precision.parse().map_err(|error| exception(&error))?;
         let open = move |_: &Shared| -> Result<ConcatEncoder, Failure> {
             let models = places.iter().map(|place| open(place, precision));
             Ok(ConcatEncoder::new(models.collect::<Result<_, _>>()?)?)
@@ -295,7 +287,7 @@ impl Encoder {
             .map_err(|error| exception(&error))
     }
 
-    /// The only encoder; `what` is asked of it.
+    /// The only encoder; `what` is the property wanted, for the error if there are several.
     fn only(&self, what: &str) -> PyResult<&SentenceEncoder> {
         match self.0.encoders() {
             [encoder] => Ok(encoder),

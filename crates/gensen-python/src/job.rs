@@ -34,8 +34,8 @@ impl Shared {
     }
 }
 
-/// Runs `work` on the pool, without Python's lock, and waits for it. `progress`, a callable of Python, is told
-/// how much is done.
+/// Runs `work` on the pool, without Python's lock, and waits for it. `progress`, a Python callable, gets the
+/// amount done.
 ///
 /// A signal whose handler raises (Ctrl-C) ends the waiting at once; the work, which looks at
 /// [`Shared::is_stopped`], ends soon after.

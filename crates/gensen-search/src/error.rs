@@ -1,4 +1,4 @@
-//! What can be wrong with vectors or with what is asked of them.
+//! Errors of vectors and of searches.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,24 +1,17 @@
 //! Where a text has the words that a tokeniser finds in it.
 
-use gensen_data::tokenizer::Tokens;
+use gensen_data::tokenizer::{MOSES_ENTITIES, Tokens};
 
 use crate::model::Model;
 use crate::types::SimpleToken;
 
-/// What tokenisers write for characters that would be mistaken for something else: Moses's entities and
-/// the Penn Treebank's quotes.
-const WRITTEN: [(&str, &str); 10] = [
-    ("``", "\""),
-    ("''", "\""),
-    ("&quot;", "\""),
-    ("&apos;", "'"),
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&#124;", "|"),
-    ("&#91;", "["),
-    ("&#93;", "]"),
-    ("&amp;", "&"),
-];
+/// The Penn Treebank's quotes and Moses's entities: what tokenisers write for a character, and the character.
+fn written(text: &str) -> Option<(char, &'static str)> {
+    let quotes = [('"', "``"), ('"', "''")].into_iter();
+    quotes
+        .chain(MOSES_ENTITIES)
+        .find(|(_, code)| text.starts_with(code))
+}
 
 /// The words of a text, each with its place in the text.
 pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToken> {
@@ -69,13 +62,12 @@ impl<'a> Place<'a> {
         let begin = begin.unwrap_or(self.left.len());
         self.skip(begin);
         let length = self.length(word).or_else(|| {
-            let written = |text: &str| WRITTEN.iter().find(|(code, _)| text.starts_with(code));
             let mut plain = String::new();
             let mut left = word;
             while let Some(c) = left.chars().next() {
                 match written(left) {
-                    Some((code, character)) => {
-                        plain += character;
+                    Some((character, code)) => {
+                        plain.push(character);
                         left = &left[code.len()..];
                     }
                     None => {

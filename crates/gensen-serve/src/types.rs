@@ -2,7 +2,7 @@
 
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::inputs::Inputs;
 use crate::model::Side;
@@ -167,6 +167,27 @@ pub(crate) struct ErrorResponse {
     pub(crate) error: String,
     /// `validation`, `empty`, `overloaded`, `unhealthy`, `backend`, ...
     pub(crate) error_type: String,
+}
+
+/// Why text-embeddings-inference's routes do not encode.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "for the documentation; `Problem` writes them")]
+pub(crate) enum Refusals {
+    #[response(status = 400, description = "Empty input, or malformed JSON")]
+    Empty(ErrorResponse),
+    #[response(status = 413, description = "Too many inputs, or too large ones")]
+    TooLarge(ErrorResponse),
+    #[response(status = 422, description = "Invalid request")]
+    Invalid(ErrorResponse),
+    #[response(status = 424, description = "The encoder failed")]
+    Failed(ErrorResponse),
+    #[response(
+        status = 429,
+        description = "Overloaded; retry after `Retry-After` seconds"
+    )]
+    Overloaded(ErrorResponse),
+    #[response(status = 503, description = "Not ready, or deadline exceeded")]
+    Unavailable(ErrorResponse),
 }
 
 /// How OpenAI's route writes a vector.

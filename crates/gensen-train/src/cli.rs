@@ -185,7 +185,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Computes with so many threads.
+/// Sets the number of threads.
 pub(crate) fn use_threads(threads: usize) -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

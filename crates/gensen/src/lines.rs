@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use gensen_data::lines::{LineReader, checked};
 use gensen_data::{gzip, text};
 
-/// After so many bytes of text, what was read is handed on.
+/// Bytes of text after which a block is handed on.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Lines that wait for a reader that is busy.
 const WAITING_LINES: usize = 1 << 12;
@@ -193,7 +193,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Reads past so many lines.
+    /// Skips this number of lines.
     pub(crate) fn skip(&mut self, lines: u64) -> Result<()> {
         for _ in 0..lines {
             self.next()?;

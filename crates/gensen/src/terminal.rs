@@ -49,7 +49,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many bytes of input and so many sentences are done.
+    /// Shows how many bytes of input and sentences are done.
     pub(crate) fn show(&self, bytes: u64, sentences: u64) {
         self.0.set_position(bytes);
         let seconds = self.0.elapsed().as_secs_f64().max(1e-3);

@@ -81,7 +81,7 @@ macro_rules! train {
     };
 }
 
-/// A training step on a GPU of so many sentences, the peer with further options.
+/// A training step of `$batch` sentences on a GPU, the peer with further options.
 macro_rules! gpu_train {
     ($name:literal, $batch:literal, $precision:literal $(, $option:literal)*) => {
         Pair {

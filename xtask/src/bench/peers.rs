@@ -74,7 +74,7 @@ impl Peers {
         [ours, peers]
     }
 
-    /// Runs both sides of a pair so many rounds.
+    /// Runs both sides of a pair for a number of rounds.
     fn rounds(&self, programs: &Programs, pair: &Pair) -> Result<Rounds> {
         let [for_ours, for_peer] = self.options();
         let mut rounds = Rounds::new();

@@ -94,7 +94,7 @@ pub struct Listing {
     pub list: String,
     /// What is put before each line to get the file's address.
     pub base: String,
-    /// Only the first so many files.
+    /// How many of the first files to take.
     pub first: Option<usize>,
 }
 

@@ -27,11 +27,11 @@ pub struct DataOptions {
     pub punkt: Option<PathBuf>,
     /// Whether words are put in lower case, after tokenisation (linearised trees never are).
     pub lowercase: bool,
-    /// Longer source sentences are cut to so many words; `<s>` and `</s>` do not count.
+    /// The most words of a source sentence; longer ones are cut; `<s>` and `</s>` do not count.
     pub max_source_words: usize,
-    /// Longer target sentences are cut to so many words; `<s>` and `</s>` do not count.
+    /// The most words of a target sentence; longer ones are cut; `<s>` and `</s>` do not count.
     pub max_target_words: usize,
-    /// Longer premises and hypotheses are cut to so many words (the reference has no limit).
+    /// The most words of a premise or hypothesis; longer ones are cut (the reference has no limit).
     pub max_nli_words: usize,
     /// Whether the text of inference tasks counts for the source vocabulary (the reference: no).
     /// Where there is no other task it always does.

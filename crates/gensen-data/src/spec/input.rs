@@ -68,7 +68,7 @@ pub struct InputTable {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub exclude: Vec<String>,
-    /// Keep so many examples: the first ones, or with `shuffle` a random choice.
+    /// The number of examples to keep: the first ones, or with `shuffle` a random choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// The seed of the random choice that `limit` makes. The examples kept stay in file order
@@ -78,10 +78,10 @@ pub struct InputTable {
     /// How running text is laid out (skip-thought).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentences: Option<SentenceLayout>,
-    /// Keep only triples whose three sentences have at least so many words (skip-thought).
+    /// The least words of each sentence of a triple; other triples are dropped (skip-thought).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_words: Option<u32>,
-    /// Keep only triples whose three sentences have at most so many words (skip-thought).
+    /// The most words of each sentence of a triple; other triples are dropped (skip-thought).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_words: Option<u32>,
 }

@@ -318,17 +318,28 @@ fn kind_of(c: char) -> Byte {
     }
 }
 
-/// The entities that stand for characters with a meaning in the files of Moses.
+/// Characters with a meaning in Moses's files, and the entities that it writes for them. `&` is the last:
+/// entities are undone in this order.
+pub const MOSES_ENTITIES: [(char, &str); 8] = [
+    ('"', "&quot;"),
+    ('\'', "&apos;"),
+    ('<', "&lt;"),
+    ('>', "&gt;"),
+    ('|', "&#124;"),
+    ('[', "&#91;"),
+    (']', "&#93;"),
+    ('&', "&amp;"),
+];
+
+/// The entities by character.
 const ENTITIES: [Option<&str>; 128] = {
     let mut entities = [None; 128];
-    entities[b'&' as usize] = Some("&amp;");
-    entities[b'|' as usize] = Some("&#124;");
-    entities[b'<' as usize] = Some("&lt;");
-    entities[b'>' as usize] = Some("&gt;");
-    entities[b'\'' as usize] = Some("&apos;");
-    entities[b'"' as usize] = Some("&quot;");
-    entities[b'[' as usize] = Some("&#91;");
-    entities[b']' as usize] = Some("&#93;");
+    let mut k = 0;
+    while k < MOSES_ENTITIES.len() {
+        let (character, entity) = MOSES_ENTITIES[k];
+        entities[character as usize] = Some(entity);
+        k += 1;
+    }
     entities
 };
 

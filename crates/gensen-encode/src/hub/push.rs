@@ -171,7 +171,7 @@ impl Contents {
         })
     }
 
-    /// At most so many bytes.
+    /// The largest number of bytes.
     fn start(&self, most: u64) -> Result<Vec<u8>, HubError> {
         let mut bytes = Vec::new();
         let read = self.open(0)?.take(most).read_to_end(&mut bytes);

@@ -60,7 +60,7 @@ pub(crate) trait Weights: Send + Sync + Sized {
     /// Rows of a tile.
     const ROWS: usize;
 
-    /// Blocks of a tile of so many columns.
+    /// Blocks of a tile with this number of columns.
     fn blocks(columns: usize) -> usize {
         columns.div_ceil(UNITS)
     }

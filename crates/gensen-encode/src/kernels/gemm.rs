@@ -77,7 +77,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// Below so many multiplications, waking a second thread costs more than it brings.
+/// The least multiplications of a product for which a second thread is worth waking.
 const WORTH_THREADS: usize = 48 << 20;
 
 /// The least sizes for which laying factors out for AVX-512 is worth it. The `gemm` crate, which

@@ -15,7 +15,7 @@ const ROWS: usize = 6;
 /// Inputs after which the inner loop goes on to the next rows: a panel's weights of as many stay in
 /// the first-level cache.
 const DEPTH: usize = 256;
-/// Below so many multiplications, waking a second thread costs more than it brings.
+/// The least multiplications of a product for which a second thread is worth waking.
 const WORTH_THREADS: usize = 8 << 20;
 
 /// A weight matrix `[depth, columns]` in panels of sixteen columns, the last filled up with zeros.

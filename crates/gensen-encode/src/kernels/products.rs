@@ -184,7 +184,7 @@ impl Bf16Product {
         factors.check();
         assert!(self.is_present(), "{self:?} is not there");
         // SAFETY: the processor has the instructions, the system grants them, the lengths of factors
-        // have been checked, and whoever made the sums answers for theirs.
+        // have been checked, and `Sums::new` has its own contract.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match self {

@@ -37,7 +37,7 @@ class SentenceEncoder:
 
     ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase`` and ``language`` are as each model says unless
     they are given. ``truncate_dim`` keeps that many first components of every vector. ``weights`` is how the
-    model's weights are kept in memory: ``"f32"``, ``"f16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
+    model's weights are kept in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
     vectors' cosine to those of ``"f32"`` is 0.999 and more).
 
     A sentence's vector does not depend on the sentences beside it, the batch size or the number of threads

@@ -17,7 +17,7 @@ use crate::problem::{Kind, Problem};
 use crate::queue::Output;
 use crate::routes::operation::{json, to_json};
 use crate::types::{
-    EmbedAllRequest, EmbedRequest, EmbeddingModel, ErrorResponse, Info, ModelType, Rows,
+    EmbedAllRequest, EmbedRequest, EmbeddingModel, ErrorResponse, Info, ModelType, Refusals, Rows,
     SimilarityRequest, SimpleToken, TokenizeRequest,
 };
 
@@ -29,12 +29,7 @@ use crate::types::{
     request_body = EmbedRequest,
     responses(
         (status = 200, description = "A vector for each input", body = Vec<Vec<f32>>),
-        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
-        (status = 413, description = "Too many inputs, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Invalid request", body = ErrorResponse),
-        (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
-        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
+        Refusals,
     )
 )]
 pub(crate) async fn embed(
@@ -87,12 +82,7 @@ pub(crate) fn check_dimensions(
     request_body = EmbedAllRequest,
     responses(
         (status = 200, description = "For each input, a vector for each word", body = Vec<Vec<Vec<f32>>>),
-        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
-        (status = 413, description = "Too many inputs, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Invalid request", body = ErrorResponse),
-        (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
-        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
+        Refusals,
     )
 )]
 pub(crate) async fn embed_all(
@@ -132,12 +122,7 @@ pub(crate) async fn embed_all(
     request_body = SimilarityRequest,
     responses(
         (status = 200, description = "A cosine for each of `sentences`", body = Vec<f32>),
-        (status = 400, description = "Empty input, or malformed JSON", body = ErrorResponse),
-        (status = 413, description = "Too many sentences, or too large ones", body = ErrorResponse),
-        (status = 422, description = "Invalid request", body = ErrorResponse),
-        (status = 424, description = "The encoder failed", body = ErrorResponse),
-        (status = 429, description = "Overloaded; retry after `Retry-After` seconds", body = ErrorResponse),
-        (status = 503, description = "Not ready, or deadline exceeded", body = ErrorResponse),
+        Refusals,
     )
 )]
 pub(crate) async fn similarity(

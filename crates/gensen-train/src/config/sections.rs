@@ -152,7 +152,7 @@ pub struct TrainingConfig {
     /// rises and falls with it. `learning_rate` if left out; 0 leaves them as they began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_learning_rate: Option<f64>,
-    /// The learning rate rises along a line over so many steps.
+    /// Steps of linear warm-up.
     pub warmup_steps: u64,
     /// How the learning rate goes on from there.
     pub schedule: ScheduleKind,
@@ -167,7 +167,7 @@ pub struct TrainingConfig {
     pub clip_norm: f64,
     /// Optimiser steps of the whole run.
     pub steps: u64,
-    /// One step in so many trains natural language inference.
+    /// Every n-th step trains natural language inference.
     pub nli_every: u64,
     /// Files, and folders of files, with sentences that are not to be trained on: examples that hold one
     /// of them are left out.
@@ -274,7 +274,7 @@ pub struct ManagementConfig {
     /// `[[validation]]` entry; the mean of all held-out losses if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_by: Option<String>,
-    /// Training ends when so many steps brought no better validation; never when 0.
+    /// Steps without a better validation after which training ends; 0 never ends it.
     pub early_stopping_patience: u64,
 }
 

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Corpus, Saved};
+use super::corpus::{Corpus, Sentences};
 use super::encoding::Encoding;
 use super::places::{Place, distinct, ends_in, file, writable};
 use super::projection::ProjectionName;
@@ -33,11 +33,8 @@ const POINTS: usize = 3000;
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
-    #[arg(short, long, value_name = "FILE|-")]
-    input: PathBuf,
     #[command(flatten)]
-    saved: Saved,
+    sentences: Sentences,
     /// Make K clusters (k-means); every sentence is in one.
     #[arg(long, value_name = "K")]
     clusters: Option<usize>,
@@ -110,10 +107,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn check_places(arguments: &Arguments) -> Result<(), Usage> {
-    let mut inputs: Vec<Place<'_>> = vec![("--input", &arguments.input)];
+    let mut inputs: Vec<Place<'_>> = vec![("--input", &arguments.sentences.input)];
     inputs.extend(
         arguments
-            .saved
+            .sentences
             .index
             .as_deref()
             .map(|path| ("--index", path)),
@@ -129,12 +126,7 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
 }
 
 fn cluster(arguments: &Arguments) -> Result<()> {
-    let corpus = Corpus::open(
-        &arguments.encoding,
-        &arguments.input,
-        &arguments.saved,
-        false,
-    )?;
+    let corpus = Corpus::open(&arguments.encoding, &arguments.sentences, false)?;
     let matrix = corpus.matrix()?;
     let rows = matrix.rows();
     let busy = Busy::new(format!("grouping {rows} sentences"));
@@ -143,7 +135,7 @@ fn cluster(arguments: &Arguments) -> Result<()> {
             if !(1..=rows).contains(&clusters) {
                 bail!(
                     "--clusters {clusters}: {} has {rows} sentences, expected 1 to {rows}",
-                    arguments.input.display()
+                    arguments.sentences.input.display()
                 );
             }
             by_means(&corpus, matrix, clusters, arguments.seed)?

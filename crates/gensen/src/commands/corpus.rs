@@ -14,9 +14,12 @@ use super::places::file;
 use crate::lines::Lines;
 use crate::terminal::Progress;
 
-/// Vectors that were saved.
+/// Where sentences are, and their vectors if they were saved.
 #[derive(clap::Args)]
-pub(super) struct Saved {
+pub(super) struct Sentences {
+    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    #[arg(short, long, value_name = "FILE|-")]
+    pub(super) input: PathBuf,
     /// The vectors of the input's lines, as `embed` saved them: .npy of 32- or 16-bit floats or of int8, mapped from disk.
     /// [default: they are computed]
     #[arg(long, value_name = "FILE.npy", value_parser = file())]
@@ -37,7 +40,7 @@ pub(super) struct Index {
     steps: Option<Steps>,
 }
 
-impl Saved {
+impl Sentences {
     /// How many numbers of the encoder's vectors were saved.
     pub(super) fn dimensions(&self, encoder: &ConcatEncoder) -> usize {
         self.truncate_dim.map_or(encoder.width(), NonZeroUsize::get)
@@ -190,14 +193,14 @@ impl<'a> Corpus<'a> {
     /// Reads a file, and computes its vectors if they were not saved.
     pub(super) fn open(
         encoding: &Encoding,
-        input: &'a Path,
-        saved: &'a Saved,
+        sentences: &'a Sentences,
         distinct: bool,
     ) -> Result<Self> {
+        let input = &*sentences.input;
         let encoder = || encoding.encoder(&encoding.places()?);
-        let (texts, vectors) = match &saved.index {
+        let (texts, vectors) = match &sentences.index {
             Some(place) => {
-                let index = saved.open(place, encoding, encoder)?;
+                let index = sentences.open(place, encoding, encoder)?;
                 (Texts::read(input, distinct)?, Vectors::Saved(index, place))
             }
             None => {

@@ -227,7 +227,7 @@ pub(super) fn places(models: &[PathBuf]) -> Result<Vec<ModelPlace>> {
     places.map(|place| place.map(ModelPlace::Folder)).collect()
 }
 
-/// Computes with so many threads, or else with all.
+/// Sets the number of threads; all cores if `None`.
 pub(super) fn use_threads(threads: Option<u32>) -> Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new()

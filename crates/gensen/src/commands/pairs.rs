@@ -1,13 +1,11 @@
 //! `gensen pairs`: the closest pairs of sentences of a file.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use gensen_search::{PairOptions, closest_pairs};
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Corpus, Saved};
+use super::corpus::{Corpus, Sentences};
 use super::encoding::Encoding;
 use crate::device;
 use crate::output::{heading, say, say_json};
@@ -24,11 +22,8 @@ use crate::terminal::Busy;
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
-    #[arg(short, long, value_name = "FILE|-")]
-    input: PathBuf,
     #[command(flatten)]
-    saved: Saved,
+    sentences: Sentences,
     /// How many pairs to print.
     #[arg(long, default_value_t = 100, value_name = "N")]
     top: usize,
@@ -65,8 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn pairs(arguments: &Arguments) -> Result<()> {
     let corpus = Corpus::open(
         &arguments.encoding,
-        &arguments.input,
-        &arguments.saved,
+        &arguments.sentences,
         arguments.skip_equal,
     )?;
     let matrix = corpus.matrix()?;

@@ -9,7 +9,7 @@ use gensen_search::{Matrix, SearchError, nearest};
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Saved, Texts};
+use super::corpus::{Sentences, Texts};
 use super::encoding::{Encoding, say_coverage};
 use crate::device;
 use crate::lines::Lines;
@@ -28,11 +28,8 @@ use crate::terminal::Progress;
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoding: Encoding,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
-    #[arg(short, long, value_name = "FILE|-")]
-    input: PathBuf,
     #[command(flatten)]
-    saved: Saved,
+    sentences: Sentences,
     /// A sentence to compare with; may be given again.
     #[arg(
         short,
@@ -76,14 +73,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn similar(arguments: &Arguments) -> Result<()> {
     let standard_input = Path::new("-");
-    if arguments.input == standard_input && arguments.queries.as_deref() == Some(standard_input) {
+    if arguments.sentences.input == standard_input
+        && arguments.queries.as_deref() == Some(standard_input)
+    {
         let problem = "--input and --queries: standard input can be only one of both";
         return Err(Usage(problem.into()).into());
     }
     let queries = queries(arguments)?;
     // What cannot be read is said before a model is opened.
-    let input = match &arguments.saved.index {
-        None => Some(Lines::open(&arguments.input)?),
+    let input = match &arguments.sentences.index {
+        None => Some(Lines::open(&arguments.sentences.input)?),
         Some(_) => None,
     };
     let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
@@ -98,7 +97,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
             tracing::warn!("of {unknown} of {count} queries, no word is known to the model");
         }
     }
-    let dimensions = arguments.saved.dimensions(&encoder);
+    let dimensions = arguments.sentences.dimensions(&encoder);
     let vectors = VectorOptions::default()
         .dimensions(dimensions)
         .converter(encoder.encoders(), &options)
@@ -109,7 +108,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
     };
     let numbers: Vec<f32> = vectors.iter().copied().collect();
     let vectors = Matrix::from_floats(&numbers, dimensions)?;
-    let hits = match (&arguments.saved.index, input) {
+    let hits = match (&arguments.sentences.index, input) {
         (Some(index), _) => search(arguments, index, encoder, vectors)?,
         (None, Some(input)) => compare(arguments, input, &encoder, vectors)?,
         (None, None) => bail!("neither vectors nor sentences"),
@@ -144,12 +143,14 @@ fn search(
     let index = {
         let encoder = encoder.clone();
         arguments
-            .saved
+            .sentences
             .open(place, &arguments.encoding, || Ok(encoder))?
     };
-    arguments.saved.check_width(place, index.file(), &encoder)?;
-    let texts = Texts::read(&arguments.input, false)?;
-    let matrix = texts.select(index.matrix()?, &arguments.input, place)?;
+    arguments
+        .sentences
+        .check_width(place, index.file(), &encoder)?;
+    let texts = Texts::read(&arguments.sentences.input, false)?;
+    let matrix = texts.select(index.matrix()?, &arguments.sentences.input, place)?;
     index.file().prefetch();
     let found = nearest(matrix, queries, arguments.top).map_err(|error| match error {
         SearchError::NotFinite { row } => {
@@ -201,12 +202,21 @@ fn compare(
         }
         let encoded = encoder
             .encode_ragged(&sentences, &options, false, &mut |_| {})
-            .with_context(|| format!("up to line {line} of {}", arguments.input.display()))?;
+            .with_context(|| {
+                format!(
+                    "up to line {line} of {}",
+                    arguments.sentences.input.display()
+                )
+            })?;
         coverage += encoded.coverage;
         let vectors: Vec<f32> = encoded.vectors.iter().copied().collect();
         let matrix = Matrix::from_floats(&vectors, encoder.width())?;
-        let found = nearest(matrix, queries, arguments.top)
-            .with_context(|| format!("up to line {line} of {}", arguments.input.display()))?;
+        let found = nearest(matrix, queries, arguments.top).with_context(|| {
+            format!(
+                "up to line {line} of {}",
+                arguments.sentences.input.display()
+            )
+        })?;
         for (best, found) in best.iter_mut().zip(found) {
             best.extend(found.into_iter().map(|hit| Hit {
                 cosine: hit.score,

@@ -30,7 +30,7 @@ pub(crate) struct Bytes {
 }
 
 impl Bytes {
-    /// Whether the processor has the instructions, and sums over so many inputs fit them.
+    /// Whether the processor has the instructions, and sums over `inputs` numbers fit them.
     pub(crate) fn has_kernels(inputs: usize) -> bool {
         ByteProduct::best().is_some() && inputs <= MOST_INPUTS
     }

@@ -16,12 +16,12 @@ const PANELS: usize = 4;
 const COLUMNS: usize = PANELS * LANES;
 /// Rows that one task multiplies with a group.
 const ROWS_PER_TASK: usize = 256;
-/// Tiles of rows, or groups of columns, that one task lays out of a matrix that lies across: a row of
-/// it is read so many at a time.
+/// Tiles of rows, or groups of columns, that one task lays out of a matrix that lies across: it reads
+/// this many neighbouring lines of a row at a time.
 const TILES_PER_TASK: usize = 16;
-/// Below so many multiplications, waking a second thread costs more than it brings.
+/// The least multiplications of a product for which a second thread is worth waking.
 const WORTH_THREADS: usize = 8 << 20;
-/// Below so many numbers, laying them out does.
+/// The least numbers of a factor for which a second thread is worth waking to lay it out.
 const WORTH_LAYOUT: usize = 1 << 16;
 
 /// Lines in an array that is kept from step to step.

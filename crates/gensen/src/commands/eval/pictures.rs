@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// How vectors become points of the map.
     #[arg(long, default_value = "pca")]
     projection: ProjectionName,
-    /// Print the nearest neighbours of so many sentences of the task.
+    /// The number of the task's sentences to print the nearest neighbours of.
     #[arg(long, default_value_t = 0, value_name = "N")]
     neighbours: usize,
 }
