@@ -306,7 +306,7 @@ fn gzipped_text_is_read() {
         &[&arguments[..], &["g.npy"]].concat(),
         b"",
         1,
-        &["s.txt.gz", "cut off"],
+        &["s.txt.gz", "truncated"],
     );
 }
 

@@ -1,4 +1,4 @@
-//! What holds for every tokeniser and every text.
+//! Properties of every tokeniser on every text.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use gensen_data::tokenizer::{
 };
 use proptest::prelude::*;
 
-/// Text made of what the tokenisers have rules for.
+/// Text composed of pieces that the tokenisers have rules for.
 fn ruled_text() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "a", "I", "Mr", "No", "can", "not", "cannot", "gonna", "d'ye", "'tis", "'s", "n't", "'ll",

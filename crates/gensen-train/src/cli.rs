@@ -303,7 +303,7 @@ fn prepare(config: &Config, start: Option<&StartModel>, shards: &Path) -> Result
         None => options,
     };
     let bar = terminal::Spinner::new();
-    let show = |progress: prepare::Progress<'_>| bar.show(&progress);
+    let show = |progress: prepare::PrepareProgress<'_>| bar.show(&progress);
     let data = prepare::prepare(&config.tasks, &options, shards, &config.run.data, &show);
     bar.finish();
     Ok(data.map_err(TrainError::from)?)

@@ -65,8 +65,8 @@ impl Spinner {
         Self(bar)
     }
 
-    pub(crate) fn show(&self, progress: &prepare::Progress<'_>) {
-        use prepare::Progress::{Counting, Hashing, Reading, Ready, Writing};
+    pub(crate) fn show(&self, progress: &prepare::PrepareProgress<'_>) {
+        use prepare::PrepareProgress::{Counting, Hashing, Reading, Ready, Writing};
         let message = match progress {
             Hashing { input } => format!("hashing {input}"),
             Reading {

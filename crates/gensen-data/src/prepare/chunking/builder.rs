@@ -1,4 +1,4 @@
-//! The examples of a block, tokenised into a chunk: one way for each kind of task.
+//! Tokenising the examples of a block into a chunk, for each kind of task.
 
 use super::Wording;
 use crate::corpus::{
@@ -34,12 +34,12 @@ impl Tally {
     }
 }
 
-/// One thread's working memory.
-pub(super) struct Worker<'a> {
+/// Builds the chunk of a block: one thread's state.
+pub(super) struct ChunkBuilder<'a> {
     corpus: &'a Corpus,
     wording: &'a Wording,
     layout: &'a Layout,
-    /// Columns of a classification task's rows.
+    /// The number of columns of a classification task's rows.
     columns: usize,
     excluded: Option<&'a Excluded>,
     pub(super) chunk: Chunk,
@@ -48,7 +48,7 @@ pub(super) struct Worker<'a> {
     lower: String,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> ChunkBuilder<'a> {
     pub(super) fn new(
         corpus: &'a Corpus,
         task: &'a TaskInputs,
@@ -119,7 +119,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Hands out the rows that are not blank, each with its line and what makes a fault of it an error.
+    /// Calls `take` with every row that is not blank: its line number, its text, and a function
+    /// that turns a fault of the row into an error.
     fn take_rows(
         &mut self,
         block: &Block,
@@ -145,13 +146,13 @@ impl<'a> Worker<'a> {
     }
 
     fn take_labelled_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        self.take_rows(block, text, |worker, _, row, fault| {
+        self.take_rows(block, text, |builder, _, row, fault| {
             let row = block.columns.row(row).map_err(fault)?;
             match parse_label(&row.label).map_err(fault)? {
-                None => worker.tally.unlabelled += 1,
+                None => builder.tally.unlabelled += 1,
                 Some(label) => {
-                    if worker.add_pair(&row.sentences[0], &row.sentences[1]) {
-                        worker.chunk.labels.push(label.into());
+                    if builder.add_pair(&row.sentences[0], &row.sentences[1]) {
+                        builder.chunk.labels.push(label.into());
                     }
                 }
             }
@@ -159,35 +160,35 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Takes two sentences that belong together and, from a third column that is not blank, one that
-    /// does not belong to the first.
+    /// Takes rows of two sentences that belong together and optionally a hard negative of the
+    /// first.
     fn take_contrasted_pairs(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        self.take_rows(block, text, |worker, _, row, fault| {
+        self.take_rows(block, text, |builder, _, row, fault| {
             let mut columns = row.split('\t');
             let (Some(first), Some(second)) = (columns.next(), columns.next()) else {
                 let (found, expected) = (1, 2);
                 return Err(fault(LineFault::Columns { found, expected }));
             };
             let negative = columns.next().unwrap_or("");
-            worker.tokenize(0, first);
-            worker.tokenize(1, second);
-            worker.tokenize(2, negative);
+            builder.tokenize(0, first);
+            builder.tokenize(1, second);
+            builder.tokenize(2, negative);
             for (field, name) in [
                 (0, "the pair's first sentence"),
                 (1, "the pair's second sentence"),
             ] {
-                if worker.tokens[field].is_empty() {
+                if builder.tokens[field].is_empty() {
                     return Err(fault(LineFault::Missing(name)));
                 }
             }
-            if !worker.excludes(&[first, second, negative]) {
-                (0..FIELDS).for_each(|field| worker.push(field));
+            if !builder.excludes(&[first, second, negative]) {
+                (0..FIELDS).for_each(|field| builder.push(field));
             }
             Ok(())
         })
     }
 
-    /// Takes a sentence a line and remembers which line.
+    /// Takes one sentence per line, with its line number.
     fn take_sentences(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
         for (line, sentence) in numbered_lines(text, block.first_line) {
             self.tally.read += 1;
@@ -206,8 +207,8 @@ impl<'a> Worker<'a> {
     }
 
     fn take_classified(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
-        self.take_rows(block, text, |worker, line, row, fault| {
-            let (found, expected) = (row.split('\t').count(), worker.columns);
+        self.take_rows(block, text, |builder, line, row, fault| {
+            let (found, expected) = (row.split('\t').count(), builder.columns);
             if !(2..=3).contains(&found) {
                 return Err(fault(match found {
                     1 => LineFault::Columns { found, expected: 2 },
@@ -222,28 +223,28 @@ impl<'a> Worker<'a> {
             if label.is_empty() {
                 return Err(fault(LineFault::Missing("the label")));
             }
-            worker.tokens[1].clear();
+            builder.tokens[1].clear();
             for (field, sentence) in columns.enumerate() {
-                worker.tokenize(field, sentence);
-                if worker.tokens[field].is_empty() {
+                builder.tokenize(field, sentence);
+                if builder.tokens[field].is_empty() {
                     return Err(fault(LineFault::Missing("a sentence")));
                 }
             }
             let sentences: Vec<&str> = row.split('\t').skip(1).collect();
-            if worker.excludes(&sentences) {
+            if builder.excludes(&sentences) {
                 return Ok(());
             }
-            worker.push(0);
-            worker.push(1);
-            let label = worker.chunk.words[LABELS].intern(label);
-            worker.chunk.labels.push(label);
-            worker.push_line(block, line)
+            builder.push(0);
+            builder.push(1);
+            let label = builder.chunk.words[LABELS].intern(label);
+            builder.chunk.labels.push(label);
+            builder.push_line(block, line)
         })
     }
 
     fn push_line(&mut self, block: &Block, line: u64) -> Result<(), DataError> {
         let Ok(number) = u32::try_from(line) else {
-            let problem = format!("more than {} lines in {}", u32::MAX, block.file);
+            let problem = format!("{} has more than {} lines", block.file, u32::MAX);
             return Err(DataError::key("path", problem));
         };
         self.chunk.lines.push(number);
@@ -252,11 +253,11 @@ impl<'a> Worker<'a> {
 
     fn take_trees(&mut self, block: &Block, text: &str) -> Result<(), DataError> {
         let fault = |line, fault| DataError::line(&block.file, line, fault);
-        let visit = |worker: &mut Self, tree: Option<&Tree>| {
-            worker.tally.read += 1;
+        let visit = |builder: &mut Self, tree: Option<&Tree>| {
+            builder.tally.read += 1;
             match tree {
-                Some(tree) => drop(worker.add_pair(&tree.source, &tree.target)),
-                None => worker.tally.blank += 1,
+                Some(tree) => drop(builder.add_pair(&tree.source, &tree.target)),
+                None => builder.tally.blank += 1,
             }
             Ok(())
         };
@@ -338,7 +339,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Adds a pair unless one side is blank or excluded; whether it did.
+    /// Adds a pair, unless one of its texts is blank or excluded. Returns whether it was added.
     fn add_pair(&mut self, first: &str, second: &str) -> bool {
         for (field, text) in [first, second].into_iter().enumerate() {
             self.tokenize(field, text);
@@ -355,12 +356,12 @@ impl<'a> Worker<'a> {
         true
     }
 
-    /// Splits a field's text into words; fields after the second are of the second's language.
+    /// Splits a field's text into words. Fields after the second use the second's tokeniser.
     fn tokenize(&mut self, field: usize, text: &str) {
         self.wording.tokenizers[field.min(1)].tokenize(text, &mut self.tokens[field]);
     }
 
-    /// Counts an example if one of its sentences is excluded; whether it did.
+    /// Whether one of an example's sentences is excluded from training; if so, counts the example.
     fn excludes(&mut self, sentences: &[&str]) -> bool {
         let excluded = self.excluded;
         let excluded = excluded.is_some_and(|e| sentences.iter().any(|text| e.contains(text)));
@@ -394,7 +395,7 @@ fn is_blank(line: &str) -> bool {
         .all(|byte| byte.is_ascii_whitespace() || byte == b'\x0b')
 }
 
-/// The word in lower case; `buffer` is working memory.
+/// The word in lower case; `buffer` is a reusable buffer.
 fn lower_case<'a>(word: &'a str, buffer: &'a mut String) -> &'a str {
     if !word.is_ascii() {
         *buffer = word.to_lowercase();

@@ -1,24 +1,27 @@
-//! What a path that is to be written leads to.
+//! Resolving the path of a destination.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Links that are followed one after another, as Linux does.
+/// The limit on consecutive symbolic links, as on Linux.
 const MAX_LINKS: usize = 40;
 
-/// How a path is written.
-pub(super) enum Place {
-    /// A regular file, or nothing yet, here: the path without links in its last part.
+/// The kind of a destination.
+pub(super) enum Destination {
+    /// A regular file, a folder, or nothing yet. The path with symbolic links in its last component
+    /// resolved.
     File(PathBuf),
-    /// A device, pipe or socket, or an open descriptor: it is written through.
+    /// A device, pipe, socket or open descriptor, which is written to directly.
     Stream,
 }
 
-impl Place {
+impl Destination {
+    /// Resolves `path`.
+    ///
     /// # Errors
     ///
-    /// If links lead in a circle, or the system does not say what is there.
+    /// If symbolic links form a cycle; those of the system.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let mut target = path.to_owned();
         for _ in 0..MAX_LINKS {
@@ -37,40 +40,42 @@ impl Place {
                 });
             }
             let folder = super::parent(&target);
-            // /dev/stdout and /dev/fd/3: others may write the same open file.
+            // /dev/stdout and /dev/fd/3 lead there: other processes may write to the same open
+            // file.
             if fs::canonicalize(folder)?.starts_with("/proc") {
                 return Ok(Self::Stream);
             }
             target = folder.join(fs::read_link(&target)?);
         }
-        let problem = "symbolic links that lead in a circle";
+        let problem = "symbolic links that form a cycle";
         Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
     }
 }
 
-/// Opens what is no regular file (a device, a pipe, a descriptor such as `/dev/stdout`) to write
-/// through it piece by piece; nothing for regular files and for paths where there is nothing yet.
+/// Opens a device, pipe, socket or descriptor (such as `/dev/stdout`) for writing; `None` if the
+/// path is a regular file or does not exist.
 ///
 /// # Errors
 ///
-/// If it cannot be opened for writing; for a pipe that nobody reads.
+/// If it cannot be opened for writing; if it is a pipe without a reader.
 pub fn stream(place: &Path) -> io::Result<Option<File>> {
-    match Place::of(place)? {
-        Place::File(_) => Ok(None),
-        Place::Stream => open_stream(place).map(Some),
+    match Destination::of(place)? {
+        Destination::File(_) => Ok(None),
+        Destination::Stream => open_stream(place).map(Some),
     }
 }
 
-/// Opens a device, pipe or descriptor. What is behind a descriptor keeps what it holds.
+/// Opens a device, pipe or descriptor for appending, so that a file behind a descriptor keeps its
+/// contents.
 pub(super) fn open_stream(place: &Path) -> io::Result<File> {
-    // Held until the pipe is open: a pipe without a writer has ended for its reader.
+    // Held until the pipe is open: without a writer, its reader would see the end of the file.
     #[cfg(unix)]
     let _writer = await_reader(place)?;
     File::options().append(true).open(place)
 }
 
-/// Waits a few seconds for a pipe's reader, and is the pipe's first writer then: without a reader, opening
-/// it would wait for ever. Nothing for what is no pipe.
+/// Waits a few seconds for a pipe to have a reader, since opening it without one would block for
+/// ever. Returns a writer of the pipe; `None` if `place` is not a pipe.
 #[cfg(unix)]
 fn await_reader(place: &Path) -> io::Result<Option<File>> {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -88,10 +93,10 @@ fn await_reader(place: &Path) -> io::Result<Option<File>> {
             opened => return opened.map(Some),
         }
     }
-    Err(io::Error::other("a pipe that nobody reads"))
+    Err(io::Error::other("a pipe without a reader"))
 }
 
-/// Gives a file the mode and, if that is allowed, the owner of the one it will replace.
+/// Gives a file the mode and, if permitted, the owner of the file it will replace.
 pub(super) fn keep_mode(finished: &Path, target: &Path) -> io::Result<()> {
     let old = match fs::metadata(target) {
         Ok(metadata) if metadata.is_file() => metadata,
@@ -104,7 +109,7 @@ pub(super) fn keep_mode(finished: &Path, target: &Path) -> io::Result<()> {
         use std::os::unix::fs::{MetadataExt, chown};
         let new = fs::metadata(finished)?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            // The owner of a file is root's to give.
+            // Best effort: only root may change a file's owner.
             let _ = chown(finished, Some(old.uid()), Some(old.gid()));
         }
     }
