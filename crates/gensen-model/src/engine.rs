@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::weights::{EncoderState, Tensor};
 use gensen_encode::{
-    DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, Pooling, SentenceEncoder,
+    DirectionStates, EncodeError, EncoderPrecision, Engine, EngineLimits, Pooling, SentenceEncoder,
     States,
 };
 
@@ -180,8 +180,8 @@ impl Engine for DeviceEngine {
         format!("{:?} f32", self.0.embedding.val().device())
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> EngineLimits {
+        EngineLimits {
             batch_words: BATCH_WORDS,
             distinct_words: usize::MAX,
         }

@@ -29,7 +29,7 @@ pub use error::ModelError;
 pub use gensen_encode::hub;
 pub use gensen_encode::{
     ConcatEncoder, CpuEngine, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Engine,
-    Limits, Pooling, SentenceEncoder, kernels, model_folder, weights,
+    EngineLimits, Pooling, SentenceEncoder, kernels, model_folder, weights,
 };
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use gensen_data::spec::{Input, TaskSpec};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
-    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, Source,
+    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, TrainingData,
 };
 use gensen_model::weights::{EncoderState, StoredPrecision, safetensors};
 
@@ -189,7 +189,7 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
     };
     let kind = |kind| toml::Value::try_from(kind).map_or_else(|_| String::new(), |v| v.to_string());
     let data = config.tasks.iter().flat_map(|task| {
-        task.train.iter().map(|input| Source {
+        task.train.iter().map(|input| TrainingData {
             name: describe(input),
             task: format!("{} ({})", task.name, kind(task.kind).trim_matches('"')),
             licence: licence(),

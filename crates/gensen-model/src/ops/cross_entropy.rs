@@ -19,7 +19,7 @@ use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
 use rayon::prelude::*;
 
 use super::flex::{Arithmetic, Numbers, single, slice, tensor};
-use super::gemm::{Matrix, add_column_sums};
+use super::gemm::{MatrixView, add_column_sums};
 use super::memory::{self, Buffer};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
@@ -90,8 +90,8 @@ impl CrossEntropyKernels for Flex {
         let mut loss = 0.0_f64;
         for (k, targets) in targets.chunks(rows).enumerate() {
             let n = targets.len();
-            let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
-            let weight = Matrix::new(&weight, words, hidden);
+            let states = MatrixView::new(&states[k * rows * hidden..], n, hidden);
+            let weight = MatrixView::new(&weight, words, hidden);
             let logits = &mut logits[..n * words];
             arithmetic.multiply(logits, states, weight.transposed(), false);
             let losses: Vec<f32> = logits
@@ -101,7 +101,7 @@ impl CrossEntropyKernels for Flex {
                 .collect();
             loss += losses.iter().copied().map(f64::from).sum::<f64>();
             if differentiate {
-                let gradient = Matrix::new(logits, n, words);
+                let gradient = MatrixView::new(logits, n, words);
                 let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
                 arithmetic.multiply(d_states, gradient, weight, false);
                 arithmetic.multiply(&mut d_weight, gradient.transposed(), states, k > 0);

@@ -8,7 +8,7 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Threads, matmul};
+use super::gemm::{MatrixView, Threads, matmul};
 use super::memory::{self, Buffer};
 use super::products::{Bf16Product, FloatProduct, Left, multiply_matrix};
 
@@ -91,8 +91,8 @@ impl Arithmetic {
     pub(crate) fn multiply(
         self,
         output: &mut [f32],
-        left: Matrix<'_>,
-        right: Matrix<'_>,
+        left: MatrixView<'_>,
+        right: MatrixView<'_>,
         accumulate: bool,
     ) {
         match self.0 {

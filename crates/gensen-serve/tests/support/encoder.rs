@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_encode::weights::{EMBEDDING, EncoderState, Tensor, TensorMap, gru_tensor_name};
-use gensen_encode::{CpuEngine, EncodeError, Engine, Limits, SentenceEncoder, States};
+use gensen_encode::{CpuEngine, EncodeError, Engine, EngineLimits, SentenceEncoder, States};
 use gensen_encode::{Pooling, initial};
 use gensen_serve::Model;
 
@@ -91,7 +91,7 @@ impl Engine for Gated {
         unreachable!("no test expands it")
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> EngineLimits {
         self.engine.limits()
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gensen_encode::SentenceEncoder;
-use gensen_encode::model_folder::{MAP_FILE, ModelFolder, Source};
+use gensen_encode::model_folder::{MAP_FILE, ModelFolder, TrainingData};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
 
 use super::encoding::{ModelPlace, folder};
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let (expanded, report) = expanded?;
         let (mut config, vocabulary, weights) = expanded.model().clone().into_parts();
         let name = arguments.vectors.file_name().unwrap_or_default();
-        config.provenance.data.push(Source {
+        config.provenance.data.push(TrainingData {
             name: name.to_string_lossy().into_owned(),
             task: "vocabulary expansion".to_owned(),
             licence: "as its publisher says".to_owned(),

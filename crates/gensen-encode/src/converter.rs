@@ -1,4 +1,4 @@
-//! How sentence vectors are given out.
+//! Conversion of sentence vectors: dimensions, normalisation, precision.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
@@ -6,10 +6,9 @@ use crate::quantize::{VectorPrecision, Vectors, normalize, quantize, truncate};
 use crate::ranges::{Ranges, beside};
 use crate::{EncodeError, EncodeOptions, Pooling, SentenceEncoder};
 
-/// How sentence vectors are given out: how many dimensions, whether of length 1, and with which
-/// numbers.
+/// How sentence vectors are converted: truncated to fewer dimensions, normalised, quantised.
 ///
-/// The three are done in this order, so that vectors with fewer dimensions have length 1 too.
+/// The steps are applied in this order, so truncated vectors have length 1, too.
 ///
 /// ```no_run
 /// use gensen_encode::{EncodeOptions, SentenceEncoder, VectorOptions, VectorPrecision};
@@ -33,35 +32,36 @@ pub struct VectorOptions {
 }
 
 impl VectorOptions {
-    /// Keeps the first `dimensions` numbers of each vector; all without this.
+    /// Keeps the first `dimensions` values of each vector; all by default.
     #[must_use]
     pub fn dimensions(mut self, dimensions: usize) -> Self {
         self.dimensions = Some(dimensions);
         self
     }
 
-    /// Whether each vector is scaled to length 1 (a vector of zeros stays); not without this.
+    /// Whether each vector is scaled to length 1; false by default. Vectors of zeros stay zero.
     #[must_use]
     pub fn normalize(mut self, normalize: bool) -> Self {
         self.normalize = normalize;
         self
     }
 
-    /// The numbers; [`VectorPrecision::Float32`] without this.
+    /// The element type; [`VectorPrecision::Float32`] by default.
     #[must_use]
     pub fn precision(mut self, precision: VectorPrecision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// What does it to the vectors that these encoders, side by side, give with these options.
+    /// A converter for the vectors of these encoders, concatenated if there are several, encoded
+    /// with `options`.
     ///
     /// # Errors
     ///
-    /// [`EncodeError::Dimensions`] for no dimensions or more than the vectors have.
-    /// For `int8` and `uint8`, [`EncodeError::NoRanges`] if a model folder has no [`Ranges`] of the
-    /// pooling, and [`EncodeError::RangesOfSeveral`] if the vectors are of several encoders and scaled to
-    /// length 1, which no model folder can have ranges of.
+    /// [`EncodeError::Dimensions`] for zero dimensions or more than the vectors have. For `int8`
+    /// and `uint8`, [`EncodeError::NoRanges`] if a model folder has no [`Ranges`] for the pooling,
+    /// and [`EncodeError::RangesOfSeveral`] for normalised vectors of several encoders: ranges
+    /// exist for each encoder's own vectors only.
     pub fn converter(
         &self,
         encoders: &[SentenceEncoder],
@@ -109,7 +109,7 @@ impl VectorOptions {
     }
 }
 
-/// The ranges in a model's configuration, of this pooling or else of its own.
+/// The ranges in a model's configuration for `pooling`, by default the model's own.
 fn ranges_of(encoder: &SentenceEncoder, pooling: Option<Pooling>) -> Result<&Ranges, EncodeError> {
     let config = encoder.model().config();
     let pooling = pooling.unwrap_or(config.pooling);
@@ -121,7 +121,7 @@ fn ranges_of(encoder: &SentenceEncoder, pooling: Option<Pooling>) -> Result<&Ran
         })
 }
 
-/// Turns vectors of encoders into what [`VectorOptions`] ask for.
+/// Converts vectors as [`VectorOptions`] say.
 #[derive(Clone, Debug)]
 pub struct VectorConverter {
     dimensions: usize,
@@ -132,23 +132,23 @@ pub struct VectorConverter {
 }
 
 impl VectorConverter {
-    /// The dimensions of a vector.
+    /// The dimensions of a converted vector.
     pub fn dimensions(&self) -> usize {
         self.dimensions
     }
 
-    /// The numbers that a vector is stored as.
+    /// The number of elements that store a vector.
     pub fn columns(&self) -> usize {
         self.precision.columns(self.dimensions)
     }
 
-    /// The precision of the numbers.
+    /// The element type.
     pub fn precision(&self) -> VectorPrecision {
         self.precision
     }
 
-    /// The ranges that integers are made with, `[2, dimensions]`: each dimension's smallest and largest value;
-    /// none for other precisions.
+    /// The ranges for `int8` and `uint8`, `[2, dimensions]`: each dimension's smallest and largest
+    /// value; `None` for other precisions.
     pub fn ranges(&self) -> Option<ArrayView2<'_, f32>> {
         self.ranges.as_ref().map(|ranges| ranges.view())
     }
@@ -161,7 +161,7 @@ impl VectorConverter {
     ///
     /// # Panics
     ///
-    /// If the vectors have fewer dimensions than the encoders' had.
+    /// If the vectors have fewer dimensions than [`Self::dimensions`].
     pub fn convert(&self, vectors: Array2<f32>) -> Result<Vectors, EncodeError> {
         let mut vectors = truncate(vectors, self.dimensions);
         if self.normalize {

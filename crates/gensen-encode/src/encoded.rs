@@ -1,22 +1,57 @@
-//! Where results are gathered.
+//! The result of encoding, and how it is gathered.
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, s};
 use rayon::prelude::*;
 
 use crate::window::Window;
-use crate::{Coverage, Encoded, Pooling, States};
+use crate::{Coverage, Pooling, States};
 
-/// Vectors and states as they are filled in.
-pub(crate) struct Output {
+/// Sentences as vectors, and if requested their hidden states.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    /// The sentences' vectors, `[sentences, width]`.
+    pub vectors: Array2<f32>,
+    /// The sentences' lengths in words, `<s>` and `</s>` included.
+    pub lengths: Vec<usize>,
+    /// How many words were in the encoder's vocabulary.
+    pub coverage: Coverage,
+    /// If requested, the hidden states of all words, one sentence after the other, `[words,
+    /// width]`: forward, then backward.
+    pub states: Option<Array2<f32>>,
+}
+
+impl Encoded {
+    /// The hidden states padded with zeros, `[sentences, longest, width]`, and the vectors.
+    ///
+    /// # Panics
+    ///
+    /// If hidden states were not requested.
+    pub(crate) fn padded(self) -> (Array3<f32>, Array2<f32>) {
+        #[allow(clippy::expect_used, reason = "the callers request states")]
+        let states = self.states.expect("hidden states were requested");
+        let longest = self.lengths.iter().max().copied().unwrap_or(0);
+        let mut padded = Array3::zeros((self.lengths.len(), longest, states.ncols()));
+        let mut start = 0;
+        for (i, &length) in self.lengths.iter().enumerate() {
+            let rows = states.slice(s![start..start + length, ..]);
+            padded.slice_mut(s![i, ..length, ..]).assign(&rows);
+            start += length;
+        }
+        (padded, self.vectors)
+    }
+}
+
+/// Vectors and states, filled in window by window.
+pub(crate) struct EncodedBuilder {
     pooling: Pooling,
     width: usize,
     vectors: Vec<f32>,
-    /// Of all windows, `[words, width]`.
+    /// The states of the words so far, `[words, width]`.
     states: Option<Vec<f32>>,
 }
 
-impl Output {
-    /// For this many sentences; with their hidden states or without.
+impl EncodedBuilder {
+    /// For a number of sentences; gathers hidden states if `states`.
     pub(crate) fn new(pooling: Pooling, sentences: usize, width: usize, states: bool) -> Self {
         Self {
             pooling,
@@ -26,14 +61,15 @@ impl Output {
         }
     }
 
-    /// Makes room for the hidden states of a window's words.
+    /// Allocates the hidden states of a window.
     pub(crate) fn make_room(&mut self, window: &Window) {
         if let Some(states) = &mut self.states {
             states.resize(states.len() + window.total() * self.width, 0.0);
         }
     }
 
-    /// Takes the vectors of a window's sentences, which lie in the order of its batches.
+    /// Copies the vectors of a window; they are in the order of its batches. `first` is the index
+    /// of its first sentence.
     pub(crate) fn window(
         &mut self,
         window: &Window,
@@ -53,7 +89,7 @@ impl Output {
             .for_each(|(row, place)| row.copy_from_slice(&vectors[place * width..][..width]));
     }
 
-    /// Pools the states of a batch of a window, whose first sentence is number `first`.
+    /// Pools the states of one batch. `first` is the index of the window's first sentence.
     pub(crate) fn batch(
         &mut self,
         window: &Window,
@@ -79,8 +115,8 @@ impl Output {
         }
     }
 
-    /// With [`Pooling::MaxPadded`], the maximum over zeros, too, in sentences shorter than the longest of their batch, where a
-    /// batch is `batch_size` sentences in input order.
+    /// With [`Pooling::MaxPadded`], includes the zeros of padding in the maximum, for all sentences
+    /// shorter than the longest of their batch. A batch is `batch_size` sentences in input order.
     pub(crate) fn see_padding(&mut self, lengths: &[usize], batch_size: usize) {
         if self.pooling != Pooling::MaxPadded {
             return;
@@ -98,14 +134,14 @@ impl Output {
         }
     }
 
-    /// The result, for sentences of these lengths.
+    /// The result; `lengths` are those of the sentences.
     pub(crate) fn finish(self, lengths: Vec<usize>, coverage: Coverage) -> Encoded {
         #[allow(
             clippy::expect_used,
-            reason = "a row for each sentence, or for each word"
+            reason = "`new` and `make_room` have allocated a row for each sentence and word"
         )]
         let array = |rows, values| {
-            Array2::from_shape_vec((rows, self.width), values).expect("as many values as rows")
+            Array2::from_shape_vec((rows, self.width), values).expect("`rows` rows of `width`")
         };
         let words = lengths.iter().sum();
         Encoded {
