@@ -1,4 +1,4 @@
-//! Vectors as they lie in memory or on disk, and blocks of them as floats.
+//! Matrices of vectors in any element type, read as floats.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,21 +8,21 @@ use half::f16;
 use crate::SearchError;
 use crate::kernels;
 
-/// What 8-bit integers stand for: number n of dimension d is the middle of step n + 128 of the
-/// dimension, `starts[d] + (n + 128.5) * sizes[d]`.
+/// The quantisation of 8-bit integers: value n of dimension d stands for the middle of step n +
+/// 128, `starts[d] + (n + 128.5) * sizes[d]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Steps {
+pub struct QuantizationSteps {
     starts: Vec<f32>,
     sizes: Vec<f32>,
 }
 
-impl Steps {
-    /// Of integers that were made with these ranges, of each dimension's smallest and largest value: 255
-    /// steps from the one to the other.
+impl QuantizationSteps {
+    /// The steps of integers that were quantised with these ranges, each dimension's smallest and
+    /// largest value: 255 steps between them.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Widths`] if there are more of the ones than of the others.
+    /// [`SearchError::Widths`] if `smallest` and `largest` have different lengths.
     pub fn of_ranges(smallest: &[f32], largest: &[f32]) -> Result<Self, SearchError> {
         if smallest.len() != largest.len() {
             return Err(SearchError::Widths {
@@ -38,13 +38,13 @@ impl Steps {
     }
 }
 
-/// Vectors, one a row, `[rows, width]`; at least one.
+/// A view of vectors, `[rows, width]`, with at least one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     numbers: Numbers<'a>,
     width: usize,
-    steps: Option<&'a Steps>,
-    /// Which of the rows, if not all.
+    steps: Option<&'a QuantizationSteps>,
+    /// The selected rows, if not all.
     selection: Option<&'a [usize]>,
 }
 
@@ -56,11 +56,11 @@ enum Numbers<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Vectors in memory, one after the other.
+    /// Vectors in memory, in row-major order.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Width`] for no numbers, or a number of them that makes no rows.
+    /// [`SearchError::Width`] if the number of values is 0 or not a multiple of `width`.
     pub fn from_floats(numbers: &'a [f32], width: usize) -> Result<Self, SearchError> {
         if width == 0 || numbers.is_empty() || !numbers.len().is_multiple_of(width) {
             return Err(SearchError::Width {
@@ -92,11 +92,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Some of these vectors: row i is what row `rows[i]` was.
+    /// A selection of these vectors: row i is the former row `rows[i]`.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Selection`] for no rows, and one that is not there.
+    /// [`SearchError::Selection`] for an empty selection, for a row that does not exist, and if
+    /// this is a selection already.
     pub fn with_rows(self, rows: &'a [usize]) -> Result<Self, SearchError> {
         let all = self.rows();
         match rows.iter().max() {
@@ -111,13 +112,13 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The same vectors, if they are 8-bit integers, as what these stand for; without this the integers are
-    /// taken as they are.
+    /// The same vectors with 8-bit integers dequantised by `steps`; without steps, integers are
+    /// taken as their own values.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Widths`] for steps of vectors of another width.
-    pub fn with_steps(self, steps: &'a Steps) -> Result<Self, SearchError> {
+    /// [`SearchError::Widths`] for steps of another width.
+    pub fn with_steps(self, steps: &'a QuantizationSteps) -> Result<Self, SearchError> {
         if steps.starts.len() != self.width {
             return Err(SearchError::Widths {
                 found: steps.starts.len(),
@@ -130,12 +131,12 @@ impl<'a> Matrix<'a> {
         })
     }
 
-    /// Whether they are 8-bit integers.
+    /// Whether the elements are 8-bit integers.
     pub fn is_integers(&self) -> bool {
         matches!(self.numbers, Numbers::I8(_))
     }
 
-    /// How many vectors there are.
+    /// The number of vectors.
     pub fn rows(&self) -> usize {
         if let Some(selection) = self.selection {
             return selection.len();
@@ -148,16 +149,16 @@ impl<'a> Matrix<'a> {
         numbers / self.width
     }
 
-    /// Numbers of a vector.
+    /// The length of a vector.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Some of the rows as floats, one after the other.
+    /// A range of rows as floats, in row-major order.
     ///
     /// # Panics
     ///
-    /// For rows that are not there.
+    /// If a row does not exist.
     pub fn floats(&self, rows: Range<usize>) -> Cow<'a, [f32]> {
         if let Some(selection) = self.selection {
             let all = Self {
@@ -191,7 +192,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Some of the rows scaled to length 1; rows of zeros stay.
+    /// A range of rows scaled to length 1; rows of zeros stay zero.
     pub(crate) fn unit_rows(&self, rows: Range<usize>) -> Result<Vec<f32>, SearchError> {
         let first = rows.start;
         let mut floats = self.floats(rows).into_owned();
@@ -203,7 +204,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What a vector with this square length is scaled by to have length 1; 0 for zeros.
+/// The factor that scales a vector with this squared length to length 1; 0 for a vector of zeros.
 pub(crate) fn scale(square: f32, row: usize) -> Result<f32, SearchError> {
     match square {
         0.0 => Ok(0.0),

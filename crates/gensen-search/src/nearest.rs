@@ -5,27 +5,27 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::SearchError;
-use crate::best::Best;
+use crate::best::TopK;
 use crate::blocks::{LEFT, RIGHT, products, ranges};
 use crate::kernels;
 use crate::matrix::{Matrix, scale};
 
-/// Rows that a thread looks through before it takes others.
+/// Rows per parallel task.
 const TASK_ROWS: usize = 4096;
-/// The most queries that are compared one by one, without a matrix product.
+/// Up to this many queries are compared one by one, without a matrix product.
 const FEW: usize = 4;
 
-/// A row that is near a query.
+/// A result of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     /// The row, from 0.
     pub row: usize,
-    /// The cosine to the query; 0 if one of both is all zeros.
+    /// The cosine to the query; 0 if either vector is zero.
     pub score: f32,
 }
 
-/// For each query, the `top` rows of `index` with the highest cosines, the nearest first, and of equals the
-/// one that comes first; all rows if there are fewer.
+/// Finds the `top` rows of `index` with the highest cosines to each query, nearest first, equally
+/// near ones in row order; all rows if there are fewer.
 ///
 /// The index is read once, whatever the number of queries.
 ///
@@ -50,13 +50,13 @@ pub fn nearest(
         queries: &queries,
         count,
     };
-    let none = || vec![Best::new(top.min(index.rows())); count];
+    let none = || vec![TopK::new(top.min(index.rows())); count];
     let best = ranges(index.rows(), TASK_ROWS)
         .try_fold(none, |best, rows| search.look_through(rows, best))
         .try_reduce(none, |a, b| {
             Ok(a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect())
         })?;
-    let hits = |best: Best<usize>| {
+    let hits = |best: TopK<usize>| {
         let sorted = best.into_sorted().into_iter();
         let hits = sorted.map(|hit| Hit {
             row: hit.place,
@@ -69,18 +69,18 @@ pub fn nearest(
 
 struct Search<'a> {
     index: Matrix<'a>,
-    /// Of length 1, one after the other.
+    /// Queries scaled to length 1, in row-major order.
     queries: &'a [f32],
     count: usize,
 }
 
 impl Search<'_> {
-    /// Takes rows in among the best of each query.
+    /// Adds a range of rows to the best of each query.
     fn look_through(
         &self,
         rows: Range<usize>,
-        mut best: Vec<Best<usize>>,
-    ) -> Result<Vec<Best<usize>>, SearchError> {
+        mut best: Vec<TopK<usize>>,
+    ) -> Result<Vec<TopK<usize>>, SearchError> {
         let mut buffer = Vec::new();
         for start in rows.clone().step_by(LEFT) {
             let block = start..(start + LEFT).min(rows.end);
@@ -93,7 +93,7 @@ impl Search<'_> {
         Ok(best)
     }
 
-    fn few(&self, block: Range<usize>, best: &mut [Best<usize>]) -> Result<(), SearchError> {
+    fn few(&self, block: Range<usize>, best: &mut [TopK<usize>]) -> Result<(), SearchError> {
         let width = self.index.width();
         let floats = self.index.floats(block.clone());
         let (first, others) = self.queries.split_at(width);
@@ -115,7 +115,7 @@ impl Search<'_> {
     fn many(
         &self,
         block: Range<usize>,
-        best: &mut [Best<usize>],
+        best: &mut [TopK<usize>],
         buffer: &mut Vec<f32>,
     ) -> Result<(), SearchError> {
         let width = self.index.width();

@@ -1,4 +1,4 @@
-//! Search, pairs and clusters beside comparing everything with everything in double precision, and beside
+//! Search, pairs and clusters, compared with exhaustive search in double precision and with
 //! sentence-transformers.
 #![allow(
     clippy::disallowed_methods,
@@ -11,13 +11,13 @@ use std::fs;
 use std::path::Path;
 
 use gensen_search::{
-    KMeansOptions, Matrix, PairOptions, SearchError, Steps, VectorFile, closest_pairs, communities,
-    k_means, nearest,
+    KMeansOptions, Matrix, PairOptions, QuantizationSteps, SearchError, VectorFile, closest_pairs,
+    communities, k_means, nearest,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Numbers from -1 to 1.
+/// Pseudo-random numbers from -1 to 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -38,7 +38,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
-/// A file as NumPy writes it.
+/// A `.npy` file as written by NumPy.
 fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
@@ -75,7 +75,7 @@ fn the_nearest_are_those_of_comparing_all() {
             expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             assert_eq!(hits.len(), 9.min(rows));
             for (hit, expected) in hits.iter().zip(&expected) {
-                // Rounding may swap neighbours, but not change a score.
+                // Rounding may swap neighbouring results, but not change a score.
                 let own = cosine(&index[hit.row * width..][..width], query);
                 let difference = (f64::from(hit.score) - expected.0).abs();
                 assert!(difference < 1e-6, "{hit:?}, expected {expected:?}");
@@ -141,7 +141,7 @@ fn files_of_every_kind_of_numbers_are_searched() {
         .iter()
         .map(|x| ((x + 1.0) / 2.0 * 255.0 - 128.0).floor() as i8)
         .collect();
-    let steps = Steps::of_ranges(&vec![-1.0; width], &vec![1.0; width]).unwrap();
+    let steps = QuantizationSteps::of_ranges(&vec![-1.0; width], &vec![1.0; width]).unwrap();
     let queries = numbers(3 * width, 6);
     let query = Matrix::from_floats(&queries, width).unwrap();
     let expected = nearest(Matrix::from_floats(&floats, width).unwrap(), query, 5).unwrap();
@@ -182,10 +182,10 @@ fn files_that_are_no_vectors_are_named() {
     for (bytes, expected) in [
         (Vec::new(), "an empty file"),
         (b"the dog\n".to_vec(), "not a .npy file"),
-        (b"\x93NUMPY".to_vec(), "its header is cut off"),
+        (b"\x93NUMPY".to_vec(), "its header is truncated"),
         (
             b"\x93NUMPY\x01\x00\xff\x0f{'descr'".to_vec(),
-            "its header is cut off",
+            "its header is truncated",
         ),
         (
             b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(),
@@ -193,7 +193,7 @@ fn files_that_are_no_vectors_are_named() {
         ),
         (
             npy("<f4", "(2, 3)", &zeros[..23]),
-            "23 bytes of numbers, too few for [2, 3]: the file is cut off",
+            "23 bytes of values, too few for [2, 3]: the file is truncated",
         ),
         (npy("<f4", "(1, 3)", &zeros), "too many for [1, 3]"),
         (npy("<f4", "(0, 3)", &[]), "[0, 3]: it has no vectors"),
@@ -204,14 +204,14 @@ fn files_that_are_no_vectors_are_named() {
         (npy("<f4", "(1, 2, 3)", &zeros), "expected [vectors, width]"),
         (
             npy("<f4", "(99999999999, 99999999999)", &zeros),
-            "is cut off",
+            "is truncated",
         ),
         (
             npy("<f8", "(1, 3)", &zeros),
             "type `<f8`, expected `<f4`, `<f2` or `|i1`",
         ),
         (npy("|u1", "(8, 3)", &zeros), "type `|u1`"),
-        (fortran, "in column order"),
+        (fortran, "in column-major order"),
         (version, "version 9 of the .npy format"),
     ] {
         fs::write(&place, bytes).unwrap();
@@ -221,7 +221,7 @@ fn files_that_are_no_vectors_are_named() {
             "{expected}: {error}"
         );
     }
-    // Any byte may be wrong.
+    // Change each byte of the header.
     let whole = npy("<f4", "(2, 3)", &zeros);
     let mut opened = 0;
     for at in 0..whole.len() - zeros.len() {
@@ -250,7 +250,7 @@ fn vectors_that_cannot_be_compared_are_named() {
     let error = nearest(matrix, query, 1).unwrap_err().to_string();
     assert_eq!(
         error,
-        "vectors of 5 numbers cannot be compared with vectors of 4"
+        "the width is 5, expected 4, the width of the vectors to compare with"
     );
     let error = k_means(matrix, &KMeansOptions::new(601)).unwrap_err();
     assert_eq!(
@@ -294,7 +294,7 @@ fn vectors_that_cannot_be_compared_are_named() {
 fn the_closest_pairs_are_those_of_comparing_all() {
     let (rows, width) = (900, 12);
     let mut vectors = numbers(rows * width, 9);
-    // Copies: pairs of equal scores.
+    // Copies of vectors give pairs with equal scores.
     vectors.copy_within(0..3 * width, 600 * width);
     vectors[100 * width..101 * width].fill(0.0);
     let matrix = Matrix::from_floats(&vectors, width).unwrap();
@@ -339,7 +339,7 @@ fn the_closest_pairs_are_those_of_comparing_all() {
     assert_eq!(closest_pairs(matrix, &options).unwrap().len(), near);
 }
 
-/// Rows around a few directions, one direction after the other in turn.
+/// Rows near a few directions, which alternate.
 fn clouds(rows: usize, width: usize, directions: usize) -> Vec<f32> {
     let centres = numbers(directions * width, 20);
     let noise = numbers(rows * width, 21);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision};
-use gensen_search::{Matrix, Steps, VectorFile};
+use gensen_search::{Matrix, QuantizationSteps, VectorFile};
 
 use super::Usage;
 use super::encoding::{Encoding, say_coverage};
@@ -37,7 +37,7 @@ pub(super) struct Sentences {
 pub(super) struct Index {
     file: VectorFile,
     /// What int8 numbers stand for.
-    steps: Option<Steps>,
+    steps: Option<QuantizationSteps>,
 }
 
 impl Sentences {
@@ -69,7 +69,7 @@ impl Sentences {
             bail!("--index {}: int8 without ranges", place.display());
         };
         let (smallest, largest) = (ranges.row(0).to_vec(), ranges.row(1).to_vec());
-        let steps = Some(Steps::of_ranges(&smallest, &largest)?);
+        let steps = Some(QuantizationSteps::of_ranges(&smallest, &largest)?);
         Ok(Index { file, steps })
     }
 
