@@ -9,7 +9,7 @@ use half::{bf16, f16};
 use crate::kernels::gate_products::{Bf16s, Bytes, Floats, Halves, Integers};
 use crate::kernels::products::{Bf16Product, ByteProduct};
 use crate::weights::{EncoderState, StoredPrecision, Tensor, WeightsError, embedding_row};
-use crate::{EncodeError, EncoderPrecision, Engine, EngineLimits, States};
+use crate::{DistinctWords, EncodeError, EncoderPrecision, Engine, EngineLimits, States};
 use gru::{Gru, PackedGru};
 
 /// Number of words after which mapped pages of the embeddings are released: reading one row makes
@@ -87,7 +87,7 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError> {
@@ -95,9 +95,14 @@ impl Engine for CpuEngine {
             if k.is_multiple_of(HELD_WORDS) {
                 self.embedding.release();
             }
-            embedding_row(&self.embedding, words[k] as usize, out)
+            let (id, known) = (words.ids[k] as usize, self.embedding.shape()[0]);
+            if id < known {
+                return embedding_row(&self.embedding, id, out);
+            }
+            out.copy_from_slice(&words.spelled[(id - known) * out.len()..][..out.len()]);
+            Ok(())
         };
-        let projections = self.gru.project(words.len(), &mut read)?;
+        let projections = self.gru.project(words.ids.len(), &mut read)?;
         for (k, batch) in batches.iter().enumerate() {
             each(k, &self.gru.states(&projections, batch));
         }

@@ -13,6 +13,15 @@ pub struct EngineLimits {
     pub distinct_words: usize,
 }
 
+/// The distinct words of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct DistinctWords<'a> {
+    /// Their ids: the rows of the encoder's embedding, followed by those of `spelled`.
+    pub ids: &'a [u32],
+    /// The embeddings of words outside the vocabulary, `[rows, embedding size]`.
+    pub spelled: &'a [f32],
+}
+
 /// Turns a window of words into hidden states.
 ///
 /// [`CpuEngine`](crate::CpuEngine) computes on the CPU; `gensen-model` has an engine for any Burn
@@ -22,15 +31,15 @@ pub trait Engine: Send + Sync {
     /// Computes the top layer's states of a window's sentences. Calls `each` with the index and the
     /// states of every batch, in order.
     ///
-    /// `words` are the ids of the window's distinct words. A batch is a list of sentences that are
-    /// computed together; a sentence is a list of indices into `words` and never empty.
+    /// A batch is a list of sentences that are computed together; a sentence is a list of indices
+    /// into `words` and never empty.
     ///
     /// # Errors
     ///
     /// A word whose embedding cannot be read or is not finite.
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError>;
@@ -44,7 +53,7 @@ pub trait Engine: Send + Sync {
     /// As [`Engine::states`].
     fn vectors(
         &self,
-        _words: &[u32],
+        _words: DistinctWords<'_>,
         _batches: &[Vec<&[u32]>],
         _pooling: Pooling,
     ) -> Result<Option<Vec<f32>>, EncodeError> {

@@ -45,6 +45,7 @@ mod prefixes;
 mod quantize;
 mod ranges;
 mod sentence_encoder;
+mod spelling;
 mod states;
 pub mod weights;
 mod window;
@@ -54,13 +55,14 @@ pub use converter::{VectorConverter, VectorOptions};
 pub use coverage::Coverage;
 pub use cpu::CpuEngine;
 pub use encoded::Encoded;
-pub use engine::{Engine, EngineLimits};
+pub use engine::{DistinctWords, Engine, EngineLimits};
 pub use error::EncodeError;
 pub use gensen_data::pooling::Pooling;
 pub use options::{EncodeOptions, EncoderPrecision};
 pub use quantize::{VectorPrecision, Vectors, normalize, quantize};
 pub use ranges::{Calibration, Ranges};
 pub use sentence_encoder::SentenceEncoder;
+pub use spelling::UnknownWords;
 pub use states::{DirectionStates, States};
 
 /// The examples of the README.

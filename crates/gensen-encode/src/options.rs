@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{EncodeError, Pooling};
+use crate::{EncodeError, Pooling, UnknownWords};
 
 /// The precision in which an encoder holds its weights and computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +72,7 @@ pub struct EncodeOptions {
     pub(crate) tokenizer: Option<String>,
     pub(crate) language: String,
     pub(crate) lowercase: Option<bool>,
+    pub(crate) unknown_words: Option<UnknownWords>,
     pub(crate) start_end: bool,
     pub(crate) batch_size: usize,
 }
@@ -83,6 +84,7 @@ impl Default for EncodeOptions {
             tokenizer: None,
             language: "en".to_owned(),
             lowercase: None,
+            unknown_words: None,
             start_end: true,
             batch_size: 32,
         }
@@ -120,6 +122,13 @@ impl EncodeOptions {
         self
     }
 
+    /// The treatment of words outside the vocabulary; default: the model's own.
+    #[must_use]
+    pub fn unknown_words(mut self, unknown_words: UnknownWords) -> Self {
+        self.unknown_words = Some(unknown_words);
+        self
+    }
+
     /// Whether `<s>` and `</s>` are put around each sentence, as in training; true by default. If
     /// false, an empty sentence is an error.
     #[must_use]
@@ -136,6 +145,7 @@ impl EncodeOptions {
             tokenizer,
             language,
             lowercase,
+            unknown_words,
             start_end,
             batch_size,
         } = self;
@@ -143,7 +153,7 @@ impl EncodeOptions {
         let batch_size = (pooling == Pooling::MaxPadded).then_some(batch_size);
         format!(
             "{pooling:?}, tokenizer {tokenizer:?}, language {language:?}, lowercase {lowercase:?}, \
-             start and end {start_end}, batch size {batch_size:?}"
+             unknown words {unknown_words:?}, start and end {start_end}, batch size {batch_size:?}"
         )
     }
 

@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gensen_data::vocabulary::Vocabulary;
 use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2};
 
 use crate::cpu::CpuEngine;
 use crate::encoded::{Encoded, EncodedBuilder};
-use crate::engine::Engine;
+use crate::engine::{DistinctWords, Engine};
 use crate::model_folder::{Architecture, ModelFolder};
+use crate::spelling::{Speller, Spelling};
 use crate::weights::{EMBEDDING, Tensor, WeightsError};
 use crate::window::{Splitter, WindowReader};
-use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision};
+use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision, UnknownWords};
 
 /// An encoder with its vocabulary, ready to encode text.
 ///
@@ -31,6 +32,8 @@ use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision};
 pub struct SentenceEncoder {
     model: ModelFolder,
     engine: Arc<dyn Engine>,
+    /// The index of the vocabulary's spellings, built for the first unknown word that needs it.
+    spelling: Arc<OnceLock<Spelling>>,
     /// The words and embeddings it was loaded with, if they have been replaced.
     own: Option<Arc<(Vocabulary, Tensor)>>,
 }
@@ -98,6 +101,7 @@ impl SentenceEncoder {
         Self {
             model,
             engine,
+            spelling: Arc::default(),
             own: None,
         }
     }
@@ -143,6 +147,7 @@ impl SentenceEncoder {
         Ok(Self {
             engine: self.engine.with_embedding(&embedding),
             model: ModelFolder::new(config, vocabulary, weights)?,
+            spelling: Arc::default(),
             own: Some(own),
         })
     }
@@ -205,7 +210,7 @@ impl SentenceEncoder {
 
     /// The sentences' vectors, `[sentences, width]`, in order; `[0, width]` for no sentences.
     ///
-    /// Words outside of the vocabulary are encoded as `<unk>`.
+    /// Words outside the vocabulary are encoded as set by [`EncodeOptions::unknown_words`].
     ///
     /// # Errors
     ///
@@ -252,8 +257,16 @@ impl SentenceEncoder {
     ) -> Result<Encoded, EncodeError> {
         let config = self.model.config();
         let limits = self.engine.limits();
+        let vocabulary = self.vocabulary();
+        let speller = match options.unknown_words.unwrap_or(config.unknown_words) {
+            UnknownWords::Unk => None,
+            UnknownWords::Spelling => {
+                let embedding = self.model.weights().embedding();
+                Some(Speller::new(vocabulary, &self.spelling, embedding))
+            }
+        };
         let mut reader =
-            WindowReader::new(config, self.vocabulary(), options, limits.distinct_words)?;
+            WindowReader::new(config, vocabulary, options, speller, limits.distinct_words)?;
         let pooling = options.pooling.unwrap_or(config.pooling);
         let mut output = EncodedBuilder::new(pooling, sentences.len(), self.width(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
@@ -267,9 +280,13 @@ impl SentenceEncoder {
             let sentences =
                 |batch: &Vec<usize>| batch.iter().map(|&i| window.sentence(i)).collect();
             let sentences: Vec<Vec<&[u32]>> = batches.iter().map(sentences).collect();
+            let words = DistinctWords {
+                ids: &window.words,
+                spelled: reader.spelled(),
+            };
             let pooled = match states {
                 true => None,
-                false => self.engine.vectors(&window.words, &sentences, pooling)?,
+                false => self.engine.vectors(words, &sentences, pooling)?,
             };
             if let Some(vectors) = pooled {
                 output.window(&window, first, &batches, &vectors);
@@ -278,12 +295,11 @@ impl SentenceEncoder {
                 continue;
             }
             let mut done = first;
-            self.engine
-                .states(&window.words, &sentences, &mut |k, states| {
-                    output.batch(&window, first, &batches[k], states);
-                    done += batches[k].len();
-                    progress(done);
-                })?;
+            self.engine.states(words, &sentences, &mut |k, states| {
+                output.batch(&window, first, &batches[k], states);
+                done += batches[k].len();
+                progress(done);
+            })?;
             assert_eq!(
                 done,
                 first + window.len(),

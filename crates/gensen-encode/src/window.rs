@@ -6,6 +6,7 @@ use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::model_folder::ModelConfig;
+use crate::spelling::Speller;
 use crate::{Coverage, EncodeError, EncodeOptions};
 
 /// The largest number of words in a sentence.
@@ -52,10 +53,13 @@ impl Splitter {
 pub(crate) struct WindowReader<'a> {
     vocabulary: &'a Vocabulary,
     splitter: Splitter,
+    /// Looks up unknown words, if they are not all `<unk>`.
+    speller: Option<Speller<'a>>,
     start_end: bool,
     batch_size: usize,
     most_distinct: usize,
-    /// The index of each word id among the window's distinct words, or [`ABSENT`].
+    /// The index of each word id, those of spelled words included, among the window's distinct words,
+    /// or [`ABSENT`].
     places: Vec<u32>,
 }
 
@@ -64,7 +68,7 @@ const ABSENT: u32 = u32::MAX;
 /// Sentences whose distinct words are projected together.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// The ids of the distinct words.
+    /// The ids of the distinct words. Ids of spelled words follow those of the vocabulary.
     pub(crate) words: Vec<u32>,
     /// Indices into `words`, one sentence after the other.
     ids: Vec<u32>,
@@ -75,21 +79,29 @@ pub(crate) struct Window {
 }
 
 impl<'a> WindowReader<'a> {
-    /// A window ends when it has `most_distinct` distinct words.
+    /// A window ends when it has `most_distinct` distinct words. `speller` computes embeddings of
+    /// unknown words; without one, they are `<unk>`.
     pub(crate) fn new(
         config: &ModelConfig,
         vocabulary: &'a Vocabulary,
         options: &EncodeOptions,
+        speller: Option<Speller<'a>>,
         most_distinct: usize,
     ) -> Result<Self, EncodeError> {
         Ok(Self {
             vocabulary,
             splitter: Splitter::new(config, options)?,
+            speller,
             start_end: options.start_end,
             batch_size: options.batch_size.max(LEAST_BATCH),
             most_distinct,
             places: vec![ABSENT; vocabulary.len()],
         })
+    }
+
+    /// The embeddings of the unknown words so far, `[rows, embedding size]`.
+    pub(crate) fn spelled(&self) -> &[f32] {
+        self.speller.as_ref().map_or(&[], Speller::embeddings)
     }
 
     /// Reads the next window from the start of `sentences`; `first` is the index of the first, for
@@ -131,6 +143,9 @@ impl<'a> WindowReader<'a> {
         }
         let places = &mut self.places;
         let mut push = |id: u32| {
+            if id as usize >= places.len() {
+                places.resize(id as usize + 1, ABSENT);
+            }
             let place = &mut places[id as usize];
             if *place == ABSENT {
                 *place = window.words.len() as u32;
@@ -143,8 +158,16 @@ impl<'a> WindowReader<'a> {
         }
         let mut unknown = 0;
         for word in tokens.iter() {
-            let id = self.vocabulary.id(word);
-            unknown += usize::from(id.is_none());
+            if let Some(id) = self.vocabulary.id(word) {
+                push(id);
+                continue;
+            }
+            unknown += 1;
+            let spelled = match &mut self.speller {
+                Some(speller) => speller.number(word)?,
+                None => None,
+            };
+            let id = spelled.map(|number| self.vocabulary.len() as u32 + number);
             push(id.unwrap_or(Vocabulary::UNK));
         }
         if self.start_end {

@@ -7,8 +7,8 @@ use gensen_data::tokenizer::{Resources, by_name};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
-use crate::Ranges;
 use crate::weights::EncoderState;
+use crate::{Ranges, UnknownWords};
 
 /// The format version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -27,11 +27,18 @@ pub struct ModelConfig {
     pub tokenizer: String,
     /// Whether text is lower-cased by default.
     pub lowercase: bool,
+    /// The default treatment of words outside the vocabulary. `unk` is not written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unknown_words: UnknownWords,
     /// Where the model comes from.
     pub provenance: Provenance,
     /// The value ranges of its vectors, for 8-bit integers; at most one entry per pooling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Ranges>,
+}
+
+fn is_default(unknown_words: &UnknownWords) -> bool {
+    *unknown_words == UnknownWords::default()
 }
 
 /// An encoder's sizes.
@@ -122,6 +129,7 @@ impl ModelConfig {
             pooling: Pooling::Last,
             tokenizer: "whitespace".to_owned(),
             lowercase: false,
+            unknown_words: UnknownWords::default(),
             provenance,
             ranges: Vec::new(),
         }
