@@ -515,7 +515,7 @@ fn faults_are_named_and_nothing_is_half_pushed() {
             "/api/repos/create",
             "401",
             "Invalid credentials",
-            "may write",
+            "permission to write",
         ],
     );
     server.hub().refuses = true;

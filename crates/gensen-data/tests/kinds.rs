@@ -101,7 +101,7 @@ fn pairs_have_a_negative_or_none() {
             "p.tsv, line 2: the pair's second sentence is empty",
         ),
         ("a\tb\n\nc\n", "p.tsv, line 3: 1 tab-separated columns"),
-        ("a\tb\n", "`train`: one example alone"),
+        ("a\tb\n", "`train`: one example, expected at least 2"),
     ] {
         fs::write(base.path().join("p.tsv"), rows).unwrap();
         let error = fault(base.path(), "name='p'\nkind='pairs'\ntrain='p.tsv'");

@@ -231,7 +231,7 @@ fn dimensions_are_cut_off_before_lengths_are_made_1() {
     for dimensions in [0, 65] {
         let error = short.clone().dimensions(dimensions);
         let error = error.converter(&encoders, &options).unwrap_err();
-        let expected = format!("{dimensions} dimensions of vectors that have 64");
+        let expected = format!("{dimensions} dimensions asked for, expected 1 to 64");
         assert!(error.to_string().contains(&expected), "{error}");
     }
 }

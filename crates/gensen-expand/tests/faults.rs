@@ -76,7 +76,7 @@ fn rows_of_text() {
 fn headers() {
     let promise = |n| {
         format!(
-            "v: {n} rows expected, 2 found; the file is truncated, or its header or word list belongs to another one"
+            "v: found 2 rows, expected {n}; the file is truncated, or its header or word list belongs to another file"
         )
     };
     assert_eq!(message(b"3 2\na 1 2\nb 1 2\n"), promise(3));
@@ -89,7 +89,7 @@ fn headers() {
         message(b"2 0\na\nb\n"),
         "v: 0 dimensions, expected 1 to 65536"
     );
-    assert!(message(b"2 2\n").starts_with("v: 2 rows expected, 0 found"));
+    assert!(message(b"2 2\n").starts_with("v: found 0 rows, expected 2"));
     assert_eq!(
         message(b"word\nword\n"),
         "v: 0 dimensions, expected 1 to 65536"
@@ -174,7 +174,7 @@ fn damaged_word2vec_binary() {
     }
     let more = [whole.clone(), row("c", [1.0, 1.0])].concat();
     assert!(
-        message(&more).starts_with("v: 2 rows expected, 3 found"),
+        message(&more).starts_with("v: found 3 rows, expected 2"),
         "{}",
         message(&more)
     );
@@ -210,7 +210,7 @@ fn other_formats() {
     );
     fs::write(folder.path().join("v.txt"), "a\n").unwrap();
     assert!(
-        read().starts_with("v.txt: 2 rows expected, 1 found"),
+        read().starts_with("v.txt: found 1 rows, expected 2"),
         "{}",
         read()
     );
@@ -286,7 +286,8 @@ fn too_few_shared_words() {
         .to_string();
     assert!(
         error.starts_with(
-            "only 5 of the encoder's 9 words are among the 5 word vectors kept, at least 6 are"
+            "only 5 of the encoder's 9 words are among the 5 word vectors that were read; vectors of \
+             5 dimensions need at least 6"
         ),
         "{error}"
     );

@@ -295,7 +295,7 @@ mod tests {
         assert!(
             trees("(S (NN a)))\n")
                 .unwrap_err()
-                .contains("line 1: a bracket is closed")
+                .contains("line 1: a closing bracket")
         );
         assert!(
             trees("(S (NN a))\nno tree\n")
