@@ -48,6 +48,31 @@ macro_rules! best_train {
     };
 }
 
+/// A training step of an objective of sentence vectors on a CPU, `$batch` examples a step, in a precision.
+macro_rules! best_objective {
+    ($name:literal, $precision:literal, $batch:literal, $case:literal) => {
+        Pair {
+            name: $name,
+            ours: &[
+                "train_step",
+                "--precision",
+                $precision,
+                "--batch",
+                $batch,
+                $case,
+            ],
+            peer: &[
+                "train_step.py",
+                "--precision",
+                $precision,
+                "--batch",
+                $batch,
+                $case,
+            ],
+        }
+    };
+}
+
 /// Encoding on a CPU, the peer written for speed.
 macro_rules! best_encode {
     ($name:literal, $case:literal) => {
@@ -127,6 +152,80 @@ pub(super) const PAIRS: &[Pair] = &[
     best_train!("best-train-small-bf16", "bf16", "small"),
     best_train!("best-train-paper-f32", "f32", "paper"),
     best_train!("best-train-paper-bf16", "bf16", "paper"),
+    best_objective!("best-train-pairs-f32", "f32", "256", "pairs"),
+    best_objective!("best-train-pairs-bf16", "bf16", "256", "pairs"),
+    best_objective!(
+        "best-train-hard-negatives-f32",
+        "f32",
+        "256",
+        "hard-negatives"
+    ),
+    best_objective!(
+        "best-train-hard-negatives-bf16",
+        "bf16",
+        "256",
+        "hard-negatives"
+    ),
+    best_objective!(
+        "best-train-next-sentence-f32",
+        "f32",
+        "256",
+        "next-sentence"
+    ),
+    best_objective!(
+        "best-train-next-sentence-bf16",
+        "bf16",
+        "256",
+        "next-sentence"
+    ),
+    best_objective!(
+        "best-train-distillation-256-f32",
+        "f32",
+        "256",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-256-bf16",
+        "bf16",
+        "256",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-512-f32",
+        "f32",
+        "512",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-512-bf16",
+        "bf16",
+        "512",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-classification-f32",
+        "f32",
+        "128",
+        "classification"
+    ),
+    best_objective!(
+        "best-train-classification-bf16",
+        "bf16",
+        "128",
+        "classification"
+    ),
+    best_objective!(
+        "best-train-pair-classification-f32",
+        "f32",
+        "128",
+        "pair-classification"
+    ),
+    best_objective!(
+        "best-train-pair-classification-bf16",
+        "bf16",
+        "128",
+        "pair-classification"
+    ),
     best_encode!("best-encode-128-f32", "snli-128-f32"),
     best_encode!("best-encode-128-bf16", "snli-128-bf16"),
     best_encode!("best-encode-128-i8", "snli-128-i8"),

@@ -1,7 +1,7 @@
 //! A matrix product with a bias, `y = x W^T + b`, as one operation.
 //!
-//! The weights' gradient comes out in the weights' own layout: differentiated as a product with a
-//! transposed matrix, it would be transposed, and copied once more before the optimiser uses it.
+//! The weights' gradient has the weights' own layout: differentiating a product with a transposed
+//! matrix would give a transposed gradient, copied once more for the optimiser.
 
 use burn::backend::{
     Autodiff, Backend, Flex, TensorMetadata,
@@ -30,7 +30,7 @@ pub trait LinearKernels: Backend {
         generic::forward::<Self>(x, weight, bias)
     }
 
-    /// A gradient `[rows, outputs]` times `weight`: that of `x`.
+    /// The gradient of `x`: a gradient `[rows, outputs]` times `weight`.
     fn linear_input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -38,7 +38,7 @@ pub trait LinearKernels: Backend {
         generic::input_gradient::<Self>(gradient, weight)
     }
 
-    /// The gradients of weight and bias, which are of this float type.
+    /// The gradients of weight and bias, in the float type of the weight.
     fn linear_weight_gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -108,7 +108,7 @@ impl LinearKernels for Flex {
     }
 }
 
-/// The operation composed of a back end's primitives.
+/// The operation as a composition of a back end's primitives.
 pub(super) mod generic {
     use super::*;
 
@@ -145,7 +145,7 @@ fn sizes(matrix: &FloatTensor<Flex>) -> [usize; 2] {
     [matrix.shape()[0], matrix.shape()[1]]
 }
 
-/// Parents: x, weight, bias. What the backward pass needs of the forward pass: x and weight.
+/// Parents: x, weight, bias. Kept for the backward pass: x and weight.
 #[derive(Debug)]
 struct Linear;
 

@@ -1,5 +1,5 @@
 //! The operations of a training step on the CPU, each over a range of batch sizes, sentence lengths
-//! and vocabularies: `cargo bench --bench training`.
+//! and vocabularies: `cargo bench -p gensen-model --bench training`.
 #![allow(clippy::disallowed_methods, missing_docs, reason = "benchmarks")]
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use gensen_model::ops::{
 };
 use gensen_model::packed::Steps;
 
-/// Sentences and the longest one's words; lengths fall to a fourth of that.
+/// Number of sentences and the longest length; lengths fall to a fourth of it.
 const BATCHES: [(usize, usize); 5] = [(12, 28), (24, 28), (48, 28), (48, 14), (48, 56)];
 const HIDDEN: usize = 512;
 
@@ -98,7 +98,7 @@ fn state(size: usize) -> Option<[Tensor<1>; 3]> {
     ])
 }
 
-/// Words of an embedding of 512 numbers a word.
+/// The number of words of an embedding of width 512.
 #[divan::bench(args = [5_000, 20_000, 80_000])]
 fn adam_of_a_dense_gradient(bencher: Bencher<'_, '_>, words: usize) {
     let mut held = state(words * 512);
@@ -112,7 +112,7 @@ fn adam_of_a_dense_gradient(bencher: Bencher<'_, '_>, words: usize) {
     });
 }
 
-/// The same when a step looked up 800 rows.
+/// The same for a step that looked up 800 rows.
 #[divan::bench(args = [5_000, 20_000, 80_000])]
 fn adam_of_a_gradient_by_rows(bencher: Bencher<'_, '_>, words: usize) {
     let mut held = state(words * 512);

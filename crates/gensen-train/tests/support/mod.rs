@@ -1,11 +1,13 @@
-//! Runs `gensen-train` as its users do.
+//! Runs the program `gensen-train`.
 #![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod kinds;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A small run on the sample corpus: seconds, every kind of task, checkpoints all the time.
+/// A run of seconds on the sample corpus, with tasks of the paper's kinds and frequent checkpoints.
 pub const TINY: &str = r#"
 [run]
 name = "tiny"
@@ -116,7 +118,7 @@ impl Run {
         command.spawn().unwrap()
     }
 
-    /// The metrics without what a clock says.
+    /// The metrics without times.
     pub fn metrics(&self) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.folder().join("metrics.jsonl")).unwrap();
         let timeless = |line: &str| {
@@ -132,7 +134,7 @@ impl Run {
     /// Panics unless both runs ended in the same weights, optimiser and metrics, byte for byte.
     pub fn assert_same(&self, other: &Self, step: u64, what: &str) {
         for file in ["model.safetensors", "optimizer.safetensors", AVERAGE] {
-            // There is not always a mean of the weights.
+            // The mean of the weights is optional.
             let read = |run: &Self| match fs::read(run.checkpoint(step).join(file)) {
                 Err(_) if file == AVERAGE => Vec::new(),
                 bytes => bytes.unwrap(),
@@ -144,6 +146,37 @@ impl Run {
         }
         assert_eq!(self.metrics(), other.metrics(), "{what}: metrics");
     }
+}
+
+/// Writes scored pairs of the sample corpus to `scored.tsv`; the score is the number of common
+/// words.
+pub fn write_scored_pairs(home: &Path) -> Vec<(f64, String, String)> {
+    let text = gensen_data::sample::text("validation.nli.tsv").unwrap();
+    let pair = |line: &str| {
+        let mut columns = line.split('\t').map(String::from);
+        let (a, b) = (columns.next().unwrap(), columns.next().unwrap());
+        let common = a.split(' ').filter(|word| b.contains(word)).count();
+        (common as f64, a, b)
+    };
+    let pairs: Vec<_> = text.lines().take(150).map(pair).collect();
+    let row = |(score, a, b): &(f64, String, String)| format!("{score}\t{a}\t{b}\n");
+    let rows: String = pairs.iter().map(row).collect();
+    fs::write(home.join("scored.tsv"), rows).unwrap();
+    pairs
+}
+
+/// `config` with these pairs as a validation.
+pub fn with_scored_pairs(config: &str) -> String {
+    format!(
+        "{config}\n[[validation]]\nname = \"scored\"\nkind = \"similarity\"\npath = \"scored.tsv\"\n"
+    )
+}
+
+/// Trains a model of few words of the sample corpus in `models/english`.
+pub fn write_model(home: &Path) {
+    let first = Run::new(&TINY.replace("source_words = 300", "source_words = 60"));
+    first.succeed(&["--set", "training.steps=8"]);
+    copy(&first.folder().join("model"), &home.join("models/english"));
 }
 
 /// Copies a folder.

@@ -1,4 +1,4 @@
-//! Wrong input ends in a message that names the file and line or the key, and in no run.
+//! Wrong input gives a message that names file and line or key, and no run starts.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -135,7 +135,7 @@ fn configurations_are_checked_key_by_key() {
             &with(&format!("[training]\nprecision = \"{precision}\"")),
             files,
             &["--device", "cpu"],
-            &["training.precision", precision, "the CPU computes in f32"],
+            &["training.precision", precision, "the CPU trains in f32"],
         );
     }
     if !cfg!(feature = "cuda") {
@@ -198,7 +198,7 @@ fn choices_are_checked_before_any_work() {
             with(&format!("{best_by}\n{pairs}")),
             &["sts/loss", "sts/pearson, sts/spearman"],
         ),
-        (with(best_by), &["sts/loss", "there are none"]),
+        (with(best_by), &["sts/loss", "there is none"]),
         (with("[run]\nstart_from = \"absent\""), &["absent"]),
         (
             with("[vocabulary]\nword_vectors = \"glove.txt\""),
@@ -230,8 +230,8 @@ fn left_out_lines_are_counted_and_long_ones_cut() {
 
 #[test]
 fn an_exploding_run_stops_and_keeps_its_last_checkpoint() {
-    // The first such step spoils the weights, the second is the first that is not finite: found
-    // before a checkpoint of it is due, and after the next step has been queued.
+    // The first such step spoils the weights, the second is the first that is not finite: it is
+    // found after the next step has been queued, and before its checkpoint.
     for checkpoint_every in ["1", "5"] {
         let run = Run::new(support::TINY);
         run.succeed(&["--set", "training.steps=5"]);
@@ -259,8 +259,8 @@ fn an_exploding_run_stops_and_keeps_its_last_checkpoint() {
 fn a_folder_that_cannot_be_written_leaves_older_checkpoints_alone() {
     let run = Run::new(support::TINY);
     run.succeed(&["--set", "training.steps=5"]);
-    // A file in the next checkpoint's place stands for a full disk or a read-only folder, which root
-    // would write to all the same.
+    // A file in place of the next checkpoint simulates a full disk; a read-only folder would not
+    // stop root.
     fs::write(run.checkpoint(10), "in the way").unwrap();
     let output = run.train(&["--set", "training.steps=10"]);
     let message = String::from_utf8_lossy(&output.stderr);
@@ -291,7 +291,7 @@ fn a_configuration_that_no_run_wrote_is_never_rewritten() {
         1,
         "a run was begun"
     );
-    // One that a run wrote is.
+    // A file written by a run is replaced.
     fs::remove_file(&own).unwrap();
     run.succeed(&["--set", "training.steps=1"]);
     run.succeed(&["--set", "training.steps=2"]);
@@ -417,7 +417,7 @@ fn hidden_files_in_the_model_folder_stop_no_export_and_stay() {
         let kept = fs::read_to_string(run.folder().join("model").join(name));
         assert_eq!(kept.unwrap(), name);
     }
-    // Anything else is somebody's: the results are told all the same.
+    // Other files are the user's and are kept; results are printed all the same.
     fs::write(run.folder().join("model/notes.txt"), "").unwrap();
     let output = run.train(&["--set", "training.steps=3"]);
     let printed = String::from_utf8_lossy(&output.stdout);

@@ -1,4 +1,4 @@
-//! Training on devices that other processes serve.
+//! Training on devices served by other processes.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 
 use support::{Run, TINY};
 
-/// The largest relative difference between losses computed here and there: on the served device
-/// linear maps and norms are Burn's operations, which add in another order than the CPU's kernels.
+/// The largest relative difference between local and remote losses: on the served device, linear
+/// maps and norms are Burn's operations, which add in a different order from the CPU's kernels.
 const ROUNDING: f64 = 1e-3;
 /// The same of runs in mixed precision and in f32.
 const MIXED_ROUNDING: f64 = 5e-3;
 
-/// A served CPU, ended with its owner.
+/// A served CPU; dropping it ends the server.
 struct Server {
     process: Child,
     address: String,
@@ -59,8 +59,7 @@ impl Drop for Server {
     }
 }
 
-/// Stands between clients and a server, and counts the messages of the server: a client gets one
-/// for each answer that it waits for, and none for what it only sends.
+/// A proxy that counts the server's messages: one for each answer that a client waits for.
 struct Tap {
     address: String,
     answers: Arc<AtomicUsize>,
@@ -93,8 +92,8 @@ impl Tap {
         Self { address, answers }
     }
 
-    /// Passes on what a server sends: the answer to the request for a WebSocket, then frames
-    /// (RFC 6455, section 5.2), of which those that begin a binary message are counted.
+    /// Forwards the server's bytes: the WebSocket handshake, then frames (RFC 6455, section 5.2).
+    /// Counts frames that start a binary message.
     fn pass_on(server: TcpStream, mut client: &TcpStream, answers: &AtomicUsize) -> io::Result<()> {
         let mut server = BufReader::new(server);
         loop {
@@ -140,7 +139,7 @@ fn serve_device(options: &[&str]) -> Command {
     command
 }
 
-/// Panics unless both runs reported the same losses, but for rounding.
+/// Panics unless both runs reported the same losses, up to rounding.
 fn assert_near(run: &Run, other: &Run) {
     assert_within(run, other, ROUNDING);
 }
@@ -189,8 +188,8 @@ fn a_run_on_a_served_device_has_the_losses_of_a_local_one() {
     next.succeed(&["--device", &server.device(), "--set", "training.steps=2"]);
 }
 
-/// Runs that differ in nothing but the number of their steps differ by one answer a step: its
-/// losses and norms. No operation, upload or update waits for the device.
+/// Each further step adds one answer, with its losses and norms. No operation, upload or update
+/// waits for the device.
 #[test]
 fn a_step_waits_for_nothing_but_its_numbers() {
     let server = Server::start(None);

@@ -1,4 +1,4 @@
-//! A run that was stopped in any way ends as one that never stopped.
+//! A stopped and resumed run ends in the same bytes as an uninterrupted one.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -9,35 +9,123 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::{Run, TINY, copy};
+use support::kinds::{self, KINDS};
+use support::{Run, TINY, copy, with_scored_pairs, write_model, write_scored_pairs};
 
-#[test]
-fn a_run_cut_anywhere_ends_in_the_same_bytes() {
-    for threads in ["1", "2"] {
-        cut_anywhere(TINY, threads);
-    }
+/// A run to cut; the name is for messages.
+struct Case {
+    name: &'static str,
+    config: String,
+    threads: &'static str,
+    /// Writes its inputs into its folder.
+    inputs: fn(&Path),
+    /// Expected in the log of a whole run.
+    logged: &'static [&'static str],
+}
+
+/// `text` with replacements, each of which must change it.
+fn replaced(text: &str, replacements: &[(&str, &str)]) -> String {
+    let replace = |text: String, (from, to): &(&str, &str)| {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text, "`{from}` is not in {text}");
+        changed
+    };
+    replacements.iter().fold(text.to_owned(), replace)
+}
+
+/// `config`, of 40 steps, with the other options that training depends on.
+fn with_options(config: &str) -> String {
+    let options = "steps = 40\nwarmup_steps = 5\nschedule = \"cosine\"\nschedule_steps = 40\n\
+                   final_learning_rate = 1e-4\nword_dropout = 0.2\naverage_from = 15\n\
+                   exclude_sentences = [\"exclude.txt\"]";
+    let best_by = "validate_every = 20\nbest_by = \"scored/spearman\"";
+    let config = replaced(
+        config,
+        &[("steps = 40", options), ("validate_every = 20", best_by)],
+    );
+    with_scored_pairs(&config)
+}
+
+/// What [`with_options`] reads: scored pairs, and every tenth sentence of two tasks' training data.
+fn write_options(home: &Path) {
+    write_scored_pairs(home);
+    let sentences = ["train.en-fr.tsv", "train.stories.txt"].map(|name| {
+        let text = gensen_data::sample::text(name).unwrap();
+        let lines = text.lines().step_by(10);
+        let firsts = lines.filter_map(|line| line.split('\t').next());
+        firsts.map(|line| format!("{line}\n")).collect::<String>()
+    });
+    fs::write(home.join("exclude.txt"), sentences.concat()).unwrap();
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, config: &str| Case {
+        name,
+        config: config.to_owned(),
+        threads: "2",
+        inputs: |_| (),
+        logged: &[],
+    };
+    let kinds = |name, config: &str| Case {
+        inputs: kinds::write_inputs,
+        ..case(name, config)
+    };
+    let starts = ("seed = 3", "seed = 3\nstart_from = \"models/english\"");
+    let own_steps = [
+        starts,
+        (
+            "name = \"fr-en\"",
+            "name = \"fr-en\"\nfrom_step = 7\nbatch_size = 5",
+        ),
+        (
+            "name = \"parsing\"",
+            "name = \"parsing\"\nuntil_step = 30\nloss_weight = 0.3",
+        ),
+        ("name = \"nli\"", "name = \"nli\"\nbatch_words = 90"),
+    ];
+    let max = [("pooling = \"mean\"", "pooling = \"max\"")];
+    let last = [
+        starts,
+        ("pooling = \"mean\"", "pooling = \"last\""),
+        ("word_vectors = \"vectors.txt\"\n", ""),
+    ];
+    let from_model = |name, config: &str| Case {
+        inputs: |home| {
+            kinds::write_inputs(home);
+            write_options(home);
+            write_model(home);
+        },
+        logged: &[" excluded", "words of ./models/english"],
+        ..case(name, &with_options(config))
+    };
+    vec![
+        Case {
+            threads: "1",
+            ..case("on one thread", TINY)
+        },
+        case("on two threads", TINY),
+        from_model("from a model, with options", &replaced(TINY, &own_steps)),
+        kinds("contrast and others by mean", KINDS),
+        kinds("contrast and others by max", &replaced(KINDS, &max)),
+        from_model(
+            "contrast and others by last, from a model, with options",
+            &replaced(KINDS, &last),
+        ),
+    ]
 }
 
 #[test]
-fn a_run_with_every_choice_cut_anywhere_ends_in_the_same_bytes() {
-    let choices = "warmup_steps = 5\nschedule = \"cosine\"\nschedule_steps = 40\n\
-                   final_learning_rate = 1e-4\nword_dropout = 0.2\naverage_from = 15";
-    let config = TINY
-        .replace("nli_every = 4", &format!("nli_every = 4\n{choices}"))
-        .replace(
-            "name = \"fr-en\"",
-            "name = \"fr-en\"\nfrom_step = 7\nbatch_size = 5",
-        )
-        .replace(
-            "name = \"parsing\"",
-            "name = \"parsing\"\nuntil_step = 30\nloss_weight = 0.3",
-        )
-        .replace("name = \"nli\"", "name = \"nli\"\nbatch_words = 90");
-    let whole = cut_anywhere(&config, "2");
-    assert!(whole.checkpoint(40).join("average.safetensors").exists());
+fn a_run_cut_anywhere_ends_in_the_same_bytes() {
+    for case in cases() {
+        let whole = cut_anywhere(&case);
+        let average = whole.checkpoint(40).join("average.safetensors");
+        let averages = case.config.contains("average_from");
+        assert_eq!(average.exists(), averages, "{}", case.name);
+    }
 }
 
 #[test]
@@ -46,28 +134,40 @@ fn a_run_in_bf16_cut_anywhere_ends_in_the_same_bytes() {
         eprintln!("SKIPPED: the processor does not multiply bf16");
         return;
     }
-    let in_bf16 = "nli_every = 4\nprecision = \"bf16\"";
-    let config = TINY.replace("nli_every = 4", in_bf16);
-    assert_ne!(config, TINY);
-    let whole = cut_anywhere(&config, "2");
-    // Whatever the number of threads.
-    let alone = Run::new(&config);
-    alone.succeed(&["--threads", "1"]);
-    alone.assert_same(&whole, 40, "one thread");
+    let from_model = |case: &Case| case.config.contains("start_from");
+    for mut case in cases().into_iter().filter(from_model) {
+        let in_bf16 = ("[training]", "[training]\nprecision = \"bf16\"");
+        case.config = replaced(&case.config, &[in_bf16]);
+        let whole = cut_anywhere(&case);
+        // Also with another number of threads.
+        let alone = case.run();
+        alone.succeed(&["--threads", "1"]);
+        alone.assert_same(&whole, 40, &format!("{}: one thread", case.name));
+    }
 }
 
-/// Trains at once, and in two parts; both must end in the same bytes.
-fn cut_anywhere(config: &str, threads: &str) -> Run {
-    let whole = Run::new(config);
-    whole.succeed(&["--threads", threads]);
+impl Case {
+    fn run(&self) -> Run {
+        let run = Run::new(&self.config);
+        (self.inputs)(run.home.path());
+        run
+    }
+}
+
+/// Trains without a stop, and in two parts; both must end in the same bytes.
+fn cut_anywhere(case: &Case) -> Run {
+    let threads = ["--threads", case.threads];
+    let whole = case.run();
+    let output = whole.train(&threads);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {log}", case.name);
+    for part in case.logged {
+        assert!(log.contains(part), "{}: no `{part}` in {log}", case.name);
+    }
     for cut in ["1", "7", "19", "20", "33"] {
-        let run = Run::new(config);
-        run.succeed(&[
-            "--threads",
-            threads,
-            "--set",
-            &format!("training.steps={cut}"),
-        ]);
+        let run = case.run();
+        let steps = format!("training.steps={cut}");
+        run.succeed(&[&threads[..], &["--set", &steps]].concat());
         // A shorter run validates and tests where it ends, which the longer one does not.
         let text = fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
         let last: u64 = cut.parse().unwrap();
@@ -81,13 +181,21 @@ fn cut_anywhere(config: &str, threads: &str) -> Run {
             .map(|line| format!("{line}\n"))
             .collect();
         fs::write(run.folder().join("metrics.jsonl"), kept).unwrap();
-        run.succeed(&["--threads", threads]);
-        run.assert_same(&whole, 40, &format!("cut at {cut}, {threads} threads"));
+        run.succeed(&threads);
+        run.assert_same(&whole, 40, &format!("{}, cut at {cut}", case.name));
+        // The validation where the shorter run ended may be the best.
+        let best = |run: &Run| fs::read_to_string(run.folder().join("best")).unwrap();
+        let found = best(&run);
+        assert!(
+            found == best(&whole) || found.trim() == cut,
+            "{}, cut at {cut}: best {found}",
+            case.name
+        );
     }
     whole
 }
 
-/// `GENSEN_KILLS` says how often; four times if it is not set.
+/// `GENSEN_KILLS` is the number of kills; four by default.
 #[test]
 fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
     let kills: u64 = std::env::var("GENSEN_KILLS").map_or(4, |n| n.parse().unwrap());
@@ -99,7 +207,7 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
     let mut survived = 0;
     for kill in 0..kills {
         let mut child = run.start(&[]);
-        // Golden-ratio steps spread the moments over the run without a random source.
+        // Golden-ratio steps spread the moments over the run.
         let share = (kill as f64 * 0.618_034 + 0.3).fract();
         sleep(duration.mul_f64(share * 0.8));
         if child.try_wait().unwrap().is_some() {
@@ -108,7 +216,7 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
         child.kill().unwrap();
         child.wait().unwrap();
         if survived > 0 {
-            // It got through: begin anew, so that every kill meets a run in progress.
+            // It finished: start afresh, so that every kill hits a run in progress.
             fs::remove_dir_all(run.folder()).unwrap();
             survived = 0;
         }
@@ -210,14 +318,14 @@ fn another_configuration_is_refused_and_never_overwrites() {
     refused(&["--resume", "never"], "holds a run already");
     refused(&["--resume", "nowhere"], "auto, never, or a folder");
     assert!(run.checkpoint(5).join("manifest.json").exists());
-    // Before any data are prepared.
+    // Refused before any data is prepared.
     let without_data = Run::new(&TINY.replace("sample:train", "absent"));
     assert_refused(
         &without_data,
         &["--resume", "nowhere"],
         "auto, never, or a folder",
     );
-    // Another folder does not remember the configuration, the checkpoint still does.
+    // Another folder has no configuration, but the checkpoint has the seed.
     let path = run.checkpoint(5).display().to_string();
     let other = Run::new(TINY);
     assert_refused(
@@ -239,7 +347,7 @@ fn what_a_run_has_written_is_not_lost_by_going_back() {
     let other = Run::new(TINY);
     other.succeed(&["--resume", &older]);
 
-    // A run of which no checkpoint is whole does not begin afresh over the old one.
+    // A run whose checkpoints are all damaged is not overwritten.
     for step in [5, 10] {
         fs::write(run.checkpoint(step).join("state.json"), "{}").unwrap();
     }
@@ -261,7 +369,7 @@ fn data_of_other_words_is_refused() {
     let rest = TINY.split("[[task]]").next().unwrap();
     fs::write(run.home.path().join("run.toml"), format!("{rest}{task}")).unwrap();
     run.succeed(&["--set", "training.steps=5"]);
-    // The model splits words as its tasks do.
+    // The model has its tasks' tokeniser.
     let card = fs::read_to_string(run.folder().join("model/config.json")).unwrap();
     assert!(card.contains("\"tokenizer\": \"nltk\""), "{card}");
 
@@ -298,7 +406,7 @@ fn the_best_checkpoint_is_found_again_after_a_crash_between_it_and_its_name() {
     let best = run.folder().join("best");
     assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");
     fs::remove_file(&best).unwrap();
-    // From here on it only gets worse.
+    // From now on validation gets worse.
     let worse = "training.learning_rate=10";
     run.succeed(&["--set", "training.steps=15", "--set", worse]);
     assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");

@@ -10,7 +10,7 @@ mod support;
 
 use support::{Run, TINY};
 
-/// So long a step makes everything worse at once; the best validation is the first.
+/// A learning rate so high that the first validation is the best.
 const WORSE: [&str; 8] = [
     "--set",
     "training.learning_rate=1",
@@ -47,7 +47,7 @@ fn a_run_that_no_longer_improves_stops() {
     assert_eq!(run.metrics(), before);
     assert!(!run.checkpoint(7).exists());
 
-    // With more patience it goes on.
+    // With more patience it continues.
     let mut patient = WORSE;
     patient[5] = "management.early_stopping_patience=9";
     let printed = run.succeed(&patient);
@@ -58,7 +58,7 @@ fn a_run_that_no_longer_improves_stops() {
 fn what_is_tested_is_what_is_exported() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=20"]);
-    // From here on it only gets worse.
+    // From now on validation gets worse.
     let printed = run.succeed(&[
         "--set",
         "training.steps=40",

@@ -70,7 +70,7 @@ fn sentences(lengths: &[usize], stride: usize) -> Sentences {
     sentences
 }
 
-/// The shares of two devices differ much in words, and each target's in a way of its own.
+/// The shares of two devices differ much in their numbers of words, differently for each target.
 fn skip_thought() -> Batch {
     Batch::Seq2Seq(Seq2SeqBatch {
         source: sentences(&[3, 9, 2, 5, 14, 4, 6], 5),
@@ -119,7 +119,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
         let gradients: BTreeMap<_, _> = gradients.by_name.iter().map(dense).collect();
         (loss, gradients, norm)
     };
-    // Of the last, the other devices get the second decoder alone.
+    // For the last batch, other devices get only the second decoder.
     let translation = match skip_thought() {
         Batch::Seq2Seq(mut batch) => Batch::Seq2Seq(Seq2SeqBatch {
             targets: vec![batch.targets.remove(1)],
@@ -141,7 +141,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
             "{} {norm}",
             expected.len()
         );
-        // With nine there is nothing to do for some.
+        // With nine, some have nothing to do.
         for count in [2, 3, 5, 9] {
             let (found_loss, found, found_norm) = gradients(count);
             assert_eq!(found_loss.counts, loss.counts, "{count} devices");
@@ -212,7 +212,7 @@ fn a_device_that_fails_is_named() {
     let Batch::Nli(mut batch) = inference() else {
         panic!("another kind of batch")
     };
-    // A word nobody knows, in the second device's share.
+    // A word id out of range, in the second device's share.
     batch.premises.ids.pop();
     batch.premises.ids.push(WORDS as u32 + 1_000);
     for _ in 0..2 {
@@ -308,7 +308,7 @@ fn several_devices_train_as_one_with_tasks_of_their_own_sizes() {
     let size = "training.batch_size=8";
     several.succeed(&["--device", "cpu,cpu", "--set", size]);
     assert_near(&several, &one, 24, "two devices");
-    // A task's own size is missed when the run goes on with another number of devices.
+    // A task's own batch size must be adapted to another number of devices.
     let rest = [
         "--device",
         "cpu",

@@ -1,5 +1,5 @@
-//! On every device that is compiled in and present the training objectives compute what PyTorch
-//! computes: `tests/reference/objectives`.
+//! On every compiled-in and present device the training objectives agree with PyTorch:
+//! `tests/reference/objectives`.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -133,7 +133,7 @@ impl Golden {
             }],
             classifiers: vec![classifier(0), classifier(1)],
             pooling: case.pooling,
-            // Off where nothing is drawn.
+            // Dropout is off.
             dropout: 0.5,
         };
         let model = MultitaskModel::new(&config, 1, &device.clone().autodiff()).unwrap();
@@ -157,8 +157,8 @@ fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// What tolerances are multiplied by on a device. CUDA's libraries and CubeCL's tuning may take products
-/// of f32 to tensor cores, which read 11 bits of them, and temperatures divide cosines by 0.05.
+/// The factor of tolerances on a device. CUDA's libraries and CubeCL's tuning may use tensor cores
+/// for f32 products, which read only 11 bits, and temperatures divide cosines by 0.05.
 fn looser(device: &Device) -> f32 {
     if format!("{device:?}").contains("Cuda") {
         1000.0

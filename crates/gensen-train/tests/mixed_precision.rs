@@ -1,7 +1,7 @@
-//! Steps in bf16 and f16 beside the same steps in f32, on every device that computes in them.
+//! Steps in bf16 and f16 beside the same steps in f32, on every device that supports them.
 //!
-//! Training on the CPU is refused in them, but its steps are compared all the same: there the
-//! operations are composed of Flex's primitives.
+//! Without bf16 kernels, training on the CPU in them is refused, but steps composed of Flex's
+//! primitives are compared all the same.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -25,17 +25,17 @@ use gensen_train::optimizer::StepGradients;
 use gensen_train::precision::{Autocast, LossScale, supports};
 use trace::Run;
 
-/// A precision and what its rounding may change.
+/// A precision and its tolerances.
 struct Rounding {
     precision: TrainingPrecision,
-    /// Of losses and norms, relatively.
+    /// Relative, of losses and norms.
     losses: f64,
     /// Of gradients: the Euclidean norm of the difference over that of the gradient.
     gradients: f64,
-    /// Of gradients of inference, whose features and hidden layer have kinks: what was to one side
-    /// of zero is rounded to the other.
+    /// Of gradients of inference, whose features and hidden layer have kinks: rounding moves
+    /// numbers across zero.
     kinks: f64,
-    /// Of weights after four steps, over the way they went: Adam enlarges the noise of small
+    /// Of weights after four steps, relative to their change: Adam amplifies the noise of small
     /// gradients.
     steps: f64,
 }
@@ -58,7 +58,7 @@ const ROUNDINGS: [Rounding; 2] = [
     },
 ];
 
-/// Runs a test on every device that computes in a precision, saying on which.
+/// Runs a test on every device that supports a precision, and prints which.
 fn on_each(test: impl Fn(&Device, &Rounding)) {
     let cpu = Device::flex();
     for device in Listing::new().devices {
@@ -145,7 +145,7 @@ fn losses_and_gradients_are_those_of_single_precision_but_for_rounding() {
                 assert_within(&what, off, tolerance);
                 largest = largest.max(off);
             }
-            // Single precision would be nearer.
+            // Single precision would be closer.
             assert!(largest > 2e-4, "gradients {step} are off by {largest} only");
         }
     });
@@ -200,8 +200,8 @@ fn gradients_that_overflow_are_not_accepted() {
     });
 }
 
-/// One over the words of a large batch is next to the end of f16's range: what is multiplied by it
-/// too early loses its digits.
+/// One over the words of a large batch is near the smallest f16: numbers multiplied by it too early
+/// lose digits.
 #[test]
 fn gradients_of_means_over_many_words_keep_their_digits() {
     let (positions, words, hidden) = (10_000, 2_000, 16);

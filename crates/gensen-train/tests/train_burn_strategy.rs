@@ -1,4 +1,5 @@
-//! What burn-train's multi-device strategy does with gradients: the reason why ours are weighed.
+//! What burn-train's multi-device strategy does with gradients: the reason why shares' losses are
+//! weighted.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Every device that is compiled in and present computes what the reference and the CPU do.
+//! Every compiled-in and present device agrees with the reference and the CPU.
 //!
-//! Devices that are not there are named on standard error. The tolerances are for single precision
-//! on any device; those of the CPU alone are tighter (`train_trace.rs`, `encoder_golden.rs`).
+//! Missing devices are named on standard error. The tolerances are for single precision on any
+//! device; those of the CPU alone are tighter (`train_trace.rs`, `encoder_golden.rs`).
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -40,17 +40,18 @@ const TOLERANCES: Tolerances = Tolerances {
     gradients: 2e-6,
     parameters: 2e-5,
 };
-/// Of vectors, whose components are between -1 and 1.
+/// Tolerance of vectors, whose components are between -1 and 1.
 const VECTORS: f32 = 1e-5;
-/// Of parameters after a few steps of Adam, which enlarges the rounding noise of small gradients.
+/// Tolerance of parameters after a few steps of Adam, which amplifies the rounding noise of small
+/// gradients.
 const TRAINED: f32 = 1e-4;
-/// Of the losses of a short run, relatively.
+/// Relative tolerance of the losses of a short run.
 const LOSSES: f64 = 1e-3;
-/// The same of a run in mixed precision beside one in f32.
+/// The same for a run in mixed precision beside one in f32.
 const MIXED_LOSSES: f64 = 1e-2;
 
-/// What tolerances are multiplied by on a device. CUDA's libraries and CubeCL's tuning may take products
-/// of f32 to tensor cores, which read 11 bits of them.
+/// The factor of tolerances on a device. CUDA's libraries and CubeCL's tuning may use tensor cores
+/// for f32 products, which read only 11 bits.
 fn looser(device: &Device) -> f32 {
     if format!("{device:?}").contains("Cuda") {
         100.0
@@ -69,11 +70,11 @@ fn tolerances(device: &Device) -> Tolerances {
     }
 }
 
-/// Every device there is.
+/// Every present device.
 fn devices() -> &'static [Available] {
     static LISTING: LazyLock<Listing> = LazyLock::new(|| {
         let listing = Listing::new();
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, which the test harness captures.
         let mut stderr = std::io::stderr();
         for device in &listing.devices {
             let (name, what) = (&device.name, &device.description);
@@ -87,7 +88,7 @@ fn devices() -> &'static [Available] {
     &LISTING.devices
 }
 
-/// Runs a test on every device, saying on which.
+/// Runs a test on every device, and prints which.
 fn on_each(test: impl Fn(&Device)) {
     for device in devices() {
         eprintln!("on {}: {}", device.name, device.description);
@@ -279,7 +280,7 @@ fn config(home: &Path, name: &str) -> Config {
     Config::load(Some(&home.join("run.toml")), &[folder]).unwrap()
 }
 
-/// Panics unless two runs told of the same losses from a step on, up to a relative tolerance.
+/// Panics unless two runs reported the same losses from a step on, up to a relative tolerance.
 fn assert_losses(found: &[Metric], expected: &[Metric], from: u64, tolerance: f64) {
     let losses = |metrics: &[Metric]| -> Vec<(u64, String, f64)> {
         let later = metrics.iter().filter(|metric| metric.step > from);
@@ -311,7 +312,7 @@ fn a_run_learns_what_it_does_on_the_cpu() {
         let run = home.run(&format!("run-{k}"), &device.device, &Resume::Never);
         assert_losses(&run.metrics, &cpu.metrics, 0, LOSSES);
         assert_parameters(&parameters::read(&run.model), &expected, trained);
-        // A checkpoint goes on wherever it was written.
+        // A checkpoint resumes on any device.
         let resume = Resume::Path(home.checkpoint("cpu", 4));
         let resumed = home.run(&format!("resumed-{k}"), &device.device, &resume);
         assert_losses(&resumed.metrics, &cpu.metrics, 4, LOSSES);
@@ -341,7 +342,7 @@ fn a_run_in_mixed_precision_learns_what_it_does_in_single_precision() {
             let state = checkpoint::load_state(&home.checkpoint(&name, 8)).unwrap();
             let steps = state.loss_scale.map(|scale| scale.steps);
             assert_eq!(steps, (precision == TrainingPrecision::F16).then_some(8));
-            // A checkpoint goes on in any precision.
+            // A checkpoint resumes in any precision.
             let from = Resume::Path(home.checkpoint(&name, 4));
             let resumed = home.run(&format!("{name}-single"), device, &from);
             assert_losses(&resumed.metrics, &cpu.metrics, 4, MIXED_LOSSES);

@@ -1,5 +1,5 @@
-//! What a configuration may choose beside sizes: schedules, tasks' own steps and batches, word dropout,
-//! and what the best checkpoint is chosen by.
+//! Options of a configuration: schedules, tasks' own steps and batches, word dropout, purging,
+//! choosing the best checkpoint, and `check`.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -17,29 +17,7 @@ use std::process::Command;
 use gensen_data::similarity::{cosine, pearson, spearman};
 use gensen_model::{EncodeOptions, SentenceEncoder};
 use serde_json::Value;
-use support::{Run, TINY};
-
-/// Scored pairs of the sample corpus: as similar as they have words in common.
-fn write_pairs(run: &Run) -> Vec<(f64, String, String)> {
-    let text = gensen_data::sample::text("validation.nli.tsv").unwrap();
-    let pair = |line: &str| {
-        let mut columns = line.split('\t').map(String::from);
-        let (a, b) = (columns.next().unwrap(), columns.next().unwrap());
-        let common = a.split(' ').filter(|word| b.contains(word)).count();
-        (common as f64, a, b)
-    };
-    let pairs: Vec<_> = text.lines().take(150).map(pair).collect();
-    let row = |(score, a, b): &(f64, String, String)| format!("{score}\t{a}\t{b}\n");
-    let rows: String = pairs.iter().map(row).collect();
-    fs::write(run.home.path().join("pairs.tsv"), rows).unwrap();
-    pairs
-}
-
-fn with_pairs(config: &str) -> String {
-    format!(
-        "{config}\n[[validation]]\nname = \"pairs\"\nkind = \"similarity\"\npath = \"pairs.tsv\"\n"
-    )
-}
+use support::{Run, TINY, with_scored_pairs, write_scored_pairs};
 
 fn of<'a>(metrics: &'a [Value], split: &str, task: &str) -> Vec<&'a Value> {
     let wanted = |m: &&Value| m["split"] == split && m["task"] == task;
@@ -48,26 +26,26 @@ fn of<'a>(metrics: &'a [Value], split: &str, task: &str) -> Vec<&'a Value> {
 
 #[test]
 fn the_exported_model_is_the_best_by_the_measure_named() {
-    let config = with_pairs(TINY).replace("validate_every = 20", "validate_every = 4");
-    for measure in ["pairs/pearson", "pairs/spearman"] {
+    let config = with_scored_pairs(TINY).replace("validate_every = 20", "validate_every = 4");
+    for measure in ["scored/pearson", "scored/spearman"] {
         let run = Run::new(&config);
-        let pairs = write_pairs(&run);
+        let pairs = write_scored_pairs(run.home.path());
         let best_by = format!("management.best_by=\"{measure}\"");
         let output = run.succeed(&["--set", &best_by, "--set", "management.keep_checkpoints=20"]);
         assert!(output.contains("Pearson"), "{output}");
         let metrics = run.metrics();
-        let measured = of(&metrics, "validation", "pairs");
+        let measured = of(&metrics, "validation", "scored");
         assert_eq!(measured.len(), 11, "{measured:?}");
         let key = measure.split('/').next_back().unwrap();
         let value = |m: &Value| m[key].as_f64().unwrap();
-        // The first of the best, that before the first step among them.
+        // The first of equals, step 0 included.
         let better = |a: &&Value, b: &&Value| value(a).total_cmp(&value(b));
         let best = *measured.iter().rev().max_by(|a, b| better(a, b)).unwrap();
         let named = fs::read_to_string(run.folder().join("best")).unwrap();
         assert_eq!(named.trim(), best["step"].to_string());
         let exported = format!("(step {})", best["step"]);
         assert!(output.contains(&exported), "{output}");
-        // Of the exported model, measured from outside.
+        // Measured again with the exported model.
         let encoder = SentenceEncoder::load(run.folder().join("model")).unwrap();
         let encode = |which: fn(&(f64, String, String)) -> &String| {
             let sentences: Vec<&String> = pairs.iter().map(which).collect();
@@ -121,8 +99,8 @@ fn the_untrained_model_is_exported_where_training_made_it_worse() {
 
 #[test]
 fn another_measure_chooses_anew() {
-    let run = Run::new(&with_pairs(TINY));
-    write_pairs(&run);
+    let run = Run::new(&with_scored_pairs(TINY));
+    write_scored_pairs(run.home.path());
     run.succeed(&["--set", "training.steps=20"]);
     let output = run.train(&["--set", "management.best_by=nli/accuracy"]);
     let log = String::from_utf8_lossy(&output.stderr);
@@ -153,7 +131,7 @@ fn a_schedule_and_own_steps_are_seen_in_the_metrics() {
         let step = metric["step"].as_f64().unwrap();
         let expected = match step {
             ..=10.0 => 2e-3 * step / 10.0,
-            // The step's own, before which one fewer was done.
+            // The rate of a step depends on the steps before it.
             _ => 2e-3 * (1.0 - (step - 1.0 - 10.0) / 30.0),
         };
         let found = metric["learning_rate"].as_f64().unwrap();
@@ -253,7 +231,7 @@ fn the_mean_of_the_last_weights_is_validated_and_exported() {
         exported["src_embedding.weight"],
         last["src_embedding.weight"]
     );
-    // The loss that validation tells is the mean's.
+    // Validation reports the loss of the mean.
     let without = Run::new(&config.replace("average_from = 12", ""));
     without.succeed(&[]);
     let loss = |run: &Run| {
@@ -277,7 +255,7 @@ fn sentences_that_are_measured_on_are_not_trained_on() {
         "nli_every = 4\nexclude_sentences = [\"test.tsv\"]",
     ));
     let path = run.home.path().join("test.tsv");
-    // Every tenth training pair of languages, written otherwise.
+    // Every tenth source sentence, with other case and punctuation.
     let pairs = gensen_data::sample::text("train.en-fr.tsv").unwrap();
     let source = |line: &str| line.split('\t').next().unwrap().to_uppercase();
     let lines: Vec<String> = pairs.lines().take(2000).step_by(10).map(source).collect();
@@ -289,7 +267,7 @@ fn sentences_that_are_measured_on_are_not_trained_on() {
     assert!(line.unwrap().contains(" excluded"), "{log}");
     let line = log.lines().find(|line| line.contains("fr-en validation"));
     assert!(!line.unwrap().contains(" excluded"), "{log}");
-    // Other sentences, other data: the run does not go on.
+    // With other excluded sentences the data changes, and the run does not resume.
     fs::write(&path, "no sentence of the corpora at all\n").unwrap();
     let shards = || fs::read_dir(run.folder().join("shards")).unwrap().flatten();
     let prepared = || {
@@ -314,8 +292,8 @@ fn sentences_that_are_measured_on_are_not_trained_on() {
 
 #[test]
 fn a_check_says_what_a_run_would_take_and_writes_nothing() {
-    let run = Run::new(&with_pairs(TINY));
-    write_pairs(&run);
+    let run = Run::new(&with_scored_pairs(TINY));
+    write_scored_pairs(run.home.path());
     let files = || {
         let entries = fs::read_dir(run.home.path()).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
@@ -350,7 +328,9 @@ fn a_check_says_what_a_run_would_take_and_writes_nothing() {
         "src_embedding 4864",
         " MB for weights",
         "nli: 10 steps of 32 sentences, 0.16 passes over 2000 examples",
-        "time: about ",
+        // Before the first step, at 20 and at 40.
+        "validation: 3 times, ",
+        " for all steps and validations",
     ] {
         assert!(text.contains(expected), "`{expected}` is not in: {text}");
     }
@@ -405,7 +385,7 @@ fn a_check_refuses_and_counts_what_a_run_does() {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    // Four special words, four of the pairs, two more of the vectors.
+    // Four special words, four words of the pairs, two more of the vectors.
     assert!(
         printed.contains("source vocabulary: 10 words"),
         "{printed}{log}"

@@ -97,7 +97,7 @@ fn sentences(rows: &[Vec<u32>], lengths: &[usize]) -> Sentences {
     result
 }
 
-/// Decoder input and output back together: `<s> w1 .. wn </s>`.
+/// Joins decoder input and output: `<s> w1 .. wn </s>`.
 fn targets(inputs: &[Vec<u32>], outputs: &[Vec<u32>]) -> Sentences {
     let mut result = Sentences::default();
     for (input, output) in inputs.iter().zip(outputs) {
@@ -120,8 +120,8 @@ fn in_order(sorted: &Sentences, places: &[usize]) -> Sentences {
     result
 }
 
-/// Decoders are kept in the golden order; a skip-thought pair's partner is not its neighbour there,
-/// so the pair's second loss comes from a batch of its own over the same source.
+/// Decoders are in the golden order, where the two decoders of a skip-thought pair are not
+/// adjacent, so the pair's second loss comes from a separate batch with the same source.
 struct Trace {
     batches: Batches,
     pairs: HashMap<usize, usize>,
@@ -242,7 +242,7 @@ pub fn assert_near(
     );
 }
 
-/// How far from the golden numbers a device may be.
+/// Tolerances of a device.
 pub struct Tolerances {
     /// Of logits, absolutely.
     pub logits: f32,
@@ -254,7 +254,7 @@ pub struct Tolerances {
     pub parameters: f32,
 }
 
-/// A model on its way through the golden steps.
+/// A model that follows the golden steps.
 pub struct Run {
     trace: Trace,
     order: Vec<usize>,
@@ -291,7 +291,7 @@ impl Run {
         }
     }
 
-    /// Steps that the record holds.
+    /// The number of recorded steps.
     pub fn recorded(&self) -> usize {
         self.trace.batches.steps.len()
     }
@@ -414,8 +414,8 @@ impl Run {
         }
     }
 
-    /// Panics where the parameters are not those of a golden file. With gradients, those that are
-    /// next to zero are left out: Adam turns their rounding noise into whole steps.
+    /// Panics where the parameters differ from a golden file. With gradients, parameters with
+    /// gradients near zero are left out: Adam turns their rounding noise into whole steps.
     pub fn assert_state(
         &self,
         file: &str,
