@@ -39,6 +39,9 @@ pub enum SearchError {
         /// The index's.
         expected: usize,
     },
+    /// Floats where bits were expected.
+    #[error("vectors of floats, expected bits in 8-bit integers")]
+    Floats,
     /// A vector with a value that is not finite, or so large that its length is not.
     #[error("vector {row} (counted from 0) holds a value that is not finite")]
     NotFinite {

@@ -1,7 +1,7 @@
 //! Exact search, closest pairs and clusters of sentence vectors.
 //!
 //! Vectors come from a `.npy` file that is mapped from disk ([`VectorFile`]), or from memory
-//! ([`Matrix::from_floats`]): 32- or 16-bit floats, or 8-bit integers. All comparisons are cosines. Nothing is
+//! ([`Matrix::from_floats`]): 32- or 16-bit floats, 8-bit integers, or bits. All comparisons are cosines. Nothing is
 //! approximate, all cores are used, and results do not depend on how many there are.
 //!
 //! ```

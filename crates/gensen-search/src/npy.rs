@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use crate::SearchError;
 use crate::matrix::Matrix;
 
-/// A `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or signed 8-bit integers in row
+/// A `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or 8-bit integers in row
 /// order (format versions 1 to 3), mapped from disk: what is not looked at is not read.
 ///
 /// ```no_run
@@ -37,6 +37,7 @@ enum Numbers {
     F32,
     F16,
     I8,
+    U8,
 }
 
 impl VectorFile {
@@ -108,6 +109,7 @@ impl VectorFile {
             Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
             Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
             Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
+            Numbers::U8 => Matrix::from_u8(self.cast(), self.width),
         }
     }
 
@@ -144,7 +146,7 @@ impl Numbers {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
-            Self::I8 => 1,
+            Self::I8 | Self::U8 => 1,
         }
     }
 }
@@ -165,10 +167,11 @@ impl Header {
             "<f4" => Numbers::F32,
             "<f2" => Numbers::F16,
             "|i1" | "<i1" => Numbers::I8,
+            "|u1" | "<u1" => Numbers::U8,
             descr => {
                 return Err(format!(
-                    "numbers of type `{descr}`, expected `<f4`, `<f2` or `|i1` \
-                     (32- or 16-bit floats or signed 8-bit integers)"
+                    "numbers of type `{descr}`, expected `<f4`, `<f2`, `|i1` or `|u1` \
+                     (32- or 16-bit floats or 8-bit integers)"
                 ));
             }
         };
