@@ -5,7 +5,7 @@ use super::{
     Whitespace,
 };
 
-/// The names that [`by_name`] knows. `+no-escape` and `+aggressive` may also be combined.
+/// The names that [`by_name`] accepts. `+no-escape` and `+aggressive` may also be combined.
 pub const NAMES: [&str; 6] = [
     "whitespace",
     "moses",
@@ -15,7 +15,7 @@ pub const NAMES: [&str; 6] = [
     "ptb",
 ];
 
-/// Files that tokenisers read instead of what is built in.
+/// Files that replace tokenisers' built-in data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// For `moses`: a file of non-breaking prefixes, or a folder that holds
@@ -50,6 +50,7 @@ pub fn by_name(
     let unknown = || TokenizerError::UnknownName {
         name: name.to_owned(),
     };
+    // The name, then options; a tokeniser without options compares the whole.
     let mut parts = name.split('+');
     match parts.next() {
         Some("whitespace") if name == "whitespace" => Ok(Box::new(Whitespace)),
