@@ -9,6 +9,7 @@
 mod program;
 
 use std::fs;
+use std::io::Write;
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
@@ -101,6 +102,36 @@ fn rows_are_lines() {
 }
 
 #[test]
+fn a_parts_record_holds_the_hash_and_lines_of_its_input() {
+    let home = Home::new();
+    let text = sentences().join("\n");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    for (input, bytes) in [
+        ("in.txt", text.clone().into_bytes()),
+        ("in.gz", packed.finish().unwrap()),
+    ] {
+        fs::write(home.path(input), &bytes).unwrap();
+        let vectors = reference().join("glove-tiny.txt");
+        let embed = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            input,
+            "--part",
+            "2/3",
+        ];
+        let output = ["--output", "v.npy", "--vectors", path(&vectors)];
+        home.run(&[&embed[..], &output].concat(), b"");
+        let record = fs::read(home.path("v.npy.part.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record["input_sha256"], gensen_data::digest::sha256(&bytes));
+        assert_eq!(record["input_lines"], sentences().len());
+    }
+}
+
+#[test]
 fn parts_end_to_end_are_the_whole() {
     let home = Home::new();
     fs::write(home.path("in.txt"), sentences().join("\n")).unwrap();
@@ -133,7 +164,10 @@ fn parts_end_to_end_are_the_whole() {
     embed("d.npy", &["--part", "2/3", "--normalize"]);
     refused(&["a.npy", "d.npy", "c.npy"], &["d.npy", "options"]);
     embed("e.npy", &["--part", "1/2"]);
-    refused(&["a.npy", "e.npy"], &["a.npy", "e.npy", "other parts"]);
+    refused(
+        &["a.npy", "e.npy"],
+        &["a.npy", "e.npy", "different numbers of parts"],
+    );
     let mut bytes = fs::read(home.path("b.npy")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(home.path("b.npy"), &bytes).unwrap();

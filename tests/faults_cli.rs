@@ -325,7 +325,7 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
         }
     }
     for output in ["v.txt", "v.json", "v.gz", "v.tar.gz"] {
-        let expected = [output, "none of the extensions", ".npy, .jsonl, .csv"];
+        let expected = [output, "unknown extension", ".npy, .jsonl, .csv"];
         home.refused(&with(&["--output", output]), b"", 2, &expected);
     }
     let lengths = ["--output", "v.npy", "--lengths", "l.csv"];

@@ -479,6 +479,13 @@ fn scores_of_the_model_and_of_no_other_go_on_the_card() {
         card.contains("\nmodel-index:\n- name: ") && card.contains(&expected),
         "{card}"
     );
+    let weights = fs::metadata(home.path("tiny-1layer/model.safetensors")).unwrap();
+    let listed = format!("model.safetensors\t{}\n", weights.len());
+    assert!(
+        card.contains(&listed) && card.contains("\ntotal\t"),
+        "{card}"
+    );
+    assert!(card.starts_with("README.md\t"), "{card}");
     assert!(server.hub().repositories.is_empty());
     let other = ["--report", "tiny-2layer.json"];
     refused(
