@@ -35,8 +35,8 @@ class SentenceEncoder:
     ``"hf://owner/name@revision"``; a sequence of them gives an encoder whose vectors are concatenated. A folder
     that is called ``english`` is ``"./english"`` or a ``Path``.
 
-    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase`` and ``language`` are as each model says unless
-    they are given. ``truncate_dim`` keeps that many first components of every vector. ``weights`` is how the
+    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase``, ``unknown_words`` (``"unk"`` or ``"spelling"``)
+    and ``language`` are as each model says unless they are given. ``truncate_dim`` keeps that many first components of every vector. ``weights`` is how the
     model's weights are kept in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
     vectors' cosine to those of ``"f32"`` is 0.999 and more).
 
@@ -54,6 +54,7 @@ class SentenceEncoder:
         pooling: str | None = None,
         tokenizer: str | None = None,
         lowercase: bool | None = None,
+        unknown_words: str | None = None,
         language: str = "en",
         truncate_dim: int | None = None,
         weights: str = "f32",
@@ -64,12 +65,13 @@ class SentenceEncoder:
             "pooling": pooling,
             "tokenizer": tokenizer,
             "lowercase": lowercase,
+            "unknown_words": unknown_words,
             "language": language,
             "truncate_dim": truncate_dim,
             "weights": weights,
         }
         self._encoder = Encoder.open(self._setting["model"], weights)
-        self._options = options(pooling, tokenizer, language, lowercase)
+        self._options = options(pooling, tokenizer, language, lowercase, unknown_words)
         # What cannot be read is refused now.
         self._encoder.encode([], self._options, output(dimensions=truncate_dim), None)
         self.truncate_dim = truncate_dim
@@ -159,6 +161,7 @@ class SentenceEncoder:
             self._options["tokenizer"],
             self._options["language"],
             self._options["lowercase"],
+            self._options["unknown_words"],
             batch_size=batch_size,
         )
 

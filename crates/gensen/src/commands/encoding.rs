@@ -11,6 +11,7 @@ use gensen_data::tokenizer::NAMES;
 use gensen_encode::model_folder::{CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
 use gensen_encode::{
     ConcatEncoder, Coverage, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder,
+    UnknownWords,
 };
 
 use super::Usage;
@@ -85,6 +86,10 @@ pub(super) struct Encoding {
     /// Lower-case the text. [default: as each model was trained]
     #[arg(long)]
     lowercase: bool,
+    /// Embedding of unknown words: `unk`, or by `spelling`, the mean of the known words most similar to it.
+    /// [default: each model's own]
+    #[arg(long, value_name = "unk|spelling")]
+    unknown_words: Option<UnknownWords>,
     /// Do not add <s> and </s> around sentences.
     #[arg(long)]
     no_start_end: bool,
@@ -141,6 +146,7 @@ impl Encoding {
             tokenizer: _,
             language: _,
             lowercase: _,
+            unknown_words: _,
             no_start_end: _,
             batch_size: _,
             precision,
@@ -165,6 +171,9 @@ impl Encoding {
         }
         if self.lowercase {
             options = options.lowercase(true);
+        }
+        if let Some(unknown_words) = self.unknown_words {
+            options = options.unknown_words(unknown_words);
         }
         options
     }
