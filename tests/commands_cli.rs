@@ -109,12 +109,7 @@ fn every_command_has_a_manual_page() {
     );
     fs::create_dir(home.path("mine")).unwrap();
     fs::write(home.path("mine/gensen.1"), "my notes\n").unwrap();
-    home.refused(
-        &["man", "mine"],
-        b"",
-        1,
-        &["mine/gensen.1", "is not replaced"],
-    );
+    home.refused(&["man", "mine"], b"", 1, &["mine/gensen.1", "not replaced"]);
     assert_eq!(fs::read_dir(home.path("mine")).unwrap().count(), 1);
     assert_eq!(
         fs::read_to_string(home.path("mine/gensen.1")).unwrap(),

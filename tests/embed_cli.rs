@@ -104,11 +104,11 @@ fn rows_are_lines() {
 #[test]
 fn a_parts_record_holds_the_hash_and_lines_of_its_input() {
     let home = Home::new();
-    let text = sentences().join("\n");
+    let lines = sentences().join("\n");
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(text.as_bytes()).unwrap();
+    packed.write_all(lines.as_bytes()).unwrap();
     for (input, bytes) in [
-        ("in.txt", text.clone().into_bytes()),
+        ("in.txt", lines.clone().into_bytes()),
         ("in.gz", packed.finish().unwrap()),
     ] {
         fs::write(home.path(input), &bytes).unwrap();
@@ -123,7 +123,8 @@ fn a_parts_record_holds_the_hash_and_lines_of_its_input() {
             "2/3",
         ];
         let output = ["--output", "v.npy", "--vectors", path(&vectors)];
-        home.run(&[&embed[..], &output].concat(), b"");
+        let output = home.gensen(&[&embed[..], &output].concat(), b"");
+        assert!(output.status.success(), "{}", text(&output.stderr));
         let record = fs::read(home.path("v.npy.part.json")).unwrap();
         let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
         assert_eq!(record["input_sha256"], gensen_data::digest::sha256(&bytes));
@@ -273,7 +274,10 @@ fn a_format_is_what_the_outputs_name_says() {
 fn places_that_cannot_be_written_are_refused_before_any_work() {
     let home = Home::new();
     fs::create_dir(home.path("folder.npy")).unwrap();
-    for (output, problem) in [("folder.npy", "is a folder"), ("absent/v.npy", "not there")] {
+    for (output, problem) in [
+        ("folder.npy", "is a folder"),
+        ("absent/v.npy", "no such folder"),
+    ] {
         // The model is not looked at.
         let embed = [
             "embed", "--model", "nowhere", "--input", "-", "--output", output,
@@ -523,7 +527,7 @@ fn a_training_runs_folder_leads_to_its_model() {
     fs::create_dir_all(home.path("runs/b")).unwrap();
     fs::write(home.path("runs/b/config.toml"), "").unwrap();
     fs::rename(home.path("tiny-2layer"), home.path("runs/b/model")).unwrap();
-    let export = "`gensen-train export --run runs/a --output DIR`";
+    let export = "`gensen train export --run runs/a --output DIR`";
     for (run, hint) in [("runs/a", export), ("runs/b", "its model is runs/b/model")] {
         let expected = [run, "training run", hint];
         let shown = text(&home.run(&["inspect", run], b"").stdout);

@@ -90,7 +90,7 @@ fn texts_and_a_file_are_refused_together_and_neither_too() {
 fn a_file_given_as_a_sentence_is_pointed_out() {
     let home = Home::new();
     std::fs::write(home.path("s.txt"), "A sentence.\n").unwrap();
-    let output = home.run(&["embed", "s.txt"], b"");
+    let output = home.gensen(&["embed", "s.txt"], b"");
     let message = text(&output.stderr);
     assert!(message.contains("--input s.txt"), "{message}");
     vectors(&output.stdout, &["s.txt"]);

@@ -150,7 +150,7 @@ fn files_of_every_kind_of_numbers_are_searched() {
         ("<f4", bytemuck::cast_slice::<_, u8>(&floats), 0.0),
         ("<f2", bytemuck::cast_slice(&halves), 2e-3),
         ("|i1", bytemuck::cast_slice(&integers), 2e-2),
-        ("|u1", &unsigned, 2e-2),
+        ("|u1", &unsigned[..], 2e-2),
     ] {
         let place = folder.path().join("v.npy");
         fs::write(&place, npy(descr, "(1000, 24)", bytes)).unwrap();

@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
     /// Lower-casing, written into the model's configuration.
     #[arg(long)]
     lowercase: bool,
-    /// What the model puts in place of a word outside its vocabulary: `unk` or, by the known words most like it,
-    /// its `spelling`.
+    /// Embedding of unknown words, written into the model's configuration: `unk`, or by `spelling`, the mean of the known
+    /// words most similar to it.
     #[arg(long, default_value = "unk", value_name = "unk|spelling")]
     unknown_words: UnknownWords,
 }

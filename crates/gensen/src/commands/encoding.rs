@@ -278,8 +278,8 @@ pub(super) fn is_hub_name(path: &Path) -> bool {
 pub(super) fn say_coverage(coverage: Coverage) {
     if coverage.is_poor() {
         tracing::warn!(
-            "{coverage}. Unknown words add nothing to a vector: --vectors extends the vocabulary (`embed` and \
-             `expand`); --tokenizer and --lowercase should be those of training"
+            "{coverage}. Such vectors mean little: --vectors extends the vocabulary (`embed` and `expand`); \
+             --tokenizer and --lowercase should be those of training"
         );
     } else if coverage.words > 0 {
         tracing::debug!("{coverage}");
