@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use gensen_data::tokenizer::{
-    Language, Nltk, Resources, TokenizerError, Tokens, by_name, lowercase,
+    Language, NAMES, Nltk, Resources, TokenizerError, Tokens, by_name, lowercase,
 };
 use proptest::prelude::*;
 
@@ -54,7 +54,7 @@ proptest! {
                 }
             }
         }
-        for name in ["whitespace", "ptb"] {
+        for name in NAMES {
             for word in words(name, "en", &line)? {
                 prop_assert!(!word.is_empty() && !word.contains(|c: char| c.is_ascii_whitespace()), "{name}: {word:?}");
             }

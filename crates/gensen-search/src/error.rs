@@ -39,7 +39,10 @@ pub enum SearchError {
         /// The width of the index.
         expected: usize,
     },
-    /// A vector whose length is not finite.
+    /// Floats where bits were expected.
+    #[error("vectors of floats, expected bits in 8-bit integers")]
+    Floats,
+    /// A vector with a value that is not finite, or so large that its length is not.
     #[error("vector {row} (counted from 0) holds a value that is not finite")]
     NotFinite {
         /// The row.

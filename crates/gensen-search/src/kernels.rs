@@ -90,11 +90,38 @@ pub(crate) fn from_integers(integers: &[i8], floats: &mut [f32]) {
     }
 }
 
-/// Replaces the number of each step with the middle of that step.
+/// Unsigned integers as floats.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn from_steps(row: &mut [f32], starts: &[f32], sizes: &[f32]) {
+pub(crate) fn from_unsigned(integers: &[u8], floats: &mut [f32]) {
+    for (float, &integer) in floats.iter_mut().zip(integers) {
+        *float = f32::from(integer);
+    }
+}
+
+/// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn from_steps(row: &mut [f32], middle: f32, starts: &[f32], sizes: &[f32]) {
     for ((x, start), size) in row.iter_mut().zip(starts).zip(sizes) {
-        *x = start + (*x + 128.5) * size;
+        *x = start + (*x + middle) * size;
+    }
+}
+
+/// Bits as 1 and -1, eight a byte, the first the highest, after `flip` turned over those that it holds.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn from_bits(bytes: &[u8], flip: u8, row: &mut [f32]) {
+    let sign = |byte: u8, k: usize| match (byte ^ flip) & (0x80 >> k) {
+        0 => -1.0,
+        _ => 1.0,
+    };
+    let (whole, rest) = row.as_chunks_mut::<8>();
+    let mut bytes = bytes.iter();
+    for (eight, &byte) in whole.iter_mut().zip(&mut bytes) {
+        *eight = std::array::from_fn(|k| sign(byte, k));
+    }
+    for (k, x) in rest.iter_mut().enumerate() {
+        if let [byte] = bytes.as_slice() {
+            *x = sign(*byte, k);
+        }
     }
 }
 
@@ -123,7 +150,20 @@ mod tests {
         let mut row = [0.0; 3];
         from_integers(&[-128, 0, 127], &mut row);
         assert_eq!(row, [-128.0, 0.0, 127.0]);
-        from_steps(&mut row, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
+        from_steps(&mut row, 128.5, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
         assert_eq!(row, [1.0, 258.0, 256.0]);
+        from_unsigned(&[0, 128, 255], &mut row);
+        from_steps(&mut row, 0.5, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
+        assert_eq!(row, [1.0, 258.0, 256.0]);
+    }
+
+    #[test]
+    fn bits_become_signs() {
+        let mut row = [0.0; 11];
+        let signs = [1.0, -1.0, 1.0, -1.0, -1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0];
+        from_bits(&[0b1010_0001, 0b0100_0000], 0, &mut row);
+        assert_eq!(row, signs);
+        from_bits(&[0b0010_0001, 0b1100_0000], 0x80, &mut row);
+        assert_eq!(row, signs);
     }
 }

@@ -1,8 +1,8 @@
 //! Exact search, closest pairs and clusters of sentence vectors.
 //!
-//! Vectors come from a memory-mapped `.npy` file ([`VectorFile`]) of 32- or 16-bit floats or 8-bit
-//! integers, or from memory ([`Matrix::from_floats`]). They are compared by cosine, exactly, on all
-//! cores; results do not depend on the number of threads.
+//! Vectors come from a memory-mapped `.npy` file ([`VectorFile`]) or from memory ([`Matrix::from_floats`]): 32- or 16-bit
+//! floats, 8-bit integers, or bits. They are compared by cosine, exactly, on all cores; results do not depend on the
+//! number of threads.
 //!
 //! ```
 //! use gensen_search::{Matrix, nearest};

@@ -8,8 +8,8 @@ use half::f16;
 use crate::SearchError;
 use crate::kernels;
 
-/// The quantisation of 8-bit integers: value n of dimension d stands for the middle of step n +
-/// 128, `starts[d] + (n + 128.5) * sizes[d]`.
+/// The quantisation of 8-bit integers: the signed value n of dimension d stands for the middle of step n + 128,
+/// `starts[d] + (n + 128.5) * sizes[d]`; the unsigned value n for that of step n.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizationSteps {
     starts: Vec<f32>,
@@ -42,8 +42,9 @@ impl QuantizationSteps {
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     numbers: Numbers<'a>,
-    width: usize,
-    steps: Option<&'a QuantizationSteps>,
+    /// Numbers or bytes in a row.
+    columns: usize,
+    meaning: Meaning<'a>,
     /// The selected rows, if not all.
     selection: Option<&'a [usize]>,
 }
@@ -53,6 +54,16 @@ enum Numbers<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     I8(&'a [i8]),
+    U8(&'a [u8]),
+}
+
+/// What integers stand for.
+#[derive(Clone, Copy, Debug)]
+enum Meaning<'a> {
+    Themselves,
+    Steps(&'a QuantizationSteps),
+    /// Eight dimensions a byte; the number of dimensions.
+    Bits(usize),
 }
 
 impl<'a> Matrix<'a> {
@@ -71,6 +82,23 @@ impl<'a> Matrix<'a> {
         Ok(Self::from_f32(numbers, width))
     }
 
+    /// Vectors of bits in memory, one after the other: a bit a dimension, eight in a byte, the first the highest,
+    /// and each vector begins with a byte. See [`with_bits`](Self::with_bits).
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Width`] for no bytes, no dimensions, or a number of bytes that makes no rows.
+    pub fn from_bits(bytes: &'a [u8], dimensions: usize) -> Result<Self, SearchError> {
+        let columns = dimensions.div_ceil(8);
+        if dimensions == 0 || bytes.is_empty() || !bytes.len().is_multiple_of(columns) {
+            return Err(SearchError::Width {
+                numbers: bytes.len(),
+                width: columns,
+            });
+        }
+        Self::from_u8(bytes, columns).with_bits(dimensions)
+    }
+
     pub(crate) fn from_f32(numbers: &'a [f32], width: usize) -> Self {
         Self::new(Numbers::F32(numbers), width)
     }
@@ -83,11 +111,15 @@ impl<'a> Matrix<'a> {
         Self::new(Numbers::I8(numbers), width)
     }
 
-    fn new(numbers: Numbers<'a>, width: usize) -> Self {
+    pub(crate) fn from_u8(numbers: &'a [u8], width: usize) -> Self {
+        Self::new(Numbers::U8(numbers), width)
+    }
+
+    fn new(numbers: Numbers<'a>, columns: usize) -> Self {
         Self {
             numbers,
-            width,
-            steps: None,
+            columns,
+            meaning: Meaning::Themselves,
             selection: None,
         }
     }
@@ -119,21 +151,44 @@ impl<'a> Matrix<'a> {
     ///
     /// [`SearchError::Widths`] for steps of another width.
     pub fn with_steps(self, steps: &'a QuantizationSteps) -> Result<Self, SearchError> {
-        if steps.starts.len() != self.width {
+        if steps.starts.len() != self.columns {
             return Err(SearchError::Widths {
                 found: steps.starts.len(),
-                expected: self.width,
+                expected: self.columns,
             });
         }
         Ok(Self {
-            steps: Some(steps),
+            meaning: Meaning::Steps(steps),
+            ..self
+        })
+    }
+
+    /// The same vectors, if they are 8-bit integers, as bits of `dimensions` dimensions, eight in a byte, the first
+    /// the highest; signed integers are the bytes less 128. A bit stands for 1 or -1, so that a cosine is
+    /// 1 - 2 h / `dimensions`, where h is the Hamming distance.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Widths`] for vectors of another number of bytes; [`SearchError::Floats`] for floats.
+    pub fn with_bits(self, dimensions: usize) -> Result<Self, SearchError> {
+        if !self.is_integers() {
+            return Err(SearchError::Floats);
+        }
+        if self.columns != dimensions.div_ceil(8) {
+            return Err(SearchError::Widths {
+                found: self.columns,
+                expected: dimensions.div_ceil(8),
+            });
+        }
+        Ok(Self {
+            meaning: Meaning::Bits(dimensions),
             ..self
         })
     }
 
     /// Whether the elements are 8-bit integers.
     pub fn is_integers(&self) -> bool {
-        matches!(self.numbers, Numbers::I8(_))
+        matches!(self.numbers, Numbers::I8(_) | Numbers::U8(_))
     }
 
     /// The number of vectors.
@@ -145,13 +200,17 @@ impl<'a> Matrix<'a> {
             Numbers::F32(numbers) => numbers.len(),
             Numbers::F16(numbers) => numbers.len(),
             Numbers::I8(numbers) => numbers.len(),
+            Numbers::U8(numbers) => numbers.len(),
         };
-        numbers / self.width
+        numbers / self.columns
     }
 
     /// The length of a vector.
     pub fn width(&self) -> usize {
-        self.width
+        match self.meaning {
+            Meaning::Bits(dimensions) => dimensions,
+            _ => self.columns,
+        }
     }
 
     /// A range of rows as floats, in row-major order.
@@ -165,30 +224,63 @@ impl<'a> Matrix<'a> {
                 selection: None,
                 ..*self
             };
-            let mut floats = Vec::with_capacity(rows.len() * self.width);
+            let mut floats = Vec::with_capacity(rows.len() * self.width());
             for &row in &selection[rows] {
                 floats.extend_from_slice(&all.floats(row..row + 1));
             }
             return Cow::Owned(floats);
         }
-        let numbers = rows.start * self.width..rows.end * self.width;
+        let numbers = rows.start * self.columns..rows.end * self.columns;
+        let mut floats = match self.numbers {
+            Numbers::F32(all) => return Cow::Borrowed(&all[numbers]),
+            _ => vec![0.0; rows.len() * self.width()],
+        };
         match self.numbers {
-            Numbers::F32(all) => Cow::Borrowed(&all[numbers]),
-            Numbers::F16(all) => {
-                let mut floats = vec![0.0; numbers.len()];
-                kernels::from_halves(&all[numbers], &mut floats);
-                Cow::Owned(floats)
-            }
+            Numbers::F32(_) => {}
+            Numbers::F16(all) => kernels::from_halves(&all[numbers], &mut floats),
             Numbers::I8(all) => {
-                let mut floats = vec![0.0; numbers.len()];
-                kernels::from_integers(&all[numbers], &mut floats);
-                if let Some(steps) = self.steps {
-                    for row in floats.chunks_exact_mut(self.width) {
-                        kernels::from_steps(row, &steps.starts, &steps.sizes);
+                let all = &all[numbers];
+                match self.meaning {
+                    Meaning::Bits(_) => self.bits(bytemuck::cast_slice(all), 0x80, &mut floats),
+                    Meaning::Themselves => kernels::from_integers(all, &mut floats),
+                    Meaning::Steps(steps) => {
+                        kernels::from_integers(all, &mut floats);
+                        self.middles(steps, 128.5, &mut floats);
                     }
                 }
-                Cow::Owned(floats)
             }
+            Numbers::U8(all) => {
+                let all = &all[numbers];
+                match self.meaning {
+                    Meaning::Bits(_) => self.bits(all, 0, &mut floats),
+                    Meaning::Themselves => kernels::from_unsigned(all, &mut floats),
+                    Meaning::Steps(steps) => {
+                        kernels::from_unsigned(all, &mut floats);
+                        self.middles(steps, 0.5, &mut floats);
+                    }
+                }
+            }
+        }
+        Cow::Owned(floats)
+    }
+
+    /// Whether they are bits.
+    pub(crate) fn is_bits(&self) -> bool {
+        matches!(self.meaning, Meaning::Bits(_))
+    }
+
+    /// Whole rows of bytes as 1 and -1; `flip` turns a byte into the unsigned one.
+    fn bits(&self, bytes: &[u8], flip: u8, floats: &mut [f32]) {
+        let rows = floats.chunks_exact_mut(self.width());
+        for (row, bytes) in rows.zip(bytes.chunks_exact(self.columns)) {
+            kernels::from_bits(bytes, flip, row);
+        }
+    }
+
+    /// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+    fn middles(&self, steps: &QuantizationSteps, middle: f32, floats: &mut [f32]) {
+        for row in floats.chunks_exact_mut(self.columns) {
+            kernels::from_steps(row, middle, &steps.starts, &steps.sizes);
         }
     }
 
@@ -196,7 +288,7 @@ impl<'a> Matrix<'a> {
     pub(crate) fn unit_rows(&self, rows: Range<usize>) -> Result<Vec<f32>, SearchError> {
         let first = rows.start;
         let mut floats = self.floats(rows).into_owned();
-        for (k, row) in floats.chunks_exact_mut(self.width).enumerate() {
+        for (k, row) in floats.chunks_exact_mut(self.width()).enumerate() {
             let scale = scale(kernels::square(row), first + k)?;
             row.iter_mut().for_each(|x| *x *= scale);
         }

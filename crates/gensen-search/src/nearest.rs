@@ -44,10 +44,18 @@ pub fn nearest(
         });
     }
     let count = queries.rows();
-    let queries = queries.unit_rows(0..count)?;
+    // Products of signs are exact as long as neither is scaled: of rows of bits, equal distances give equal scores.
+    let (queries, scale) = match queries.is_bits() {
+        true => {
+            let signs = queries.floats(0..count).into_owned();
+            (signs, 1.0 / (queries.width() as f32).sqrt())
+        }
+        false => (queries.unit_rows(0..count)?, 1.0),
+    };
     let search = Search {
         index,
         queries: &queries,
+        scale,
         count,
     };
     let none = || vec![TopK::new(top.min(index.rows())); count];
@@ -69,8 +77,9 @@ pub fn nearest(
 
 struct Search<'a> {
     index: Matrix<'a>,
-    /// Queries scaled to length 1, in row-major order.
+    /// Queries in row-major order, of length 1 when multiplied by `scale`.
     queries: &'a [f32],
+    scale: f32,
     count: usize,
 }
 
@@ -99,7 +108,7 @@ impl Search<'_> {
         let (first, others) = self.queries.split_at(width);
         for (row, numbers) in block.zip(floats.chunks_exact(width)) {
             let (product, square) = kernels::product_and_square(numbers, first);
-            let scale = scale(square, row)?;
+            let scale = self.scale * scale(square, row)?;
             let others = others.chunks_exact(width);
             let others = others.map(|query| kernels::product(numbers, query));
             for (product, best) in std::iter::once(product).chain(others).zip(best.iter_mut()) {
@@ -123,7 +132,7 @@ impl Search<'_> {
         let scales: Vec<f32> = block
             .clone()
             .zip(floats.chunks_exact(width))
-            .map(|(row, numbers)| scale(kernels::square(numbers), row))
+            .map(|(row, numbers)| Ok(self.scale * scale(kernels::square(numbers), row)?))
             .collect::<Result<_, _>>()?;
         let queries = self.queries.chunks(RIGHT * width);
         for (queries, best) in queries.zip(best.chunks_mut(RIGHT)) {

@@ -12,8 +12,8 @@ use memmap2::Mmap;
 use crate::SearchError;
 use crate::matrix::Matrix;
 
-/// A memory-mapped `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or signed
-/// 8-bit integers in row-major order (format versions 1 to 3).
+/// A memory-mapped `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or 8-bit integers in row-major order
+/// (format versions 1 to 3).
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -37,6 +37,7 @@ enum Numbers {
     F32,
     F16,
     I8,
+    U8,
 }
 
 impl VectorFile {
@@ -109,6 +110,7 @@ impl VectorFile {
             Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
             Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
             Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
+            Numbers::U8 => Matrix::from_u8(self.cast(), self.width),
         }
     }
 
@@ -145,7 +147,7 @@ impl Numbers {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
-            Self::I8 => 1,
+            Self::I8 | Self::U8 => 1,
         }
     }
 }
@@ -166,10 +168,11 @@ impl Header {
             "<f4" => Numbers::F32,
             "<f2" => Numbers::F16,
             "|i1" | "<i1" => Numbers::I8,
+            "|u1" | "<u1" => Numbers::U8,
             descr => {
                 return Err(format!(
-                    "values of type `{descr}`, expected `<f4`, `<f2` or `|i1` \
-                     (32- or 16-bit floats or signed 8-bit integers)"
+                    "values of type `{descr}`, expected `<f4`, `<f2`, `|i1` or `|u1` \
+                     (32- or 16-bit floats or 8-bit integers)"
                 ));
             }
         };

@@ -141,6 +141,7 @@ fn files_of_every_kind_of_numbers_are_searched() {
         .iter()
         .map(|x| ((x + 1.0) / 2.0 * 255.0 - 128.0).floor() as i8)
         .collect();
+    let unsigned: Vec<u8> = integers.iter().map(|&n| n.cast_unsigned() ^ 0x80).collect();
     let steps = QuantizationSteps::of_ranges(&vec![-1.0; width], &vec![1.0; width]).unwrap();
     let queries = numbers(3 * width, 6);
     let query = Matrix::from_floats(&queries, width).unwrap();
@@ -149,6 +150,7 @@ fn files_of_every_kind_of_numbers_are_searched() {
         ("<f4", bytemuck::cast_slice::<_, u8>(&floats), 0.0),
         ("<f2", bytemuck::cast_slice(&halves), 2e-3),
         ("|i1", bytemuck::cast_slice(&integers), 2e-2),
+        ("|u1", &unsigned[..], 2e-2),
     ] {
         let place = folder.path().join("v.npy");
         fs::write(&place, npy(descr, "(1000, 24)", bytes)).unwrap();
@@ -167,6 +169,74 @@ fn files_of_every_kind_of_numbers_are_searched() {
             );
         }
     }
+}
+
+#[test]
+fn bits_are_ordered_by_hamming_distance() {
+    let (rows, dimensions) = (3000, 43);
+    let columns = 6;
+    let byte = |x: f32| ((x + 1.0) * 127.0) as u8;
+    let mut bits: Vec<u8> = numbers(rows * columns, 7).into_iter().map(byte).collect();
+    // The last byte holds three bits.
+    bits.chunks_exact_mut(columns)
+        .for_each(|row| row[5] &= 0xe0);
+    let signed: Vec<i8> = bits.iter().map(|b| (b ^ 0x80).cast_signed()).collect();
+    let index = Matrix::from_bits(&bits, dimensions).unwrap();
+    assert_eq!((index.rows(), index.width()), (rows, dimensions));
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("v.npy");
+    let bytes = bytemuck::cast_slice(&signed);
+    fs::write(&place, npy("|i1", "(3000, 6)", bytes)).unwrap();
+    let file = VectorFile::open(&place).unwrap();
+    let mapped = file.matrix().with_bits(dimensions).unwrap();
+    // One by one, and as a matrix product.
+    for count in [1, 9] {
+        let queries = &bits[..count * columns];
+        let query = Matrix::from_bits(queries, dimensions).unwrap();
+        for index in [index, mapped] {
+            let found = nearest(index, query, rows).unwrap();
+            for (query, hits) in queries.chunks_exact(columns).zip(found) {
+                let distance = |row: usize| -> u32 {
+                    let pairs = bits[row * columns..][..columns].iter().zip(query);
+                    pairs.map(|(a, b)| (a ^ b).count_ones()).sum()
+                };
+                let mut expected: Vec<(u32, usize)> =
+                    (0..rows).map(|row| (distance(row), row)).collect();
+                expected.sort_unstable();
+                for (hit, (distance, row)) in hits.iter().zip(expected) {
+                    assert_eq!(hit.row, row);
+                    let cosine = 1.0 - 2.0 * distance as f32 / dimensions as f32;
+                    assert!(
+                        (hit.score - cosine).abs() < 1e-6,
+                        "{hit:?}, expected {cosine}"
+                    );
+                }
+            }
+        }
+    }
+    let few = index.with_rows(&[7, 8]).unwrap();
+    let pair = closest_pairs(few, &PairOptions::default()).unwrap()[0];
+    let row = |row: usize| &bits[row * columns..][..columns];
+    let different: u32 = row(7)
+        .iter()
+        .zip(row(8))
+        .map(|(a, b)| (a ^ b).count_ones())
+        .sum();
+    let cosine = 1.0 - 2.0 * different as f32 / dimensions as f32;
+    assert!(
+        (pair.score - cosine).abs() < 1e-6,
+        "{pair:?}, expected {cosine}"
+    );
+
+    let error = file.matrix().with_bits(49).unwrap_err().to_string();
+    assert!(
+        error.contains("6 numbers") && error.contains("of 7"),
+        "{error}"
+    );
+    assert!(Matrix::from_bits(&bits[1..], dimensions).is_err());
+    assert!(Matrix::from_bits(&bits, 0).is_err());
+    let floats = Matrix::from_floats(&[1.0], 1).unwrap();
+    assert!(matches!(floats.with_bits(8), Err(SearchError::Floats)));
 }
 
 #[test]
@@ -208,9 +278,9 @@ fn files_that_are_no_vectors_are_named() {
         ),
         (
             npy("<f8", "(1, 3)", &zeros),
-            "type `<f8`, expected `<f4`, `<f2` or `|i1`",
+            "type `<f8`, expected `<f4`, `<f2`, `|i1` or `|u1`",
         ),
-        (npy("|u1", "(8, 3)", &zeros), "type `|u1`"),
+        (npy("<u2", "(4, 3)", &zeros), "type `<u2`"),
         (fortran, "in column-major order"),
         (version, "version 9 of the .npy format"),
     ] {

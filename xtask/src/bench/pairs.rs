@@ -1,4 +1,4 @@
-//! What is measured against what.
+//! The comparisons: our programs and their peers.
 
 /// One of our programs and the program it is measured against. Each prints a JSON object a
 /// measurement, with the fields of [`Measurement`](super::measurement::Measurement); of programs
@@ -18,12 +18,11 @@ impl Pair {
     }
 }
 
-/// Stands in arguments for a folder with a model of the released size and sentences, which is made
-/// when it is needed.
+/// Placeholder in arguments for a folder with a model of the released size and sentences, made when needed.
 pub(super) const ENCODE: &str = "ENCODE";
 
-/// What the names of pairs begin with that a group's name stands for: those for a GPU, which take long
-/// on a CPU, and those of a CPU with the best that PyTorch does.
+/// Groups of pairs, as prefixes of their names: for a GPU, which take long on a CPU; and on a CPU with PyTorch's fastest
+/// settings.
 const GROUPS: [&str; 2] = ["gpu", "best"];
 
 /// A case of `encode_speed`, the peer with further options.
@@ -265,13 +264,13 @@ fn group(pair: &Pair) -> Option<&'static str> {
     GROUPS.into_iter().find(|&group| first == Some(group))
 }
 
-/// What a user can choose by.
+/// The names a user can choose from.
 pub(super) fn names() -> Vec<&'static str> {
     let names = PAIRS.iter().map(|pair| pair.name);
     names.chain(GROUPS).collect()
 }
 
-/// The pairs of these names; without any, those of no group.
+/// The pairs with these names; without names, those outside groups.
 pub(super) fn chosen(names: &[String]) -> Vec<&'static Pair> {
     let is_chosen = |pair: &&Pair| match names {
         [] => group(pair).is_none(),

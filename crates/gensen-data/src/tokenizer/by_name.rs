@@ -51,6 +51,7 @@ pub fn by_name(
     let unknown = || TokenizerError::UnknownName {
         name: name.to_owned(),
     };
+    // The name, then options; a tokeniser without options compares the whole.
     let mut parts = name.split('+');
     match parts.next() {
         Some("whitespace") if name == "whitespace" => Ok(Box::new(Whitespace)),
