@@ -16,7 +16,9 @@ use crate::prefixes::Prefixes;
 use crate::weights::{
     EncoderState, GruTensors, StoredPrecision, Tensor, WeightsError, embedding_row,
 };
-use crate::{DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, States};
+use crate::{
+    DirectionStates, DistinctWords, EncodeError, EncoderPrecision, Engine, Limits, States,
+};
 
 /// The least multiplications of a step for which a second thread is worth waking.
 const WORTH_THREADS: usize = 1 << 18;
@@ -94,7 +96,7 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError> {
@@ -102,9 +104,14 @@ impl Engine for CpuEngine {
             if k.is_multiple_of(HELD_WORDS) {
                 self.embedding.release();
             }
-            embedding_row(&self.embedding, words[k] as usize, out)
+            let (id, known) = (words.ids[k] as usize, self.embedding.shape()[0]);
+            if id < known {
+                return embedding_row(&self.embedding, id, out);
+            }
+            out.copy_from_slice(&words.spelled[(id - known) * out.len()..][..out.len()]);
+            Ok(())
         };
-        let projections = self.gru.project(words.len(), &mut read)?;
+        let projections = self.gru.project(words.ids.len(), &mut read)?;
         for (k, batch) in batches.iter().enumerate() {
             each(k, &self.gru.states(&projections, batch));
         }

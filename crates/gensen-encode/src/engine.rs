@@ -13,6 +13,15 @@ pub struct Limits {
     pub distinct_words: usize,
 }
 
+/// The distinct words of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct DistinctWords<'a> {
+    /// Their ids: rows of the encoder's embedding, and after its last row, rows of `spelled`.
+    pub ids: &'a [u32],
+    /// The embeddings of words outside the vocabulary, `[rows, embedding size]`.
+    pub spelled: &'a [f32],
+}
+
 /// Turns a window of words into hidden states.
 ///
 /// [`CpuEngine`](crate::CpuEngine) is one; `gensen-model` has one for any of Burn's devices. A
@@ -21,15 +30,15 @@ pub trait Engine: Send + Sync {
     /// Computes the top layer's states of a window's sentences, and calls `each` once for every batch,
     /// in order, with its number and states.
     ///
-    /// `words` are the ids of the window's distinct words, and a batch is the sentences that are
-    /// computed together: for each the places of its words in `words`. No sentence is empty.
+    /// `words` are the window's distinct words, and a batch is the sentences that are computed together: for each the
+    /// places of its words in `words`. No sentence is empty.
     ///
     /// # Errors
     ///
     /// A word whose embedding cannot be read or is not finite.
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError>;
@@ -43,7 +52,7 @@ pub trait Engine: Send + Sync {
     /// As [`Engine::states`].
     fn vectors(
         &self,
-        _words: &[u32],
+        _words: DistinctWords<'_>,
         _batches: &[Vec<&[u32]>],
         _pooling: Pooling,
     ) -> Result<Option<Vec<f32>>, EncodeError> {

@@ -71,6 +71,9 @@ pub enum EncodeError {
     /// The name of no precision of an encoder.
     #[error("unknown precision `{0}`: expected f32, f16, bf16 or i8")]
     EncoderPrecision(String),
+    /// The name of no way to read unknown words.
+    #[error("unknown words as `{0}`: expected unk or spelling")]
+    UnknownWords(String),
     /// The name of no precision of vectors.
     #[error("unknown precision `{0}`: expected float32, int8, uint8, binary or ubinary")]
     VectorPrecision(String),

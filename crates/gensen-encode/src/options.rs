@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{EncodeError, Pooling};
+use crate::{EncodeError, Pooling, UnknownWords};
 
 /// How an encoder keeps its weights and computes with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub struct EncodeOptions {
     pub(crate) tokenizer: Option<String>,
     pub(crate) language: String,
     pub(crate) lowercase: Option<bool>,
+    pub(crate) unknown_words: Option<UnknownWords>,
     pub(crate) start_end: bool,
     pub(crate) batch_size: usize,
 }
@@ -82,6 +83,7 @@ impl Default for EncodeOptions {
             tokenizer: None,
             language: "en".to_owned(),
             lowercase: None,
+            unknown_words: None,
             start_end: true,
             batch_size: 32,
         }
@@ -117,6 +119,13 @@ impl EncodeOptions {
         self
     }
 
+    /// What is read in place of a word outside the vocabulary; as the model says by default.
+    #[must_use]
+    pub fn unknown_words(mut self, unknown_words: UnknownWords) -> Self {
+        self.unknown_words = Some(unknown_words);
+        self
+    }
+
     /// Whether `<s>` and `</s>` are put around each sentence, as in training; they are without
     /// this. Without them, a sentence needs a word.
     #[must_use]
@@ -133,6 +142,7 @@ impl EncodeOptions {
             tokenizer,
             language,
             lowercase,
+            unknown_words,
             start_end,
             batch_size,
         } = self;
@@ -140,7 +150,7 @@ impl EncodeOptions {
         let batch_size = (pooling == Pooling::MaxPadded).then_some(batch_size);
         format!(
             "{pooling:?}, tokenizer {tokenizer:?}, language {language:?}, lowercase {lowercase:?}, \
-             start and end {start_end}, batch size {batch_size:?}"
+             unknown words {unknown_words:?}, start and end {start_end}, batch size {batch_size:?}"
         )
     }
 

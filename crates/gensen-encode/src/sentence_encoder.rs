@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gensen_data::vocabulary::Vocabulary;
 use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2, s};
 
 use crate::cpu::CpuEngine;
-use crate::engine::Engine;
+use crate::engine::{DistinctWords, Engine};
 use crate::model_folder::{Architecture, ModelFolder};
 use crate::output::Output;
+use crate::spelling::{Speller, Spelling};
 use crate::weights::{EMBEDDING, Tensor, WeightsError};
 use crate::window::{Reader, Splitter};
-use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision};
+use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision, UnknownWords};
 
 /// What [`SentenceEncoder::encode_ragged`] gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub struct Encoded {
 pub struct SentenceEncoder {
     model: ModelFolder,
     engine: Arc<dyn Engine>,
+    /// Made when the first unknown word is to be read by its spelling.
+    spelling: Arc<OnceLock<Spelling>>,
     /// The words and embeddings it was loaded with, if it has others now.
     own: Option<Arc<(Vocabulary, Tensor)>>,
 }
@@ -112,6 +115,7 @@ impl SentenceEncoder {
         Self {
             model,
             engine,
+            spelling: Arc::default(),
             own: None,
         }
     }
@@ -158,6 +162,7 @@ impl SentenceEncoder {
         Ok(Self {
             engine: self.engine.with_embedding(&embedding),
             model: ModelFolder::new(config, vocabulary, weights)?,
+            spelling: Arc::default(),
             own: Some(own),
         })
     }
@@ -220,7 +225,7 @@ impl SentenceEncoder {
 
     /// The sentences' vectors, `[sentences, width]`, in order. No sentence gives `[0, width]`.
     ///
-    /// Words outside the vocabulary count as `<unk>`.
+    /// Words outside the vocabulary are read as [`EncodeOptions::unknown_words`] says.
     ///
     /// # Errors
     ///
@@ -266,7 +271,16 @@ impl SentenceEncoder {
     ) -> Result<Encoded, EncodeError> {
         let (config, weights) = (self.model.config(), self.model.weights());
         let limits = self.engine.limits();
-        let mut reader = Reader::new(config, self.vocabulary(), options, limits.distinct_words)?;
+        let speller = match options.unknown_words.unwrap_or(config.unknown_words) {
+            UnknownWords::Unk => None,
+            UnknownWords::Spelling => Some(Speller::new(
+                self.vocabulary(),
+                &self.spelling,
+                weights.embedding(),
+            )),
+        };
+        let vocabulary = self.vocabulary();
+        let mut reader = Reader::new(config, vocabulary, options, speller, limits.distinct_words)?;
         let pooling = options.pooling.unwrap_or(config.pooling);
         let mut output = Output::new(pooling, sentences.len(), weights.hidden_size(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
@@ -280,9 +294,13 @@ impl SentenceEncoder {
             let sentences =
                 |batch: &Vec<usize>| batch.iter().map(|&i| window.sentence(i)).collect();
             let sentences: Vec<Vec<&[u32]>> = batches.iter().map(sentences).collect();
+            let words = DistinctWords {
+                ids: &window.words,
+                spelled: reader.spelled(),
+            };
             let pooled = match states {
                 true => None,
-                false => self.engine.vectors(&window.words, &sentences, pooling)?,
+                false => self.engine.vectors(words, &sentences, pooling)?,
             };
             if let Some(vectors) = pooled {
                 output.window(&window, first, &batches, &vectors);
@@ -291,12 +309,11 @@ impl SentenceEncoder {
                 continue;
             }
             let mut done = first;
-            self.engine
-                .states(&window.words, &sentences, &mut |k, states| {
-                    output.batch(&window, first, &batches[k], states);
-                    done += batches[k].len();
-                    progress(done);
-                })?;
+            self.engine.states(words, &sentences, &mut |k, states| {
+                output.batch(&window, first, &batches[k], states);
+                done += batches[k].len();
+                progress(done);
+            })?;
             assert_eq!(done, first + window.len(), "an engine computes every batch");
             lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
         }

@@ -6,6 +6,7 @@ use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::model_folder::ModelConfig;
+use crate::spelling::Speller;
 use crate::{Coverage, EncodeError, EncodeOptions};
 
 /// The most words a sentence may have.
@@ -51,10 +52,12 @@ impl Splitter {
 pub(crate) struct Reader<'a> {
     vocabulary: &'a Vocabulary,
     splitter: Splitter,
+    /// Looks up unknown words, if they are not all `<unk>`.
+    speller: Option<Speller<'a>>,
     start_end: bool,
     batch_size: usize,
     most_distinct: usize,
-    /// For each word id, its place among the window's distinct words, or [`ABSENT`].
+    /// For each word id, those of spelled words included, its place among the window's distinct words, or [`ABSENT`].
     places: Vec<u32>,
 }
 
@@ -63,7 +66,7 @@ const ABSENT: u32 = u32::MAX;
 /// Sentences that are encoded together.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// The distinct words' ids.
+    /// The distinct words' ids; those of spelled words follow the vocabulary's.
     pub(crate) words: Vec<u32>,
     /// For each sentence, the places of its words in `words`.
     ids: Vec<u32>,
@@ -73,21 +76,28 @@ pub(crate) struct Window {
 }
 
 impl<'a> Reader<'a> {
-    /// `most_distinct` is about how many distinct words a window may have.
+    /// `speller` gives unknown words their embeddings; without one, they are `<unk>`. `most_distinct` is about how many distinct words a window may have.
     pub(crate) fn new(
         config: &ModelConfig,
         vocabulary: &'a Vocabulary,
         options: &EncodeOptions,
+        speller: Option<Speller<'a>>,
         most_distinct: usize,
     ) -> Result<Self, EncodeError> {
         Ok(Self {
             vocabulary,
             splitter: Splitter::new(config, options)?,
+            speller,
             start_end: options.start_end,
             batch_size: options.batch_size.max(LEAST_BATCH),
             most_distinct,
             places: vec![ABSENT; vocabulary.len()],
         })
+    }
+
+    /// The embeddings of the unknown words so far, `[rows, embedding size]`.
+    pub(crate) fn spelled(&self) -> &[f32] {
+        self.speller.as_ref().map_or(&[], Speller::embeddings)
     }
 
     /// Reads as many sentences as make a window, the first of which is number `first`.
@@ -128,6 +138,9 @@ impl<'a> Reader<'a> {
         }
         let places = &mut self.places;
         let mut push = |id: u32| {
+            if id as usize >= places.len() {
+                places.resize(id as usize + 1, ABSENT);
+            }
             let place = &mut places[id as usize];
             if *place == ABSENT {
                 *place = window.words.len() as u32;
@@ -140,8 +153,16 @@ impl<'a> Reader<'a> {
         }
         let mut unknown = 0;
         for word in tokens.iter() {
-            let id = self.vocabulary.id(word);
-            unknown += usize::from(id.is_none());
+            if let Some(id) = self.vocabulary.id(word) {
+                push(id);
+                continue;
+            }
+            unknown += 1;
+            let spelled = match &mut self.speller {
+                Some(speller) => speller.number(word)?,
+                None => None,
+            };
+            let id = spelled.map(|number| self.vocabulary.len() as u32 + number);
             push(id.unwrap_or(Vocabulary::UNK));
         }
         if self.start_end {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gensen_encode::model_folder::ModelConfig;
 use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions, Pooling, SentenceEncoder};
 use gensen_expand::{VocabularyMap, WordVectors};
 use ndarray::Array2;
@@ -171,9 +172,23 @@ impl Embedder for EncoderEmbedder<'_> {
     }
 }
 
-/// A hash of all that decides about an encoder's vectors: words, weights and their names.
+/// A hash of all that an encoder's vectors depend on besides the options here: words, weights and their names, and how
+/// unknown words are read.
 fn fingerprint(encoder: &SentenceEncoder) -> String {
+    let ModelConfig {
+        format_version: _,
+        // The shapes of the weights.
+        architecture: _,
+        // The options set these.
+        pooling: _,
+        tokenizer: _,
+        lowercase: _,
+        unknown_words,
+        provenance: _,
+        ranges: _,
+    } = encoder.model().config();
     let mut identity = Identity::default();
+    identity.add(unknown_words.name().as_bytes());
     for word in encoder.vocabulary().words() {
         identity.add(word.as_bytes());
     }
@@ -187,9 +202,9 @@ fn fingerprint(encoder: &SentenceEncoder) -> String {
 #[cfg(test)]
 mod tests {
     use gensen_data::vocabulary::Vocabulary;
-    use gensen_encode::EncoderPrecision;
-    use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
+    use gensen_encode::model_folder::{ModelFolder, Provenance};
     use gensen_encode::weights::{EncoderState, Tensor, TensorMap};
+    use gensen_encode::{EncoderPrecision, UnknownWords};
 
     use super::*;
 
@@ -214,14 +229,21 @@ mod tests {
 
     #[test]
     fn kept_vectors_are_told_apart_by_what_computed_them() {
-        let identity = |precision| {
-            let encoder = SentenceEncoder::new_with(model(), precision).expect("an encoder");
+        let identity = |precision, unknown_words| {
+            let (mut config, vocabulary, weights) = model().into_parts();
+            config.unknown_words = unknown_words;
+            let model = ModelFolder::new(config, vocabulary, weights).expect("a model");
+            let encoder = SentenceEncoder::new_with(model, precision).expect("an encoder");
             let encoders = ConcatEncoder::new(vec![encoder]).expect("one encoder");
             EncoderEmbedder::new("m", encoders).identity(Pooling::Max)
         };
-        let f32s = identity(EncoderPrecision::F32);
-        assert_eq!(f32s, identity(EncoderPrecision::F32));
-        assert_ne!(f32s, identity(EncoderPrecision::F16));
-        assert_ne!(f32s, identity(EncoderPrecision::I8));
+        let f32s = identity(EncoderPrecision::F32, UnknownWords::Unk);
+        assert_eq!(f32s, identity(EncoderPrecision::F32, UnknownWords::Unk));
+        assert_ne!(f32s, identity(EncoderPrecision::F16, UnknownWords::Unk));
+        assert_ne!(f32s, identity(EncoderPrecision::I8, UnknownWords::Unk));
+        assert_ne!(
+            f32s,
+            identity(EncoderPrecision::F32, UnknownWords::Spelling)
+        );
     }
 }

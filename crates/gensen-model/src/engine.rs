@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::weights::{EncoderState, Tensor};
 use gensen_encode::{
-    DirectionStates, EncodeError, EncoderPrecision, Engine, Limits, Pooling, SentenceEncoder,
-    States,
+    DirectionStates, DistinctWords, EncodeError, EncoderPrecision, Engine, Limits, Pooling,
+    SentenceEncoder, States,
 };
 
 use crate::dropout::Dropout;
@@ -107,48 +107,31 @@ impl DeviceEngine {
         })
     }
 
-    fn batch(&self, words: &[u32], sentences: &[&[u32]]) -> States {
-        let encoder = &self.0;
-        let packed = packed(words, sentences);
-        let mut ranks = vec![0; sentences.len()];
-        for (rank, &sentence) in packed.order.iter().enumerate() {
-            ranks[sentence] = rank;
+    /// The encoder with the embeddings of a window's spelled words after its own.
+    fn for_window(&self, words: DistinctWords<'_>) -> Encoder {
+        let mut encoder = self.0.clone();
+        if !words.spelled.is_empty() {
+            let known = encoder.embedding.val();
+            let size = known.dims()[1];
+            let shape = [words.spelled.len() / size, size];
+            let spelled = TensorData::new(words.spelled.to_vec(), shape);
+            let spelled = BurnTensor::from_data(spelled, &known.device());
+            encoder.embedding = Param::from_tensor(BurnTensor::cat(vec![known, spelled], 0));
         }
-        let row = |(sentence, step)| packed.steps.start(step) + ranks[sentence];
-        let places =
-            (0..sentences.len()).flat_map(|i| (0..sentences[i].len()).map(move |t| (i, t)));
-        let rows: Vec<u32> = places.map(|place| row(place) as u32).collect();
-        let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
-        let width = states.dims()[1];
-        let values: Vec<f32> = states.into_data().iter::<f32>().collect();
-        let bidirectional = encoder.layers.iter().all(|layer| layer.reverse.is_some());
-        let hidden = if bidirectional { width / 2 } else { width };
-        let half = |k: usize| DirectionStates {
-            values: values
-                .chunks_exact(width)
-                .flat_map(|row| &row[k * hidden..(k + 1) * hidden])
-                .copied()
-                .collect(),
-            stride: hidden,
-            rows: rows.clone(),
-        };
-        States {
-            forward: half(0),
-            reverse: bidirectional.then(|| half(1)),
-            hidden,
-        }
+        encoder
     }
 }
 
 impl Engine for DeviceEngine {
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError> {
+        let encoder = self.for_window(words);
         for (k, batch) in batches.iter().enumerate() {
-            each(k, &self.batch(words, batch));
+            each(k, &states(&encoder, words.ids, batch));
         }
         Ok(())
     }
@@ -157,14 +140,15 @@ impl Engine for DeviceEngine {
     /// host.
     fn vectors(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         pooling: Pooling,
     ) -> Result<Option<Vec<f32>>, EncodeError> {
+        let encoder = self.for_window(words);
         let pooled = |sentences: &Vec<&[u32]>| {
-            let packed = packed(words, sentences);
-            let states = self.0.states(&packed, &mut Dropout::off(), 0.0);
-            self.0.pool(&packed, states, pooling)
+            let packed = packed(words.ids, sentences);
+            let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
+            encoder.pool(&packed, states, pooling)
         };
         let vectors: Vec<BurnTensor<2>> = batches.iter().map(pooled).collect();
         if vectors.is_empty() {
@@ -191,6 +175,37 @@ impl Engine for DeviceEngine {
         let mut encoder = self.0.clone();
         encoder.embedding = matrix(embedding, &self.0.embedding.val().device());
         Arc::new(Self(encoder))
+    }
+}
+
+/// The states of a batch, copied to the host.
+fn states(encoder: &Encoder, words: &[u32], sentences: &[&[u32]]) -> States {
+    let packed = packed(words, sentences);
+    let mut ranks = vec![0; sentences.len()];
+    for (rank, &sentence) in packed.order.iter().enumerate() {
+        ranks[sentence] = rank;
+    }
+    let row = |(sentence, step)| packed.steps.start(step) + ranks[sentence];
+    let places = (0..sentences.len()).flat_map(|i| (0..sentences[i].len()).map(move |t| (i, t)));
+    let rows: Vec<u32> = places.map(|place| row(place) as u32).collect();
+    let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
+    let width = states.dims()[1];
+    let values: Vec<f32> = states.into_data().iter::<f32>().collect();
+    let bidirectional = encoder.layers.iter().all(|layer| layer.reverse.is_some());
+    let hidden = if bidirectional { width / 2 } else { width };
+    let half = |k: usize| DirectionStates {
+        values: values
+            .chunks_exact(width)
+            .flat_map(|row| &row[k * hidden..(k + 1) * hidden])
+            .copied()
+            .collect(),
+        stride: hidden,
+        rows: rows.clone(),
+    };
+    States {
+        forward: half(0),
+        reverse: bidirectional.then(|| half(1)),
+        hidden,
     }
 }
 
@@ -261,11 +276,16 @@ mod tests {
             let state = state(wide);
             let cpu = CpuEngine::new(&state);
             let burn = DeviceEngine::new(&state, &Device::flex());
-            let words: Vec<u32> = (0..30).rev().collect();
+            let ids: Vec<u32> = (0..32).rev().collect();
+            let spelled = uniform(2, "spelled", 2 * 9, 0.5);
+            let words = DistinctWords {
+                ids: &ids,
+                spelled: &spelled,
+            };
             let sentences: [&[u32]; 6] = [
                 &[3, 4, 5, 6],
                 &[7],
-                &[8, 9, 3, 3, 11, 29],
+                &[8, 9, 3, 3, 11, 31],
                 &[0; 6],
                 &[3, 4],
                 &[7],
@@ -281,7 +301,7 @@ mod tests {
                         all.extend(row);
                     }
                 };
-                engine.states(&words, &batches, &mut each).unwrap();
+                engine.states(words, &batches, &mut each).unwrap();
                 all
             };
             let (found, expected) = (states(&cpu), states(&burn));

@@ -28,8 +28,8 @@ pub use error::ModelError;
 #[cfg(feature = "hub")]
 pub use gensen_encode::hub;
 pub use gensen_encode::{
-    ConcatEncoder, CpuEngine, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Engine,
-    Limits, Pooling, SentenceEncoder, kernels, model_folder, weights,
+    ConcatEncoder, CpuEngine, DistinctWords, EncodeError, EncodeOptions, Encoded, EncoderPrecision,
+    Engine, Limits, Pooling, SentenceEncoder, UnknownWords, kernels, model_folder, weights,
 };
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};

@@ -15,6 +15,7 @@ pub(crate) struct Options {
     tokenizer: Option<String>,
     language: String,
     lowercase: Option<bool>,
+    unknown_words: Option<String>,
     start_end: bool,
     pub(crate) batch_size: usize,
 }
@@ -38,6 +39,9 @@ impl Options {
         }
         if let Some(lowercase) = self.lowercase {
             options = options.lowercase(lowercase);
+        }
+        if let Some(name) = &self.unknown_words {
+            options = options.unknown_words(name.parse().map_err(|error| exception(&error))?);
         }
         Ok(options)
     }

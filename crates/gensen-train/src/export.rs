@@ -94,6 +94,7 @@ pub fn export(
         pooling: config.model.pooling,
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
+        unknown_words: config.vocabulary.unknown_words,
         provenance: provenance(&config, step, &metrics),
         ranges: Vec::new(),
     };

@@ -47,6 +47,7 @@ pub use gensen_train as train;
 
 pub use gensen_encode::{
     ConcatEncoder, EncodeError, EncodeOptions, Encoded, EncoderPrecision, Pooling, SentenceEncoder,
+    UnknownWords,
 };
 pub use gensen_eval::EncoderEmbedder;
 #[cfg(feature = "burn")]

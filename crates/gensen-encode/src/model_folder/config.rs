@@ -7,8 +7,8 @@ use gensen_data::tokenizer::{Resources, by_name};
 use serde::{Deserialize, Serialize};
 
 use super::ModelFolderError;
-use crate::Ranges;
 use crate::weights::EncoderState;
+use crate::{Ranges, UnknownWords};
 
 /// The version of the folder's format that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -28,11 +28,18 @@ pub struct ModelConfig {
     pub tokenizer: String,
     /// Whether text is lower-cased unless the user asks for something else.
     pub lowercase: bool,
+    /// What is read in place of a word outside the vocabulary, by default. `unk` is not written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unknown_words: UnknownWords,
     /// Where the model comes from.
     pub provenance: Provenance,
     /// The ranges of its vectors, for 8-bit integers: one for each pooling at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Ranges>,
+}
+
+fn is_default(unknown_words: &UnknownWords) -> bool {
+    *unknown_words == UnknownWords::default()
 }
 
 /// An encoder's sizes.
@@ -123,6 +130,7 @@ impl ModelConfig {
             pooling: Pooling::Last,
             tokenizer: "whitespace".to_owned(),
             lowercase: false,
+            unknown_words: UnknownWords::default(),
             provenance,
             ranges: Vec::new(),
         }

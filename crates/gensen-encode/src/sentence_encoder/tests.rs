@@ -298,3 +298,49 @@ fn a_word_that_is_not_finite_is_refused_when_it_is_used() {
     assert!(message.contains("src_embedding.weight"), "{message}");
     assert!(message.contains("[9, 3]"), "{message}");
 }
+
+#[test]
+fn unknown_words_are_read_by_their_spelling_where_that_is_asked_for() {
+    let plain = encoder(16, 1, true);
+    let words = ["<s>", "<pad>", "</s>", "<unk>", "funny", "sunny", "train"];
+    let embedding = plain.embedding().slice(s![..words.len(), ..]).to_owned();
+    let encoder = plain.with_vocabulary(words, embedding).unwrap();
+    let unk = EncodeOptions::default();
+    let spelling = EncodeOptions::default().unknown_words(UnknownWords::Spelling);
+    let sentences = [
+        "funny train",
+        "funnny train",
+        "<unk> train",
+        "qqqq train",
+        "funnny",
+    ];
+    let read = encoder.encode(&sentences, &spelling).unwrap();
+    let plain = encoder.encode(&sentences, &unk).unwrap();
+    assert_eq!(bits(read.row(0)), bits(plain.row(0)), "all words are known");
+    assert_eq!(
+        bits(plain.row(1)),
+        bits(plain.row(2)),
+        "`funnny` is `<unk>`"
+    );
+    assert_ne!(
+        bits(read.row(1)),
+        bits(read.row(2)),
+        "`funnny` is spelt like `funny`"
+    );
+    assert_eq!(
+        bits(read.row(3)),
+        bits(read.row(2)),
+        "`qqqq` is spelt like nothing"
+    );
+    // A vector does not depend on the sentences beside it.
+    for (i, sentence) in sentences.iter().enumerate() {
+        let alone = encoder.encode(&[sentence], &spelling).unwrap();
+        assert_eq!(bits(alone.row(0)), bits(read.row(i)), "{sentence}");
+    }
+    let counted = encoder.encode_ragged(&sentences, &spelling, false, &mut |_| {});
+    assert_eq!(
+        counted.unwrap().coverage.unknown,
+        3,
+        "they stay unknown words"
+    );
+}

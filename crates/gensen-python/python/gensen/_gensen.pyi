@@ -31,6 +31,7 @@ class Options(TypedDict):
     tokenizer: str | None
     language: str
     lowercase: bool | None
+    unknown_words: str | None
     start_end: bool
     batch_size: int
 

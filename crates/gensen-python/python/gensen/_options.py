@@ -13,6 +13,7 @@ def options(
     tokenizer: str | None = None,
     language: str = "en",
     lowercase: bool | None = None,
+    unknown_words: str | None = None,
     start_end: bool = True,
     batch_size: int = 32,
 ) -> Options:
@@ -24,6 +25,7 @@ def options(
         "tokenizer": tokenizer,
         "language": language,
         "lowercase": lowercase,
+        "unknown_words": unknown_words,
         "start_end": start_end,
         "batch_size": batch_size,
     }

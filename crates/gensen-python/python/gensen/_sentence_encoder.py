@@ -35,10 +35,11 @@ class SentenceEncoder:
     ``"hf://owner/name@revision"``. A sequence of models gives an encoder that concatenates their vectors. Write a folder
     named ``english`` as ``"./english"`` or a ``Path``.
 
-    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer`` and ``lowercase`` default to each model's own settings.
-    ``language`` selects the tokeniser's rules. ``truncate_dim`` keeps the first ``truncate_dim`` components of every vector. ``weights``
-    is the precision of the weights in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory), or ``"i8"`` (a quarter of the
-    memory, and faster; cosine to the vectors of ``"f32"`` at least 0.999).
+    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase`` and ``unknown_words`` default to each model's own
+    settings. ``unknown_words="spelling"`` gives an unknown word a vector by its spelling, ``"unk"`` that of ``<unk>``. ``language``
+    selects the tokeniser's rules. ``truncate_dim`` keeps the first ``truncate_dim`` components of every vector. ``weights`` is the
+    precision of the weights in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory), or ``"i8"`` (a quarter of the memory,
+    and faster; cosine to the vectors of ``"f32"`` at least 0.999).
 
     A sentence's vector does not depend on the other sentences, the batch size or the number of threads, except with
     ``"max-padded"``. An encoder may be used from several threads at once, and after ``fork``. A pickled encoder holds
@@ -54,6 +55,7 @@ class SentenceEncoder:
         pooling: str | None = None,
         tokenizer: str | None = None,
         lowercase: bool | None = None,
+        unknown_words: str | None = None,
         language: str = "en",
         truncate_dim: int | None = None,
         weights: str = "f32",
@@ -64,12 +66,13 @@ class SentenceEncoder:
             "pooling": pooling,
             "tokenizer": tokenizer,
             "lowercase": lowercase,
+            "unknown_words": unknown_words,
             "language": language,
             "truncate_dim": truncate_dim,
             "weights": weights,
         }
         self._encoder = Encoder.open(self._setting["model"], weights)
-        self._options = options(pooling, tokenizer, language, lowercase)
+        self._options = options(pooling, tokenizer, language, lowercase, unknown_words)
         # Invalid options fail here, not at the first sentence.
         self._encoder.encode([], self._options, output(dimensions=truncate_dim), None)
         self.truncate_dim = truncate_dim
@@ -158,6 +161,7 @@ class SentenceEncoder:
             self._options["tokenizer"],
             self._options["language"],
             self._options["lowercase"],
+            self._options["unknown_words"],
             batch_size=batch_size,
         )
 

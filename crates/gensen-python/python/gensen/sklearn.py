@@ -37,6 +37,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pooling: str | None = None,
         tokenizer: str | None = None,
         lowercase: bool | None = None,
+        unknown_words: str | None = None,
         language: str = "en",
         truncate_dim: int | None = None,
         weights: str = "f32",
@@ -47,6 +48,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pooling = pooling
         self.tokenizer = tokenizer
         self.lowercase = lowercase
+        self.unknown_words = unknown_words
         self.language = language
         self.truncate_dim = truncate_dim
         self.weights = weights
@@ -78,6 +80,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             "pooling": self.pooling,
             "tokenizer": self.tokenizer,
             "lowercase": self.lowercase,
+            "unknown_words": self.unknown_words,
             "language": self.language,
             "truncate_dim": self.truncate_dim,
             "weights": self.weights,

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_encode::weights::{EMBEDDING, EncoderState, Tensor, TensorMap, gru_tensor_name};
-use gensen_encode::{CpuEngine, EncodeError, Engine, Limits, SentenceEncoder, States};
+use gensen_encode::{
+    CpuEngine, DistinctWords, EncodeError, Engine, Limits, SentenceEncoder, States,
+};
 use gensen_encode::{Pooling, initial};
 use gensen_serve::Model;
 
@@ -72,13 +74,16 @@ struct Gated {
 impl Engine for Gated {
     fn states(
         &self,
-        words: &[u32],
+        words: DistinctWords<'_>,
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError> {
         self.gate.pass();
-        assert!(!words.contains(&PANICS_ID), "a panic requested by the test");
-        if words.contains(&FAILS_ID) {
+        assert!(
+            !words.ids.contains(&PANICS_ID),
+            "a panic requested by the test"
+        );
+        if words.ids.contains(&FAILS_ID) {
             return Err(EncodeError::EmptySentence { index: 7 });
         }
         self.engine.states(words, batches, each)

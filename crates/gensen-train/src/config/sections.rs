@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use documented::{Documented, DocumentedFields};
 use gensen_data::batch::BatchSize;
 use gensen_data::prepare::DataOptions;
-use gensen_model::Pooling;
+use gensen_model::{Pooling, UnknownWords};
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::ScheduleKind;
@@ -105,6 +105,9 @@ pub struct VocabularyConfig {
     pub punkt: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
+    /// What the exported model reads in place of a word outside its vocabulary: `unk` or, by the known words most
+    /// like it, its `spelling`.
+    pub unknown_words: UnknownWords,
     /// Whether the words of inference tasks count for the source vocabulary. In the paper they do not.
     pub count_nli: bool,
     /// Word vectors, any file that `gensen expand` reads. Source words begin with them, so they have
@@ -128,6 +131,7 @@ impl Default for VocabularyConfig {
             nonbreaking_prefixes: data.nonbreaking_prefixes,
             punkt: data.punkt,
             lowercase: data.lowercase,
+            unknown_words: UnknownWords::default(),
             count_nli: data.count_nli,
             word_vectors: None,
             word_vectors_deviation: 0.057_735,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use gensen_data::tokenizer::NAMES;
+use gensen_encode::UnknownWords;
 use gensen_encode::model_folder::{self, ModelFolder};
 use gensen_encode::weights::StoredPrecision;
 
@@ -43,6 +44,10 @@ pub(crate) struct Arguments {
     /// Whether the model asks for lower-cased text.
     #[arg(long)]
     lowercase: bool,
+    /// What the model puts in place of a word outside its vocabulary: `unk` or, by the known words most like it,
+    /// its `spelling`.
+    #[arg(long, default_value = "unk", value_name = "unk|spelling")]
+    unknown_words: UnknownWords,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -51,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     config.pooling = arguments.pool.into();
     config.tokenizer.clone_from(&arguments.tokenizer);
     config.lowercase = arguments.lowercase;
+    config.unknown_words = arguments.unknown_words;
     let model = ModelFolder::new(config, vocabulary, weights)?;
     model.write(&arguments.output, arguments.precision)?;
     if !conversion.left_out.is_empty() {

@@ -11,6 +11,7 @@ use gensen_data::tokenizer::NAMES;
 use gensen_encode::model_folder::{CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
 use gensen_encode::{
     ConcatEncoder, Coverage, EncodeOptions, EncoderPrecision, Pooling, SentenceEncoder,
+    UnknownWords,
 };
 
 use super::Usage;
@@ -84,6 +85,10 @@ pub(super) struct Encoding {
     /// Lower-case the text. [default: as each model says]
     #[arg(long)]
     lowercase: bool,
+    /// What stands for a word outside the vocabulary: `unk` or, by the known words most like it, its
+    /// `spelling`. [default: as each model says]
+    #[arg(long, value_name = "unk|spelling")]
+    unknown_words: Option<UnknownWords>,
     /// Put no <s> and </s> around sentences.
     #[arg(long)]
     no_start_end: bool,
@@ -140,6 +145,7 @@ impl Encoding {
             tokenizer: _,
             language: _,
             lowercase: _,
+            unknown_words: _,
             no_start_end: _,
             batch_size: _,
             precision,
@@ -164,6 +170,9 @@ impl Encoding {
         }
         if self.lowercase {
             options = options.lowercase(true);
+        }
+        if let Some(unknown_words) = self.unknown_words {
+            options = options.unknown_words(unknown_words);
         }
         options
     }

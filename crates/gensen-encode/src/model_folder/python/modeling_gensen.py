@@ -7,9 +7,11 @@ Apache-2.0, at your choice (of this file; the model's own is on its card).
 """
 
 import json
+import math
 import os
 import re
 import shutil
+from collections import Counter, defaultdict
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -79,6 +81,58 @@ def final_stop(text):
 TOKENIZERS = {"whitespace": whitespace, "ptb": penn_treebank}
 
 
+class Spelling:
+    """The known words that are spelt most like an unknown one, by their character n-grams."""
+
+    def __init__(self, words):
+        self.words_with = defaultdict(list)
+        self.indexed = 0
+        for number, word in enumerate(words[4:], 4):
+            grams = self.grams(word)
+            self.indexed += bool(grams)
+            for gram in grams:
+                self.words_with[gram].append(number)
+        self.norms = Counter()
+        for numbers in self.words_with.values():
+            for number in numbers:
+                self.norms[number] += self.weight(numbers) ** 2
+
+    @staticmethod
+    def grams(word):
+        """The distinct n-grams of 3 to 5 characters; none of what is no word."""
+        if len(word) > 64 or not any(map(str.isalnum, word)):
+            return set()
+        word = f"<{word}>"
+        return {word[k : k + n] for n in (3, 4, 5) for k in range(len(word) - n + 1)}
+
+    def weight(self, numbers):
+        return max((self.indexed // max(len(numbers), 1)).bit_length() - 1, 0)
+
+    def neighbours(self, word):
+        """At most 20 pairs of a cosine and a known word's number, best first."""
+        products, norm = Counter(), 0
+        for gram in self.grams(word):
+            numbers = self.words_with.get(gram, ())
+            square = self.weight(numbers) ** 2
+            norm += square
+            for number in numbers if square else ():
+                products[number] += square
+        found = ((p / math.sqrt(norm * self.norms[number]), number) for number, p in products.items())
+        found = sorted(found, key=lambda pair: (-pair[0], pair[1]))[:20]
+        return found if found and found[0][0] >= 0.25 else []
+
+    def embedding(self, word, known):
+        """The weighted mean of the neighbours' rows of `known`, with the mean of their norms, or nothing."""
+        neighbours = self.neighbours(word)
+        if not neighbours:
+            return None
+        rows = known[[number for _, number in neighbours]].double()
+        weights = torch.tensor([cosine**4 for cosine, _ in neighbours], dtype=torch.double)[:, None]
+        mean = (weights * rows).sum(0)
+        length = (weights * rows.norm(dim=1, keepdim=True)).sum() / weights.sum()
+        return (mean * (length / mean.norm().clamp_min(1e-300))).float()
+
+
 class GenSen(nn.Module):
     """Sentences in, vectors out: word embeddings, a bidirectional GRU, and pooling."""
 
@@ -93,6 +147,7 @@ class GenSen(nn.Module):
         self.words = words
         self.ids = {word: number for number, word in enumerate(words)}
         self.max_seq_length = None
+        self.spelling = Spelling(words) if config.get("unknown_words") == "spelling" else None
         sizes = config["architecture"]
         directions = 1 + sizes["bidirectional"]
         self.src_embedding = nn.Embedding(sizes["vocabulary_size"], sizes["embedding_size"])
@@ -113,9 +168,9 @@ class GenSen(nn.Module):
 
     def preprocess(self, inputs, prompt=None, **_):
         """Texts to word ids [texts, longest] and their mask."""
-        rows = []
+        rows, spelled = [], {}
         for text in inputs:
-            words = [self.ids.get(word, UNKNOWN) for word in self.tokens((prompt or "") + text)]
+            words = [self.number(word, spelled) for word in self.tokens((prompt or "") + text)]
             if self.max_seq_length is not None:
                 words = words[: self.max_seq_length - 2]
             rows.append([START, *words, END])
@@ -123,7 +178,25 @@ class GenSen(nn.Module):
         ids = torch.tensor([row + [PADDING] * (longest - len(row)) for row in rows])
         lengths = torch.tensor([len(row) for row in rows])
         mask = (torch.arange(longest)[None] < lengths[:, None]).long()
-        return {"input_ids": ids, "attention_mask": mask}
+        features = {"input_ids": ids, "attention_mask": mask}
+        found = [row for row in spelled.values() if row is not None]
+        if found:
+            features["spelled_embeddings"] = torch.stack(found)
+        return features
+
+    def number(self, word, spelled):
+        """A word's id. Those of words that only their spelling is known of follow the vocabulary's."""
+        number = self.ids.get(word)
+        if number is not None:
+            return number
+        if self.spelling is None:
+            return UNKNOWN
+        if word not in spelled:
+            spelled[word] = self.spelling.embedding(word, self.src_embedding.weight.detach().cpu())
+        if spelled[word] is None:
+            return UNKNOWN
+        found = [known for known, row in spelled.items() if row is not None]
+        return len(self.words) + found.index(word)
 
     def tokenize(self, texts, **_):
         """As `preprocess`, under the name that earlier releases call it by."""
@@ -133,7 +206,10 @@ class GenSen(nn.Module):
         """Word ids to hidden states and vectors."""
         mask = features["attention_mask"]
         lengths = mask.sum(1)
-        words = self.src_embedding(features["input_ids"])
+        embeddings = self.src_embedding.weight
+        if "spelled_embeddings" in features:
+            embeddings = torch.cat([embeddings, features["spelled_embeddings"].to(embeddings)])
+        words = nn.functional.embedding(features["input_ids"], embeddings)
         packed = pack_padded_sequence(words, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.encoder(packed)
         states, _ = pad_packed_sequence(states, batch_first=True, total_length=mask.shape[1])

@@ -30,6 +30,7 @@ pub(super) fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<Shown> 
         format!("pooling        {}", config.pooling),
         format!("tokenizer      {}", config.tokenizer),
         format!("lowercase      {}", config.lowercase),
+        format!("unknown words  {}", config.unknown_words),
     ];
     let provenance = &config.provenance;
     if !provenance.name.is_empty() {
