@@ -6,7 +6,7 @@ target=$1
 seconds=${2:-600}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
-# The coverage instrumentation that libFuzzer needs. The explicit --target keeps it off build scripts.
+# The coverage instrumentation for libFuzzer. With an explicit --target, build scripts are not instrumented.
 RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -17,7 +17,7 @@ RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 mkdir -p "corpus/$target" "artifacts/$target"
 cp "seeds/$target"/* "corpus/$target/"
 
-# Some targets write the file that they read: in memory, where that is possible.
+# Some targets write the file that they read; use a RAM disk if there is one.
 [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ] && export TMPDIR=/dev/shm
 
 exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" "corpus/$target" \

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Compares a model's vectors in other programs with `gensen embed`'s.
+"""Compares the vectors of a model's exports with those of `gensen embed`.
 
     pip install sentence-transformers onnxruntime
     python3 scripts/check_exports.py --model models/mine --input sentences.txt
 
-The model is exported with `gensen export-sentence-transformers` and `gensen export-onnx`, and the sentences of
-the text, one a line, are encoded with sentence-transformers and with onnxruntime. Prints the largest
-difference of each; fails above --tolerance.
+Exports the model with `gensen export-sentence-transformers` and `gensen export-onnx`, encodes the text, one sentence per line,
+with sentence-transformers and onnxruntime, and prints the largest difference of each. Fails above --tolerance.
 """
 
 import argparse
@@ -20,8 +19,8 @@ import numpy as np
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="a model folder (default: the model in the box)")
-    parser.add_argument("--input", type=Path, required=True, metavar="TEXT", help="UTF-8, a sentence a line")
+    parser.add_argument("--model", help="a model folder (default: the built-in model)")
+    parser.add_argument("--input", type=Path, required=True, metavar="TEXT", help="UTF-8, one sentence per line")
     parser.add_argument("--gensen", default="gensen", help="the program (default: gensen)")
     parser.add_argument("--tolerance", type=float, default=1e-5, help="(default: 1e-5)")
     return parser.parse_args()

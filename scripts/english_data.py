@@ -1,39 +1,39 @@
 #!/usr/bin/env python3
-"""Makes the training files of the English model out of public corpora.
+"""Makes the training files of the English model from public corpora.
 
     cargo xtask fetch-data english senteval
     python3 scripts/english_data.py --sources data/english-sources --evaluation data/senteval/downstream --output data/english
 
-Needs nothing but Python 3.9. The same input gives the same bytes. Each file is complete or absent.
+Needs only Python 3.9. The output is deterministic. Each file is complete or absent.
 
-SOURCES holds (plain, or gzip with `.gz` added; a corpus that is not there is left out and named):
+SOURCES holds (plain, or gzip with `.gz` added; missing corpora are skipped and listed):
 
     parallel/tatoeba.en-de.tsv, tatoeba.en-fr.tsv, tico19.en-fr.tsv   English TAB translation; or two aligned texts,
                                                                       tico19.en-fr.en and tico19.en-fr.fr
     nli/CORPUS.train.tsv, CORPUS.PART.train.tsv, CORPUS/*/*train*.jsonl   premise, hypothesis, label, in this order or
                                                                       named by a header line, of newprotocols,
                                                                       semiauto_wiki, conjnli, cad_snli, snli, multinli
-    nli/snli.dev.tsv                                                  to validate on only
+    nli/snli.dev.tsv                                                  for validation only
     simplification/wikisplit.*.tsv                                    sentence TAB half <::::> half
     sentiment/pros_cons.tsv                                           1 or 0 TAB phrase; or IntegratedPros.txt, IntegratedCons.txt
-    books/                                                            novels (.txt or .tar.gz), a paragraph a line or wrapped
+    books/                                                            novels (.txt or .tar.gz), one paragraph per line or wrapped
 
-OUTPUT gets
+OUTPUT:
 
     distill.txt       sentences for a teacher, unique, in the order of the corpora
     distill.dev.txt   5,000 of them, held out
-    pairs.tsv         sentence TAB sentence that means the same [TAB one that contradicts the first]
+    pairs.tsv         sentence TAB paraphrase [TAB contradiction of the first]
     nli.train.tsv     premise TAB hypothesis TAB label; nli.dev.tsv is SNLI's development set
     en-de.tsv, en-fr.tsv   English TAB translation
     pros_cons.tsv     label TAB phrase
-    novels/           a paragraph a line
+    novels/           one paragraph per line
     *.dev.tsv, novels.dev/   the same, held out
-    sts-dev.csv       STS-Benchmark's development set, to choose the best checkpoint by
-    exclude/          the sentences of EVALUATION and of nli.dev.tsv, one a line
-    counts.json       what was read, kept and left out
+    sts-dev.csv       STS-Benchmark's development set, for choosing the best checkpoint
+    exclude/          the sentences of EVALUATION and of nli.dev.tsv, one per line
+    counts.json       numbers read, kept and dropped
 
-No training file holds a sentence that stands in exclude/: two sentences are the same if their letters and
-digits are, in lower case and Unicode's form NFKC, and there are 12 of these or more.
+No training file holds a sentence of exclude/. Sentences are equal if their letters and digits are, in lower case and
+Unicode's form NFKC, and there are 12 of these or more.
 """
 
 import argparse
@@ -51,7 +51,7 @@ SHORTEST_EXCLUDED = 12  # letters and digits; "What is this?" is in every corpus
 HELD_OUT = 5_000
 HELD_OUT_PAIRS = 1_000
 MOST_NOVEL_SENTENCES = 450_000
-MOST_PIVOTS = 3  # pairs that one translation may give
+MOST_PIVOTS = 3  # pairs per translation at most
 NLI_CORPORA = ["newprotocols", "semiauto_wiki", "conjnli", "cad_snli", "snli", "multinli"]
 # Moses's.
 ESCAPES = {"&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&#124;": "|", "&#91;": "[", "&#93;": "]", "&amp;": "&"}

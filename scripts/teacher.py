@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Writes a sentence-transformers model's vectors for the sentences of a text, one a line.
+"""Writes a sentence-transformers model's vectors for a text with one sentence per line.
 
     pip install sentence-transformers
     python3 scripts/teacher.py --model sentence-transformers/all-MiniLM-L6-v2 --input distill.txt --output distill.npy
 
-`distill.npy` is what a task of the kind "distillation" reads: [sentences, width], f16 or f32, row i for line i.
-`distill.npy.json` beside it says which model made it of which text.
+`distill.npy` is the input of a "distillation" task: [sentences, width], f16 or f32, row i for line i.
+`distill.npy.json` records the model and the text.
 
-Sentences are read in windows, and batched by length within each. A finished window is on disk; after an
-interruption the same command goes on with the next one. Until all are there, the vectors are in
-`distill.npy.part`; then the file gets its name.
+Sentences are read in windows, and batched by length within each. Finished windows are saved in `distill.npy.part`; after
+an interruption the same command continues with the next one. The complete file gets its name at the end.
 """
 
 import argparse
@@ -31,19 +30,19 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a folder, or a name on the Hugging Face Hub")
     parser.add_argument("--revision", help="the commit on the hub")
-    parser.add_argument("--input", type=Path, required=True, metavar="TEXT", help="UTF-8, a sentence a line")
+    parser.add_argument("--input", type=Path, required=True, metavar="TEXT", help="UTF-8, one sentence per line")
     parser.add_argument("--output", type=Path, required=True, metavar="NPY")
-    parser.add_argument("--dtype", choices=["f16", "f32"], default="f16", help="numbers of the output (default: f16)")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps ... (default: the best there is)")
-    parser.add_argument("--precision", choices=["f32", "bf16", "f16"], default="f32", help="numbers of the model (default: f32)")
+    parser.add_argument("--dtype", choices=["f16", "f32"], default="f16", help="precision of the output (default: f16)")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps ... (default: the best available)")
+    parser.add_argument("--precision", choices=["f32", "bf16", "f16"], default="f32", help="precision of the model (default: f32)")
     parser.add_argument("--batch-size", type=int, default=256, help="sentences (default: 256)")
-    parser.add_argument("--window", type=int, default=65_536, help="sentences between two saved states (default: 65536)")
-    parser.add_argument("--prompt", default="", help="text put before each sentence, for models that want one")
+    parser.add_argument("--window", type=int, default=65_536, help="sentences per window (default: 65536)")
+    parser.add_argument("--prompt", default="", help="prefix of each sentence, for models that need one")
     arguments = parser.parse_args()
     if arguments.batch_size < 1 or arguments.window < 1:
-        parser.error("--batch-size and --window are at least 1")
+        parser.error("--batch-size and --window must be at least 1")
     if arguments.output.suffix != ".npy":
-        parser.error("--output: the name has to end in .npy")
+        parser.error("--output: the name must end in .npy")
     return arguments
 
 

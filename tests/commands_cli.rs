@@ -54,6 +54,20 @@ fn bash_completes() {
     assert_eq!(text(&output.stdout), "embed\n", "{}", text(&output.stderr));
 }
 
+#[cfg(feature = "burn")]
+#[test]
+fn the_trainers_help_names_this_program() {
+    let home = Home::new();
+    for command in ["export", "check"] {
+        let help = text(&home.run(&["train", command, "--help"], b"").stdout);
+        assert!(
+            help.contains(&format!("\n  gensen train {command} ")),
+            "{help}"
+        );
+        assert!(!help.contains("gensen-train"), "{help}");
+    }
+}
+
 #[test]
 fn every_command_has_a_manual_page() {
     let home = Home::new();
@@ -95,12 +109,7 @@ fn every_command_has_a_manual_page() {
     );
     fs::create_dir(home.path("mine")).unwrap();
     fs::write(home.path("mine/gensen.1"), "my notes\n").unwrap();
-    home.refused(
-        &["man", "mine"],
-        b"",
-        1,
-        &["mine/gensen.1", "is not replaced"],
-    );
+    home.refused(&["man", "mine"], b"", 1, &["mine/gensen.1", "not replaced"]);
     assert_eq!(fs::read_dir(home.path("mine")).unwrap().count(), 1);
     assert_eq!(
         fs::read_to_string(home.path("mine/gensen.1")).unwrap(),
@@ -124,7 +133,7 @@ mod training {
         fs::write(home.path("a.tsv"), "a\tb\n").unwrap();
         let said = text(&home.run(&check, b"").stdout);
         let expected =
-            "mine.toml: in order; run `mine` in runs/mine, 7 steps of 4 sentences (fr-en)\n";
+            "mine.toml: valid; run `mine` in runs/mine, 7 steps of 4 sentences (fr-en)\n";
         assert_eq!(said, expected);
         let set = [&check[..], &["--set", "training.steps=0"]].concat();
         home.refused(&set, b"", 2, &["training.steps"]);

@@ -1,4 +1,4 @@
-//! What the crates need of others.
+//! What docs/ARCHITECTURE.md says of the crates.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+use std::path::Path;
 use std::process::Command;
 
 /// The packages that a crate, built by these arguments, is compiled with.
@@ -49,4 +50,30 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
             .lines()
             .any(|line| line.starts_with("burn "))
     );
+}
+
+#[test]
+fn the_code_map_names_paths_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = include_str!("../docs/ARCHITECTURE.md");
+    let mut checked = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.split('|').nth(1).unwrap();
+        // Further paths of a cell are relative to the first one's folder.
+        let mut folder = root.clone();
+        for (k, path) in cell.split('`').skip(1).step_by(2).enumerate() {
+            let path = match (k, path.strip_prefix("gensen")) {
+                (_, Some(_)) if path.contains('/') => root.join("crates").join(path),
+                (0, _) => root.join(path),
+                _ if root.join(path).exists() && path.contains('/') => root.join(path),
+                _ => folder.join(path),
+            };
+            assert!(path.exists(), "{}: {row}", path.display());
+            if let Some(parent) = path.parent() {
+                folder = parent.to_owned();
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked} paths");
 }

@@ -9,6 +9,7 @@
 mod program;
 
 use std::fs;
+use std::io::Write;
 
 use ndarray::{Array1, Array2, Array3, Axis, concatenate, s};
 use ndarray_npy::read_npy;
@@ -101,6 +102,37 @@ fn rows_are_lines() {
 }
 
 #[test]
+fn a_parts_record_holds_the_hash_and_lines_of_its_input() {
+    let home = Home::new();
+    let lines = sentences().join("\n");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(lines.as_bytes()).unwrap();
+    for (input, bytes) in [
+        ("in.txt", lines.clone().into_bytes()),
+        ("in.gz", packed.finish().unwrap()),
+    ] {
+        fs::write(home.path(input), &bytes).unwrap();
+        let vectors = reference().join("glove-tiny.txt");
+        let embed = [
+            "embed",
+            "--model",
+            "tiny-1layer",
+            "--input",
+            input,
+            "--part",
+            "2/3",
+        ];
+        let output = ["--output", "v.npy", "--vectors", path(&vectors)];
+        let output = home.gensen(&[&embed[..], &output].concat(), b"");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let record = fs::read(home.path("v.npy.part.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record["input_sha256"], gensen_data::digest::sha256(&bytes));
+        assert_eq!(record["input_lines"], sentences().len());
+    }
+}
+
+#[test]
 fn parts_end_to_end_are_the_whole() {
     let home = Home::new();
     fs::write(home.path("in.txt"), sentences().join("\n")).unwrap();
@@ -133,7 +165,10 @@ fn parts_end_to_end_are_the_whole() {
     embed("d.npy", &["--part", "2/3", "--normalize"]);
     refused(&["a.npy", "d.npy", "c.npy"], &["d.npy", "options"]);
     embed("e.npy", &["--part", "1/2"]);
-    refused(&["a.npy", "e.npy"], &["a.npy", "e.npy", "other parts"]);
+    refused(
+        &["a.npy", "e.npy"],
+        &["a.npy", "e.npy", "different numbers of parts"],
+    );
     let mut bytes = fs::read(home.path("b.npy")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(home.path("b.npy"), &bytes).unwrap();
@@ -239,7 +274,10 @@ fn a_format_is_what_the_outputs_name_says() {
 fn places_that_cannot_be_written_are_refused_before_any_work() {
     let home = Home::new();
     fs::create_dir(home.path("folder.npy")).unwrap();
-    for (output, problem) in [("folder.npy", "is a folder"), ("absent/v.npy", "not there")] {
+    for (output, problem) in [
+        ("folder.npy", "is a folder"),
+        ("absent/v.npy", "no such folder"),
+    ] {
         // The model is not looked at.
         let embed = [
             "embed", "--model", "nowhere", "--input", "-", "--output", output,
@@ -489,7 +527,7 @@ fn a_training_runs_folder_leads_to_its_model() {
     fs::create_dir_all(home.path("runs/b")).unwrap();
     fs::write(home.path("runs/b/config.toml"), "").unwrap();
     fs::rename(home.path("tiny-2layer"), home.path("runs/b/model")).unwrap();
-    let export = "`gensen-train export --run runs/a --output DIR`";
+    let export = "`gensen train export --run runs/a --output DIR`";
     for (run, hint) in [("runs/a", export), ("runs/b", "its model is runs/b/model")] {
         let expected = [run, "training run", hint];
         let shown = text(&home.run(&["inspect", run], b"").stdout);

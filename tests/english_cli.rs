@@ -1,4 +1,4 @@
-//! `gensen` without `--model`: the model in the box.
+//! `gensen` without `--model`: the built-in model.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -83,5 +83,15 @@ fn texts_and_a_file_are_refused_together_and_neither_too() {
     let home = Home::new();
     let both = ["embed", "A sentence.", "--input", "-", "--output", "-"];
     home.refused(&both, b"", 2, &["cannot be used with"]);
-    home.refused(&["embed"], b"", 2, &["<TEXT>"]);
+    home.refused(&["embed"], b"", 2, &["TEXT", "--input"]);
+}
+
+#[test]
+fn a_file_given_as_a_sentence_is_pointed_out() {
+    let home = Home::new();
+    std::fs::write(home.path("s.txt"), "A sentence.\n").unwrap();
+    let output = home.gensen(&["embed", "s.txt"], b"");
+    let message = text(&output.stderr);
+    assert!(message.contains("--input s.txt"), "{message}");
+    vectors(&output.stdout, &["s.txt"]);
 }

@@ -457,8 +457,13 @@ fn draws_maps_and_prints_neighbours() {
             "--map-task",
             "STS13",
         ],
-        1,
+        2,
         &["STS13 has no single sentences"],
+    );
+    home.refused(
+        &["--tasks", "STS13", "--map", "x.svg"],
+        2,
+        &["--map and --neighbours: need a task of single sentences"],
     );
     home.refused(
         &["--tasks", "TREC", "--map", "x.svg", "--map-task", "MR"],
@@ -550,4 +555,11 @@ fn a_faulty_task_costs_only_itself() {
     assert_eq!(report["failed"][1]["task"], "TREC");
     let page = fs::read_to_string(home.path("report.md")).unwrap();
     assert!(page.contains("Failed:\n\n- CR: "), "{page}");
+
+    // The tasks' words choose word vectors.
+    let vectors = reference().join("glove-tiny.txt");
+    let vectors = ["--vectors", vectors.to_str().unwrap()];
+    let found = home.eval(&[&["--tasks", "CR,MR"], &vectors[..]].concat());
+    assert_eq!(found.status.code(), Some(1));
+    assert!(text(&found.stdout).starts_with(&above), "{found:?}");
 }

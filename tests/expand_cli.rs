@@ -151,7 +151,7 @@ fn faults_are_named_and_leave_nothing() {
         &[
             "few.txt",
             "only 0 of the encoder's 504 words",
-            "at least 4 are needed",
+            "need at least 4",
         ],
     );
     home.refused(&arguments(path(&wrong)), b"zebra\n", 1, &["wrong.txt:2"]);

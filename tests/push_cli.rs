@@ -479,6 +479,13 @@ fn scores_of_the_model_and_of_no_other_go_on_the_card() {
         card.contains("\nmodel-index:\n- name: ") && card.contains(&expected),
         "{card}"
     );
+    let weights = fs::metadata(home.path("tiny-1layer/model.safetensors")).unwrap();
+    let listed = format!("model.safetensors\t{}\n", weights.len());
+    assert!(
+        card.contains(&listed) && card.contains("\ntotal\t"),
+        "{card}"
+    );
+    assert!(card.starts_with("README.md\t"), "{card}");
     assert!(server.hub().repositories.is_empty());
     let other = ["--report", "tiny-2layer.json"];
     refused(
@@ -515,7 +522,7 @@ fn faults_are_named_and_nothing_is_half_pushed() {
             "/api/repos/create",
             "401",
             "Invalid credentials",
-            "may write",
+            "permission to write",
         ],
     );
     server.hub().refuses = true;
@@ -541,15 +548,15 @@ fn faults_are_named_and_nothing_is_half_pushed() {
     let mut offline = home.command(&["push", "tiny-1layer", "acme/tiny"]);
     offline.env("HF_HUB_OFFLINE", "1").env("HF_TOKEN", TOKEN);
     refused(&offline.output().unwrap(), 1, &["HF_HUB_OFFLINE"]);
-    for (model, name, expected) in [
-        ("tiny-1layer", "acme", "OWNER/NAME"),
-        ("tiny-1layer", "acme/tiny@v1", "acme/tiny@v1"),
-        ("absent", "acme/tiny", "absent"),
+    for (model, name, code, expected) in [
+        ("tiny-1layer", "acme", 2, "OWNER/NAME"),
+        ("tiny-1layer", "acme/tiny@v1", 2, "acme/tiny@v1"),
+        ("absent", "acme/tiny", 1, "absent"),
     ] {
         let mut command = home.command(&["push", model, name]);
         command
             .env("HF_ENDPOINT", &server.address)
             .env("HF_TOKEN", TOKEN);
-        refused(&command.output().unwrap(), 1, &[expected]);
+        refused(&command.output().unwrap(), code, &[expected]);
     }
 }

@@ -140,6 +140,63 @@ fn saved_vectors_of_other_numbers_are_searched() {
 }
 
 #[test]
+fn vectors_of_bits_are_compared_by_hamming_distance() {
+    let home = home();
+    fs::write(home.path("q.txt"), "the dog\n").unwrap();
+    let (dimensions, precision) = (["--truncate-dim", "20"], ["--output-precision", "ubinary"]);
+    let bits = |input: &str, output: &str, precision: &[&str]| {
+        let embed = ["embed", "-m", "tiny-1layer", "-i", input, "-o", output];
+        home.run(&[&embed[..], &dimensions, precision].concat(), b"");
+    };
+    bits("q.txt", "q.npy", &precision);
+    bits("s.txt", "b.npy", &precision);
+    bits("s.txt", "signed.npy", &["--output-precision", "binary"]);
+    let query: Array2<u8> = read_npy(home.path("q.npy")).unwrap();
+    let rows: Array2<u8> = read_npy(home.path("b.npy")).unwrap();
+    let distance = |row: usize| -> u32 {
+        let pairs = rows.row(row).into_iter().zip(query.row(0));
+        pairs.map(|(a, b)| (a ^ b).count_ones()).sum()
+    };
+    // Line 2 is blank.
+    let mut expected: Vec<(u32, u64)> = [0, 2, 3, 4, 5]
+        .map(|row| (distance(row), row as u64 + 1))
+        .to_vec();
+    expected.sort_unstable();
+    let kept = [0, 2, 3, 4, 5];
+    let between = |a: usize, b: usize| -> u32 {
+        let pairs = rows.row(a).into_iter().zip(rows.row(b));
+        pairs.map(|(a, b)| (a ^ b).count_ones()).sum()
+    };
+    let pairs = kept.into_iter().flat_map(|a| kept.map(|b| (a, b)));
+    let closest = pairs
+        .filter(|(a, b)| a < b)
+        .min_by_key(|&(a, b)| (between(a, b), a, b))
+        .map(|(a, b)| [a + 1, b + 1])
+        .unwrap();
+    for index in ["b.npy", "signed.npy"] {
+        let index = ["--index", index, "--binary"];
+        let options = [&index[..], &dimensions].concat();
+        let similar = [&["-q", "the dog", "--json"], &options[..]].concat();
+        let found = json(&run(&home, &["similar"], &similar));
+        assert_eq!(found.len(), expected.len());
+        for (found, (distance, line)) in found.iter().zip(&expected) {
+            let cosine = 1.0 - 2.0 * f64::from(*distance) / 20.0;
+            assert_eq!(found["line"], *line, "{found}, expected {expected:?}");
+            assert!(
+                (found["cosine"].as_f64().unwrap() - cosine).abs() < 1e-6,
+                "{found}"
+            );
+        }
+        let pairs = json(&run(
+            &home,
+            &["pairs"],
+            &[&options[..], &["--json", "--top", "1"]].concat(),
+        ));
+        assert_eq!(pairs[0]["lines"], serde_json::json!(closest), "{index:?}");
+    }
+}
+
+#[test]
 fn saved_vectors_that_are_of_something_else_are_refused() {
     let home = home();
     let refused = |more: &[&str], code, expected: &[&str]| {
@@ -173,10 +230,20 @@ fn saved_vectors_that_are_of_something_else_are_refused() {
     refused(
         &index(&["bits.npy"]),
         1,
-        &["vectors of 8 numbers", "bits are not searched"],
+        &["vectors of 8 numbers", "add --binary"],
     );
-    embed(&home, "bytes.npy", &["--output-precision", "ubinary"]);
-    refused(&index(&["bytes.npy"]), 1, &["bytes.npy", "type `|u1`"]);
+    refused(
+        &index(&["v.npy", "--binary"]),
+        1,
+        &["--binary: v.npy holds floats"],
+    );
+    let short = ["--output-precision", "ubinary", "--truncate-dim", "20"];
+    embed(&home, "bytes.npy", &short);
+    refused(
+        &index(&["bytes.npy", "--binary"]),
+        1,
+        &["vectors of 3 bytes, the model's have 8", "--truncate-dim N"],
+    );
     refused(
         &index(&["v.npy", "--truncate-dim", "65"]),
         2,
@@ -304,7 +371,7 @@ fn clusters_hold_every_sentence_and_are_told() {
     };
     let none = home.gensen(&with(&["--threshold", "1", "--output", "n.tsv"]), b"");
     assert!(
-        text(&none.stderr).contains("no community"),
+        text(&none.stderr).contains("no communities"),
         "{}",
         text(&none.stderr)
     );
@@ -336,7 +403,7 @@ fn clusters_hold_every_sentence_and_are_told() {
         (
             &["--clusters", "2", "--output", "nowhere/g.tsv"],
             2,
-            "its folder is not there",
+            "no such folder",
         ),
     ] {
         home.refused(&with(more), b"", code, &[expected]);
@@ -426,9 +493,9 @@ fn classifiers_are_trained_kept_and_used() {
     with("\"width\":64", "\"width\":63");
     refused("weights of a classifier");
     fs::write(home.path("c.json"), &file[..file.len() / 2]).unwrap();
-    refused("no file of `gensen classify train`");
+    refused("not a classifier of `gensen classify train`");
     fs::write(home.path("c.json"), "").unwrap();
-    refused("no file of `gensen classify train`");
+    refused("not a classifier of `gensen classify train`");
     fs::write(home.path("c.json"), &file).unwrap();
     let other = [
         "classify",

@@ -194,7 +194,7 @@ fn dimensions_are_cut_off_and_lengths_are_1() {
         assert!((row.dot(&row) - 1.0).abs() < 1e-5);
     }
     for (dimensions, expected) in [
-        ("65", "65 dimensions of vectors that have 64"),
+        ("65", "65 dimensions asked for, expected 1 to 64"),
         ("0", "--truncate-dim"),
     ] {
         let arguments = [&EMBED[..], &["--truncate-dim", dimensions]].concat();

@@ -9,7 +9,8 @@ padding masked by weight, clipping by the global norm, Adam. `--best` is the sam
 write it for speed today: everything packed, each decoder one call of `nn.GRU` with the context as a
 part of every step's input (the same gates), the softmax over real words alone, fused Adam. `--check`
 compares the losses and gradients of both. Prints one JSON object.
-`cargo run --release -p gensen-train --example train_step` measures the same on our side.
+Sentence vectors' objectives (`objectives.py`) are written for speed alone; their `--check` compares the same, written
+plainly. `cargo run --release -p gensen-train --example train_step` measures the same on our side.
 """
 
 import argparse
@@ -23,6 +24,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+import objectives
 
 PAD = 1
 SIZES = {  # embedding, encoder width, decoder width, source words, target words
@@ -170,8 +173,6 @@ class Training:
 
     def __init__(self, options, best):
         source, target = SIZES[options.size][3:]
-        mixed = options.precision != "f32"
-        self.autocast = lambda: torch.autocast(options.device.type, torch.bfloat16, enabled=mixed)
         model = Reference(options.size)
         order = sorted(lengths(options.batch, 1), reverse=True)
         targets = [lengths(options.batch, k) for k in (5, 7)]
@@ -179,10 +180,14 @@ class Training:
         batch = (padded(order, source), order, targets)
         if best:
             model = Best(model)
-        self.model = model.to(options.device)
-        self.batch = model.prepared(batch)
+        self.start(model, model.prepared(batch), options, best or options.fused)
+
+    def start(self, model, batch, options, fused):
+        mixed = options.precision != "f32"
+        self.autocast = lambda: torch.autocast(options.device.type, torch.bfloat16, enabled=mixed)
+        self.model, self.batch = model.to(options.device), batch
         self.parameters = list(model.parameters())
-        self.adam = torch.optim.Adam(self.parameters, lr=1e-4, fused=True if best or options.fused else None)
+        self.adam = torch.optim.Adam(self.parameters, lr=1e-4, fused=True if fused else None)
 
     def loss(self):
         with self.autocast():
@@ -195,6 +200,14 @@ class Training:
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.adam.step()
         loss.item()
+
+
+class ObjectiveTraining(Training):
+    """One step of an objective of sentence vectors a call."""
+
+    def __init__(self, options):
+        model = objectives.Objective(options.size)
+        self.start(model, model.prepared(options.batch, lengths), options, True)
 
 
 class Encoding:
@@ -213,8 +226,30 @@ class Encoding:
         (states * self.weight).sum().backward()
 
 
+def compared(options, losses, gradients):
+    """The largest differences between two paths, relatively: of losses, of what gradients they share."""
+    apart = [(x - gradients[1][name]).norm() / x.norm() for name, x in gradients[0].items()]
+    result = {"name": options.size, "reference_loss": losses[0], "best_loss": losses[1]}
+    result |= {"loss_difference": abs(losses[1] / losses[0] - 1), "gradient_difference": max(apart).item()}
+    bounds = (1e-5, 1e-4) if options.precision == "f32" and not options.tf32 else (1e-2, 0.1)
+    assert result["loss_difference"] < bounds[0] and result["gradient_difference"] < bounds[1], result
+    return result
+
+
+def check_objective(options):
+    torch.manual_seed(1)
+    training = ObjectiveTraining(options)
+    losses, gradients = [], []
+    for loss in (training.model.plain_loss(training.batch), training.loss()):
+        training.adam.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append({name: p.grad for name, p in training.model.named_parameters()})
+    return compared(options, losses, gradients)
+
+
 def check(options):
-    """The largest differences between both paths, relatively: of losses, of what gradients they share."""
+    """The reference's path beside the one written for speed."""
     losses, gradients = [], []
     for best in (False, True):
         torch.manual_seed(1)
@@ -233,17 +268,15 @@ def check(options):
             words, output = decoder.embedding.weight.grad, decoder.output.weight.grad
             shared |= {f"{k}.inputs": inputs, f"{k}.hidden": hidden, f"{k}.words": words, f"{k}.output": output}
         gradients.append(shared)
-    apart = [(x - gradients[1][name]).norm() / x.norm() for name, x in gradients[0].items()]
-    result = {"name": options.size, "reference_loss": losses[0], "best_loss": losses[1]}
-    result |= {"loss_difference": abs(losses[1] / losses[0] - 1), "gradient_difference": max(apart).item()}
-    bounds = (1e-5, 1e-4) if options.precision == "f32" and not options.tf32 else (1e-2, 0.1)
-    assert result["loss_difference"] < bounds[0] and result["gradient_difference"] < bounds[1], result
-    return result
+    return compared(options, losses, gradients)
 
 
 def measure(options):
     torch.manual_seed(1)
-    step = Encoding(options) if options.size == "encoder" else Training(options, options.best)
+    if options.size in objectives.CASES:
+        step = ObjectiveTraining(options)
+    else:
+        step = Encoding(options) if options.size == "encoder" else Training(options, options.best)
     cuda = options.device.type == "cuda"
 
     def wait():
@@ -278,7 +311,7 @@ def measure(options):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("size", choices=SIZES)
+    parser.add_argument("size", choices=[*SIZES, *objectives.CASES])
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu, cuda, cuda:1")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--batch", type=int, default=48, help="sentences a step")
@@ -297,7 +330,8 @@ def main():
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     if options.check:
         torch.backends.cudnn.allow_tf32 = options.tf32
-    print(json.dumps(check(options) if options.check else measure(options)))
+    checked = check_objective if options.size in objectives.CASES else check
+    print(json.dumps(checked(options) if options.check else measure(options)))
 
 
 if __name__ == "__main__":

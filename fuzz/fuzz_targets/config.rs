@@ -1,4 +1,4 @@
-//! `config.json`: what is read can be written and comes back.
+//! `config.json`: a configuration that was read survives writing and reading.
 #![no_main]
 
 use std::path::Path;
@@ -11,8 +11,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let again = ModelConfig::from_json(config.to_json().as_bytes(), path);
-    let mut again = again.expect("what was written is read");
-    // The JSON reader may miss a float by its last bit.
+    let mut again = again.expect("the written configuration is readable");
+    // The JSON reader may round the last bit of a float.
     for config in [&mut config, &mut again] {
         let scores = &mut config.provenance.scores;
         scores.iter_mut().for_each(|score| score.value = 0.0);

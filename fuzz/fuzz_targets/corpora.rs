@@ -1,5 +1,5 @@
-//! Corpora of every kind of task, through preparation: the first byte chooses the task and the
-//! file's format, the rest is the file. What is prepared can be read in batches.
+//! Preparation of corpora for every kind of task: the first byte selects the task and the file format, the rest
+//! is the file. Prepared data must be readable in batches.
 #![no_main]
 
 use std::fs;
@@ -11,7 +11,7 @@ use gensen_data::prepare::{DataOptions, prepare};
 use gensen_data::spec::TaskSpec;
 use gensen_fuzz::folder;
 
-/// The tasks, each with the name of the file that the fuzzer writes.
+/// The tasks, and the name of the file that the fuzzer writes.
 const TASKS: &[(&str, &str)] = &[
     ("kind='nli'\ntrain='f.tsv'", "f.tsv"),
     ("kind='nli'\ntrain='f.jsonl'", "f.jsonl"),
@@ -27,7 +27,7 @@ const TASKS: &[(&str, &str)] = &[
     ("kind='distillation'\ntrain={path='f.txt', teacher='two.npy'}", "f.txt"),
 ];
 
-/// The folder with the files that the fuzzer does not write.
+/// The folder of all files, with those that the fuzzer does not write.
 fn base() -> &'static Path {
     static WRITTEN: Once = Once::new();
     WRITTEN.call_once(|| {

@@ -1,4 +1,4 @@
-//! Saved linear maps: what is loaded can be saved, and comes back.
+//! Saved linear maps: a map that was loaded survives saving and loading.
 #![no_main]
 
 use std::fs;
@@ -13,8 +13,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(map.coefficients().iter().chain(map.intercept()).all(|x| x.is_finite()));
-    map.save(&saved).expect("what was loaded is saved");
-    let again = LinearMap::load(&saved).expect("what was saved is loaded");
+    map.save(&saved).expect("a loaded map can be saved");
+    let again = LinearMap::load(&saved).expect("a saved map can be loaded");
     assert_eq!(again.coefficients(), map.coefficients());
     assert_eq!(again.intercept(), map.intercept());
 });

@@ -1,4 +1,4 @@
-//! Whole model folders: the first byte says which file the others replace.
+//! Whole model folders: the first byte selects the file that the rest replaces.
 #![no_main]
 
 use std::fs;

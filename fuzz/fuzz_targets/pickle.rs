@@ -1,4 +1,4 @@
-//! Pickles: whatever the bytes, values or an error, and every value can be looked at.
+//! Pickles: any bytes give values or an error, and every value is accessible.
 #![no_main]
 
 use gensen_encode::weights::pickle::{Pickle, Value};

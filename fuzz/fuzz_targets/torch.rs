@@ -1,4 +1,4 @@
-//! PyTorch files of both formats: every tensor that is read has as many values as its shape says.
+//! PyTorch files in both formats: the number of a tensor's values is that of its shape.
 #![no_main]
 
 use gensen_encode::weights::torch::TorchFile;

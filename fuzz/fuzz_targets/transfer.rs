@@ -1,4 +1,4 @@
-//! Files of transfer tasks: the first byte chooses the task, and each of its files holds the rest.
+//! Files of transfer tasks: the first byte selects the task, and all of its files hold the rest.
 #![no_main]
 
 use std::fs;
@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         fs::write(&path, bytes).expect("writable");
     }
     if let Ok(data) = task.load(root) {
-        assert!(data.is_some(), "{}: its files are there", task.name);
+        assert!(data.is_some(), "{}: its files exist", task.name);
         assert!(task.data_hash(root).expect("readable").is_some());
     }
 });

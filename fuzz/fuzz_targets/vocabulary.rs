@@ -1,4 +1,4 @@
-//! Vocabularies: pickled ones, and the words that come out as a vocabulary of ours.
+//! Pickled vocabularies and lists of words, and the `Vocabulary` of their words.
 #![no_main]
 
 use gensen_data::vocabulary::Vocabulary;

@@ -1,4 +1,4 @@
-//! Word vectors of every format, told by content: what is read is finite, and its words are found.
+//! Word vectors in every format, detected from the contents: values are finite, and all words are found.
 #![no_main]
 
 use std::fs;

@@ -1,11 +1,11 @@
-//! What the targets share.
+//! Helpers of the targets.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// A folder for the files that a target writes, the same for all its inputs.
+/// A temporary folder for the files of a target, the same for all inputs.
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     FOLDER

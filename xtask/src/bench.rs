@@ -1,8 +1,7 @@
-//! `cargo xtask bench`: our programs and their peers in PyTorch, here or on another machine.
+//! `cargo xtask bench`: our programs compared with peers in PyTorch, here or on another machine.
 //!
-//! [`pairs`] says what is measured against what, [`peers`] runs both in turn, [`measurement`] reads
-//! and compares what they print. [`programs`] knows where they are, and [`pack`] puts them into a
-//! folder that can be carried away.
+//! [`pairs`] defines the comparisons, [`peers`] runs both sides alternately, [`measurement`] parses and compares their
+//! output. [`programs`] builds or finds the programs, and [`pack`] copies them into a folder for another machine.
 
 mod measurement;
 mod pack;
@@ -13,7 +12,7 @@ mod programs;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Measure.
+/// Benchmark.
 #[derive(Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -22,11 +21,11 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// Run ours and the PyTorch peer in turn, and print the ratios
+    /// Run our program and its PyTorch peer alternately, and print ratios
     ///
     /// Example: cargo xtask bench peers --python venv/bin/python train-small
     Peers(peers::Peers),
-    /// Put what `peers` needs into a folder, for a machine without Rust
+    /// Pack what `peers` needs into a folder, for a machine without Rust
     ///
     /// Example: cargo xtask bench pack --features gensen/cuda gensen-bench
     Pack(pack::Pack),

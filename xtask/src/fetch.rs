@@ -1,9 +1,8 @@
 //! `cargo xtask fetch-data`: corpora, word vectors, models and test sets, ready to use.
 //!
-//! The catalogue says what there is ([`catalogue`]); each file is brought by [`download`], which
-//! resumes and tries mirrors, and checked by [`verify`] and [`ledger`]; archives are opened by
-//! [`unpack`]; [`convert`] makes of them what GenSen reads; [`store`] moves the result to its
-//! place, complete or not at all.
+//! [`catalogue`] defines the sets. [`download`] fetches each file, with resuming and mirrors; [`verify`] and [`ledger`]
+//! check it; [`unpack`] extracts archives; [`convert`] converts them to what GenSen reads; [`store`] publishes the result,
+//! complete or not at all.
 
 mod catalogue;
 mod convert;
@@ -32,7 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use store::{Stamp, Store};
 
-/// Part of every set's definition: a change of the conversions makes every set anew.
+/// Version of the conversions, part of every set's definition: a new version rebuilds all sets.
 const CONVERSIONS: u32 = 2;
 
 /// Arguments of `cargo xtask fetch-data`.
@@ -40,25 +39,25 @@ const CONVERSIONS: u32 = 2;
 #[command(after_help = "Example: cargo xtask fetch-data nli senteval\n\n\
     docs/data.md describes the sets and where their files land.")]
 pub struct Arguments {
-    /// Sets or groups to bring; --list shows them
+    /// Sets or groups to fetch; --list shows them
     #[arg(value_name = "SET", required_unless_present = "list")]
     sets: Vec<String>,
-    /// Show what there is, with sizes, licences and what each is for
+    /// List all sets with sizes, licences and uses
     #[arg(long)]
     list: bool,
-    /// The data folder
+    /// Data folder
     #[arg(long, default_value = "data")]
     dir: PathBuf,
-    /// Look for every file first below this address, under its name in the catalogue
+    /// Try this address first for every file, under its name in the catalogue
     #[arg(long, value_name = "URL")]
     mirror: Option<String>,
-    /// Download nothing; use what is in DIR/.fetch/downloads
+    /// Download nothing; use the files in DIR/.fetch/downloads
     #[arg(long)]
     offline: bool,
-    /// Another catalogue than the built-in one
+    /// Catalogue, instead of the built-in one
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
-    /// Seconds a server may send nothing
+    /// Timeout of a silent server, in seconds
     #[arg(long, default_value_t = 60.0, value_parser = parse_patience, value_name = "SECONDS")]
     patience: f64,
 }
@@ -70,10 +69,10 @@ fn parse_patience(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The exit status of a program that a signal ended (128 and SIGINT's number).
+/// Exit status after a signal: 128 + SIGINT's number.
 const INTERRUPTED: i32 = 130;
 
-/// Brings the sets, one after another; goes on with the next when one cannot be had.
+/// Fetches the sets in order; a failed one does not stop the others.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let catalogue = match &arguments.catalogue {
         Some(path) => Catalogue::read(path)?,
@@ -83,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(print(format_args!("{}", list::table(&catalogue)))?);
     }
     ctrlc::set_handler(|| {
-        // Parts of downloads stay: the next call goes on with them.
+        // Partial downloads are kept: the next call resumes them.
         scratch::remove_all();
         std::process::exit(INTERRUPTED);
     })
@@ -136,9 +135,9 @@ struct Fetcher<'a> {
     catalogue: &'a Catalogue,
     store: &'a Store,
     downloader: Downloader<'a>,
-    /// Definitions of the sets that were seen, for those that need them.
+    /// Definitions of the sets so far, for sets that need them.
     definitions: HashMap<String, String>,
-    /// Whether standard output could be written. Data are brought all the same.
+    /// The first failure of standard output. Fetching continues.
     said: Result<(), OutputError>,
 }
 
@@ -180,14 +179,14 @@ impl Fetcher<'_> {
         })
     }
 
-    /// A line on standard output, unless that has failed before.
+    /// Prints a line, unless standard output has failed before.
     fn say(&mut self, line: &str) {
         if self.said.is_ok() {
             self.said = say!("{line}");
         }
     }
 
-    /// A hash of everything that decides what a set consists of.
+    /// A hash of everything a set's contents depend on.
     fn definition(&self, set: &DataSet) -> String {
         let DataSet {
             name: _,
@@ -210,7 +209,7 @@ impl Fetcher<'_> {
             .iter()
             .filter(|listing| names.contains(&&listing.name))
             .collect();
-        // Addresses move; only what the files are counts.
+        // Addresses may change; only the contents count.
         let sums: Vec<_> = files
             .iter()
             .map(|file| {
@@ -233,8 +232,7 @@ impl Fetcher<'_> {
         ))
     }
 
-    /// Downloads what a route names and takes its steps. Returns where they wrote, and notes on
-    /// the text.
+    /// Downloads a route's files and runs its steps. Returns where they wrote, and notes on the text.
     fn follow(
         &mut self,
         set: &DataSet,
@@ -263,7 +261,7 @@ impl Fetcher<'_> {
         Ok((stage, notes))
     }
 
-    /// Brings the files a server lists, into a folder named after the list.
+    /// Fetches the files a server lists, into a folder named after the list.
     fn bring_listing(&mut self, name: &str) -> Result<(PathBuf, String), FetchError> {
         let wrong = |problem: String| FetchError::Catalogue {
             path: "catalogue".into(),

@@ -24,9 +24,9 @@ struct Cli {
 enum Command {
     /// Download corpora, word vectors, models and test sets, and convert them to what GenSen reads
     FetchData(fetch::Arguments),
-    /// Run every check, the cheapest first
+    /// Run all checks, cheapest first
     Validate,
-    /// Measure our programs against other people's
+    /// Benchmark our programs against PyTorch's
     Bench(bench::Arguments),
 }
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode> {
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
-        // Wrong usage, or the help that was asked for.
+        // Wrong usage, or help.
         Err(usage) => {
             let printed = usage.print();
             if !usage.use_stderr() {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pages_name_commands_that_there_are() {
+    fn documented_commands_exist() {
         let root = repository::root();
         let docs = gensen_data::files::below(&root.join("docs"), |name| name.ends_with(".md"));
         let mut pages: Vec<_> = docs.unwrap().into_iter().map(|(_, path)| path).collect();

@@ -1,4 +1,4 @@
-//! Where this repository is, and programs that run in it.
+//! The repository's root, and programs that run there.
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! `cargo xtask validate`: the checks every change has to pass. `.ci/run` is their list.
+//! `cargo xtask validate`: all checks, as listed in `.ci/run`.
 
 use crate::repository::{program, run_whole};
 use anyhow::Result;

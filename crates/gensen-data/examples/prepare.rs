@@ -1,4 +1,4 @@
-//! Prepares a line-aligned corpus and says what that took; or writes one to try it on.
+//! Prepares a line-aligned corpus and prints the time and memory it took, or writes a synthetic one.
 //!
 //! ```text
 //! cargo run --release -p gensen-data --example prepare -- synthesise 1000000 /tmp/corpus
@@ -12,7 +12,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, absolute};
 use std::time::Instant;
 
-use gensen_data::prepare::{DataOptions, Progress, prepare};
+use gensen_data::prepare::{DataOptions, PrepareProgress, prepare};
 use gensen_data::spec::TaskSpec;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -49,8 +49,8 @@ fn run(
         ..DataOptions::default()
     };
     let start = Instant::now();
-    let progress = |progress: Progress<'_>| {
-        if !matches!(progress, Progress::Reading { line, .. } if line > 1) {
+    let progress = |progress: PrepareProgress<'_>| {
+        if !matches!(progress, PrepareProgress::Reading { line, .. } if line > 1) {
             println!("{:7.2} s  {progress:?}", start.elapsed().as_secs_f64());
         }
     };
@@ -70,8 +70,8 @@ fn run(
     Ok(())
 }
 
-/// Writes pairs of lines of 15 to 35 words: 200,000 different ones whose frequencies fall as Zipf's
-/// law says, and one in 200 that never came before.
+/// Writes pairs of lines of 15 to 35 words. The frequencies of 200,000 words follow Zipf's law, and
+/// one word in 200 is new.
 fn synthesise(lines: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(folder)?;
     for (seed, name) in [(1, "source.txt"), (2, "target.txt")] {

@@ -1,10 +1,10 @@
-//! Tokenises standard input, one line at a time, and tells the speed.
+//! Tokenises standard input line by line, and prints the speed.
 //!
 //! ```sh
 //! cargo run --release -p gensen-data --example tokenize -- moses en < text > words
 //! ```
 //!
-//! A folder of Moses prefix lists or of Punkt models may follow the language.
+//! A folder of Moses's prefix lists or of Punkt models may follow the language.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Batches as plain integer arrays with lengths: no padding, no tensor library.
+//! Batches as arrays of integers with lengths, without padding.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// How many examples make a batch.
+/// The size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchSize {
-    /// So many.
+    /// The number of examples.
     Sentences(u64),
-    /// As many as have so many words together: all words of an example's sentences, source and
-    /// targets or premise and hypothesis, special words included. An example that has more makes a
-    /// batch of its own.
+    /// The largest number of words, with special words, in all sentences of the examples together:
+    /// source and targets, or premise and hypothesis. An example with more words is a batch by
+    /// itself.
     Words(u64),
 }
 
@@ -34,7 +34,7 @@ impl From<usize> for BatchSize {
 }
 
 impl BatchSize {
-    /// `factor` times as much.
+    /// The size multiplied by `factor`.
     pub fn times(self, factor: usize) -> Self {
         let times = |size: u64| size.saturating_mul(factor as u64);
         match self {
@@ -44,9 +44,9 @@ impl BatchSize {
     }
 }
 
-/// Sentences of word ids, laid end to end.
+/// Sentences as word ids, concatenated.
 ///
-/// A sentence holds its special words: `<s>` first and `</s>` last.
+/// A sentence includes its special words: `<s>` first and `</s>` last.
 ///
 /// ```
 /// use gensen_data::batch::Sentences;
@@ -59,9 +59,9 @@ impl BatchSize {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sentences {
-    /// Word ids of all sentences, one sentence after the other.
+    /// The word ids of all sentences, concatenated.
     pub ids: Vec<u32>,
-    /// The number of ids of each sentence.
+    /// The number of ids in each sentence.
     pub lengths: Vec<u32>,
 }
 
@@ -77,7 +77,7 @@ impl Sentences {
         self.lengths.len()
     }
 
-    /// Sentences `range` of these.
+    /// A copy of the sentences in `range`.
     fn part(&self, range: Range<usize>) -> Self {
         let ids = |lengths: &[u32]| lengths.iter().map(|&length| length as usize).sum::<usize>();
         let start = ids(&self.lengths[..range.start]);
@@ -88,7 +88,7 @@ impl Sentences {
         }
     }
 
-    /// Whether there is no sentence.
+    /// Whether there are no sentences.
     pub fn is_empty(&self) -> bool {
         self.lengths.is_empty()
     }
@@ -105,17 +105,17 @@ impl Sentences {
     }
 }
 
-/// Source sentences and their translations, neighbours or parses.
+/// Source sentences with their target sentences: translations, neighbouring sentences or parses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seq2SeqBatch {
-    /// What the encoder reads.
+    /// The encoder's input.
     pub source: Sentences,
-    /// What each of the task's decoders shall say: one entry a decoder (two for skip-thought:
-    /// next and previous sentence), each with as many sentences as `source`.
+    /// The target sentences of each decoder, as many as in `source`. Skip-thought has two decoders
+    /// (next and previous sentence), other tasks one.
     pub targets: Vec<Sentences>,
 }
 
-/// Sentence pairs with the relation between them.
+/// Sentence pairs with the label of each: natural language inference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NliBatch {
     /// First sentences.
@@ -126,24 +126,24 @@ pub struct NliBatch {
     pub labels: Vec<u8>,
 }
 
-/// Sentences that belong together, to be told from the rest of the batch.
+/// Pairs for contrastive learning: each first sentence is to be closer to its partner than to the
+/// partners of the batch's other pairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PairsBatch {
     /// First sentences.
     pub first: Sentences,
-    /// Their partners.
+    /// The partners of `first`.
     pub second: Sentences,
-    /// For each pair a sentence that does not belong to the first one; without any word where the
-    /// pair has none.
+    /// A hard negative for each pair; empty (of length 0) for a pair without one.
     pub negatives: Sentences,
-    /// Which sentence each one is, where the words no longer tell: those of `first`, `second` and
-    /// `negatives`, equal numbers for equal sentences. See [`Self::keep_numbers`].
+    /// The identities of the sentences in `first`, `second` and `negatives`, if they were fixed by
+    /// [`Self::keep_numbers`].
     pub numbers: Option<[Vec<usize>; 3]>,
 }
 
 impl PairsBatch {
-    /// Which sentence each one is: those of `first`, `second` and `negatives`, equal numbers for equal
-    /// sentences.
+    /// The identities of the sentences in `first`, `second` and `negatives`: equal sentences have
+    /// equal numbers.
     pub fn numbers(&self) -> [Vec<usize>; 3] {
         if let Some(numbers) = &self.numbers {
             return numbers.clone();
@@ -158,54 +158,55 @@ impl PairsBatch {
         })
     }
 
-    /// Keeps [`Self::numbers`] as they are, whatever becomes of the words.
+    /// Fixes [`Self::numbers`] at their present values, so that changes to the words (such as word
+    /// dropout) leave them as they are.
     pub fn keep_numbers(&mut self) {
         self.numbers = Some(self.numbers());
     }
 }
 
-/// Sentences and a teacher's vectors of them.
+/// Sentences with a teacher's vectors for them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DistillationBatch {
-    /// What the encoder reads.
+    /// The encoder's input.
     pub sentences: Sentences,
-    /// `[sentences, width]`, row after row.
+    /// The vectors, `[sentences, width]` in row-major order.
     pub vectors: Vec<f32>,
 }
 
-/// Sentences, or pairs of them, with labels.
+/// Single sentences or sentence pairs with labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClassificationBatch {
-    /// The sentences, or the first ones of pairs.
+    /// The sentences, or the first sentences of the pairs.
     pub first: Sentences,
-    /// The second ones of pairs.
+    /// The second sentences of the pairs.
     pub second: Option<Sentences>,
-    /// Numbers among the task's labels.
+    /// Indices into the task's sorted labels.
     pub labels: Vec<u32>,
 }
 
-/// One step's examples of one task.
+/// The examples of one task for one training step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Batch {
     /// A sequence-to-sequence task.
     Seq2Seq(Seq2SeqBatch),
     /// Natural language inference.
     Nli(NliBatch),
-    /// Pairs by contrast, and skip-thought by contrast.
+    /// Contrastive pairs, and skip-thought with the contrastive objective.
     Pairs(PairsBatch),
-    /// A teacher's vectors.
+    /// Distillation from a teacher's vectors.
     Distillation(DistillationBatch),
-    /// Sentences or pairs with labels.
+    /// Classification of sentences or pairs.
     Classification(ClassificationBatch),
 }
 
 impl Batch {
-    /// The number of examples: source sentences, or pairs.
+    /// The number of examples: source sentences or pairs.
     pub fn len(&self) -> usize {
         self.first_sentences().len()
     }
 
-    /// The first sentence of each example: what is translated, a premise, a pair's first.
+    /// The first sentence of each example: the source sentence, the premise, or the pair's first.
     pub fn first_sentences(&self) -> &Sentences {
         match self {
             Self::Seq2Seq(batch) => &batch.source,
@@ -216,12 +217,12 @@ impl Batch {
         }
     }
 
-    /// Whether there is no example.
+    /// Whether there are no examples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The sentences that the encoder reads.
+    /// All sentences that the encoder reads.
     pub fn sources_mut(&mut self) -> Vec<&mut Sentences> {
         match self {
             Self::Seq2Seq(batch) => vec![&mut batch.source],
@@ -237,8 +238,8 @@ impl Batch {
         }
     }
 
-    /// Cuts the batch into at most `parts` parts that follow each other and whose sizes differ by
-    /// at most one example; none is empty.
+    /// Splits the batch into at most `parts` consecutive parts. None is empty, and their sizes
+    /// differ by at most one example.
     pub fn split(self, parts: usize) -> Vec<Self> {
         let len = self.len();
         let parts = parts.clamp(1, len.max(1));

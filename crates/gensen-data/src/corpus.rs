@@ -1,27 +1,27 @@
-//! Corpora in their own formats: files, archives and folders in, blocks of whole lines out, and
-//! from blocks the records that a task learns from.
+//! Reading corpora: files, archives and folders become blocks of whole lines, and blocks become the
+//! examples of a task.
 //!
-//! Text is UTF-8, plain or gzip (told by its first bytes). What is taken and what is refused:
+//! Text must be UTF-8, plain or gzip (recognised by its first bytes). Special cases:
 //!
-//! | found | done |
+//! | input | treatment |
 //! | --- | --- |
-//! | any other encoding | refused: invalid UTF-8, with file and line |
-//! | a NUL byte | refused, with file and line |
-//! | CRLF line ends | taken as LF |
+//! | another encoding than UTF-8 | error with file and line |
+//! | a NUL byte | error with file and line |
+//! | CRLF line ends | read as LF |
 //! | a byte-order mark at the start of a file | dropped |
-//! | no line end after the last line | taken as a line |
-//! | a tab inside a sentence of a line-aligned file | white space |
-//! | a row with more columns than needed | the others are ignored |
-//! | a row with more columns than its file's header line | refused, with file and line |
-//! | a row without the last columns of its file's header line, which are not needed | taken |
-//! | a label in capitals | as in small letters |
-//! | zeros after a gzip member | passed over; any other bytes are refused |
-//! | a link in a folder | followed; each document counts once |
-//! | a name with a part that begins with a dot, in a folder or a tar | passed over |
-//! | a row with too few columns, a label that is none of the three | refused, with file and line |
+//! | a last line without a line end | read as a line |
+//! | a tab inside a sentence of a line-aligned file | read as white space |
+//! | more columns in a row than the task needs | ignored |
+//! | more columns in a row than in the file's header line | error with file and line |
+//! | last columns missing in a row that the task does not need | accepted |
+//! | a label in upper case | read as lower case |
+//! | zero bytes after a gzip member | skipped; any other bytes are an error |
+//! | a symbolic link in a folder | followed; each document is read once |
+//! | a hidden name (one beginning with a dot) in a folder or a tar | skipped |
+//! | too few columns in a row, or an unknown inference label | error with file and line |
 //! | a blank line or field, an unlabelled pair (`-`) | left out, counted and reported |
-//! | an empty file, unequally long line-aligned files | refused |
-//! | a line of more than [`MAX_LINE_BYTES`](crate::lines::MAX_LINE_BYTES) | refused, with file and line |
+//! | an empty file, or line-aligned files of different lengths | error |
+//! | a line longer than [`MAX_LINE_BYTES`](crate::lines::MAX_LINE_BYTES) | error with file and line |
 
 mod blocks;
 mod documents;

@@ -15,15 +15,14 @@ use crate::parallel;
 use crate::scratch::create_part;
 use crate::words::{WordKey, WordTable};
 
-/// Counts words from many threads. Words are dealt out to shards by their hash; a shard that grows
-/// past its share of memory is sorted and written to a run on disk. At the end the runs of a shard
-/// are merged, so that however many distinct words there are, memory stays bounded and the counts
-/// stay exact.
+/// Counts words from many threads, exactly and in bounded memory: an external merge sort. Words are
+/// distributed to shards by their hash. A shard that exceeds its share of the memory is sorted and
+/// written to disk as a run; at the end the runs of each shard are merged.
 pub(crate) struct WordCounter {
     shards: Vec<Mutex<Shard>>,
-    /// Bytes of memory a shard may take before it is written out.
+    /// The memory in bytes above which a shard is written to disk.
     shard_bytes: usize,
-    /// Gone with the counter.
+    /// The folder of the runs, deleted with the counter.
     folder: TempDir,
 }
 
@@ -36,14 +35,14 @@ struct Shard {
 
 const SHARDS: usize = 16;
 
-/// What a distinct word costs in a shard beside its text: count, end, index slots.
+/// The bytes that a distinct word takes in a shard besides its text: count, end and index slots.
 const WORD_OVERHEAD: usize = 32;
 
 impl WordCounter {
-    /// The memory that the words of a counter take, by default.
+    /// The default memory of a counter in bytes.
     pub(crate) const MEMORY: usize = 48 << 20;
 
-    /// A counter that takes about `memory` bytes and writes its runs into `folder`.
+    /// A counter that uses about `memory` bytes and writes its runs to `folder`.
     pub(crate) fn new(folder: TempDir, memory: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -57,11 +56,11 @@ impl WordCounter {
         &self,
         counts: impl Iterator<Item = (&'a str, u64)>,
     ) -> Result<(), DataError> {
-        // Dealt out first, so that each lock is taken once.
+        // Grouped by shard first, so that each lock is taken once.
         let mut by_shard: [Vec<(WordKey, &str, u64)>; SHARDS] = Default::default();
         for (word, count) in counts.filter(|(_, count)| *count > 0) {
             let key = WordKey::of(word);
-            // The upper bits: the lower ones choose the slot in the shard's table.
+            // By the upper bits, since the lower ones select the slot in the shard's table.
             by_shard[(key.hash >> 32) as usize % SHARDS].push((key, word, count));
         }
         for (number, counts) in by_shard.iter().enumerate() {
@@ -86,8 +85,8 @@ impl WordCounter {
         Ok(())
     }
 
-    /// The `size` most frequent words that `wanted` takes, most frequent first, equally frequent
-    /// ones in byte order.
+    /// The `size` most frequent words for which `wanted` is true, in descending order of frequency;
+    /// equally frequent words in byte order.
     pub(crate) fn most_frequent(
         self,
         size: usize,
@@ -119,12 +118,12 @@ impl WordCounter {
     }
 }
 
-/// The best words so far, and some more: the worse half goes whenever there are twice as many as
-/// wanted, so that a word costs constant time.
+/// The most frequent words so far. It collects up to twice `size` words before it drops the rarer
+/// half, so that adding a word takes constant time on average.
 struct Best {
     size: usize,
     words: Vec<Ranked>,
-    /// Words that rank after this one are not among the best.
+    /// The best word dropped so far: words that rank after it need not be added.
     last: Option<Ranked>,
 }
 
@@ -149,7 +148,7 @@ impl Best {
         }
     }
 
-    /// Drops all but the best.
+    /// Keeps the `size` most frequent words.
     fn cut(&mut self) {
         if self.words.len() > self.size {
             let (_, last, _) = self.words.select_nth_unstable(self.size);
@@ -189,8 +188,8 @@ impl Shard {
         self.table.text().len() + self.table.len() * WORD_OVERHEAD
     }
 
-    /// The words with their hashes and counts, by hash: any order that all runs share will do,
-    /// and numbers are compared faster than words.
+    /// The words with their hashes and counts, sorted by hash: merging needs only that all runs
+    /// have the same order, and hashes compare faster than words.
     fn sorted(&self) -> Vec<(u64, &str, u64)> {
         let words = self.table.words().zip(&self.counts);
         let mut sorted: Vec<_> = words
@@ -218,7 +217,7 @@ impl Shard {
         Ok(())
     }
 
-    /// Visits every word once with its whole count.
+    /// Calls `visit` once for every word with its total count.
     fn each(self, mut visit: impl FnMut(&str, u64)) -> Result<(), DataError> {
         if self.runs.is_empty() {
             let words = self.table.words().zip(&self.counts);
@@ -230,7 +229,7 @@ impl Shard {
             runs.push(Run::open(path)?);
         }
         let mut rest = self.sorted().into_iter().peekable();
-        // The run with the smallest word comes first; memory is one word a run.
+        // The heap's top is the run with the smallest word; only one word per run is in memory.
         let mut heads: BinaryHeap<Reverse<(u64, String, usize)>> = BinaryHeap::new();
         for (number, run) in runs.iter_mut().enumerate() {
             if let Some((hash, word)) = run.next_word()? {
@@ -272,7 +271,7 @@ impl Shard {
 struct Run {
     path: PathBuf,
     file: BufReader<File>,
-    /// The count of the word read last.
+    /// The count of the last word read.
     count: u64,
 }
 
@@ -286,7 +285,7 @@ impl Run {
         })
     }
 
-    /// The next word with its hash; its count is in [`Run::count`].
+    /// The next word and its hash; sets [`Run::count`] to its count.
     fn next_word(&mut self) -> Result<Option<(u64, String)>, DataError> {
         let mut read = || {
             if self.file.fill_buf()?.is_empty() {

@@ -1,4 +1,4 @@
-//! Prepared examples, mapped from disk.
+//! Memory-mapped data sets of prepared examples.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,14 +15,14 @@ use crate::spec::TaskKind;
 use crate::teacher::Teacher;
 use crate::vocabulary::Vocabulary;
 
-/// The examples of one split of one task, in file order, mapped from disk: a corpus may be larger
-/// than memory. A clone shares the maps.
+/// The examples of one split of one task, in file order. The files are memory-mapped, so a corpus
+/// may be larger than memory; clones share the maps.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     maps: Arc<Maps>,
-    /// Which of its kind's targets batches hold.
+    /// The targets that batches hold, as indices into the kind's decoders.
     targets: Arc<[usize]>,
-    /// A distillation task's vectors.
+    /// The teacher's vectors of a distillation task.
     teacher: Option<Arc<Teacher>>,
 }
 
@@ -31,21 +31,22 @@ struct Maps {
     folder: String,
     kind: TaskKind,
     len: u64,
-    /// As [`stream_names`] has them.
+    /// In the order of [`stream_names`].
     streams: Vec<Stream>,
-    /// Labels, the middle sentences of triples, or rows of vectors.
+    /// The file named by [`extra_of`]: labels, indices of the triples' middle sentences, or row
+    /// numbers of vectors.
     extra: Option<Mmap>,
 }
 
-/// Sentences without their special words: word ids as little-endian u32, and for each sentence the
-/// number of ids up to its end as little-endian u64.
+/// Sentences without special words: word ids as little-endian u32, and for each sentence the
+/// position after its last id as little-endian u64.
 #[derive(Debug)]
 struct Stream {
     ids: Mmap,
     ends: Mmap,
 }
 
-/// The names of a kind's streams of sentences.
+/// The names of the streams of sentences that a kind of task has.
 pub(crate) fn stream_names(kind: TaskKind) -> &'static [&'static str] {
     match kind {
         TaskKind::Nli => &["premises", "hypotheses"],
@@ -58,7 +59,7 @@ pub(crate) fn stream_names(kind: TaskKind) -> &'static [&'static str] {
     }
 }
 
-/// The name of what a kind has beside sentences, and an example's bytes in it.
+/// The name of the file that a kind of task has besides its sentences, and its bytes per example.
 pub(crate) fn extra_of(kind: TaskKind) -> Option<(&'static str, u64)> {
     match kind {
         TaskKind::Nli => Some(("labels", 1)),
@@ -70,14 +71,14 @@ pub(crate) fn extra_of(kind: TaskKind) -> Option<(&'static str, u64)> {
 }
 
 impl Dataset {
-    /// Maps a folder that preparation wrote.
+    /// Maps the files of a folder written by preparation.
     pub(crate) fn open(folder: &Path, kind: TaskKind, len: u64) -> Result<Self, DataError> {
         let map = |name: &str| {
             let path = folder.join(name);
             let file = File::open(&path).map_err(DataError::io(&path))?;
-            // SAFETY: prepared files are complete when they get their name and nobody writes to
-            // them afterwards; as with any map, a person who cuts one short while it is in use
-            // ends the process.
+            // SAFETY: prepared files are complete when they are renamed to this path, and no code
+            // writes to them afterwards. As with any map, truncating a file from outside while it
+            // is mapped ends the process.
             unsafe { Mmap::map(&file) }.map_err(DataError::io(&path))
         };
         let stream = |name: &str| {
@@ -105,7 +106,7 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// Checks that the files fit together.
+    /// Checks that the sizes of the files agree.
     fn check(&self) -> Result<(), DataError> {
         let maps = &*self.maps;
         for (stream, name) in maps.streams.iter().zip(stream_names(maps.kind)) {
@@ -117,21 +118,19 @@ impl Dataset {
             let enough = maps.kind.is_running_text() || sentences == maps.len;
             if !enough || ids * 4 != stream.ids.len() as u64 {
                 let problem = format!(
-                    "`{name}` has {sentences} sentences and {ids} ids in {} bytes",
+                    "`{name}` has {sentences} sentences of {ids} ids in all, and {} bytes of ids",
                     stream.ids.len()
                 );
                 return Err(self.damaged(problem));
             }
         }
-        let Some((_, size)) = extra_of(maps.kind) else {
+        let Some((name, size)) = extra_of(maps.kind) else {
             return Ok(());
         };
         let expected = maps.len * size;
         let found = maps.extra.as_ref().map_or(0, |extra| extra.len() as u64);
         if found != expected {
-            return Err(self.damaged(format!(
-                "{found} bytes beside the sentences, expected {expected}"
-            )));
+            return Err(self.damaged(format!("`{name}` has {found} bytes, expected {expected}")));
         }
         Ok(())
     }
@@ -152,38 +151,38 @@ impl Dataset {
         self.maps.len
     }
 
-    /// What the examples are.
+    /// The kind of task that the examples are for.
     pub fn kind(&self) -> TaskKind {
         self.maps.kind
     }
 
-    /// The same examples with some of their targets, by their places in the kind's list.
+    /// The same examples with only the given targets, as indices into [`TaskKind::decoders`].
     #[must_use]
     pub fn keep_targets(mut self, targets: &[usize]) -> Self {
         self.targets = targets.into();
         self
     }
 
-    /// The same examples with the vectors that a distillation task's rows are among.
+    /// The same examples with the teacher's vectors of a distillation task.
     #[must_use]
     pub(crate) fn with_teacher(mut self, teacher: Teacher) -> Self {
         self.teacher = Some(Arc::new(teacher));
         self
     }
 
-    /// The width of the teacher's vectors of a distillation task.
+    /// The width of the teacher's vectors; `None` if the task is not distillation.
     pub fn teacher_width(&self) -> Option<usize> {
         self.teacher.as_ref().map(|teacher| teacher.width())
     }
 
-    /// Whether the examples of a classification task are pairs of sentences.
+    /// Whether the examples of a classification task are sentence pairs.
     pub fn has_pairs(&self) -> bool {
         let second = self.maps.streams.get(1);
         second.is_some_and(|second| !second.ids.is_empty())
     }
 
-    /// The words of an example as in a batch, those of all its sentences together and special
-    /// words included; `None` if there is no such example.
+    /// The number of words of an example in a batch: of all its sentences, with special words;
+    /// `None` if there is no such example.
     pub fn words(&self, index: u64) -> Option<u64> {
         let (first, others) = self.maps.streams.split_first()?;
         let source = self.source_sentence(index)?;
@@ -205,18 +204,18 @@ impl Dataset {
         Some(words)
     }
 
-    /// The length of an example's source sentence (NLI: of its premise) as in a batch, special
-    /// words included; `None` if there is no such example.
+    /// The length of an example's source sentence (NLI: its premise) in a batch, with special
+    /// words; `None` if there is no such example.
     pub fn source_length(&self, index: u64) -> Option<u32> {
         let words = self.maps.streams[0].words(self.source_sentence(index)?)?;
         Some(words as u32)
     }
 
-    /// The examples at `indices` as a batch, in that order.
+    /// The batch of the examples at `indices`, in that order.
     ///
     /// # Errors
-    /// [`DataError::Index`] for an example that does not exist, [`DataError::Damaged`] if the
-    /// prepared files contradict themselves.
+    /// [`DataError::Index`] for an index out of range, [`DataError::Damaged`] if the prepared files
+    /// are inconsistent.
     pub fn batch_of(&self, indices: &[u64]) -> Result<Batch, DataError> {
         if let Some(&index) = indices.iter().find(|index| **index >= self.len()) {
             return Err(DataError::Index {
@@ -236,14 +235,18 @@ impl Dataset {
             Ok(sentences)
         };
         let extra = self.maps.extra.as_deref().unwrap_or_default();
+        let no_label = |index| self.damaged(format!("example {index} has no label"));
         Ok(match self.maps.kind {
             TaskKind::Nli => Batch::Nli(NliBatch {
                 premises: collect(0, &Some)?,
                 hypotheses: collect(1, &Some)?,
                 labels: indices
                     .iter()
-                    .filter_map(|&index| extra.get(index as usize).copied())
-                    .collect(),
+                    .map(|&index| {
+                        let label = extra.get(index as usize).copied();
+                        label.ok_or_else(|| no_label(index))
+                    })
+                    .collect::<Result<_, _>>()?,
             }),
             TaskKind::Pairs => Batch::Pairs(PairsBatch {
                 first: collect(0, &Some)?,
@@ -262,11 +265,11 @@ impl Dataset {
             }),
             TaskKind::Classification => {
                 let second = collect(1, &Some)?;
-                let labels = indices.iter().filter_map(|&index| read_u32(extra, index));
+                let label = |&index: &u64| read_u32(extra, index).ok_or_else(|| no_label(index));
                 Batch::Classification(ClassificationBatch {
                     first: collect(0, &Some)?,
                     second: self.has_pairs().then_some(second),
-                    labels: labels.collect(),
+                    labels: indices.iter().map(label).collect::<Result<_, _>>()?,
                 })
             }
             TaskKind::Distillation => {
@@ -297,7 +300,7 @@ impl Dataset {
         })
     }
 
-    /// All examples in file order; the last batch may be smaller.
+    /// Batches of all examples in file order; the last batch may be smaller.
     pub fn sequential<S: Into<BatchSize>>(
         &self,
         size: S,
@@ -311,13 +314,14 @@ impl Dataset {
         })
     }
 
-    /// Where the batch that begins with an example ends.
+    /// The end of the batch that starts at example `start`.
     fn end_of_batch(&self, start: u64, size: BatchSize) -> u64 {
         match size {
             BatchSize::Sentences(size) => self.len().min(start.saturating_add(size.max(1))),
             BatchSize::Words(size) => {
                 let mut words = 0;
                 let fits = |&index: &u64| {
+                    // A damaged example counts as 0 words: `batch_of` reports it.
                     words += self.words(index).unwrap_or(0);
                     index == start || words <= size
                 };
@@ -326,7 +330,7 @@ impl Dataset {
         }
     }
 
-    /// The place of an example's source sentence in its stream.
+    /// The index of an example's source sentence in its stream.
     fn source_sentence(&self, index: u64) -> Option<u64> {
         match self.maps.kind {
             kind if kind.is_running_text() => read_u64(self.maps.extra.as_deref()?, index),
@@ -334,8 +338,8 @@ impl Dataset {
         }
     }
 
-    /// The place in the second stream of a target of a source sentence: of a triple the next
-    /// sentence, then the previous one.
+    /// The index in the second stream of target number `target` of a source sentence; for a triple,
+    /// target 0 is the next sentence and 1 the previous one.
     fn target_sentence(&self, source: u64, target: usize) -> Option<u64> {
         match (self.maps.kind, target) {
             (TaskKind::SkipThought, 0) => source.checked_add(1),
@@ -355,7 +359,7 @@ impl Stream {
         read_u64(&self.ends, sentence)
     }
 
-    /// The places of a sentence's ids.
+    /// The range of a sentence's ids.
     fn range(&self, sentence: u64) -> Option<(u64, u64)> {
         let start = match sentence.checked_sub(1) {
             Some(before) => self.end(before)?,
@@ -365,13 +369,14 @@ impl Stream {
         (start <= end).then_some((start, end))
     }
 
-    /// The words of a sentence, special words included; none where a sentence is left out.
+    /// The number of words of a sentence, with special words; 0 for an absent sentence, which is
+    /// stored without words.
     fn words(&self, sentence: u64) -> Option<u64> {
         let (start, end) = self.range(sentence)?;
         Some(if start == end { 0 } else { end - start + 2 })
     }
 
-    /// Appends a sentence with its special words, or nothing at all where one is left out.
+    /// Appends a sentence with its special words; an absent one as a sentence of length 0.
     fn push_to(&self, sentence: u64, sentences: &mut Sentences) -> Option<()> {
         let (start, end) = self.range(sentence)?;
         let bytes = self

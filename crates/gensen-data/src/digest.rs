@@ -1,4 +1,4 @@
-//! SHA-256 of bytes, streams and files, and hexadecimal digits.
+//! SHA-256 of bytes, streams and files, and hexadecimal encoding.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sha2::Digest as _;
 
-/// Bytes of a stream that are read at a time.
+/// The bytes read from a stream at a time.
 const CHUNK_BYTES: usize = 1 << 18;
 
-/// A SHA-256 (FIPS 180-4) in the making: what is written to it is hashed.
+/// An incremental SHA-256 (FIPS 180-4).
 ///
 /// ```
 /// use gensen_data::digest::{Digest, hex, sha256};
@@ -23,12 +23,12 @@ const CHUNK_BYTES: usize = 1 << 18;
 pub struct Digest(sha2::Sha256);
 
 impl Digest {
-    /// Adds bytes.
+    /// Hashes more bytes.
     pub fn update(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.update(bytes);
     }
 
-    /// Adds all that a stream still holds, and returns the number of its bytes.
+    /// Hashes the rest of a stream, and returns its number of bytes.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Digest {
     }
 }
 
-/// A writer that hashes what passes through it.
+/// A writer that hashes all bytes written through it.
 #[derive(Debug)]
 pub struct Hashing<W> {
     inner: W,
@@ -57,7 +57,7 @@ pub struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
-    /// Hashes what is written to `inner` from now on.
+    /// Wraps `inner`.
     pub fn new(inner: W) -> Self {
         Self {
             inner,
@@ -66,7 +66,7 @@ impl<W: Write> Hashing<W> {
         }
     }
 
-    /// The writer, the hash in hexadecimal and the number of bytes written.
+    /// The inner writer, the hash in hexadecimal and the number of bytes written.
     pub fn finish(self) -> (W, String, u64) {
         (self.inner, hex(&self.digest.finish()), self.bytes)
     }
@@ -85,7 +85,7 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Hands out a stream's bytes piece by piece.
+/// Calls `each` with a stream's bytes, piece by piece.
 ///
 /// # Errors
 ///
@@ -118,7 +118,7 @@ pub fn sha256_of_file(path: &Path) -> io::Result<(String, u64)> {
     Ok((hex(&digest.finish()), bytes))
 }
 
-/// Bytes as lower-case hexadecimal digits, two a byte.
+/// Bytes as lower-case hexadecimal digits, two for each byte.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,10 +1,10 @@
-//! What can go wrong with corpora, named by file and line.
+//! Errors of reading and preparing corpora, with file and line.
 
 use std::error::Error;
 use std::io;
 use std::path::Path;
 
-/// An error and its causes in one line: `a: because of b: because of c`.
+/// An error with its chain of sources in one line: `error: source: source of the source`.
 ///
 /// ```
 /// let missing = gensen_data::lines::checked("f", 1, b"\xff").unwrap_err();
@@ -15,8 +15,8 @@ pub fn chain(error: &dyn Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// An error of reading, preparing or serving a corpus. It names the file, and the line where one is
-/// to blame; what caused it is its source ([`chain`] says both).
+/// An error of reading or preparing a corpus, or of reading prepared data. It names the file and,
+/// where there is one, the line. The underlying error is its source; [`chain`] shows both.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -25,10 +25,10 @@ pub enum DataError {
     Io {
         /// The file or folder.
         path: String,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A line of a corpus is not what its format asks for.
+    /// A line of a corpus does not follow its format.
     #[error("{file}, line {line}: {fault}")]
     Line {
         /// The file.
@@ -41,7 +41,7 @@ pub enum DataError {
     /// Two line-aligned files have different numbers of lines.
     #[error(
         "{source_file} has {source_lines} lines and {target_file} has {target_lines}: \
-         line-aligned files must have equally many"
+         line-aligned files must have the same number of lines"
     )]
     UnequalLines {
         /// The file of source sentences.
@@ -53,34 +53,34 @@ pub enum DataError {
         /// Its number of lines.
         target_lines: u64,
     },
-    /// A file holds nothing.
+    /// A file is empty.
     #[error("{file} is empty")]
     Empty {
         /// The file.
         file: String,
     },
-    /// An input has lines, but none of them makes an example.
-    #[error("{input} gives no example: {found}")]
+    /// An input has lines, but none is an example.
+    #[error("{input} has no examples: {found}")]
     NoExamples {
         /// The input.
         input: String,
-        /// What was found in it.
+        /// A summary of its contents.
         found: String,
     },
-    /// A task's description contradicts itself or asks for what does not exist.
+    /// A setting is invalid or contradicts another.
     #[error("`{key}`: {problem}")]
     Specification {
-        /// The key to blame.
+        /// The setting's key.
         key: String,
         /// What is wrong and what was expected.
         problem: String,
     },
-    /// A vocabulary is not one.
+    /// A vocabulary is invalid.
     #[error("{file}, line {line}: {problem}")]
     Vocabulary {
-        /// The file (or what stands for it).
+        /// The file, or a name for words from another source.
         file: String,
-        /// The line, counted from 1: the word's id plus 1.
+        /// The line, counted from 1: the word's id + 1.
         line: usize,
         /// What is wrong.
         problem: String,
@@ -93,7 +93,7 @@ pub enum DataError {
         /// What was expected and what was found.
         problem: String,
     },
-    /// A teacher's vectors do not fit.
+    /// A file of a teacher's vectors is invalid, or does not fit its sentences.
     #[error("{path}: {problem}")]
     Teacher {
         /// The file.
@@ -101,10 +101,10 @@ pub enum DataError {
         /// What was expected and what was found.
         problem: String,
     },
-    /// An example was asked for that does not exist.
+    /// The index of an example is out of range.
     #[error("there is no example {index}: the data set has {len}")]
     Index {
-        /// The example asked for.
+        /// The index, counted from 0.
         index: u64,
         /// The number of examples.
         len: u64,
@@ -123,52 +123,52 @@ pub enum DataError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
-    /// Bytes that are not UTF-8 (the only encoding read).
+    /// Bytes that are not UTF-8, the only supported encoding.
     #[error("invalid UTF-8 (text must be UTF-8; convert it first)")]
     InvalidUtf8,
     /// A NUL byte: the file is binary, UTF-16, or damaged.
     #[error("a NUL byte (text must be UTF-8; is the file UTF-16 or binary?)")]
     Nul,
-    /// A line longer than a reader takes.
-    #[error("longer than the {cap} bytes that are read")]
+    /// A line longer than the limit.
+    #[error("longer than the limit of {cap} bytes")]
     TooLong {
-        /// The cap.
+        /// The limit in bytes.
         cap: usize,
     },
     /// A row with too few columns.
-    #[error("{found} tab-separated columns where at least {expected} are needed")]
+    #[error("{found} tab-separated columns, expected at least {expected}")]
     Columns {
         /// Columns found.
         found: usize,
-        /// Columns needed.
+        /// The least number of columns.
         expected: usize,
     },
-    /// A row with another number of columns than the task's other rows.
-    #[error("{found} tab-separated columns, and the task's first row has {expected}")]
+    /// A row whose number of columns differs from that of the task's first row.
+    #[error("{found} tab-separated columns, but the task's first row has {expected}")]
     OtherColumns {
         /// Columns found.
         found: usize,
-        /// Columns of the first row.
+        /// Columns in the first row.
         expected: usize,
     },
-    /// A row without one of the sentences (or the label) that it is to have.
+    /// A row without its label or one of its sentences.
     #[error("{0} is empty")]
     Missing(&'static str),
-    /// A label of held-out data that no training example has.
+    /// A label in held-out data that does not occur in the training data.
     #[error("label `{0}` does not occur in the training data")]
     UnseenLabel(String),
     /// A row with more columns than the header line of its file.
-    #[error("{found} tab-separated columns where the header line has {width}")]
+    #[error("{found} tab-separated columns, but the header line has {width}")]
     MoreColumns {
         /// Columns found.
         found: usize,
-        /// Columns of the header line.
+        /// Columns in the header line.
         width: usize,
     },
-    /// A label that is none of the three.
-    #[error("label `{0}` is none of entailment, neutral, contradiction (or -, unlabelled)")]
+    /// An unknown inference label.
+    #[error("label `{0}`, expected entailment, neutral, contradiction or - (unlabelled)")]
     Label(String),
-    /// A row that is not the JSON object expected.
+    /// A row that is not a JSON object with the expected fields.
     #[error("not an SNLI/MultiNLI JSON row: {0}")]
     Json(String),
     /// A score that is not a finite number.
@@ -177,13 +177,13 @@ pub enum LineFault {
     /// A sentence without words.
     #[error("a blank sentence")]
     BlankSentence,
-    /// Brackets that do not form a tree.
+    /// A malformed bracketed tree.
     #[error("{0}")]
     Tree(&'static str),
 }
 
 impl DataError {
-    /// For `map_err`: costs nothing while all goes well.
+    /// An adapter for `map_err`; the path is formatted only if there is an error.
     pub(crate) fn io(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> DataError {
         move |source| DataError::Io {
             path: path.as_ref().display().to_string(),

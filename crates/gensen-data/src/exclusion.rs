@@ -1,4 +1,4 @@
-//! Sentences that must not be trained on, because something is measured on them.
+//! Sentences excluded from training, because a model is evaluated on them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use crate::error::DataError;
 use crate::lines::{LineReader, checked, numbered_lines};
 use crate::tokenizer::MOSES_ENTITIES;
 
-/// Shorter sentences, as normalised, are found everywhere and say nothing.
+/// Normalised sentences shorter than this are too common to be evidence of overlap.
 const MIN_CHARACTERS: usize = 12;
 
-/// What two ways of writing a sentence have in common: its letters and digits in lower case, after
-/// Unicode's compatibility composition (NFKC) and without Moses's escapes. None if that is shorter than
-/// twelve characters.
+/// The form in which sentences are compared: their letters and digits in lower case, after
+/// Unicode's compatibility composition (NFKC) and with Moses's escapes undone. `None` if it is
+/// shorter than twelve characters.
 ///
 /// ```
 /// use gensen_data::exclusion::normalise;
@@ -42,13 +42,12 @@ pub fn normalise(sentence: &str) -> Option<String> {
     (normal.chars().nth(MIN_CHARACTERS - 1).is_some()).then_some(normal)
 }
 
-/// The sentences of some files, normalised.
+/// The normalised sentences of the files to exclude.
 #[derive(Debug, Default)]
 pub(crate) struct Excluded(HashSet<String>);
 
 impl Excluded {
-    /// Reads files, and the files of folders: each tab-separated column of each line counts as a
-    /// sentence.
+    /// Reads files and folders of files: each tab-separated column of each line is a sentence.
     pub(crate) fn read(paths: &[PathBuf], base: &Path) -> Result<Self, DataError> {
         let mut excluded = Self::default();
         for origin in origins(paths, base)? {
@@ -64,13 +63,13 @@ impl Excluded {
         Ok(excluded)
     }
 
-    /// Whether a sentence stands in one of the files.
+    /// Whether a sentence occurs in one of the files.
     pub(crate) fn contains(&self, sentence: &str) -> bool {
         !self.0.is_empty() && normalise(sentence).is_some_and(|normal| self.0.contains(&normal))
     }
 }
 
-/// The files named, and those of the folders named.
+/// The files at `paths`, with all files of folders.
 pub(crate) fn origins(paths: &[PathBuf], base: &Path) -> Result<Vec<Origin>, DataError> {
     let of_path = |path: &PathBuf| match path.to_str() {
         Some(text) if text.starts_with("sample:") => Ok(vec![Origin::new(text, base)]),

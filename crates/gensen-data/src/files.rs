@@ -1,4 +1,4 @@
-//! The files of a folder.
+//! Listing the files of a folder.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,28 +6,29 @@ use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 
-/// Whether a path below a folder or in an archive has a part that begins with a dot (`.git`,
-/// `._a.txt`, `.DS_Store`): what systems leave there for themselves, which is passed over.
+/// Whether a path in a folder or archive has a component that begins with a dot (`.git`, `._a.txt`,
+/// `.DS_Store`). Such files belong to other programs and are skipped.
 pub fn is_hidden(name: &str) -> bool {
     let hidden = |part: &str| part.starts_with('.') && part != "." && part != "..";
     name.split('/').any(hidden)
 }
 
-/// The files below a folder whose names `takes` takes, in the byte order of their names. A name is
-/// the path below the folder, with `/` between its parts; [hidden](is_hidden) ones are passed over.
+/// The files in a folder and its subfolders whose names `selects` accepts, with their names, in
+/// byte order of the names. A name is the path relative to the folder, with `/` as separator;
+/// [hidden](is_hidden) names are skipped.
 ///
-/// Links to files and folders are followed, and a file that is reached by several names is found
-/// once: by its own name if `takes` takes that, else by a link's. So a link to a folder around it
-/// adds nothing.
+/// Symbolic links to files and folders are followed. A file with several names is listed once: by
+/// its own name if `selects` accepts that, else by that of a link. A link to an enclosing folder
+/// therefore adds nothing.
 ///
 /// # Errors
-/// [`DataError::Io`] with the folder that cannot be read, or the link that leads nowhere.
+/// [`DataError::Io`] with a folder that cannot be read, or a link whose target is missing.
 pub fn below(
     folder: &Path,
-    takes: impl Fn(&str) -> bool,
+    selects: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, PathBuf)>, DataError> {
     let mut walk = Walk {
-        takes,
+        selects,
         found: Vec::new(),
         real: HashSet::new(),
         links: HashSet::new(),
@@ -50,12 +51,13 @@ pub fn below(
 }
 
 struct Walk<F> {
-    takes: F,
+    selects: F,
     found: Vec<(String, PathBuf)>,
-    /// Where the files found are in truth.
+    /// The canonical paths of the files found.
     real: HashSet<PathBuf>,
-    /// Where the links that were met are in truth. Each is followed once.
+    /// The canonical paths of the links seen, each of which is followed once.
     links: HashSet<PathBuf>,
+    /// Links still to follow, after all files with names of their own.
     waiting: Vec<(String, PathBuf)>,
 }
 
@@ -89,7 +91,7 @@ impl<F: Fn(&str) -> bool> Walk<F> {
     }
 
     fn file(&mut self, name: String, path: PathBuf, real: PathBuf) {
-        if (self.takes)(&name) && self.real.insert(real) {
+        if (self.selects)(&name) && self.real.insert(real) {
             self.found.push((name, path));
         }
     }

@@ -1,15 +1,15 @@
-//! Gzip as it is found: several members, zeros after the last.
+//! Gzip with several members and zero padding after the last.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// Unpacks gzip (RFC 1952). Members follow one another; zeros after a member are passed over, as
-/// gzip and Python do (tapes and some archivers fill blocks up with them).
+/// Unpacks gzip (RFC 1952), all members of it. Zero bytes after a member are skipped, as gzip and
+/// Python do: tapes and some archivers pad their blocks with them.
 ///
 /// # Errors
-/// Reading fails with [`io::ErrorKind::InvalidData`] at any other bytes after a member, and with
-/// [`io::ErrorKind::UnexpectedEof`] where a member is cut off.
+/// Reading fails with [`io::ErrorKind::InvalidData`] if other bytes follow a member, and with
+/// [`io::ErrorKind::UnexpectedEof`] if a member is truncated.
 ///
 /// ```
 /// # use std::io::{Read, Write};
@@ -29,11 +29,11 @@ pub fn unpack<R: BufRead>(packed: R) -> impl Read {
     }
 }
 
-/// The bytes with which gzip begins.
+/// The first bytes of a gzip member.
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 struct Unpack<R: BufRead> {
-    /// Members begun.
+    /// The number of members so far, with the current one.
     members: u64,
     state: State<R>,
 }
@@ -46,7 +46,7 @@ enum State<R: BufRead> {
 }
 
 impl<R: BufRead> Unpack<R> {
-    /// What comes after a member.
+    /// Moves to the next member, or to the end.
     fn next_member(&mut self, mut packed: R) -> io::Result<()> {
         loop {
             let bytes = match packed.fill_buf() {
@@ -92,7 +92,7 @@ impl<R: BufRead> Read for Unpack<R> {
                             _ if no_header && self.members > 1 => trailing(),
                             io::ErrorKind::UnexpectedEof => io::Error::new(
                                 io::ErrorKind::UnexpectedEof,
-                                "the gzip data are cut off: the file is not whole",
+                                "the gzip data are truncated: the file is incomplete",
                             ),
                             _ => error,
                         });
@@ -104,8 +104,8 @@ impl<R: BufRead> Read for Unpack<R> {
 }
 
 fn trailing() -> io::Error {
-    let problem = "after the gzip data come bytes that are neither gzip nor zeros: the file is \
-                   damaged, or something was appended to it";
+    let problem = "the gzip data are followed by bytes that are neither gzip nor zero: the file \
+                   is damaged, or something was appended to it";
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
@@ -154,7 +154,7 @@ mod tests {
             let said = read(&[&packed(b"a")[..], rest].concat())
                 .unwrap_err()
                 .to_string();
-            assert!(said.contains("after the gzip data"), "{rest:?}: {said}");
+            assert!(said.contains("gzip data are followed"), "{rest:?}: {said}");
         }
     }
 
@@ -166,6 +166,6 @@ mod tests {
             assert!(read(&whole[..end]).is_err(), "{end} of {}", whole.len());
         }
         let said = read(&whole[..first - 3]).unwrap_err().to_string();
-        assert!(said.contains("cut off"), "{said}");
+        assert!(said.contains("truncated"), "{said}");
     }
 }

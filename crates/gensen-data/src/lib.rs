@@ -1,9 +1,10 @@
 //! Vocabularies, tokenisers, corpora, token shards and batches for multi-task sentence encoders.
 //!
-//! This crate knows no tensor library: a batch is plain integer arrays with lengths.
+//! This crate needs no tensor library: a batch is arrays of integers with lengths.
 //!
 //! [`prepare()`](prepare::prepare) turns corpora into memory-mapped token shards,
-//! [`order::BatchOrder`] says which examples make batch `k`, [`loader::Loader`] reads batches ahead.
+//! [`order::BatchOrder`] computes which examples make up batch `k`, and [`loader::Loader`] reads
+//! batches ahead.
 //!
 //! ```
 //! use std::path::Path;

@@ -1,7 +1,7 @@
-//! Lines of text from streams of any length: the one reader, with the one limit.
+//! Lines of text from streams of any length, read with one limit on their length.
 //!
-//! Lines end at a line feed and nowhere else. A byte-order mark in front of the first line is taken
-//! off; what else a line holds is for the caller to judge ([`checked`]).
+//! Lines end at a line feed and nowhere else. A byte-order mark before the first line is removed.
+//! Lines are bytes; [`checked`] makes text of them.
 
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
@@ -10,13 +10,14 @@ use std::sync::Arc;
 use crate::error::{DataError, LineFault};
 use crate::text;
 
-/// The longest line (for trees: the longest tree) that is read, in bytes.
+/// The length limit of a line (of a tree, for trees) in bytes.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
-/// The size that blocks have unless a line is longer: their distinct words fit in a core's cache.
+/// The default size of blocks in bytes; a longer line makes a larger block. The distinct words of a
+/// block of this size fit in a core's cache.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// Reads a stream line by line, or cuts it into blocks of whole lines for workers; in bounded memory.
+/// Reads a stream line by line or in blocks of whole lines, in bounded memory.
 ///
 /// ```
 /// use gensen_data::lines::LineReader;
@@ -33,21 +34,22 @@ pub struct LineReader<R> {
     file: Arc<str>,
     stream: R,
     block_bytes: usize,
-    /// What was read, in its first `end` bytes, of which `start` were handed out.
+    /// `buffer[start..end]` was read from the stream and is not returned yet.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Lines handed out.
+    /// The number of lines returned.
     lines: u64,
-    /// Bytes taken from the stream and handed out.
+    /// The number of bytes of the stream returned, with the byte-order mark.
     bytes: u64,
+    /// Whether the byte-order mark has been looked for.
     begun: bool,
     has_mark: bool,
     ended: bool,
 }
 
 impl<R: Read> LineReader<R> {
-    /// Reads `stream`, which messages call `file`.
+    /// Reads `stream`; errors call it `file`.
     pub fn new(file: impl Into<Arc<str>>, stream: R) -> Self {
         Self {
             file: file.into(),
@@ -64,38 +66,38 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Cuts blocks of about this many bytes.
+    /// Sets the approximate size of blocks in bytes.
     pub fn block_bytes(mut self, bytes: usize) -> Self {
         self.block_bytes = bytes.max(1);
         self
     }
 
-    /// The stream, from where it was read to.
+    /// The stream, at the position up to which it was read.
     pub fn into_stream(self) -> R {
         self.stream
     }
 
-    /// What messages call the stream.
+    /// The stream's name in errors.
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }
 
-    /// The number of lines handed out.
+    /// The number of lines returned so far.
     pub fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// The number of the stream's bytes handed out: with line ends, and with the byte-order mark.
+    /// The number of bytes of the stream returned so far, with line ends and the byte-order mark.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether a byte-order mark was in front of the first line; known once that is read.
+    /// Whether the stream begins with a byte-order mark; `false` until the first line is read.
     pub fn has_mark(&self) -> bool {
         self.has_mark
     }
 
-    /// An error if the whole stream held nothing.
+    /// After the end: an error if the stream was empty.
     pub(crate) fn not_empty(&self) -> Result<(), DataError> {
         match self.lines {
             0 => Err(DataError::Empty {
@@ -105,11 +107,12 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// The next line without its line feed, as soon as the stream has given it; none at the end.
+    /// The next line without its line feed, `None` at the end. It does not wait for more of the
+    /// stream than the line.
     ///
     /// # Errors
     ///
-    /// Those of the stream; [`LineFault::TooLong`]; a Git LFS pointer.
+    /// Those of the stream; [`LineFault::TooLong`]; if the stream is a Git LFS pointer.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, DataError> {
         let mut searched = 0;
         loop {
@@ -133,8 +136,8 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// About [`block_bytes`](Self::block_bytes) of whole lines and the number of the first one; none
-    /// at the end.
+    /// A block of whole lines of about [`block_bytes`](Self::block_bytes), and the number of its
+    /// first line; `None` at the end.
     ///
     /// # Errors
     ///
@@ -143,7 +146,7 @@ impl<R: Read> LineReader<R> {
         self.next_block_where(|bytes| memchr::memrchr(b'\n', bytes).map(|end| end + 1))
     }
 
-    /// A block that ends where `cut` finds its last good place in the bytes at hand, or at the
+    /// A block that ends at the position that `cut` returns for the bytes read so far, or at the
     /// end of the stream.
     pub(crate) fn next_block_where(
         &mut self,
@@ -165,7 +168,8 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// The next `count` lines, or as many as there are.
+    /// The next `count` lines, or all lines left if there are fewer, and the number of the first;
+    /// `None` at the end.
     pub(crate) fn next_lines(&mut self, count: u64) -> Result<Option<(Vec<u8>, u64)>, DataError> {
         let (mut searched, mut found) = (0, 0);
         loop {
@@ -188,7 +192,7 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// What was read and not handed out.
+    /// The bytes that were read and are not returned yet.
     fn pending(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -203,8 +207,8 @@ impl<R: Read> LineReader<R> {
         Ok(())
     }
 
-    /// Reads until `wanted` bytes are pending or the stream ends; `room` is for what the stream
-    /// gives besides.
+    /// Reads until `wanted` bytes are pending or the stream ends. The buffer's capacity `room` may
+    /// be larger, to use what a single read returns beyond that.
     fn fill(&mut self, wanted: usize, room: usize) -> Result<(), DataError> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -230,7 +234,7 @@ impl<R: Read> LineReader<R> {
         Ok(())
     }
 
-    /// Takes the byte-order mark off, once there is enough to see it.
+    /// Removes the byte-order mark, once enough bytes are read to recognise it.
     fn take_mark(&mut self) {
         let mark = text::MARK_BYTES.len();
         if !self.ended && self.end < mark {
@@ -245,7 +249,7 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Counts the next `bytes` as handed out, which are whole lines, and says where they are.
+    /// Counts the next `bytes`, which are whole lines, as returned; their range in the buffer.
     fn take(&mut self, bytes: usize) -> Result<Range<usize>, DataError> {
         let taken = self.start..self.start + bytes;
         let text = &self.buffer[taken.clone()];
@@ -259,7 +263,7 @@ impl<R: Read> LineReader<R> {
         Ok(taken)
     }
 
-    /// The next `bytes`, and the number of their first line; none if that is the end.
+    /// The next `bytes` with the number of their first line; `None` for no bytes, at the end.
     fn hand_out(&mut self, bytes: usize) -> Result<Option<(Vec<u8>, u64)>, DataError> {
         if bytes == 0 {
             return Ok(None);
@@ -270,23 +274,21 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Text that is UTF-8 and without NUL bytes; `first_line` is the number of its first line in `file`.
+/// Bytes as text, which must be UTF-8 without NUL bytes; `first_line` is the number of its first
+/// line in `file`.
 ///
 /// # Errors
 ///
-/// The first line at fault.
+/// [`DataError::Line`] with the first line that is not.
 pub fn checked<'a>(file: &str, first_line: u64, bytes: &'a [u8]) -> Result<&'a str, DataError> {
-    let fault = |offset: usize, fault| {
-        let line = first_line + memchr::memchr_iter(b'\n', &bytes[..offset]).count() as u64;
-        Err(DataError::line(file, line, fault))
+    let (offset, fault) = match (std::str::from_utf8(bytes), memchr::memchr(0, bytes)) {
+        (Ok(text), None) => return Ok(text),
+        (Ok(_), Some(nul)) => (nul, LineFault::Nul),
+        (Err(error), Some(nul)) if nul < error.valid_up_to() => (nul, LineFault::Nul),
+        (Err(error), _) => (error.valid_up_to(), LineFault::InvalidUtf8),
     };
-    match (std::str::from_utf8(bytes), memchr::memchr(0, bytes)) {
-        (Ok(text), None) => Ok(text),
-        (Err(error), nul) if nul.is_none_or(|nul| error.valid_up_to() < nul) => {
-            fault(error.valid_up_to(), LineFault::InvalidUtf8)
-        }
-        (_, nul) => fault(nul.unwrap_or(0), LineFault::Nul),
-    }
+    let line = first_line + memchr::memchr_iter(b'\n', &bytes[..offset]).count() as u64;
+    Err(DataError::line(file, line, fault))
 }
 
 /// The lines of a block, without their line feeds.
@@ -300,7 +302,7 @@ pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The lines of a text with their numbers; a carriage return before the line end is dropped.
+/// The lines of a text with their numbers, without line feeds and carriage returns before them.
 pub(crate) fn numbered_lines(text: &str, first_line: u64) -> impl Iterator<Item = (u64, &str)> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     (first_line..).zip(

@@ -1,4 +1,4 @@
-//! Batches read ahead by threads, handed out in the order of a schedule.
+//! Batches read ahead by threads, in the order of a schedule.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,19 +9,19 @@ use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::order::BatchOrder;
 
-/// One step's batch.
+/// The batch of one training step.
 #[derive(Debug)]
 pub struct LoadedBatch {
     /// The step.
     pub step: u64,
-    /// The task's place in the loader's list.
+    /// The task's index in the loader's list.
     pub task: usize,
-    /// The batch, or why it cannot be had.
+    /// The batch, or the error of reading it.
     pub batch: Result<Batch, DataError>,
 }
 
-/// An iterator over the batches of a schedule, in step order, without end. Threads prepare some
-/// batches ahead; what comes out does not depend on their number. Dropping it stops them.
+/// An endless iterator over the batches of a schedule, in step order. Threads read batches ahead;
+/// the result does not depend on their number. Dropping the iterator stops them.
 ///
 /// ```
 /// use gensen_data::{loader::Loader, order::BatchOrder, prepare::{DataOptions, prepare}, spec::TaskSpec};
@@ -35,7 +35,7 @@ pub struct LoadedBatch {
 ///     let order = BatchOrder::new(&task.train, 32, 1234, &task.name, Default::default());
 ///     (task.train.clone(), order)
 /// });
-/// // One task: step k takes its batch k. Steps begin where a run is resumed.
+/// // With one task, step k takes its batch k. Here a run is resumed at step 1,000.
 /// let loader = Loader::new(tasks.collect(), |step| (0, step), 1_000, 2, 8);
 /// for loaded in loader.take(10) {
 ///     let batch = loaded.batch?;
@@ -43,7 +43,7 @@ pub struct LoadedBatch {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It ends early only if a schedule names a task that does not exist, or panics.
+/// It ends only if the schedule returns a task that does not exist, or panics.
 #[derive(Debug)]
 pub struct Loader {
     shared: Arc<Shared>,
@@ -54,15 +54,15 @@ pub struct Loader {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when a batch is done, taken, or the loader stops.
+    /// Notified when a batch is read or taken, and when the loader stops.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The next step that no thread has begun.
+    /// The next step that no thread has started.
     claimed: u64,
-    /// The next step to be taken out.
+    /// The next step to be returned.
     wanted: u64,
     done: BTreeMap<u64, LoadedBatch>,
     stopped: bool,
@@ -86,8 +86,8 @@ impl Shared {
 }
 
 impl Loader {
-    /// Starts `threads` threads that prepare up to `ahead` batches from `first_step` on. The
-    /// schedule says for a step which task it trains and which of the task's batches it takes.
+    /// Starts `threads` threads that read up to `ahead` batches ahead, from `first_step` on.
+    /// `schedule` maps a step to the index of its task and the number of the task's batch.
     pub fn new(
         tasks: Vec<(Dataset, BatchOrder)>,
         schedule: impl Fn(u64) -> (usize, u64) + Send + Sync + 'static,
@@ -105,7 +105,8 @@ impl Loader {
         let threads = (0..threads.max(1)).map(|_| {
             let (shared, source) = (Arc::clone(&shared), Arc::clone(&source));
             thread::spawn(move || {
-                // Whatever ends a thread ends the loader, so that nobody waits for ever.
+                // A thread that ends for any reason ends the loader, so that no caller waits
+                // for ever.
                 let _stop = StopOnDrop(&shared);
                 work(&shared, &source.0, &source.1, ahead);
             })
@@ -186,7 +187,7 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.shared.stop();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so on standard error.
+            // A panic of the thread was printed on standard error.
             let _ = thread.join();
         }
     }

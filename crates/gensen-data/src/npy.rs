@@ -1,29 +1,29 @@
-//! The header of NumPy's `.npy` files, format versions 1 to 3: which numbers follow, in what order and
-//! shape (NEP 1 of NumPy).
+//! The header of NumPy's `.npy` files, format versions 1 to 3 (NEP 1): the type, order and shape of
+//! the numbers that follow.
 
 use std::io::{self, Read};
 
-/// What every `.npy` file begins with.
+/// The first bytes of every `.npy` file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The longest header that is read, in bytes.
+/// The length limit of a header in bytes.
 pub const MAX_HEADER_BYTES: usize = 1 << 16;
 
-/// A header.
+/// The header of a `.npy` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The type of the numbers, as NumPy describes it: `<f4` are little-endian 32-bit floats.
+    /// NumPy's descriptor of the numbers' type: `<f4` is little-endian 32-bit float.
     pub descr: String,
-    /// Whether the numbers are in column order.
+    /// Whether the numbers are in column-major order.
     pub fortran_order: bool,
-    /// The array's extents; none of a single number.
+    /// The array's dimensions; empty for a single number.
     pub shape: Vec<u64>,
-    /// Bytes before the numbers.
+    /// The offset of the numbers in the file, in bytes.
     pub start: usize,
 }
 
 impl Header {
-    /// Reads a header; what follows are the numbers.
+    /// Reads a header, up to the first number.
     ///
     /// ```
     /// use gensen_data::npy::Header;
@@ -35,15 +35,15 @@ impl Header {
     /// ```
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] with what is wrong for anything but a header of numbers, and for
-    /// one that is cut off or longer than [`MAX_HEADER_BYTES`]; any other error is the reader's.
+    /// [`io::ErrorKind::InvalidData`] if this is not a header of an array of numbers, or if it is
+    /// truncated or longer than [`MAX_HEADER_BYTES`]; errors of the reader.
     pub fn read(file: &mut impl Read) -> io::Result<Self> {
         let mut magic = [0; MAGIC.len()];
-        exact(file, &mut magic, "not a .npy file of NumPy's")?;
+        exact(file, &mut magic, "not a .npy file")?;
         if magic != MAGIC {
-            return Err(invalid("not a .npy file of NumPy's"));
+            return Err(invalid("not a .npy file"));
         }
-        const CUT_OFF: &str = "its header is cut off";
+        const CUT_OFF: &str = "its header is truncated";
         let mut version = [0; 2];
         exact(file, &mut version, CUT_OFF)?;
         let mut length = [0; 4];
@@ -59,7 +59,7 @@ impl Header {
         let length = u32::from_le_bytes(length) as usize;
         if length > MAX_HEADER_BYTES {
             return Err(invalid(format!(
-                "a header of {length} bytes, expected at most {MAX_HEADER_BYTES}"
+                "its header has {length} bytes, expected at most {MAX_HEADER_BYTES}"
             )));
         }
         let mut header = vec![0; length];
@@ -110,11 +110,12 @@ impl Header {
         })
     }
 
-    /// The header of numbers in row order, format version 1, filled up with blanks to `bytes`, of which
-    /// NumPy wants a multiple of 64.
+    /// A header of numbers in row-major order, format version 1, padded with spaces to `bytes`,
+    /// which NumPy requires to be a multiple of 64.
     ///
     /// # Panics
-    /// If it does not fit in `bytes`, or `bytes` in format version 1 (65,545).
+    /// If the header does not fit in `bytes`, or if `bytes` is more than 65,545, the limit of
+    /// version 1.
     pub fn write(descr: &str, shape: &[u64], bytes: usize) -> Vec<u8> {
         let mut extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
         if shape.len() > 1 {
@@ -141,7 +142,7 @@ fn invalid(problem: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem.into())
 }
 
-/// Fills `bytes`; `problem` says what it means if there are fewer.
+/// Fills `bytes`; if the file ends before, the error is `problem`.
 fn exact(file: &mut impl Read, bytes: &mut [u8], problem: &str) -> io::Result<()> {
     file.read_exact(bytes).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => invalid(problem),
@@ -195,14 +196,14 @@ mod tests {
         };
         for (bytes, expected) in [
             (b"the dog\n".to_vec(), "not a .npy file"),
-            (b"\x93NUMPY".to_vec(), "cut off"),
-            (whole[..100].to_vec(), "cut off"),
+            (b"\x93NUMPY".to_vec(), "truncated"),
+            (whole[..100].to_vec(), "truncated"),
             (with(6, 9), "version 9 of the .npy format"),
-            (with(9, 0xff), "cut off"),
+            (with(9, 0xff), "truncated"),
             (with(11, b'x'), "no `descr`"),
             (
                 b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(),
-                "a header of 4294967295 bytes",
+                "its header has 4294967295 bytes",
             ),
         ] {
             let error = Header::read(&mut &bytes[..]).unwrap_err().to_string();

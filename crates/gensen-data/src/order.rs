@@ -1,4 +1,5 @@
-//! Which examples make batch `k` of a task: a pure function of (seed, task, position).
+//! The order of training examples: which of them make up batch `k` of a task, as a pure function of
+//! seed, task and `k`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +10,12 @@ use crate::permutation::{Permutation, key};
 use crate::spec::TaskKind;
 use crate::word_batches::WordBatches;
 
-/// How batches are put together.
+/// Settings of the order of batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderOptions {
-    /// So many batches are sorted by length together (length bucketing). The reference sorts a
-    /// million pairs at a time; 1 gives batches of mixed lengths. Batches of so many words are
-    /// sorted a whole epoch at a time.
+    /// The number of batches whose examples are sorted by length together (length bucketing). The
+    /// reference implementation sorts a million pairs at a time; 1 gives batches of mixed lengths.
+    /// Not used for batches of [`BatchSize::Words`], for which whole epochs are sorted.
     pub bucket_batches: u64,
 }
 
@@ -28,18 +29,20 @@ impl Default for OrderOptions {
 
 /// The endless sequence of a task's training batches.
 ///
-/// Each epoch is a permutation of all examples of its own. It is cut into windows of
-/// `bucket_batches * batch_size` examples; a window is sorted by source length (stably) and cut
-/// into batches, which are visited in random order. The last batch of an epoch's longest sentences
-/// may be smaller. Batches of inference pairs are not sorted: as in the reference, they are cut
-/// from the permutation as it is, and so are those of classification.
+/// With [`BatchSize::Sentences`], each epoch is a new random permutation of all examples. It is cut
+/// into windows of `bucket_batches * batch_size` examples. Each window is stably sorted by source
+/// length and cut into batches, which are visited in random order. The batch of the longest
+/// sentences of an epoch's last window may be smaller. Inference and classification examples are
+/// not sorted: their batches are cut from the permutation itself, as in the reference
+/// implementation.
 ///
-/// Batches of so many words hold examples of about as many words each: all examples, sorted by
-/// their words, are cut once, an epoch shuffles those of equal number among each other, and batches
-/// are visited in random order. This takes five bytes an example, and time to read all lengths when
-/// the order is made.
+/// With [`BatchSize::Words`], all examples are sorted by their number of words and cut into batches
+/// once, so that a batch holds examples of similar lengths. Each epoch shuffles the examples with
+/// equal numbers of words, and visits the batches in random order. This takes five bytes of memory
+/// per example, and reads all lengths when the order is created.
 ///
-/// Any batch is found in constant time: resuming seeks, it does not replay.
+/// Any batch is computed in constant time, without the ones before it, so a resumed run need not
+/// replay them.
 #[derive(Debug)]
 pub struct BatchOrder {
     dataset: Dataset,
@@ -54,17 +57,17 @@ enum Cut {
     Words(WordBatches),
 }
 
-/// Batches of so many sentences.
+/// Batches of [`BatchSize::Sentences`].
 #[derive(Debug)]
 struct Windows {
     batch_size: u64,
     bucket_batches: u64,
-    /// Windows sorted last.
+    /// The most recently sorted windows, by the number of their first batch.
     sorted: Mutex<VecDeque<(u64, Arc<Vec<u64>>)>>,
 }
 
 impl BatchOrder {
-    /// The order of the batches of `task`, each of `size`.
+    /// The order of the batches of `task` with this size.
     pub fn new(
         dataset: &Dataset,
         size: impl Into<BatchSize>,
@@ -88,7 +91,7 @@ impl BatchOrder {
         }
     }
 
-    /// The number of batches in which every example occurs once.
+    /// The number of batches of an epoch, in which every example occurs once.
     pub fn batches_per_epoch(&self) -> u64 {
         match &self.cut {
             Cut::Windows(windows) => self.dataset.len().div_ceil(windows.batch_size),
@@ -96,7 +99,7 @@ impl BatchOrder {
         }
     }
 
-    /// The examples of batch `k`, counted from 0 and on through all epochs.
+    /// The examples of batch `k`, counted from 0 through all epochs.
     pub fn indices(&self, k: u64) -> Vec<u64> {
         let batches = self.batches_per_epoch();
         let (epoch, batch) = (k / batches, k % batches);
@@ -117,7 +120,7 @@ impl BatchOrder {
         let batches = self.batches_per_epoch();
         let (window, place) = (batch / bucket_batches, batch % bucket_batches);
         let in_window = bucket_batches.min(batches - window * bucket_batches);
-        // Of the window's first batch.
+        // The number of the window's first batch identifies the window.
         let name = epoch * batches + batch - place;
         let visits = key(self.seed, &self.task, "batches", name);
         let batch = Permutation::new(in_window, visits).at(place);
@@ -126,7 +129,7 @@ impl BatchOrder {
         examples.take(size as usize).copied().collect()
     }
 
-    /// The examples at `count` positions of an epoch's permutation, or up to its end.
+    /// The examples at `count` positions of an epoch's permutation from `start`, or up to its end.
     fn positions(&self, epoch: u64, start: u64, count: u64) -> Vec<u64> {
         let len = self.dataset.len();
         let permutation = Permutation::new(len, key(self.seed, &self.task, "epoch", epoch));
@@ -135,7 +138,8 @@ impl BatchOrder {
             .collect()
     }
 
-    /// The examples of a window, shortest source first; `name` is the number of its first batch.
+    /// The examples of a window in ascending order of source length; `name` is the number of its
+    /// first batch.
     fn window(&self, windows: &Windows, epoch: u64, window: u64, name: u64) -> Arc<Vec<u64>> {
         let sorted = windows.sorted.lock();
         let mut sorted = sorted.unwrap_or_else(PoisonError::into_inner);
@@ -154,5 +158,5 @@ impl BatchOrder {
     }
 }
 
-/// How many sorted windows are kept: threads that read ahead may be in two of them.
+/// The number of sorted windows kept in memory: threads that read ahead may use two at a time.
 const WINDOWS_KEPT: usize = 3;

@@ -1,17 +1,17 @@
-//! What programs say to a person, on streams that may be closed or full.
+//! Printing to standard output and standard error, which may be closed or full.
 
 use std::fmt;
 use std::io::{self, Write};
 
 pub use crate::{say, tell};
 
-/// Standard output cannot be written.
+/// An error of writing to standard output.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output")]
 pub struct OutputError(#[source] io::Error);
 
 impl OutputError {
-    /// Whether its reader has had enough, as `head` has: that is no fault.
+    /// Whether the reader closed the pipe, as `head` does: not a failure of the program.
     pub fn is_closed(&self) -> bool {
         self.0.kind() == io::ErrorKind::BrokenPipe
     }
@@ -23,23 +23,24 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Writes to standard output, and through to its reader.
+/// Writes to standard output and flushes it.
 ///
 /// # Errors
 ///
-/// When it is closed or full.
+/// If it is closed or full.
 pub fn print(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     let mut output = io::stdout().lock();
     output.write_fmt(text)?;
     Ok(output.flush()?)
 }
 
-/// Writes to standard error. Where nobody reads that, nobody can be told so.
+/// Writes to standard error. Errors are ignored, since there is no stream left to report them on.
 pub fn print_error(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// A line on standard output, as `println!`, but an error where that panics.
+/// Prints a line like `println!`, but returns an [`OutputError`](crate::output::OutputError) where
+/// that panics.
 #[macro_export]
 macro_rules! say {
     ($format:literal $($rest:tt)*) => {
@@ -47,7 +48,7 @@ macro_rules! say {
     };
 }
 
-/// A line on standard error, as `eprintln!`, but nothing where that panics.
+/// Prints a line like `eprintln!`, but ignores errors where that panics.
 #[macro_export]
 macro_rules! tell {
     ($format:literal $($rest:tt)*) => {

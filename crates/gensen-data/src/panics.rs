@@ -1,4 +1,4 @@
-//! Panics of libraries that have no other way to say what is wrong, as values.
+//! Catching panics of libraries that report errors in no other way.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -7,22 +7,23 @@ use std::thread::{self, ThreadId};
 
 type Messages = Arc<Mutex<Vec<String>>>;
 
-/// Those that listen to panics and the threads that wait for them, the newest last.
+/// The collectors of panic messages with their threads, the newest last.
 static LISTENERS: Mutex<Vec<(ThreadId, Messages)>> = Mutex::new(Vec::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Vectors that are pushed to and removed from are whole, whatever panicked beside them.
+    // A panic elsewhere cannot leave a vector half changed: each lock covers one push, take or
+    // retain.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does `work`; what it panics with is the error. The panic's message goes where the panics of this
-/// process go: standard error, unless [`quietly`] is around it.
+/// Runs `work` and returns a panic as an error. The panic's message still goes to the panic hook
+/// (standard error by default), unless this is inside [`quietly`].
 ///
-/// What `work` changed outside of itself may be half changed after a panic.
+/// After a panic, data that `work` was changing may be inconsistent.
 ///
 /// # Errors
 ///
-/// The payload of the panic; [`message`] is its text.
+/// The payload of the panic; [`message`] gives its text.
 #[allow(
     clippy::disallowed_methods,
     reason = "the one place that catches panics"
@@ -31,15 +32,15 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work))
 }
 
-/// What a panic says.
+/// The text of a panic's payload.
 pub fn message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("it panics")
+    text.unwrap_or("a panic without a message")
 }
 
-/// Does `work`, and returns the messages of panics meanwhile instead of leaving them to standard
-/// error: those of this thread, and of threads that listen to none of their own.
+/// Runs `work` and returns its result with the messages of all panics during it, which are not
+/// printed: those of this thread, and of threads that are not inside a call of their own.
 ///
 /// ```
 /// use gensen_data::panics;
@@ -59,7 +60,7 @@ pub fn quietly<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     (done, said)
 }
 
-/// Listens until it is dropped.
+/// Collects messages until it is dropped.
 struct Listener(Messages);
 
 impl Drop for Listener {
@@ -68,8 +69,8 @@ impl Drop for Listener {
     }
 }
 
-/// Puts the process's panic hook behind one that tells the newest listener of the thread that
-/// panics, or else the newest of all, if there is one.
+/// Installs a panic hook, once per process, that gives the message to the newest listener of the
+/// panicking thread, else to the newest of all, else to the hook before it.
 #[allow(
     clippy::disallowed_methods,
     reason = "the one place that hooks into panics"

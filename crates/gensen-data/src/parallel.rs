@@ -1,4 +1,4 @@
-//! Work shared out to threads in order, with errors that do not depend on the number of threads.
+//! Distributing work to threads, with errors that do not depend on the number of threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -6,11 +6,12 @@ use std::thread;
 
 use crate::error::DataError;
 
-/// Lets `produce` hand items to `threads` workers, each with a state of its own made by `start`.
+/// Runs `work` on every item that `produce` sends, on `threads` threads, each with its own state
+/// made by `start`. `work` also gets the item's number.
 ///
-/// `produce` runs on the calling thread; it is told `false` once a worker has failed. At most one
-/// item a worker waits, so that memory is bounded. Items are taken in order, so the error returned,
-/// that of the first item at fault, is the same whatever the number of threads.
+/// `produce` runs on the calling thread; sending returns `false` once a worker has failed. At most
+/// one item per thread is queued, which bounds memory. Items are taken in order, so the error
+/// returned is that of the first item that fails, whatever the number of threads.
 pub(crate) fn for_each<T: Send, S>(
     threads: usize,
     produce: impl FnOnce(&mut dyn FnMut(T) -> bool) -> Result<(), DataError>,
@@ -29,7 +30,7 @@ pub(crate) fn for_each<T: Send, S>(
     };
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel::<(usize, T)>(threads);
-        // Owned by the workers alone: should they all panic, sending fails instead of waiting.
+        // Owned by the workers only: if they all panic, sending fails instead of waiting for ever.
         let receiver = Arc::new(Mutex::new(receiver));
         let (fail, failed, start, work) = (&fail, &failed, &start, &work);
         for _ in 0..threads {
@@ -48,8 +49,8 @@ pub(crate) fn for_each<T: Send, S>(
                         .unwrap_or_else(PoisonError::into_inner)
                         .recv();
                     let Ok((number, item)) = item else { break };
-                    // After a failure the queue is only emptied: what came before the item at
-                    // fault has been taken already.
+                    // After a failure the queue is drained without work: all items before the
+                    // failed one have been taken already.
                     if let Some(state) = &mut state
                         && !failed.load(Ordering::Relaxed)
                         && let Err(error) = work(state, number, item)

@@ -1,11 +1,11 @@
-//! Seeded permutations with constant-time access, and the keys they are seeded with.
+//! Seeded random permutations with constant-time access, and keys to seed them.
 
 use crate::digest::Digest;
 
-/// A permutation of `0..len` that needs no memory: a Feistel network over the next even number of
-/// bits, walked until it lands below `len` (Black and Rogaway, "Ciphers with Arbitrary Finite
-/// Domains", 2002). The domain is less than four times `len` (at least 256), so a look-up takes
-/// few walks on average.
+/// A pseudo-random permutation of `0..len` without a table: a Feistel network over the next even
+/// number of bits, applied repeatedly until the value is below `len` (cycle walking; Black and
+/// Rogaway, "Ciphers with Arbitrary Finite Domains", 2002). Its domain is smaller than the larger
+/// of 256 and four times `len`, so few applications are needed on average.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Permutation {
     len: u64,
@@ -29,7 +29,7 @@ impl Permutation {
         }
     }
 
-    /// Where position `index` goes; `index` must be below `len`.
+    /// The image of `index`, which must be below `len`.
     pub(crate) fn at(&self, index: u64) -> u64 {
         debug_assert!(index < self.len);
         let mut value = self.encrypt(index);
@@ -56,8 +56,8 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A 64-bit key for one purpose, from a seed, a name and a number. Part of the order of training
-/// examples, so it never changes.
+/// A 64-bit key from a seed, a name, a purpose and a number. The order of training examples depends
+/// on it, so it must never change.
 pub(crate) fn key(seed: u64, name: &str, purpose: &str, number: u64) -> u64 {
     let mut digest = Digest::default();
     digest.update(seed.to_le_bytes());

@@ -1,22 +1,22 @@
-//! From a sentence's states to its vector: by which rule.
+//! Pooling: how a sentence's hidden states become its vector.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How the hidden states of a sentence become its vector.
+/// A pooling rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// The top layer's last states, [backward, forward].
+    /// The final states of the top layer, backward direction first, then forward.
     #[default]
     Last,
-    /// The largest value of each component over the sentence's positions.
+    /// The maximum of each component over the sentence's positions.
     Max,
     /// The mean of each component over the sentence's positions.
     Mean,
-    /// As `Max`, and over the zeros that fill the sentence up to the longest of its batch, as the
-    /// reference implementation has it.
+    /// As `Max`, but with the zeros that pad the sentence to the longest of its batch, as in the
+    /// reference implementation.
     MaxPadded,
 }
 

@@ -1,16 +1,16 @@
-//! Preparation: corpora in, vocabularies and memory-mapped token shards out.
+//! Preparation of corpora: it writes vocabularies and memory-mapped token shards to a cache.
 //!
-//! Three passes, each on all cores and in bounded memory:
+//! It makes three passes, each on all cores and in bounded memory:
 //!
-//! 1. Blocks of text are tokenised into chunks, whose words are numbered within the chunk, and
-//!    appended to a scratch file.
-//! 2. The examples that are kept are known now; their words are counted, chunk by chunk, and the
-//!    vocabularies cut.
-//! 3. Each chunk's few distinct words are looked up once, and its sentences written with their final
-//!    ids at their final place.
+//! 1. Each block of text is tokenised into a chunk, in which words are numbered by a dictionary of
+//!    the chunk itself, and appended to a scratch file.
+//! 2. The examples to keep are selected, their words counted chunk by chunk, and the vocabularies
+//!    made of the most frequent words.
+//! 3. Each chunk's distinct words are looked up in the vocabularies once, and its sentences are
+//!    written with their final ids to their final position.
 //!
-//! The result lies in the cache under a key made of the contents of all inputs and all settings, and
-//! is reused as long as neither changes.
+//! The cache's key is a hash of the contents of all inputs and of all settings: the result is
+//! reused until one of them changes.
 
 mod build;
 mod cache;
@@ -32,27 +32,27 @@ pub use self::options::DataOptions;
 use crate::dataset::Dataset;
 use crate::error::DataError;
 use crate::exclusion::Excluded;
-use crate::report::Report;
+use crate::report::DataReport;
 use crate::spec::{TaskKind, TaskSpec};
 use crate::teacher::Teacher;
 use crate::vocabulary::Vocabulary;
 
-/// The name of vocabulary files in a cache folder.
+/// The file name of vocabularies in a cache folder.
 const VOCABULARY: &str = "vocab.txt";
 
-/// The subfolder of a cache folder with a folder for each task.
+/// The subfolder of a cache folder that holds a folder for each task.
 const TASKS: &str = "tasks";
 
-/// How far preparation has got.
+/// The progress of preparation, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Progress<'a> {
-    /// A file's contents are hashed for the cache's key.
+pub enum PrepareProgress<'a> {
+    /// Hashing a file's contents for the cache's key.
     Hashing {
         /// The file.
         input: &'a str,
     },
-    /// An input is tokenised.
+    /// Tokenising an input.
     Reading {
         /// The task.
         task: &'a str,
@@ -60,59 +60,59 @@ pub enum Progress<'a> {
         split: &'a str,
         /// The input.
         input: &'a str,
-        /// The line reached in the file being read.
+        /// The current line of the current file.
         line: u64,
     },
-    /// A task's words are counted.
+    /// Counting a task's words.
     Counting {
         /// The task.
         task: &'a str,
     },
-    /// A task's data sets are written.
+    /// Writing a task's data sets.
     Writing {
         /// The task.
         task: &'a str,
     },
     /// Done.
     Ready {
-        /// Whether everything lay in the cache already.
+        /// Whether the data was found in the cache.
         reused: bool,
     },
 }
 
-/// Vocabularies to prepare with: a model's own, to resume or fine-tune it.
+/// The vocabularies of an existing model, for data to resume or fine-tune it.
 #[derive(Clone, Debug)]
 pub struct Vocabularies {
     /// The source vocabulary.
     pub source: Arc<Vocabulary>,
-    /// Target vocabularies by task name. A task that is not here gets one of its own.
+    /// The target vocabularies by task name. Other tasks get new ones.
     pub targets: BTreeMap<String, Arc<Vocabulary>>,
 }
 
-/// Prepared data of all tasks.
+/// The prepared data of all tasks.
 #[derive(Clone, Debug)]
 pub struct PreparedData {
     /// The source vocabulary, common to all tasks.
     pub source_vocabulary: Arc<Vocabulary>,
     /// The tasks, in the order given.
     pub tasks: Vec<PreparedTask>,
-    /// What was found in each input.
-    pub report: Report,
-    /// The folder in the cache that holds it all.
+    /// Statistics of each input.
+    pub report: DataReport,
+    /// The data's folder in the cache.
     pub folder: PathBuf,
 }
 
-/// Prepared data of one task.
+/// The prepared data of one task.
 #[derive(Clone, Debug)]
 pub struct PreparedTask {
     /// The task's name.
     pub name: String,
-    /// What the task learns from.
+    /// The kind of task.
     pub kind: TaskKind,
-    /// One vocabulary a decoder, in the order of [`TaskKind::decoders`]; skip-thought's two share
-    /// one.
+    /// The vocabulary of each decoder, in the order of [`TaskKind::decoders`]. Skip-thought's two
+    /// decoders share one.
     pub target_vocabularies: Vec<Arc<Vocabulary>>,
-    /// A classification task's labels, sorted: those of its training examples.
+    /// The labels of a classification task's training examples, sorted.
     pub labels: Vec<String>,
     /// Training examples.
     pub train: Dataset,
@@ -122,26 +122,26 @@ pub struct PreparedTask {
     pub test: Option<Dataset>,
 }
 
-/// Prepares the data of `tasks` in the folder `cache`, or finds it there. Relative paths of inputs
-/// are taken from `base`.
+/// Prepares the data of `tasks` in the folder `cache`, or opens it if it is there already. Relative
+/// paths of inputs are relative to `base`.
 ///
-/// The source vocabulary is common to all tasks: a sentence counts once for each decoder of its
-/// task. Each task has one target vocabulary.
+/// All tasks share the source vocabulary, in which a sentence's words count once for each decoder
+/// of its task. Each task has one target vocabulary.
 ///
 /// # Errors
-/// [`DataError::Task`] with what is wrong in which file and line. Nothing half-written stays.
+/// [`DataError::Task`], whose source names the file and line. No incomplete data is left in the
+/// cache.
 pub fn prepare(
     tasks: &[TaskSpec],
     options: &DataOptions,
     cache: &Path,
     base: &Path,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<PreparedData, DataError> {
     run(tasks, options, None, cache, base, progress)
 }
 
-/// Like [`prepare()`], with vocabularies that are given; sizes in `options` are for those that are
-/// not.
+/// Like [`prepare()`] with existing vocabularies. The sizes in `options` are for new ones only.
 ///
 /// # Errors
 /// As [`prepare()`].
@@ -151,7 +151,7 @@ pub fn prepare_with(
     vocabularies: &Vocabularies,
     cache: &Path,
     base: &Path,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<PreparedData, DataError> {
     run(tasks, options, Some(vocabularies), cache, base, progress)
 }
@@ -162,7 +162,7 @@ fn run(
     given: Option<&Vocabularies>,
     cache: &Path,
     base: &Path,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<PreparedData, DataError> {
     options.check()?;
     let tasks = task::resolve(tasks, options, base)?;
@@ -184,7 +184,7 @@ fn run(
         ),
     };
     let data = open(found.0, found.1, &tasks, base, options.threads())?;
-    progress(Progress::Ready { reused });
+    progress(PrepareProgress::Ready { reused });
     Ok(data)
 }
 
@@ -197,54 +197,58 @@ fn open(
     threads: usize,
 ) -> Result<PreparedData, DataError> {
     let report = &manifest.report;
-    let tasks = manifest.tasks.into_iter().zip(inputs).map(|(task, inputs)| {
-        let of_task = folder.join(TASKS).join(&task.name);
-        let split = |name: &str| {
-            let Some(len) = task.splits.get(name) else {
-                return Ok(None);
+    let tasks = manifest
+        .tasks
+        .into_iter()
+        .zip(inputs)
+        .map(|(task, inputs)| {
+            let of_task = folder.join(TASKS).join(&task.name);
+            let split = |name: &str| {
+                let Some(len) = task.splits.get(name) else {
+                    return Ok(None);
+                };
+                let data = Dataset::open(&of_task.join(name), task.kind, *len)?;
+                if task.kind != TaskKind::Distillation {
+                    return Ok(Some(data));
+                }
+                let files = inputs.teachers(name, report, base)?;
+                let teacher = Teacher::open(&files, threads);
+                let teacher = teacher.map_err(|error| error.in_task(&task.name))?;
+                Ok(Some(data.with_teacher(teacher)))
             };
-            let data = Dataset::open(&of_task.join(name), task.kind, *len)?;
-            if task.kind != TaskKind::Distillation {
-                return Ok(Some(data));
+            let (train, validation, test) = (split("train")?, split("validation")?, split("test")?);
+            for (name, held_out) in [("validation", &validation), ("test", &test)] {
+                let width = |data: &Option<Dataset>| data.as_ref().and_then(Dataset::teacher_width);
+                if let (Some(found), Some(expected)) = (width(held_out), width(&train))
+                    && found != expected
+                {
+                    let problem = format!(
+                        "its teacher's vectors have width {found}, but those of `train` {expected}"
+                    );
+                    return Err(DataError::key(name, problem).in_task(&task.name));
+                }
             }
-            let files = inputs.teachers(name, report, base)?;
-            let teacher = Teacher::open(&files, threads);
-            let teacher = teacher.map_err(|error| error.in_task(&task.name))?;
-            Ok(Some(data.with_teacher(teacher)))
-        };
-        let (train, validation, test) = (split("train")?, split("validation")?, split("test")?);
-        for (name, held_out) in [("validation", &validation), ("test", &test)] {
-            let width = |data: &Option<Dataset>| data.as_ref().and_then(Dataset::teacher_width);
-            if let (Some(found), Some(expected)) = (width(held_out), width(&train))
-                && found != expected
-            {
-                let problem = format!(
-                    "its teacher's vectors have {found} numbers, and those of `train` {expected}"
-                );
-                return Err(DataError::key(name, problem).in_task(&task.name));
-            }
-        }
-        let decoders = task.kind.decoders().len();
-        let target_vocabularies = match decoders {
-            0 => Vec::new(),
-            _ => {
-                let vocabulary = Arc::new(Vocabulary::load(of_task.join(VOCABULARY))?);
-                vec![vocabulary; decoders]
-            }
-        };
-        Ok(PreparedTask {
-            train: train.ok_or_else(|| DataError::Damaged {
-                path: of_task.display().to_string(),
-                problem: "it has no training examples".into(),
-            })?,
-            validation,
-            test,
-            target_vocabularies,
-            labels: task.labels,
-            name: task.name,
-            kind: task.kind,
-        })
-    });
+            let decoders = task.kind.decoders().len();
+            let target_vocabularies = match decoders {
+                0 => Vec::new(),
+                _ => {
+                    let vocabulary = Arc::new(Vocabulary::load(of_task.join(VOCABULARY))?);
+                    vec![vocabulary; decoders]
+                }
+            };
+            Ok(PreparedTask {
+                train: train.ok_or_else(|| DataError::Damaged {
+                    path: of_task.display().to_string(),
+                    problem: "it has no training examples".into(),
+                })?,
+                validation,
+                test,
+                target_vocabularies,
+                labels: task.labels,
+                name: task.name,
+                kind: task.kind,
+            })
+        });
     Ok(PreparedData {
         tasks: tasks.collect::<Result<_, DataError>>()?,
         source_vocabulary: Arc::new(Vocabulary::load(folder.join(VOCABULARY))?),

@@ -1,17 +1,18 @@
-//! What preparation found in each input.
+//! Statistics of prepared inputs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What preparation found, input by input.
+/// The statistics of all inputs of a preparation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// One entry an input, in the order of the configuration: train, validation, test of each task.
+pub struct DataReport {
+    /// One entry for each input, in the order of the configuration: for each task the inputs of
+    /// train, validation and test.
     pub inputs: Vec<InputReport>,
 }
 
-/// What preparation found in one input. Nothing is left out that is not counted here.
+/// The statistics of one input. Everything that is left out is counted here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputReport {
     /// The task's name.
@@ -20,35 +21,36 @@ pub struct InputReport {
     pub split: String,
     /// The file, files or folder.
     pub input: String,
-    /// Lines read (of line-aligned files: pairs of lines; of trees: trees).
+    /// Lines read; for line-aligned files, lines of each file; for trees, trees.
     pub read: u64,
-    /// Sentences found in running text.
+    /// Sentences of running text.
     pub sentences: u64,
     /// Examples kept: pairs, or triples of neighbouring sentences.
     pub kept: u64,
-    /// Pairs left out since a sentence was blank; blank lines; trees without words.
+    /// Left out: pairs with a blank sentence, blank lines, trees without words.
     pub blank: u64,
-    /// Pairs left out since they carry no label (`-`).
+    /// Left out: pairs without a label (`-`).
     pub unlabelled: u64,
-    /// Pairs and sentences left out since they stand in files that are not to be trained on.
+    /// Left out: pairs and sentences that occur in
+    /// [`exclude_sentences`](crate::prepare::DataOptions::exclude_sentences).
     #[serde(default)]
     pub excluded: u64,
-    /// Lines of running text left out since they do not end in punctuation.
+    /// Left out: lines of running text that do not end in punctuation.
     pub headings: u64,
-    /// What became of the source sentences (NLI: premises and hypotheses).
+    /// The words of the source sentences (NLI: of premises and hypotheses).
     pub source: WordReport,
-    /// What became of the target sentences.
+    /// The words of the target sentences.
     pub target: WordReport,
 }
 
-/// What became of the sentences kept on one side.
+/// Statistics of the words of the examples kept, on one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordReport {
-    /// Sentences that were longer than the maximum and were cut.
+    /// Sentences that were truncated to the maximal length.
     pub truncated: u64,
-    /// Words kept.
+    /// Words after truncation.
     pub words: u64,
-    /// Words among them that the vocabulary does not have.
+    /// Words among them that are not in the vocabulary.
     pub unknown: u64,
 }
 
@@ -65,7 +67,7 @@ impl WordReport {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for DataReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, input) in self.inputs.iter().enumerate() {
             if place > 0 {

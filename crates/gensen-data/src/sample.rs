@@ -1,12 +1,14 @@
-//! The embedded sample corpus: a small grammar that writes, from a seed, sentences with their
+//! The embedded sample corpus: a small grammar that generates, from a seed, sentences with their
 //! French and German translations, constituency trees, inference pairs and short stories.
 //!
-//! It lets a fresh machine train and test every kind of task without a download. The sentences
-//! are simple and the vocabulary is small (under 400 English words), but the pairs need both
-//! sentences and their meaning: who did what to whom, negation, what is a kind of what, and how many.
+//! With it, most kinds of task can be trained and tested without downloading data. The sentences
+//! are simple and the vocabulary is small (under 400 English words), but the labels of inference
+//! pairs depend on the meaning of both sentences: on who did what to whom, negation, hypernyms and
+//! numbers.
 //!
-//! The space of sentences is split by what they are about, so no sentence of a validation or test
-//! file occurs in a training file, whatever the seeds. Text is lower-case and tokenised by blanks.
+//! The meanings of sentences are partitioned into training, validation and test, so that no
+//! sentence of a validation or test file occurs in a training file, whatever the seeds. Text is in
+//! lower case, with words separated by spaces.
 //!
 //! ```
 //! use gensen_data::sample;
@@ -33,7 +35,7 @@ mod stories;
 use std::collections::HashSet;
 
 use self::inference::Label;
-use self::meaning::{Meaning, Split};
+use self::meaning::{Meaning, SampleSplit};
 use self::random::Random;
 
 /// The seed of the embedded corpus.
@@ -41,14 +43,15 @@ const SEED: u64 = 1804;
 
 /// The files of the corpus:
 ///
-/// | name | a line holds | lines |
+/// | name | contents of a line | lines |
 /// | --- | --- | --- |
 /// | `train.en-fr.tsv`, `train.en-de.tsv` | English, tab, translation | 20,000 each |
 /// | `train.nli.tsv` | premise, tab, hypothesis, tab, label | 30,000 |
 /// | `train.stories.txt` | a sentence; a blank line ends a story | 5,000 stories |
 /// | `train.trees.mrg` | a tree, bracketed as the Penn Treebank's | 10,000 |
 ///
-/// The `validation.` files hold 500 sentences, stories or trees and 999 pairs, as does `test.nli.tsv`.
+/// The `validation.` files have 500 sentences, stories or trees, and 999 inference pairs;
+/// `test.nli.tsv` has 999 as well.
 pub fn names() -> &'static [&'static str] {
     &[
         "train.en-fr.tsv",
@@ -65,37 +68,41 @@ pub fn names() -> &'static [&'static str] {
     ]
 }
 
-/// The text of one of the embedded corpus's files, or `None` for a name not in [`names`].
-///
-/// It is the same on every platform.
+/// The text of a file of the embedded corpus, the same on every platform; `None` for a name that is
+/// not in [`names`].
 pub fn text(name: &str) -> Option<String> {
     generate(name, SEED)
 }
 
-/// The text of a file of the corpus that `seed` gives, or `None` for a name not in [`names`].
+/// The text of a file of the corpus generated from `seed`; `None` for a name that is not in
+/// [`names`].
 ///
-/// Held-out files of one seed share no sentence with training files of another.
+/// Held-out files share no sentence with training files, even of another seed.
 pub fn generate(name: &str, seed: u64) -> Option<String> {
     let random = &mut Random::new(seed, name);
     let text = match name {
-        "train.en-fr.tsv" => translations(random, Split::Train, 20_000, french::sentence),
-        "validation.en-fr.tsv" => translations(random, Split::Validation, 500, french::sentence),
-        "train.en-de.tsv" => translations(random, Split::Train, 20_000, german::sentence),
-        "validation.en-de.tsv" => translations(random, Split::Validation, 500, german::sentence),
-        "train.nli.tsv" => inference_pairs(random, Split::Train, 10_000),
-        "validation.nli.tsv" => inference_pairs(random, Split::Validation, 333),
-        "test.nli.tsv" => inference_pairs(random, Split::Test, 333),
-        "train.stories.txt" => running_text(random, Split::Train, 5_000),
-        "validation.stories.txt" => running_text(random, Split::Validation, 500),
-        "train.trees.mrg" => trees(random, Split::Train, 10_000),
-        "validation.trees.mrg" => trees(random, Split::Validation, 500),
+        "train.en-fr.tsv" => translations(random, SampleSplit::Train, 20_000, french::sentence),
+        "validation.en-fr.tsv" => {
+            translations(random, SampleSplit::Validation, 500, french::sentence)
+        }
+        "train.en-de.tsv" => translations(random, SampleSplit::Train, 20_000, german::sentence),
+        "validation.en-de.tsv" => {
+            translations(random, SampleSplit::Validation, 500, german::sentence)
+        }
+        "train.nli.tsv" => inference_pairs(random, SampleSplit::Train, 10_000),
+        "validation.nli.tsv" => inference_pairs(random, SampleSplit::Validation, 333),
+        "test.nli.tsv" => inference_pairs(random, SampleSplit::Test, 333),
+        "train.stories.txt" => running_text(random, SampleSplit::Train, 5_000),
+        "validation.stories.txt" => running_text(random, SampleSplit::Validation, 500),
+        "train.trees.mrg" => trees(random, SampleSplit::Train, 10_000),
+        "validation.trees.mrg" => trees(random, SampleSplit::Validation, 500),
         _ => return None,
     };
     Some(text)
 }
 
-/// `count` different meanings of a split.
-fn meanings(random: &mut Random, split: Split, count: usize) -> Vec<Meaning> {
+/// Draws `count` different meanings of a split.
+fn meanings(random: &mut Random, split: SampleSplit, count: usize) -> Vec<Meaning> {
     let mut seen = HashSet::with_capacity(count);
     let mut meanings = Vec::with_capacity(count);
     while meanings.len() < count {
@@ -109,7 +116,7 @@ fn meanings(random: &mut Random, split: Split, count: usize) -> Vec<Meaning> {
 
 fn translations(
     random: &mut Random,
-    split: Split,
+    split: SampleSplit,
     count: usize,
     translate: fn(&Meaning) -> String,
 ) -> String {
@@ -119,15 +126,15 @@ fn translations(
         .collect()
 }
 
-fn trees(random: &mut Random, split: Split, count: usize) -> String {
+fn trees(random: &mut Random, split: SampleSplit, count: usize) -> String {
     meanings(random, split, count)
         .iter()
         .map(|meaning| format!("{}\n", english::tree(meaning)))
         .collect()
 }
 
-/// Three pairs, one for each label, for each of `hypotheses` hypotheses, in random order.
-fn inference_pairs(random: &mut Random, split: Split, hypotheses: usize) -> String {
+/// Draws `hypotheses` hypotheses with a premise for each label, in random order.
+fn inference_pairs(random: &mut Random, split: SampleSplit, hypotheses: usize) -> String {
     let mut pairs = Vec::with_capacity(hypotheses * Label::ALL.len());
     let mut seen = HashSet::with_capacity(hypotheses);
     for _ in 0..hypotheses {
@@ -144,7 +151,7 @@ fn inference_pairs(random: &mut Random, split: Split, hypotheses: usize) -> Stri
     pairs.concat()
 }
 
-fn running_text(random: &mut Random, split: Split, count: usize) -> String {
+fn running_text(random: &mut Random, split: SampleSplit, count: usize) -> String {
     let stories: Vec<String> = (0..count)
         .map(|_| stories::draw(random, split).join("\n") + "\n")
         .collect();
@@ -159,7 +166,7 @@ mod tests {
         ADJECTIVES, INTRANSITIVE, NUMBERS, Noun, PAST_TIMES, PEOPLE, PLACES, PRESENT_TIMES,
         QUALITIES, TO_BEINGS, TO_RECIPIENTS, TO_THINGS, Verb,
     };
-    use super::meaning::{Bound, Clause, Comparison, Compound, Count, Event, Holder, Link};
+    use super::meaning::{Bound, Clause, Comparison, Compound, Count, Holder, Link, TimedClause};
     use super::meaning::{Object, Tense};
     use super::*;
 
@@ -402,7 +409,7 @@ mod tests {
     }
 
     fn now(clause: Clause) -> Meaning {
-        Meaning::Event(Event {
+        Meaning::Timed(TimedClause {
             time: None,
             tense: Tense::Present,
             clause,
@@ -420,7 +427,7 @@ mod tests {
             ..clause(actor, "sleep", Object::Nothing, negated)
         };
         let past = |time, clause| {
-            Meaning::Event(Event {
+            Meaning::Timed(TimedClause {
                 time,
                 tense: Tense::Past,
                 clause,
@@ -498,7 +505,7 @@ mod tests {
                 "gestern hat die königin den bauern nicht gesehen .",
             ),
             (
-                Meaning::Event(Event {
+                Meaning::Timed(TimedClause {
                     time: Some(&PRESENT_TIMES[0]),
                     tense: Tense::Present,
                     clause: sleeps("horse", true, false),

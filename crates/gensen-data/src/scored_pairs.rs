@@ -1,4 +1,4 @@
-//! Pairs of sentences with a score of how similar they are: held-out data for sentence vectors.
+//! Sentence pairs with similarity scores: held-out data to evaluate sentence vectors.
 
 use std::path::Path;
 
@@ -6,36 +6,36 @@ use crate::corpus::Origin;
 use crate::error::{DataError, LineFault};
 use crate::lines::{LineReader, checked, numbered_lines};
 
-/// Two sentences and how similar people found them.
+/// Two sentences with a human judgement of their similarity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoredPair {
-    /// Larger for more similar sentences, on any scale.
+    /// The score, larger for more similar sentences, on any scale.
     pub score: f64,
-    /// The sentences as they stand in the file.
+    /// The sentences as in the file, not tokenised.
     pub sentences: [String; 2],
 }
 
-/// Where a row's score and sentences are.
+/// The columns of a row's score and first sentence; the second sentence follows it.
 #[derive(Clone, Copy, Debug)]
-struct Columns {
+struct RowLayout {
     score: usize,
     first: usize,
 }
 
 /// `score TAB sentence TAB sentence`.
-const PLAIN: Columns = Columns { score: 0, first: 1 };
+const PLAIN: RowLayout = RowLayout { score: 0, first: 1 };
 
-/// STS-Benchmark's own files: genre, file, year, number, score and the two sentences, and in some rows
-/// where they are from.
-const STS_BENCHMARK: Columns = Columns { score: 4, first: 5 };
+/// STS-Benchmark's format: genre, file, year, number, score, two sentences and, in some rows, their
+/// sources.
+const STS_BENCHMARK: RowLayout = RowLayout { score: 4, first: 5 };
 
-/// Reads a file of scored pairs, plain or gzip: rows `score TAB sentence TAB sentence`, or
-/// STS-Benchmark's own with seven columns or more, told by the first row. Relative paths are taken
-/// from `base`. Blank lines are left out.
+/// Reads a file of scored pairs, plain or gzip. Rows are `score TAB sentence TAB sentence`, or in
+/// STS-Benchmark's format if the first row has seven columns or more. Relative paths are relative
+/// to `base`. Blank lines are skipped.
 ///
 /// # Errors
-/// [`DataError`] with file and line for a row that is neither, a score that is no finite number or a
-/// blank sentence; for a file of fewer than two pairs, or whose scores are all the same.
+/// [`DataError`] with file and line for a row with too few columns, a score that is not a finite
+/// number or a blank sentence; for a file with fewer than two different scores.
 ///
 /// ```
 /// # let base = tempfile::tempdir()?;
@@ -64,13 +64,13 @@ pub fn read(path: &str, base: &Path) -> Result<Vec<ScoredPair>, DataError> {
     }
     reader.not_empty()?;
     if pairs.iter().all(|pair| pair.score == pairs[0].score) {
-        let found = format!("{} pairs, all of the same score", pairs.len());
+        let found = format!("{} pairs, all with the same score", pairs.len());
         return Err(DataError::NoExamples { input: file, found });
     }
     Ok(pairs)
 }
 
-fn pair(fields: &[&str], columns: Columns) -> Result<ScoredPair, LineFault> {
+fn pair(fields: &[&str], columns: RowLayout) -> Result<ScoredPair, LineFault> {
     let expected = columns.first + 2;
     let Some(sentences) = fields.get(columns.first..expected) else {
         let found = fields.len();
@@ -119,8 +119,8 @@ mod tests {
             ("5\ta\tb\nnan\ta\tb\n", "dev.tsv, line 2: score `nan`"),
             ("5\ta\t \n", "dev.tsv, line 1: a blank sentence"),
             ("a\tb\tc\td\t5\te\tf\ng\th\ti\n", "line 2: 3 tab-separated"),
-            ("5\ta\tb\n5\tc\td\n", "2 pairs, all of the same score"),
-            ("5\ta\tb\n", "1 pairs, all of the same score"),
+            ("5\ta\tb\n5\tc\td\n", "2 pairs, all with the same score"),
+            ("5\ta\tb\n", "1 pairs, all with the same score"),
             ("\n\n", "0 pairs"),
             ("", "is empty"),
         ] {

@@ -1,77 +1,81 @@
-//! Files and folders that are complete or absent.
+//! Atomic writing of files and folders: they are complete or absent.
 //!
-//! What is written goes to a scratch name beside its place, is synced to the disk and only then
-//! renamed, so that neither a crash nor a full disk leaves half of it under its own name. A program
-//! that is interrupted calls [`remove_all`]; what one leaves that was killed is removed when the
-//! same place is next written, or by [`remove_stale`].
+//! Data is written under a scratch name next to the destination (its *place*), synced to disk, and
+//! then renamed. So neither a crash nor a full disk leaves incomplete data at the destination. An
+//! interrupted program calls [`remove_all`]; scratch files of a killed program are removed when the
+//! same destination is written again, or by [`remove_stale`].
 //!
-//! Only regular files are replaced, and keep their mode. A symbolic link is followed, and what it
-//! leads to is replaced. Devices, pipes and sockets, and what a program's descriptors
-//! (`/dev/stdout`) lead to, are written through: the scratch file is in the folder for temporary
-//! files, and is copied in the end.
+//! A regular file at the destination is replaced, and its mode kept. A symbolic link is followed,
+//! and its target replaced. Devices, pipes, sockets and open descriptors (`/dev/stdout`) are
+//! written to directly: the scratch file is in the folder for temporary files, and its contents are
+//! copied at the end.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "the one place that creates and renames files"
 )]
 
-mod place;
+mod destination;
+mod stale;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use place::Place;
-pub use place::stream;
+use destination::Destination;
+pub use destination::stream;
+pub use stale::remove_stale;
+use stale::{lock, remove_stale_of};
 
-/// Bytes of a place's name that its scratch name repeats: with what is put around them they fit the
-/// 255 bytes that file systems allow.
+/// The bytes of a destination's name that its scratch name repeats, so that the whole scratch name
+/// is within the 255 bytes that file systems allow.
 const NAME_BYTES: usize = 200;
 
 /// The scratch files and folders of this process.
 static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    // Insertions and removals are whole, whatever panicked beside them.
+    // A panic elsewhere cannot leave the set half changed: each change is one insertion or removal.
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Something under a scratch name, which is removed unless [renamed](Scratch::rename_to).
+/// A file or folder under a scratch name. It is removed when dropped, unless it was
+/// [renamed](Scratch::rename_to).
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    /// Where its bytes go if its place is written through.
+    /// The device, pipe or descriptor that its bytes are copied to, if the destination is one.
     through: Option<File>,
-    /// Held to show other processes that this one still writes it.
+    /// A lock that shows other processes that the scratch file is in use.
     _lock: Option<File>,
 }
 
 impl Scratch {
-    /// A new, empty folder beside `place`.
+    /// Creates an empty folder next to `place`.
     ///
     /// # Errors
     ///
-    /// If the folder around `place` cannot be made or written.
+    /// If the parent folder of `place` cannot be created or written.
     pub fn folder(place: &Path) -> io::Result<Self> {
         Self::beside(place, |path| fs::create_dir(path))
     }
 
-    /// A new, empty file beside `place`, or beside what that leads to.
+    /// Creates an empty file next to `place`, or next to its target if it is a symbolic link.
     ///
     /// # Errors
     ///
-    /// If the folder around `place` cannot be made or written; for a pipe that nobody reads.
+    /// If the parent folder cannot be created or written; if `place` is a pipe without a reader.
     pub fn file(place: &Path) -> io::Result<Self> {
         let create = |path: &Path| File::create_new(path).map(drop);
-        match Place::of(place)? {
-            Place::File(target) => Self::beside(&target, create),
-            Place::Stream => {
-                let through = place::open_stream(place)?;
-                let name = place.file_name().unwrap_or_default();
-                let mut scratch = Self::beside(&std::env::temp_dir().join(name), create)?;
+        match Destination::of(place)? {
+            Destination::File(target) => Self::beside(&target, create),
+            Destination::Stream => {
+                let through = destination::open_stream(place)?;
+                let temporary = std::env::temp_dir().join(file_name(place)?);
+                let mut scratch = Self::beside(&temporary, create)?;
                 scratch.through = Some(through);
                 Ok(scratch)
             }
@@ -81,9 +85,9 @@ impl Scratch {
     fn beside(place: &Path, create: impl Fn(&Path) -> io::Result<()>) -> io::Result<Self> {
         let folder = parent(place);
         fs::create_dir_all(folder)?;
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let name = file_name(place)?.to_string_lossy();
         let name = &name[..name.floor_char_boundary(NAME_BYTES)];
-        // What cannot be removed harms nobody.
+        // Best effort: a stale scratch file that stays does no harm.
         let _ = remove_stale_of(folder, Some(name));
         let process = std::process::id();
         let mut live = live();
@@ -109,16 +113,16 @@ impl Scratch {
         ))
     }
 
-    /// Where it is for now.
+    /// Its path while it is a scratch file or folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Syncs it and gives it its own name, in place of a file or folder of that name.
+    /// Syncs it and renames it to `place`, replacing a file or folder there.
     ///
     /// # Errors
     ///
-    /// If it cannot be synced or renamed; then it is removed.
+    /// If it cannot be synced or renamed; it is then removed.
     pub fn rename_to(mut self, place: &Path) -> io::Result<()> {
         if let Some(through) = &mut self.through {
             io::copy(&mut File::open(&self.path)?, through)?;
@@ -134,14 +138,15 @@ impl Scratch {
     }
 }
 
-/// Where what is at `target` steps aside for `finished`, if that cannot be renamed over it: a
-/// folder cannot where there is a folder with files.
+/// A scratch folder for the folder at `target`, if `finished` is a folder too: one folder cannot be
+/// renamed over another that is not empty.
 fn aside(finished: &Path, target: &Path) -> io::Result<Option<Scratch>> {
     let folders = finished.is_dir() && target.is_dir();
     folders.then(|| Scratch::folder(target)).transpose()
 }
 
-/// Renames `finished` to `target`. What is there is removed with `aside`.
+/// Renames `finished` to `target`. A folder at `target` is first moved to `aside`, to be deleted
+/// with it.
 fn replace(finished: &Path, target: &Path, aside: Option<&Scratch>) -> io::Result<()> {
     let Some(aside) = aside else {
         return fs::rename(finished, target);
@@ -151,12 +156,12 @@ fn replace(finished: &Path, target: &Path, aside: Option<&Scratch>) -> io::Resul
     fs::rename(finished, target).inspect_err(|_| drop(fs::rename(&old, target)))
 }
 
-/// Removes a folder. It is renamed first: one that lost only some of its files is not left under
-/// its name.
+/// Removes a folder. It is renamed first, so that an interruption does not leave an incomplete
+/// folder under its name.
 ///
 /// # Errors
 ///
-/// If it cannot be renamed, or what was renamed cannot be removed.
+/// If it cannot be renamed, or its contents cannot be removed.
 pub fn remove_folder(place: &Path) -> io::Result<()> {
     let aside = Scratch::folder(place)?;
     let old = aside.path().join("old");
@@ -164,7 +169,7 @@ pub fn remove_folder(place: &Path) -> io::Result<()> {
     fs::remove_dir_all(&old)
 }
 
-/// Creates a file that is part of something under a scratch name, and complete or absent with it.
+/// Creates a file inside a scratch folder, with which it becomes complete or is removed.
 ///
 /// # Errors
 ///
@@ -173,8 +178,8 @@ pub fn create_part(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
-/// Opens a file that holds nothing, and is there to be [locked](File::lock). It stays: a lock on a
-/// file that others may remove keeps nobody out.
+/// Opens or creates an empty file to be [locked](File::lock). It must never be removed: a process
+/// could otherwise lock the removed file while another locks its successor.
 ///
 /// # Errors
 ///
@@ -186,89 +191,23 @@ pub fn lock_file(path: &Path) -> io::Result<File> {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let mut live = live();
-        // It is no longer there if it was renamed.
+        // It is not in the set if it was renamed.
         if live.remove(&self.path) {
-            // Best effort: what is left under a scratch name harms nobody.
+            // Best effort: a stale scratch file that stays does no harm.
             let _ = remove(&self.path);
         }
     }
 }
 
-/// Removes what this process has under scratch names. From then on it can neither make nor rename
-/// anything of that kind: a thread that tries to waits for the end. Call it from a thread that
-/// handles a signal, and exit.
+/// Removes all scratch files and folders of this process. Afterwards any thread that creates or
+/// renames one blocks for ever. Call it from a thread that handles a signal, then exit.
 pub fn remove_all() {
     let live = live();
     for path in &*live {
-        // Another thread may be writing to a folder while it is removed.
+        // Retried, since another thread may be adding files to a folder while it is removed.
         let _ = (0..10).find(|_| remove(path).is_ok());
     }
     std::mem::forget(live);
-}
-
-/// Removes from a folder, but not from those in it, what dead processes left under scratch names.
-///
-/// Where files cannot be locked (Windows, some network file systems), nothing is removed, since
-/// nothing tells the living from the dead.
-///
-/// # Errors
-///
-/// If the folder cannot be read.
-pub fn remove_stale(folder: &Path) -> io::Result<()> {
-    remove_stale_of(folder, None)
-}
-
-/// [`remove_stale`], of one place or of all.
-fn remove_stale_of(folder: &Path, name: Option<&str>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let found = entry.file_name();
-        let of_process = scratch_name(&found).filter(|(of, _)| name.is_none_or(|name| name == *of));
-        let Some((_, process)) = of_process else {
-            continue;
-        };
-        let path = entry.path();
-        if is_stale(&path, process) {
-            let _ = remove(&path);
-        }
-    }
-    Ok(())
-}
-
-/// The place's name and the process in a scratch name.
-fn scratch_name(name: &OsStr) -> Option<(&str, u32)> {
-    let name = name.to_str()?.strip_prefix('.')?.strip_suffix(".scratch")?;
-    let (name, numbers) = name.rsplit_once('.')?;
-    let (process, number) = numbers.split_once('-')?;
-    number.parse::<u32>().ok()?;
-    Some((name, process.parse().ok()?))
-}
-
-/// Whether nobody writes it any more: its process is not one that runs here, and its lock is free.
-fn is_stale(path: &Path, process: u32) -> bool {
-    if process == std::process::id() {
-        // Of this process, or of an earlier one with the same number, as in containers.
-        if live().contains(path) {
-            return false;
-        }
-    } else if Path::new("/proc").join(process.to_string()).exists() {
-        return false;
-    }
-    cfg!(unix) && File::open(path).is_ok_and(|file| file.try_lock().is_ok())
-}
-
-/// Marks a scratch file or folder as being written.
-fn lock(path: &Path) -> Option<File> {
-    if !cfg!(unix) {
-        // Where locks keep others from writing, they would keep this process from it too.
-        return None;
-    }
-    let file = File::open(path).ok()?;
-    match file.try_lock() {
-        Ok(()) => Some(file),
-        // Not on every file system.
-        Err(TryLockError::Error(_) | TryLockError::WouldBlock) => None,
-    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -283,7 +222,8 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file, complete or not at all, and syncs the names in its folder.
+/// Writes a file atomically: `fill` writes its contents, which are then synced and renamed to
+/// `place`.
 ///
 /// ```
 /// use std::io::Write;
@@ -296,7 +236,7 @@ fn remove(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// If it cannot be written; then whatever was there before is still there.
+/// If it cannot be written; a file that was at `place` before is then unchanged.
 pub fn write_file(
     place: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -308,24 +248,25 @@ pub fn write_file(
     scratch.rename_to(place)
 }
 
-/// Whether a file could be written at this place now.
+/// Checks that a file can be written at `place`.
 ///
 /// # Errors
 ///
-/// As [`Scratch::file`]; a pipe's reader is not asked for.
+/// As [`Scratch::file`], except that a pipe need not have a reader.
 pub fn check(place: &Path) -> io::Result<()> {
-    match Place::of(place)? {
-        Place::File(_) => Scratch::file(place).map(drop),
-        Place::Stream => Ok(()),
+    match Destination::of(place)? {
+        Destination::File(_) => Scratch::file(place).map(drop),
+        Destination::Stream => Ok(()),
     }
 }
 
-/// Moves a finished file or folder to its place: synced, renamed, and the names in the folder synced.
-/// Places are as those of [`Scratch`]; where a link leads to another file system, the file is copied.
+/// Syncs a finished file or folder and moves it to `place`, replacing a file or folder there. The
+/// destination is treated as in the [module's description](self). If a symbolic link leads to
+/// another file system, the file is copied.
 ///
 /// # Errors
 ///
-/// If it cannot be synced or renamed; then it stays where it is.
+/// If it cannot be synced or renamed; `finished` then stays as it is.
 pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
     let copy = || {
         write_file(place, |file| {
@@ -334,7 +275,7 @@ pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
         fs::remove_file(finished)
     };
     fs::create_dir_all(parent(place))?;
-    if finished.is_file() && matches!(Place::of(place)?, Place::Stream) {
+    if finished.is_file() && matches!(Destination::of(place)?, Destination::Stream) {
         return copy();
     }
     let target = prepare(finished, place)?;
@@ -345,25 +286,36 @@ pub fn publish(finished: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs what is finished, gives a file the mode of the one that it replaces, and says what to
-/// rename it to.
+/// Syncs a finished file or folder, gives a file the mode of the one it replaces, and returns the
+/// path to rename it to.
 fn prepare(finished: &Path, place: &Path) -> io::Result<PathBuf> {
     sync(finished)?;
     if finished.is_dir() {
         return Ok(place.to_owned());
     }
-    match Place::of(place)? {
-        Place::File(target) => {
-            place::keep_mode(finished, &target)?;
+    match Destination::of(place)? {
+        Destination::File(target) => {
+            destination::keep_mode(finished, &target)?;
             Ok(target)
         }
-        Place::Stream => Err(io::Error::other(
-            "no regular file any more, and not replaced",
+        Destination::Stream => Err(io::Error::other(
+            "was replaced by a device, pipe or descriptor meanwhile; not overwritten",
         )),
     }
 }
 
-/// The folder that `place` is in.
+/// The name in the last component of a path.
+///
+/// # Errors
+///
+/// If there is none: the path is empty, a root, or ends in `..`.
+fn file_name(place: &Path) -> io::Result<&OsStr> {
+    let problem = "a path without a file name";
+    let no_name = || io::Error::new(io::ErrorKind::InvalidInput, problem);
+    place.file_name().ok_or_else(no_name)
+}
+
+/// The folder that contains `place`.
 fn parent(place: &Path) -> &Path {
     match place.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -371,11 +323,11 @@ fn parent(place: &Path) -> &Path {
     }
 }
 
-/// Makes what was renamed in a folder survive a power cut.
+/// Syncs the entries of a folder to disk, so that renames in it survive a power failure.
 ///
 /// # Errors
 ///
-/// If the system cannot.
+/// Those of the system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     sync(if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -384,10 +336,10 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Brings a file or the entries of a folder to the disk.
+/// Syncs a file, or the entries of a folder, to disk.
 fn sync(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
-        // Windows syncs what is open for writing alone, and has no such thing for folders.
+        // Windows syncs only files opened for writing, and cannot sync folders.
         File::options().write(true).open(path)?.sync_all()
     } else if cfg!(unix) {
         File::open(path)?.sync_all()

@@ -1,9 +1,9 @@
-//! How alike two vectors or two columns of numbers are: cosine, and Pearson's and Spearman's correlation.
+//! Measures of similarity: cosine, and Pearson's and Spearman's correlation.
 
 use serde::{Deserialize, Serialize};
 
-/// Pearson's correlation; `None` when it is undefined: fewer than two pairs, one side constant,
-/// or a value that is not finite.
+/// Pearson's correlation. `None` if it is undefined: for fewer than two pairs, slices of different
+/// lengths, a constant slice, or values that are not finite.
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     let n = x.len();
     if n < 2 || n != y.len() {
@@ -18,7 +18,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
         yy += b * b;
         xy += a * b;
     }
-    // A constant column keeps a rounding residue: compare with its size, not with zero.
+    // The variance of constant values may differ from 0 by rounding, in proportion to their size.
     let constant = |variance: f64, mean: f64| variance <= n as f64 * (mean * 1e-13).powi(2);
     if constant(xx, mean_x) || constant(yy, mean_y) {
         return None;
@@ -27,7 +27,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     r.is_finite().then(|| r.clamp(-1.0, 1.0))
 }
 
-/// Spearman's rank correlation, ties sharing their mean rank; `None` as for [`pearson`].
+/// Spearman's rank correlation; equal values share their mean rank. `None` as for [`pearson`].
 pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     if x.iter().chain(y).any(|v| v.is_nan()) {
         return None;
@@ -35,7 +35,7 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     pearson(&average_ranks(x), &average_ranks(y))
 }
 
-/// Ranks from 1, equal values sharing the mean of their ranks.
+/// Ranks from 1; equal values share their mean rank.
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -51,16 +51,16 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Both correlations of one set of pairs; `None` where undefined.
+/// Pearson's and Spearman's correlation of the same pairs; `None` where undefined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Correlations {
-    /// Pearson's.
+    /// Pearson's correlation.
     pub pearson: Option<f64>,
-    /// Spearman's.
+    /// Spearman's correlation.
     pub spearman: Option<f64>,
 }
 
-/// Pearson's and Spearman's correlation.
+/// Computes [`pearson`] and [`spearman`].
 pub fn correlations(x: &[f64], y: &[f64]) -> Correlations {
     Correlations {
         pearson: pearson(x, y),
@@ -68,7 +68,7 @@ pub fn correlations(x: &[f64], y: &[f64]) -> Correlations {
     }
 }
 
-/// The cosine of two vectors; 0 when one of them is zero, as SentEval has it.
+/// The cosine of two vectors; 0 if one of them is zero, as in SentEval.
 pub fn cosine(u: &[f32], v: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter()

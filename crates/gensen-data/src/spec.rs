@@ -1,5 +1,6 @@
-//! Tasks as a configuration describes them.
+//! The `[[task]]` entries of a configuration.
 
+mod check;
 mod input;
 
 use std::ops::Range;
@@ -10,9 +11,8 @@ use serde::{Deserialize, Serialize};
 use self::input::one_or_many;
 pub use self::input::{Input, InputTable, SentenceLayout};
 use crate::batch::BatchSize;
-use crate::error::DataError;
 
-/// What a task learns from.
+/// The kind of a task: what it learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
@@ -26,30 +26,31 @@ pub enum TaskKind {
     Parsing,
     /// Natural language inference: pairs of sentences with one of three labels.
     Nli,
-    /// Sentences that belong together, told from the rest of the batch.
+    /// Contrastive learning: pairs of sentences that belong together, against the other pairs of
+    /// the batch.
     Pairs,
-    /// Sentences and a teacher's vectors of them.
+    /// Sentences with a teacher's vectors for them.
     Distillation,
-    /// Sentences, or pairs of them, with labels of any number.
+    /// Sentences or sentence pairs with one of any number of labels.
     Classification,
-    /// Running text: each sentence is told from the batch's by the one before it. A configuration
-    /// says [`Self::SkipThought`] with [`Objective::Contrast`]; see [`TaskSpec::form`].
+    /// Running text: each sentence identifies the next one among those of the batch. Configurations
+    /// set [`Self::SkipThought`] with [`Objective::Contrast`] instead; see [`TaskSpec::form`].
     NextSentence,
 }
 
-/// What a skip-thought task does with a sentence's neighbours.
+/// The objective of a skip-thought task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Decoders say them word by word.
+    /// Decoders generate the neighbouring sentences word by word.
     #[default]
     Decode,
-    /// Finds the next sentence among the batch's.
+    /// The next sentence is to be found among those of the batch.
     Contrast,
 }
 
 impl TaskKind {
-    /// The names of the task's decoders, in the order of [`Seq2SeqBatch::targets`].
+    /// The names of the decoders, in the order of [`Seq2SeqBatch::targets`].
     ///
     /// [`Seq2SeqBatch::targets`]: crate::batch::Seq2SeqBatch::targets
     pub fn decoders(self) -> &'static [&'static str] {
@@ -64,12 +65,12 @@ impl TaskKind {
         }
     }
 
-    /// Whether examples are neighbours in running text.
+    /// Whether examples are neighbouring sentences of running text.
     pub(crate) fn is_running_text(self) -> bool {
         matches!(self, Self::SkipThought | Self::NextSentence)
     }
 
-    /// Whether an example's loss depends on the rest of its batch.
+    /// Whether the loss of an example depends on the other examples of its batch.
     pub fn needs_whole_batch(self) -> bool {
         matches!(self, Self::Pairs | Self::Distillation | Self::NextSentence)
     }
@@ -96,9 +97,9 @@ impl TaskKind {
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
-    /// The task's name; it names folders and metrics.
+    /// The task's name, used for folders and metrics.
     pub name: String,
-    /// What the inputs hold.
+    /// The kind of task.
     pub kind: TaskKind,
     /// Training inputs: one or a list.
     #[serde(deserialize_with = "one_or_many")]
@@ -117,63 +118,66 @@ pub struct TaskSpec {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub test: Vec<Input>,
-    /// Which neighbours a skip-thought task's decoders say; both if left out.
+    /// The neighbours that a skip-thought task decodes; default: both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neighbours: Option<Vec<Neighbour>>,
-    /// What a skip-thought task does with neighbours; `decode` if left out.
+    /// The objective of a skip-thought task; default: `decode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<Objective>,
-    /// What cosines are divided by before a softmax over the batch (pairs, distillation, skip-thought
-    /// by contrast).
+    /// The temperature: cosines are divided by it before a softmax over the batch (pairs,
+    /// distillation, contrastive skip-thought).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// Widths at which prefixes of the vectors are contrasted too, the loss being the mean over
-    /// widths (pairs, skip-thought by contrast; Kusupati et al., 2022).
+    /// Widths of prefixes of the vectors that are trained too, in ascending order; the loss is the
+    /// mean over all widths (Matryoshka learning, Kusupati et al., 2022; pairs, contrastive
+    /// skip-thought).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub widths: Option<Vec<usize>>,
-    /// The weight of 1 - cosine to the teacher's vector (distillation).
+    /// The weight of the loss 1 - cosine with the teacher's vector (distillation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cosine_weight: Option<f64>,
-    /// The weight of the softmax over the batch's teacher's vectors (distillation).
+    /// The weight of the contrastive loss against the teacher's vectors of the batch
+    /// (distillation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrast_weight: Option<f64>,
-    /// The weight of the mean squared difference between the batch's matrix of cosines and the
-    /// teacher's (distillation).
+    /// The weight of the mean squared difference between the batch's matrix of cosines and that of
+    /// the teacher (distillation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix_weight: Option<f64>,
     /// How often the task is drawn, relative to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
-    /// Steps before the task takes part; none if left out.
+    /// The number of steps before the task is trained; default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_step: Option<u64>,
-    /// The step after which the task takes no part; the last if left out.
+    /// The number of steps after which the task is no longer trained; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_step: Option<u64>,
-    /// The task's own number of sentences (or pairs) a step and device.
+    /// Sentences (or pairs) per step and device; default: that of all tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
-    /// The task's own number of words a step and device, instead of `batch_size`.
+    /// Words per step and device, instead of `batch_size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_words: Option<usize>,
-    /// What the task's gradients are multiplied by; 1 if left out. Losses are reported without it.
+    /// The factor of the task's gradients; default: 1. Losses are reported without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_weight: Option<f64>,
-    /// The task's own tokeniser; that of all tasks if left out. Corpora that are tokenised already
-    /// say `whitespace`.
+    /// The tokeniser; default: that of all tasks. Use `whitespace` for corpora that are tokenised
+    /// already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<String>,
-    /// Language of the source sentences, for the tokeniser; `en` if left out.
+    /// The language of the source sentences, for the tokeniser; default: `en`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_language: Option<String>,
-    /// Language of the target sentences, for the tokeniser. If left out, a task named like `fr-en`
-    /// (English to French, as the reference names them) says `fr`; any other is taken as `en`.
+    /// The language of the target sentences, for the tokeniser. Default: `fr` for a task named
+    /// `fr-en` (English to French, as the reference implementation names tasks), and so for other
+    /// languages; `en` for any other name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_language: Option<String>,
 }
 
 impl TaskSpec {
-    /// A task of these training inputs, everything else left out.
+    /// A task with these training inputs and default settings.
     pub fn new(name: impl Into<String>, kind: TaskKind, train: Vec<Input>) -> Self {
         Self {
             name: name.into(),
@@ -205,7 +209,8 @@ impl TaskSpec {
         self.source_language.as_deref().unwrap_or("en")
     }
 
-    /// What the task's examples are: its kind, and for skip-thought its objective.
+    /// The kind of the task's examples: [`TaskKind::NextSentence`] for skip-thought with
+    /// [`Objective::Contrast`], otherwise the task's kind.
     pub fn form(&self) -> TaskKind {
         match (self.kind, self.objective) {
             (TaskKind::SkipThought, Some(Objective::Contrast)) => TaskKind::NextSentence,
@@ -213,7 +218,7 @@ impl TaskSpec {
         }
     }
 
-    /// The decoders to train, as places in [`TaskKind::decoders`].
+    /// The decoders to train, as indices into [`TaskKind::decoders`].
     pub fn decoders(&self) -> Vec<usize> {
         match &self.neighbours {
             Some(neighbours) => neighbours.iter().map(|n| n.place()).collect(),
@@ -221,114 +226,12 @@ impl TaskSpec {
         }
     }
 
-    /// Checks that the task's settings fit its kind and are in range.
-    ///
-    /// # Errors
-    /// [`DataError::Specification`] with the key.
-    pub fn check(&self) -> Result<(), DataError> {
-        use TaskKind::{Distillation, NextSentence, Pairs, SkipThought};
-        let form = self.form();
-        if self.kind == NextSentence {
-            let problem =
-                "`next-sentence`: expected `skip-thought` with `objective = \"contrast\"`";
-            return Err(DataError::key("kind", problem));
-        }
-        let contrast = matches!(form, Pairs | NextSentence);
-        let distillation = form == Distillation;
-        let skip_thought = "a task of kind skip-thought";
-        let contrasts = "a task of kind pairs, or skip-thought with `objective = \"contrast\"`";
-        let distils = "a task of kind distillation";
-        let in_batch = "a task of kind pairs or distillation, or skip-thought with \
-                        `objective = \"contrast\"`";
-        let decoding = "a skip-thought task that decodes";
-        for (key, given, fits, what) in [
-            (
-                "objective",
-                self.objective.is_some(),
-                self.kind == SkipThought,
-                skip_thought,
-            ),
-            (
-                "neighbours",
-                self.neighbours.is_some(),
-                form == SkipThought,
-                decoding,
-            ),
-            ("widths", self.widths.is_some(), contrast, contrasts),
-            (
-                "temperature",
-                self.temperature.is_some(),
-                contrast || distillation,
-                in_batch,
-            ),
-            (
-                "cosine_weight",
-                self.cosine_weight.is_some(),
-                distillation,
-                distils,
-            ),
-            (
-                "contrast_weight",
-                self.contrast_weight.is_some(),
-                distillation,
-                distils,
-            ),
-            (
-                "matrix_weight",
-                self.matrix_weight.is_some(),
-                distillation,
-                distils,
-            ),
-        ] {
-            if given && !fits {
-                return Err(DataError::key(key, format!("is for {what} only")));
-            }
-        }
-        if let Some(neighbours) = &self.neighbours
-            && (neighbours.is_empty()
-                || neighbours.len() == 2 && neighbours[0] == neighbours[1]
-                || neighbours.len() > 2)
-        {
-            let problem = "a skip-thought task takes one or both of \"next\" and \"previous\"";
-            return Err(DataError::key("neighbours", problem));
-        }
-        let temperature = self.temperature.unwrap_or(1.0);
-        if !(temperature.is_finite() && temperature > 0.0) {
-            let problem = format!("{temperature}; expected a positive number");
-            return Err(DataError::key("temperature", problem));
-        }
-        for (key, weight) in [
-            ("cosine_weight", self.cosine_weight),
-            ("contrast_weight", self.contrast_weight),
-            ("matrix_weight", self.matrix_weight),
-        ] {
-            let weight = weight.unwrap_or(1.0);
-            if !(weight.is_finite() && weight >= 0.0) {
-                let problem = format!("{weight}; expected a number of at least 0");
-                return Err(DataError::key(key, problem));
-            }
-        }
-        let weights = [self.cosine_weight, self.contrast_weight, self.matrix_weight];
-        if weights == [Some(0.0); 3] {
-            let problem = "0, as the other two weights are; expected one that is not";
-            return Err(DataError::key("cosine_weight", problem));
-        }
-        if let Some(widths) = &self.widths
-            && (widths.first().is_none_or(|&width| width == 0)
-                || !widths.is_sorted_by(|a, b| a < b))
-        {
-            let problem = format!("{widths:?}; expected positive numbers in ascending order");
-            return Err(DataError::key("widths", problem));
-        }
-        Ok(())
-    }
-
-    /// The steps that the task takes part in, by how many were done before.
+    /// The steps in which the task is trained, counted from 0.
     pub fn steps(&self) -> Range<u64> {
         self.from_step.unwrap_or(0)..self.until_step.unwrap_or(u64::MAX)
     }
 
-    /// How much of the task each device takes in a step: the task's own size, or that of all tasks.
+    /// The batch size per step and device: the task's own, or else `of_all`.
     pub fn batch(&self, of_all: BatchSize) -> BatchSize {
         match (self.batch_size, self.batch_words) {
             (Some(sentences), _) => BatchSize::from(sentences),
@@ -349,18 +252,18 @@ impl TaskSpec {
     }
 }
 
-/// A sentence beside another.
+/// A neighbour of a sentence in running text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Neighbour {
-    /// The sentence after it.
+    /// The next sentence.
     Next,
-    /// The sentence before it.
+    /// The previous sentence.
     Previous,
 }
 
 impl Neighbour {
-    /// Its place among a skip-thought task's decoders.
+    /// Its index among the decoders of a skip-thought task.
     pub fn place(self) -> usize {
         match self {
             Self::Next => 0,

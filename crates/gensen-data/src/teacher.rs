@@ -1,4 +1,4 @@
-//! A teacher's vectors: NumPy's `.npy` files of two dimensions, mapped from disk.
+//! A teacher's vectors: memory-mapped two-dimensional `.npy` files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use crate::error::DataError;
 use crate::npy::Header;
 use crate::parallel;
 
-/// The most numbers of a teacher's vector.
+/// The limit on the width of a teacher's vectors.
 const MAX_WIDTH: usize = 1 << 16;
 
-/// A file of vectors and the sentences that they are of.
+/// A file of vectors, with the file of their sentences.
 #[derive(Clone, Debug)]
 pub(crate) struct VectorsOf {
     /// The `.npy` file.
     pub(crate) path: PathBuf,
     /// The name of the file of sentences.
     pub(crate) sentences: String,
-    /// Its number of lines.
+    /// The number of lines of the file of sentences.
     pub(crate) lines: u64,
 }
 
-/// The vectors of one split, of one file or several, counted through.
+/// The vectors of one split. The rows of several files are numbered consecutively.
 #[derive(Debug)]
 pub(crate) struct Teacher {
-    files: Vec<Vectors>,
+    files: Vec<TeacherFile>,
     width: usize,
 }
 
 /// One `.npy` file.
 #[derive(Debug)]
-struct Vectors {
+struct TeacherFile {
     name: String,
     map: Mmap,
-    /// Where numbers begin.
+    /// The offset of the numbers in the file.
     start: usize,
     numbers: Numbers,
     rows: u64,
@@ -60,15 +60,15 @@ impl Numbers {
 }
 
 impl Teacher {
-    /// Maps the files and checks that they have the rows they must have, one width, and finite
-    /// numbers only.
+    /// Maps the files and checks that each has one row per line of its sentences, that all have the
+    /// same width, and that all numbers are finite and no row is zero.
     pub(crate) fn open(files: &[VectorsOf], threads: usize) -> Result<Self, DataError> {
-        let mut opened: Vec<Vectors> = Vec::new();
+        let mut opened: Vec<TeacherFile> = Vec::new();
         for file in files {
-            let vectors = Vectors::open(&file.path)?;
+            let vectors = TeacherFile::open(&file.path)?;
             if vectors.rows != file.lines {
                 return Err(vectors.fault(format!(
-                    "{} rows, and {} has {} lines; expected a row for each line",
+                    "{} rows, but {} has {} lines, expected one row for each line",
                     vectors.rows, file.sentences, file.lines
                 )));
             }
@@ -76,7 +76,7 @@ impl Teacher {
                 && first.width != vectors.width
             {
                 return Err(vectors.fault(format!(
-                    "vectors of {} numbers, and {} has vectors of {}",
+                    "vectors of width {}, but those of {} have width {}",
                     vectors.width, first.name, first.width
                 )));
             }
@@ -90,12 +90,12 @@ impl Teacher {
         })
     }
 
-    /// Numbers of a vector.
+    /// The width of the vectors.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// Appends a row, counted from 0 through all files.
+    /// Appends a row, counted from 0 through all files, to `numbers`; `None` if it does not exist.
     pub(crate) fn push_row(&self, mut row: u64, numbers: &mut Vec<f32>) -> Option<()> {
         for file in &self.files {
             if row < file.rows {
@@ -107,7 +107,7 @@ impl Teacher {
     }
 }
 
-impl Vectors {
+impl TeacherFile {
     fn open(path: &Path) -> Result<Self, DataError> {
         let name = path.display().to_string();
         let fault = |problem: String| DataError::Teacher {
@@ -115,8 +115,8 @@ impl Vectors {
             problem,
         };
         let file = File::open(path).map_err(DataError::io(path))?;
-        // SAFETY: the file is only read, byte by byte; as with any map, a person who cuts it short
-        // while it is in use ends the process.
+        // SAFETY: the map is only read, and any bytes are valid numbers. As with any map,
+        // truncating the file from outside while it is mapped ends the process.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
         let header = Header::read(&mut &map[..]).map_err(|error| fault(error.to_string()))?;
         let numbers = match &*header.descr {
@@ -124,18 +124,18 @@ impl Vectors {
             "<f4" => Numbers::F32,
             found => {
                 return Err(fault(format!(
-                    "numbers of type '{found}'; expected '<f2' or '<f4' (numpy.float16 or float32)"
+                    "numbers of type '{found}', expected '<f2' or '<f4' (numpy.float16 or float32)"
                 )));
             }
         };
         if header.fortran_order {
-            return Err(fault("numbers in Fortran's order; expected C's".into()));
+            return Err(fault("an array in Fortran order, expected C order".into()));
         }
         let (rows, width) = match header.shape[..] {
             [rows, width] if (1..=MAX_WIDTH as u64).contains(&width) => (rows, width as usize),
             ref shape => {
                 return Err(fault(format!(
-                    "an array of shape {shape:?}; expected [sentences, width], the width 1 to \
+                    "an array of shape {shape:?}, expected [sentences, width] with a width of 1 to \
                      {MAX_WIDTH}"
                 )));
             }
@@ -153,8 +153,8 @@ impl Vectors {
         let found = (vectors.map.len() - start) as u64;
         if bytes != Some(found) {
             return Err(vectors.fault(format!(
-                "{found} bytes of numbers, and its header says {rows} rows of {width} numbers of \
-                 {} bytes",
+                "{found} bytes after the header, which says {rows} rows of {width} numbers of {} \
+                 bytes",
                 numbers.size()
             )));
         }
@@ -189,7 +189,7 @@ impl Vectors {
         Some(())
     }
 
-    /// Refuses numbers that are not finite and rows of zeros, which have no cosine.
+    /// Checks that all numbers are finite and that no row is zero, since it would have no cosine.
     fn check(&self, threads: usize) -> Result<(), DataError> {
         const ROWS: u64 = 4096;
         parallel::for_each(
@@ -207,13 +207,13 @@ impl Vectors {
                     if let Some(place) = numbers.iter().position(|number| !number.is_finite()) {
                         let number = numbers[place];
                         return Err(self.fault(format!(
-                            "row {row}, column {place} (counted from 0) is {number}; expected \
-                             finite numbers"
+                            "row {row}, column {place} (counted from 0) is {number}, expected a \
+                             finite number"
                         )));
                     }
                     if numbers.iter().all(|number| *number == 0.0) {
                         return Err(self.fault(format!(
-                            "row {row} (counted from 0) is all zeros, a vector without direction"
+                            "row {row} (counted from 0) is zero, which has no cosine"
                         )));
                     }
                 }

@@ -1,33 +1,33 @@
-//! What text files that people bring begin with, and small ones that they write.
+//! Small text files, byte-order marks and Git LFS pointers.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The byte-order mark (U+FEFF) that some editors put in front of UTF-8.
+/// The byte-order mark (U+FEFF) that some editors write at the start of UTF-8 files.
 pub const MARK: char = '\u{feff}';
 
 /// [`MARK`] in UTF-8.
 pub const MARK_BYTES: &[u8] = b"\xef\xbb\xbf";
 
-/// What a Git LFS pointer begins with.
+/// The first bytes of a Git LFS pointer.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// A text without the byte-order mark in front of it.
+/// A text without the byte-order mark at its start.
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
 }
 
-/// Bytes of UTF-8 without the byte-order mark in front of them.
+/// UTF-8 bytes without the byte-order mark at their start.
 pub fn bytes_without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK_BYTES).unwrap_or(bytes)
 }
 
-/// Refuses the start of a file if it is a Git LFS pointer: the few lines that stand for a large file
-/// in a repository that was cloned without Git LFS.
+/// Checks that a file, whose first bytes are `start`, is not a Git LFS pointer: the small file that
+/// replaces a large one in a repository cloned without Git LFS.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`], which says what to do.
+/// [`io::ErrorKind::InvalidData`] if it is one, with what to do.
 ///
 /// ```
 /// let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
@@ -39,15 +39,14 @@ pub fn no_pointer(start: &[u8]) -> io::Result<()> {
     if !bytes_without_mark(start).starts_with(POINTER) {
         return Ok(());
     }
-    let problem =
-        "a Git LFS pointer, not the file that it stands for: fetch that with `git lfs pull`";
+    let problem = "a Git LFS pointer instead of the file itself, which `git lfs pull` downloads";
     Err(io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
-/// Refuses what cannot be read twice: all but regular files.
+/// Checks that a path is a regular file, which can be read more than once.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidInput`], which says what to do; what the system says if it cannot tell.
+/// [`io::ErrorKind::InvalidInput`] if it is not, with what to do; those of the system.
 pub fn regular(path: impl AsRef<Path>) -> io::Result<()> {
     if fs::metadata(path)?.is_file() {
         return Ok(());
@@ -57,7 +56,7 @@ pub fn regular(path: impl AsRef<Path>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
-/// Reads a file of UTF-8, without the byte-order mark in front of it.
+/// Reads a UTF-8 file without its byte-order mark.
 ///
 /// # Errors
 /// If it cannot be read, is not UTF-8, or is a Git LFS pointer ([`io::ErrorKind::InvalidData`]).

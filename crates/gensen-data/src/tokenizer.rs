@@ -1,8 +1,8 @@
-//! Tokenisers: text in, words out.
+//! Tokenisers, which split text into words.
 //!
-//! Every tokeniser is one file behind [`Tokenizer`]; [`by_name`] finds them for configurations
-//! and command lines. The words of a line are written into a reusable [`Tokens`] buffer, so that
-//! tokenising a corpus allocates nothing per line.
+//! All tokenisers implement [`Tokenizer`]; [`by_name`] creates one from its name in a configuration
+//! or on a command line. The words of a line are written to a reusable [`Tokens`] buffer, so that
+//! most lines are tokenised without allocating memory.
 
 mod by_name;
 mod char_class;
@@ -35,7 +35,7 @@ use error::read_text;
 
 /// Splits a line of text into words.
 pub trait Tokenizer: Send + Sync {
-    /// Replaces the contents of `tokens` by the words of `line`, in order. No word is empty or
-    /// holds white space. Never panics, whatever the text.
+    /// Replaces the contents of `tokens` with the words of `line`, in order. No word is empty or
+    /// contains white space. It does not panic on any text.
     fn tokenize(&self, line: &str, tokens: &mut Tokens);
 }

@@ -1,4 +1,4 @@
-//! Vocabularies: words and their ids.
+//! Vocabularies, which map words to ids.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::text::{no_pointer, without_mark};
 use crate::words::WordTable;
 
 /// Words and their ids: `<s>` = 0, `<pad>` = 1, `</s>` = 2, `<unk>` = 3, then the words of a
-/// corpus, the most frequent first and equally frequent ones in byte order.
+/// corpus in descending order of frequency, equally frequent ones in byte order.
 ///
-/// A special word that stands literally in a text is looked up like any other word, as the
-/// reference does: `<s>` gives 0.
+/// A special word that occurs literally in a text is looked up like any other word, as in the
+/// reference implementation: `<s>` has id 0.
 ///
 /// ```
 /// use gensen_data::vocabulary::Vocabulary;
@@ -32,30 +32,30 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// The id of `<s>`, which begins a sentence.
     pub const BOS: u32 = 0;
-    /// The id of `<pad>`, which fills a batch up.
+    /// The id of `<pad>`, which pads sentences to the same length.
     pub const PAD: u32 = 1;
     /// The id of `</s>`, which ends a sentence.
     pub const EOS: u32 = 2;
-    /// The id of `<unk>`, which stands for any word outside the vocabulary.
+    /// The id of `<unk>`, which replaces words that are not in the vocabulary.
     pub const UNK: u32 = 3;
     /// The special words in id order.
     pub const SPECIAL: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
-    /// The largest vocabulary file that is read, in bytes.
+    /// The size limit of a vocabulary file in bytes.
     pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-    /// A vocabulary of `words` in id order, the four special words first.
+    /// A vocabulary of `words` in id order, beginning with the four special words.
     ///
     /// # Errors
-    /// [`DataError::Vocabulary`] with the word's place if a special word is not in its place, or a
-    /// word is blank, holds a line end, or occurs twice.
+    /// [`DataError::Vocabulary`] if the first words are not the special ones, or a word is blank,
+    /// contains a line end or occurs twice.
     pub fn from_words<S: AsRef<str>>(
         words: impl IntoIterator<Item = S>,
     ) -> Result<Self, DataError> {
         Self::build(words, "vocabulary")
     }
 
-    /// A vocabulary of the `size` most frequent of these words, besides the special words, which
-    /// are left out of the ranking. Every word is to occur once.
+    /// A vocabulary of the special words and the `size` most frequent other words. Each word must
+    /// have one count; those of special words are ignored.
     ///
     /// # Errors
     /// As [`Vocabulary::from_words`].
@@ -96,17 +96,14 @@ impl Vocabulary {
                 return Err(fault("a blank line where a word is expected".into()));
             }
             if word.contains(['\n', '\r']) {
-                return Err(fault("a word with a line end in it".into()));
+                return Err(fault("a word that contains a line end".into()));
             }
             if table.text().len() + word.len() > WordTable::MAX_TEXT {
-                return Err(fault("more text than a vocabulary can hold".into()));
+                return Err(fault("more than 4 GiB of words".into()));
             }
             let found = table.intern(word) as usize;
             if found != id {
-                return Err(fault(format!(
-                    "`{word}` stands in line {} already",
-                    found + 1
-                )));
+                return Err(fault(format!("`{word}` is already in line {}", found + 1)));
             }
         }
         if table.len() < Self::SPECIAL.len() {
@@ -114,7 +111,7 @@ impl Vocabulary {
                 file: file.to_owned(),
                 line: table.len() + 1,
                 problem: format!(
-                    "expected the special word `{}`, found the end",
+                    "expected the special word `{}`, found the end of the file",
                     Self::SPECIAL[table.len()]
                 ),
             });
@@ -122,7 +119,7 @@ impl Vocabulary {
         Ok(Self { words: table })
     }
 
-    /// The id of `word`.
+    /// The id of `word`; `None` if it is not in the vocabulary.
     pub fn id(&self, word: &str) -> Option<u32> {
         self.words.find(word)
     }
@@ -132,15 +129,15 @@ impl Vocabulary {
         self.id(word).unwrap_or(Self::UNK)
     }
 
-    /// The word with this id.
+    /// The word with this id; `None` if there is none.
     pub fn word(&self, id: u32) -> Option<&str> {
         self.words.word(id as usize)
     }
 
-    /// The number of words, special words included.
+    /// The number of words, with special words.
     #[expect(
         clippy::len_without_is_empty,
-        reason = "a vocabulary holds at least the special words"
+        reason = "a vocabulary has at least the special words"
     )]
     pub fn len(&self) -> usize {
         self.words.len()
@@ -151,12 +148,12 @@ impl Vocabulary {
         self.words.words()
     }
 
-    /// Reads a vocabulary file: one word a line in id order, UTF-8.
+    /// Reads a vocabulary file: UTF-8, one word per line in id order.
     ///
     /// # Errors
-    /// [`DataError::Vocabulary`] with file and line for invalid UTF-8, a blank line, a word twice or
-    /// a missing special word; [`DataError::Io`]; a file of more than
-    /// [`Vocabulary::MAX_FILE_BYTES`] is refused.
+    /// [`DataError::Vocabulary`] with file and line for invalid UTF-8, a blank line, a repeated
+    /// word or a missing special word; [`DataError::Damaged`] for a file larger than
+    /// [`Vocabulary::MAX_FILE_BYTES`]; [`DataError::Io`].
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let file = path.display().to_string();
@@ -164,10 +161,7 @@ impl Vocabulary {
         if size > Self::MAX_FILE_BYTES {
             return Err(DataError::Damaged {
                 path: file,
-                problem: format!(
-                    "{size} bytes; a vocabulary has at most {}",
-                    Self::MAX_FILE_BYTES
-                ),
+                problem: format!("{size} bytes, expected at most {}", Self::MAX_FILE_BYTES),
             });
         }
         let bytes = fs::read(path).map_err(DataError::io(path))?;
@@ -175,7 +169,7 @@ impl Vocabulary {
         Self::from_bytes(&bytes, &file)
     }
 
-    /// As [`Vocabulary::load`], of a file that is in memory; errors call it `file`.
+    /// As [`Vocabulary::load`], from the contents of a file; errors call it `file`.
     ///
     /// # Errors
     /// [`DataError::Vocabulary`], as [`Vocabulary::load`].
@@ -194,8 +188,7 @@ impl Vocabulary {
         )
     }
 
-    /// Writes the vocabulary file that [`Vocabulary::load`] reads: under a scratch name, synced,
-    /// then renamed.
+    /// Writes the file that [`Vocabulary::load`] reads, [atomically](crate::scratch).
     ///
     /// # Errors
     /// [`DataError::Io`].
@@ -266,7 +259,7 @@ mod tests {
         };
         assert!(
             load(b"<s>\n<pad>\n</s>\n<unk>\na\nb\na\n")
-                .contains("v.txt, line 7: `a` stands in line 5")
+                .contains("v.txt, line 7: `a` is already in line 5")
         );
         assert!(load(b"<s>\n<pad>\n</s>\n<unk>\na\n\nb\n").contains("line 6: a blank line"));
         assert!(load(b"<s>\n<pad>\n</s>\n<unk>\na\n\xff\n").contains("line 6: invalid UTF-8"));

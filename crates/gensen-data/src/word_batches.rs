@@ -1,26 +1,27 @@
-//! Batches of so many words.
+//! Batches with a limit on their number of words.
 
 use std::collections::BTreeMap;
 
 use crate::dataset::Dataset;
 use crate::permutation::{Permutation, key};
 
-/// All examples of a data set by their number of words, cut into batches.
+/// All examples of a data set, sorted by their number of words and cut into batches.
 ///
-/// Where the cuts are depends on the lengths alone. What an epoch shuffles is which of the examples
-/// of equal number of words comes where, so that every epoch has the same number of batches and
-/// any batch can be found without the ones before it.
+/// The cuts depend on the lengths only. Each epoch shuffles the examples of equal length among
+/// themselves, so that every epoch has the same number of batches, and any batch can be computed
+/// without the ones before it.
 #[derive(Debug)]
 pub(crate) struct WordBatches {
-    /// Examples of fewest words first.
+    /// The examples in ascending order of length.
     sorted: Vec<Example>,
-    /// Where examples of one more number of words begin in `sorted`; the last entry is its end.
+    /// The start of each stratum, the examples of one length, in `sorted`; the last entry is the
+    /// end.
     strata: Vec<usize>,
-    /// Where batches begin in `sorted`; the last entry is its end.
+    /// The start of each batch in `sorted`; the last entry is the end.
     cuts: Vec<usize>,
 }
 
-/// An example's number in five bytes: enough for 2^40.
+/// The index of an example in five bytes, enough for 2^40 examples.
 #[derive(Clone, Copy, Debug, Default)]
 struct Example([u8; 5]);
 
@@ -37,9 +38,10 @@ impl Example {
 }
 
 impl WordBatches {
-    /// Reads the lengths of all examples; a batch holds as many as have `limit` words together.
+    /// Reads the lengths of all examples and cuts them into batches of at most `limit` words, or of
+    /// one example.
     pub(crate) fn new(dataset: &Dataset, limit: u64) -> Self {
-        // Reading a damaged example fails where its batch is made.
+        // A damaged example counts as 0 words; `Dataset::batch_of` reports it.
         let words = |example: u64| dataset.words(example).unwrap_or(0);
         let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
         for example in 0..dataset.len() {
@@ -47,7 +49,7 @@ impl WordBatches {
         }
         let (mut strata, mut cuts) = (vec![0], vec![0]);
         let (mut end, mut held) = (0, 0);
-        // Turned from a stratum's size to where its next example goes.
+        // Changed from each stratum's size to the position of its next example.
         let mut next = counts;
         for (&words, count) in &mut next {
             let start = end;
@@ -64,10 +66,13 @@ impl WordBatches {
         cuts.push(end);
         let mut sorted = vec![Example::default(); end];
         for example in 0..dataset.len() {
-            if let Some(place) = next.get_mut(&words(example)) {
-                sorted[*place] = Example::new(example);
-                *place += 1;
-            }
+            #[allow(
+                clippy::expect_used,
+                reason = "the first loop has counted every example's length"
+            )]
+            let place = next.get_mut(&words(example)).expect("a stratum");
+            sorted[*place] = Example::new(example);
+            *place += 1;
         }
         Self {
             sorted,
@@ -81,7 +86,7 @@ impl WordBatches {
         self.cuts.len() as u64 - 1
     }
 
-    /// The examples of a batch of an epoch.
+    /// The examples of batch number `batch` of an epoch.
     pub(crate) fn indices(&self, seed: u64, task: &str, epoch: u64, batch: u64) -> Vec<u64> {
         let visits = Permutation::new(self.len(), key(seed, task, "batches", epoch));
         let batch = visits.at(batch) as usize;
@@ -90,7 +95,7 @@ impl WordBatches {
         while place < end {
             let stratum = self.strata.partition_point(|&start| start <= place) - 1;
             let (start, stratum_end) = (self.strata[stratum], self.strata[stratum + 1]);
-            // A number of its own for each epoch and stratum.
+            // A different number for each epoch and stratum.
             let number = epoch * self.strata.len() as u64 + stratum as u64;
             let shuffled = key(seed, task, "examples of one length", number);
             let shuffled = Permutation::new((stratum_end - start) as u64, shuffled);

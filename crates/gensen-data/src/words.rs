@@ -1,18 +1,19 @@
-//! A set of words that numbers them in order of arrival.
+//! A table that numbers distinct words in order of insertion.
 
 use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
 
-/// Words in order of arrival: one text arena, their ends, and an open-addressing index.
+/// Distinct words numbered in order of insertion: their concatenated text, the end of each, and a
+/// hash table with open addressing.
 ///
-/// Words of up to eight bytes, most of any text, are compared within the index: a look-up touches
-/// one cache line and neither the ends nor the text.
+/// Words of up to eight bytes, the great majority, are stored in the hash table itself, so that a
+/// look-up usually touches one cache line only.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WordTable {
     text: String,
     ends: Vec<u32>,
-    /// A power of two of them, or none; some are always free.
+    /// A power of two of them, or none; at least a quarter is always free.
     slots: Vec<Slot>,
 }
 
@@ -29,18 +30,18 @@ const FREE: Slot = Slot {
     number: u32::MAX,
 };
 
-/// What a word is found by.
+/// The key of a word in the hash table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WordKey {
-    /// Up to [`WordKey::WHOLE`] bytes: the word itself; beyond: a hash.
+    /// The bytes of a word of up to [`WordKey::WHOLE`] bytes, the hash of a longer one.
     bits: u64,
     len: u32,
-    /// Its lower bits choose a slot; any other bits are as good to choose something else by.
+    /// The hash. Its lower bits select a slot; its upper bits are free for other uses.
     pub(crate) hash: u64,
 }
 
 impl WordKey {
-    /// The longest word that is its own key.
+    /// The largest length in bytes of a word that is identified by its key alone.
     const WHOLE: u32 = 8;
 
     pub(crate) fn of(word: &str) -> Self {
@@ -51,7 +52,7 @@ impl WordKey {
                 hasher.write(bytes);
                 hasher.finish()
             }
-            // First and last four bytes overlap as need be; with the length they say it all.
+            // The first and last four bytes, which may overlap, identify the word with its length.
             (Some(first), Some(last)) => {
                 let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
                 u64::from(first) | (u64::from(last) << 32)
@@ -76,14 +77,14 @@ impl WordKey {
 }
 
 impl WordTable {
-    /// The most text a table can hold, in bytes.
+    /// The limit on the text of a table in bytes.
     pub(crate) const MAX_TEXT: usize = u32::MAX as usize;
 
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// All words, laid end to end.
+    /// All words, concatenated.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -112,14 +113,14 @@ impl WordTable {
         self.probe(word, WordKey::of(word)).ok()
     }
 
-    /// The word's number; a new word gets the next one.
+    /// The number of a word, which is added if it is new.
     ///
-    /// The caller keeps the table below [`Self::MAX_TEXT`] bytes.
+    /// The caller must keep the text within [`Self::MAX_TEXT`] bytes.
     pub(crate) fn intern(&mut self, word: &str) -> u32 {
         self.intern_key(word, WordKey::of(word))
     }
 
-    /// [`WordTable::intern`] for a word whose key is known.
+    /// [`WordTable::intern`] with the key of the word.
     pub(crate) fn intern_key(&mut self, word: &str, key: WordKey) -> u32 {
         if (self.ends.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
@@ -140,14 +141,14 @@ impl WordTable {
         }
     }
 
-    /// Forgets the words and keeps the memory.
+    /// Removes all words and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
         self.slots.fill(FREE);
     }
 
-    /// The number of `word`, or the free slot where it belongs.
+    /// The number of `word`, or the free slot for it.
     fn probe(&self, word: &str, key: WordKey) -> Result<u32, usize> {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;

@@ -1,4 +1,4 @@
-//! The cache of prepared data: reused, rebuilt, shared by processes, never half-written.
+//! The cache of prepared data: reuse, rebuilding, use by several processes, atomic writing.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -14,10 +14,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use gensen_data::prepare::{DataOptions, PreparedData, Progress, prepare};
+use gensen_data::prepare::{DataOptions, PrepareProgress, PreparedData, prepare};
 use gensen_data::spec::TaskSpec;
 
-/// Names the folder that a child process prepares in.
+/// The environment variable with the folder for a child process.
 const CHILD: &str = "GENSEN_TEST_CACHE_CHILD";
 
 /// A folder with inputs of every kind, large enough for several chunks.
@@ -80,8 +80,8 @@ fn try_prepare(
         ..DataOptions::default()
     };
     let reused = Cell::new(false);
-    let progress = |progress: Progress<'_>| {
-        if let Progress::Ready { reused: yes } = progress {
+    let progress = |progress: PrepareProgress<'_>| {
+        if let PrepareProgress::Ready { reused: yes } = progress {
             reused.set(yes);
         }
     };
@@ -95,7 +95,7 @@ fn prepared(folder: &Path, cache: &Path) -> (PathBuf, bool) {
     (data.folder, reused)
 }
 
-/// Every file of a folder, by its path inside.
+/// The contents of every file of a folder, by its path in the folder.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -159,7 +159,7 @@ fn contents_and_settings_decide_what_is_reused() {
     assert!(!reused);
     assert_eq!(prepared(folder.path(), &cache), (first.clone(), true));
 
-    // Neither its age nor the folder it lies in changes what a file says.
+    // A file's age and folder do not change the key.
     let file = File::options()
         .append(true)
         .open(folder.path().join("n.tsv"))
@@ -170,7 +170,7 @@ fn contents_and_settings_decide_what_is_reused() {
     let elsewhere = inputs();
     assert_eq!(prepared(elsewhere.path(), &cache), (first.clone(), true));
 
-    // The same size and age, another word.
+    // The same size and age, but another word.
     let path = folder.path().join("a.fr");
     let modified = fs::metadata(&path).unwrap().modified().unwrap();
     let text = fs::read_to_string(&path).unwrap().replacen("w1 ", "v1 ", 1);
@@ -190,7 +190,7 @@ fn contents_and_settings_decide_what_is_reused() {
     assert_ne!(other.folder, first);
 }
 
-/// The folder that one task's data is prepared in.
+/// The cache folder of one task's data.
 fn folder_of(base: &Path, task: &str, options: &DataOptions) -> PathBuf {
     let task: TaskSpec = toml::from_str(task).unwrap();
     let cache = base.join("cache");
@@ -212,12 +212,12 @@ fn the_key_tells_apart_whatever_changes_the_data() {
         tokenizer: "moses".into(),
         ..DataOptions::default()
     };
-    // Without a language of its own the second sentence is German too.
+    // Unless set, the language of the second sentence is that of the first, German.
     let german = folder_of(base.path(), task, &moses);
     let english = folder_of(base.path(), &format!("{task}target_language='en'"), &moses);
     assert_ne!(german, english);
 
-    // The same words in another list.
+    // The same words, but in the other list.
     let words = |first: &[&str], further: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let options = DataOptions {
@@ -259,7 +259,7 @@ fn damaged_folders_are_prepared_anew() {
     assert_eq!(prepared(folder.path(), &cache), (path, true));
 }
 
-/// Not a test of its own: what the child processes of the tests below run.
+/// Not a test by itself: the child processes of the tests below run it.
 #[test]
 fn child() {
     if let Some(folder) = std::env::var_os(CHILD) {
@@ -304,7 +304,7 @@ fn a_killed_preparation_leaves_nothing_that_looks_complete() {
         thread::sleep(Duration::from_millis(5 + 20 * round));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Either nothing under the final name, or all of it.
+        // Under the final name there is nothing or the complete data.
         let finished = cache.join(key);
         if finished.exists() {
             assert!(contents(&finished) == expected, "round {round}");

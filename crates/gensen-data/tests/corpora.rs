@@ -1,5 +1,5 @@
-//! Real corpora, as the reference run used them. The folder is named by `GENSEN_CORPORA_DIR`; without
-//! it these tests say so and pass.
+//! Real corpora, as the reference run used them. The folder is named by `GENSEN_CORPORA_DIR`;
+//! without it these tests say so and pass.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -19,7 +19,7 @@ use gensen_data::spec::TaskSpec;
 fn corpora() -> Option<PathBuf> {
     let folder = std::env::var_os("GENSEN_CORPORA_DIR").map(PathBuf::from);
     if folder.is_none() {
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, whose output the test harness captures.
         let _ = writeln!(std::io::stderr(), "SKIPPED: GENSEN_CORPORA_DIR is not set");
     }
     folder
@@ -39,8 +39,8 @@ fn reports(base: &Path, task: serde_json::Value) -> Vec<InputReport> {
     data.report.inputs
 }
 
-/// The counts of the reference run: 724,373 sentences and 494,959 triples of 3 to 40 tokens, the last
-/// book left out of the triples. Its splitting rule is known in words, not in code, and its
+/// The counts of the reference run: 724,373 sentences and 494,959 triples of 3 to 40 tokens, the
+/// last book left out of the triples. Its splitting rule is known in words, not in code, and its
 /// tokeniser is another implementation of Moses: a few sentences in 100,000 may differ.
 #[test]
 fn novels_give_the_sentences_and_triples_of_the_reference_run() {

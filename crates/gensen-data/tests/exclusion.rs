@@ -1,4 +1,4 @@
-//! Training examples left out because something is measured on them, and a model's own words.
+//! Excluding evaluation sentences from training, and keeping a model's vocabulary.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -26,17 +26,17 @@ fn excluding(files: &[&str]) -> DataOptions {
     }
 }
 
-/// The source sentences of a data set in words.
+/// The source sentences of a data set as words.
 fn sources(data: &PreparedData, split: &Dataset) -> Vec<String> {
     let indices: Vec<u64> = (0..split.len()).collect();
     let batch = split.batch_of(&indices).unwrap();
     in_words(data, batch.first_sentences())
 }
 
-/// Sentences in words, without the special words around them.
+/// Sentences as words, without special words.
 fn in_words(data: &PreparedData, sentences: &Sentences) -> Vec<String> {
     let words = |ids: &[u32]| {
-        // Where there is no sentence, there are no special words either.
+        // An absent sentence has no special words either.
         let words = ids
             .get(1..ids.len().saturating_sub(1))
             .unwrap_or_default()
@@ -55,7 +55,7 @@ fn pairs_with_a_sentence_of_the_files_are_left_out_of_training_alone() {
                 it rains\til pleut\n\
                 nobody is measured here\tpersonne\n";
     fs::write(home.path().join("a.tsv"), rows).unwrap();
-    // The first by its source, the second by its target, the third is too short to say anything.
+    // The first is excluded by its source and the second by its target; the third is too short.
     let measured = "5\tA man plays the guitar!\tUne femme lit un livre.\nit rains\n";
     fs::write(home.path().join("measured.csv"), measured).unwrap();
     let task = "kind = 'translation'\ntrain = 'a.tsv'\nvalidation = 'a.tsv'";
@@ -154,7 +154,7 @@ fn the_sentences_that_are_left_keep_their_teachers_rows() {
     let lines =
         "zero here\nthe measured sentence\n\ntwo here\nthe measured sentence .\nfive here\n";
     write("s.txt", lines.as_bytes());
-    // Row k, blank lines counted, is (k + 1, 10 k).
+    // Row k, counting blank lines, is (k + 1, 10 k).
     let mut npy = b"\x93NUMPY\x01\x00".to_vec();
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 2), }";
     let header = format!("{header:<117}\n");
@@ -184,7 +184,7 @@ fn labelled_sentences_are_left_out_with_their_labels() {
     let home = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(home.path().join(name), text).unwrap();
     write("measured", "The measured sentence!\npositive reviews\n");
-    // A label is no sentence.
+    // Labels are not compared.
     let rows = "bad\tone here\npositive reviews\ttwo here\nbad\tthe measured sentence\n";
     write("c.tsv", rows);
     let task = "kind = 'classification'\ntrain = 'c.tsv'";
@@ -240,6 +240,6 @@ fn a_models_words_come_first_and_new_ones_fill_up() {
     let first = ["<s>", "<pad>", "</s>", "<unk>", "zebra", "c"];
     assert_eq!(words(&first, 4), ["zebra", "c", "d", "b"]);
     assert_eq!(words(&first, 9), ["zebra", "c", "d", "b", "a", "e"]);
-    // A model keeps all its words.
+    // All words of the model are kept.
     assert_eq!(words(&first, 1), ["zebra", "c"]);
 }

@@ -1,5 +1,5 @@
-//! Pairs, teachers' vectors, labels of any number, and next sentences: what batches hold, and what is
-//! refused.
+//! Batches of pairs, distillation, classification and next-sentence tasks, and errors in their
+//! inputs.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -101,7 +101,7 @@ fn pairs_have_a_negative_or_none() {
             "p.tsv, line 2: the pair's second sentence is empty",
         ),
         ("a\tb\n\nc\n", "p.tsv, line 3: 1 tab-separated columns"),
-        ("a\tb\n", "`train`: one example alone"),
+        ("a\tb\n", "`train`: one example, expected at least 2"),
     ] {
         fs::write(base.path().join("p.tsv"), rows).unwrap();
         let error = fault(base.path(), "name='p'\nkind='pairs'\ntrain='p.tsv'");
@@ -125,7 +125,8 @@ fn pairs_without_any_negative() {
 const DISTIL: &str = "name='t'\nkind='distillation'\n\
      train=[{path='a.txt', teacher='a.npy'}, {path='b.txt', teacher='b.npy', limit=2, shuffle=3}]";
 
-/// Two files of sentences, with blank lines and one that is cut, and vectors that tell their line.
+/// Two files of sentences, with blank lines and one truncated sentence, and vectors that identify
+/// their line.
 fn teacher(base: &Path) {
     fs::write(base.join("a.txt"), "one\n\ntwo words here\n \nthree\n").unwrap();
     fs::write(base.join("b.txt"), "four\nfive\nsix\nseven").unwrap();
@@ -207,34 +208,34 @@ fn wrong_teachers_are_named() {
             "<f4",
             "(5, 2)",
             zeros,
-            "a.npy: row 3 (counted from 0) is all zeros",
+            "a.npy: row 3 (counted from 0) is zero",
         ),
-        ("<f4", "(4, 2)", f32s(&[1.0; 8]), "a.npy: 4 rows, and "),
+        ("<f4", "(4, 2)", f32s(&[1.0; 8]), "a.npy: 4 rows, but "),
         ("<f4", "(4, 2)", f32s(&[1.0; 8]), "a.txt has 5 lines"),
         (
             "<f8",
             "(5, 2)",
             vec![1; 80],
-            "numbers of type '<f8'; expected '<f2' or '<f4'",
+            "numbers of type '<f8', expected '<f2' or '<f4'",
         ),
         (
             "<f4",
             "(10,)",
             good.clone(),
-            "an array of shape [10]; expected [sentences, width]",
+            "an array of shape [10], expected [sentences, width]",
         ),
         ("<f4", "(5, 0)", Vec::new(), "an array of shape [5, 0]"),
         (
             "<f4",
             "(5, 3)",
             good.clone(),
-            "40 bytes of numbers, and its header says 5 rows of 3",
+            "40 bytes after the header, which says 5 rows of 3",
         ),
         (
             "<f4",
             "(18446744073709551615, 2)",
             good.clone(),
-            "40 bytes of numbers",
+            "40 bytes after the header",
         ),
     ] {
         teacher(base.path());
@@ -249,12 +250,11 @@ fn wrong_teachers_are_named() {
     fs::write(at("a.npy"), b"PK\x03\x04").unwrap();
     assert!(fault(base.path(), DISTIL).contains("a.npy: not a .npy file"));
     fs::write(at("a.npy"), b"\x93NUMPY\x02\x00\xff\xff\xff\xff").unwrap();
-    assert!(fault(base.path(), DISTIL).contains("a header of 4294967295 bytes"));
+    assert!(fault(base.path(), DISTIL).contains("its header has 4294967295 bytes"));
     npy(&at("a.npy"), "<f4", "(5, 3)", &f32s(&[1.0; 15]));
     let error = fault(base.path(), DISTIL);
     assert!(
-        error.contains("b.npy: vectors of 2 numbers, and ")
-            && error.ends_with("a.npy has vectors of 3"),
+        error.contains("b.npy: vectors of width 2, but ") && error.ends_with("a.npy have width 3"),
         "{error}"
     );
     teacher(base.path());
@@ -262,8 +262,7 @@ fn wrong_teachers_are_named() {
     npy(&at("v.npy"), "<f4", "(5, 3)", &f32s(&[1.0; 15]));
     let error = fault(base.path(), &held_out);
     assert!(
-        error
-            .contains("`validation`: its teacher's vectors have 3 numbers, and those of `train` 2"),
+        error.contains("`validation`: its teacher's vectors have width 3, but those of `train` 2"),
         "{error}"
     );
     let error = fault(base.path(), "name='t'\nkind='distillation'\ntrain='a.txt'");
@@ -273,7 +272,7 @@ fn wrong_teachers_are_named() {
         "name='t'\nkind='seq2seq'\ntrain={path='a.txt', teacher='a.npy'}",
     );
     assert!(
-        error.contains("`teacher`: is for a task of kind distillation only"),
+        error.contains("`teacher`: only for a task of kind distillation"),
         "{error}"
     );
 }
@@ -299,7 +298,7 @@ fn labels_are_sorted_and_those_of_training() {
         panic!("another kind of batch")
     };
     assert_eq!(batch.labels, [1]);
-    // Found again in the cache.
+    // Reused from the cache.
     assert_eq!(
         prepared(base.path(), toml).tasks[0].labels,
         ["mixed", "neg", "pos"]
@@ -328,7 +327,7 @@ fn labels_are_sorted_and_those_of_training() {
         (
             "x\ta\ny\tb\tc\n",
             "x\ta\n",
-            "c.tsv, line 2: 3 tab-separated columns, and the task's first row has 2",
+            "c.tsv, line 2: 3 tab-separated columns, but the task's first row has 2",
         ),
         (
             "x\ta\ny\tb\n",
@@ -400,33 +399,33 @@ fn further_words_fill_the_source_vocabulary_up() {
 #[test]
 fn settings_of_other_kinds_are_refused() {
     for (toml, expected) in [
-        ("kind='nli'\ntemperature=0.1", "`temperature`: is for"),
+        ("kind='nli'\ntemperature=0.1", "`temperature`: only for"),
         (
             "kind='pairs'\ntemperature=0.0",
-            "`temperature`: 0; expected a positive number",
+            "`temperature`: 0, expected a positive number",
         ),
         (
             "kind='pairs'\nwidths=[64, 32]",
-            "`widths`: [64, 32]; expected",
+            "`widths`: [64, 32], expected",
         ),
-        ("kind='pairs'\nwidths=[]", "`widths`: []; expected"),
-        ("kind='distillation'\nwidths=[8]", "`widths`: is for"),
+        ("kind='pairs'\nwidths=[]", "`widths`: [], expected"),
+        ("kind='distillation'\nwidths=[8]", "`widths`: only for"),
         (
             "kind='pairs'\ncosine_weight=1.0",
-            "`cosine_weight`: is for a task of kind distillation",
+            "`cosine_weight`: only for a task of kind distillation",
         ),
         (
             "kind='distillation'\nmatrix_weight=-1.0",
-            "`matrix_weight`: -1; expected",
+            "`matrix_weight`: -1, expected",
         ),
         (
             "kind='pairs'\nobjective='contrast'",
-            "`objective`: is for a task of kind skip-thought",
+            "`objective`: only for a task of kind skip-thought",
         ),
         ("kind='next-sentence'", "`kind`: `next-sentence`: expected"),
         (
             "kind='skip-thought'\nobjective='contrast'\nneighbours=['next']",
-            "`neighbours`: is for a skip-thought task that decodes only",
+            "`neighbours`: only for a skip-thought task that decodes",
         ),
     ] {
         let toml = format!("name='x'\ntrain='x'\n{toml}");
@@ -448,7 +447,7 @@ fn a_pipe_is_refused_by_name_before_it_is_read() {
         .arg(base.path().join("pipe"))
         .status();
     assert!(made.unwrap().success());
-    // Nobody writes to it: a read would wait for ever.
+    // A pipe without a writer: reading it would block for ever.
     let said = fault(base.path(), "name='p'\nkind='pairs'\ntrain='pipe'");
     assert!(said.contains("pipe: not a regular file"), "{said}");
 }

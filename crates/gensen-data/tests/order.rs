@@ -89,7 +89,7 @@ fn buckets_hold_sentences_of_about_one_length() {
         "at most about one word a batch"
     );
     assert!(spread(&datasets[0], 1) > 125 * 5, "mixed lengths");
-    // Batches are not visited from short to long.
+    // Batches are not visited in order of length.
     let order = order(&datasets[0], 1, "a", 125);
     let lengths: Vec<_> = (0..125)
         .map(|k| datasets[0].source_length(order.indices(k)[0]).unwrap())
@@ -133,7 +133,7 @@ fn batches_of_words_are_full_and_hold_every_example_once() {
             };
             source.ids.len() as u64 + targets.iter().map(|t| t.ids.len() as u64).sum::<u64>()
         };
-        // 10 words are fewer than the longest example has.
+        // The longest example has more than 10 words.
         for limit in [10, 100, 1_000_000] {
             let order = BatchOrder::new(
                 &dataset,
@@ -190,7 +190,7 @@ fn batches_of_words_are_a_function_of_seed_task_and_position() {
     }
     assert_ne!(order(2, "a").indices(0), replay[0]);
     assert_ne!(order(1, "b").indices(0), replay[0]);
-    // Short and long come in turn, and neighbours in one batch are not neighbours in the next.
+    // Batches of short and long examples alternate, and each epoch groups examples differently.
     let rising = |k: &usize| dataset.words(replay[*k][0]) <= dataset.words(replay[*k + 1][0]);
     let rising = (0..epoch as usize - 1).filter(rising).count() as u64;
     assert!(

@@ -1,4 +1,4 @@
-//! Preparation from files to batches.
+//! Preparation, from files to batches.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -61,7 +61,7 @@ impl Corner {
     }
 }
 
-/// Tasks written as the `[[task]]` entries of a configuration.
+/// Parses the `[[task]]` entries of a configuration.
 fn specs(text: &str) -> Vec<TaskSpec> {
     #[derive(serde::Deserialize)]
     struct Tasks {
@@ -281,7 +281,7 @@ fn a_row_longer_than_its_header_is_named_instead_of_read_by_wrong_columns() {
          \t\ta\tb\tneutral\tneutral\n\t\ta\tb\tcontradiction\tneutral\tcontradiction\n",
     );
     let error = corner.one(&task("nli", "'glue.tsv'")).unwrap_err();
-    let expected = "glue.tsv, line 3: 7 tab-separated columns where the header line has 6";
+    let expected = "glue.tsv, line 3: 7 tab-separated columns, but the header line has 6";
     assert!(error.contains(expected), "{error}");
 }
 
@@ -292,7 +292,7 @@ fn zeros_after_gzip_are_passed_over_and_other_bytes_named() {
     corner.write("junk.tsv.gz", [&packed[..], b"garbage\n"].concat());
     let error = corner.one(&task("translation", "'junk.tsv.gz'"));
     let error = error.unwrap_err();
-    let expected = "junk.tsv.gz: after the gzip data come bytes";
+    let expected = "junk.tsv.gz: the gzip data are followed by bytes";
     assert!(error.contains(expected), "{error}");
     corner.write("zero.tsv.gz", [&packed[..], &[0; 512]].concat());
     let data = corner.one(&task("translation", "'zero.tsv.gz'")).unwrap();
@@ -594,7 +594,7 @@ fn faults_name_task_file_and_line() {
     expect(fault("translation", b""), &["`fr-en`", "bad.txt is empty"]);
     expect(
         fault("translation", b"a\tb\nab\n"),
-        &["bad.txt, line 2: 1 tab-separated columns where at least 2"],
+        &["bad.txt, line 2: 1 tab-separated columns, expected at least 2"],
     );
     expect(
         fault("translation", b"a\tb\n\xe9t\xe9\tb\n"),
@@ -606,7 +606,7 @@ fn faults_name_task_file_and_line() {
     );
     expect(
         fault("translation", b"\n \t\n"),
-        &["bad.txt gives no example", "2 blank"],
+        &["bad.txt has no examples", "2 blank"],
     );
     expect(
         fault("nli", b"a\tb\tneutral\na\tb\tmaybe\n"),
@@ -614,11 +614,11 @@ fn faults_name_task_file_and_line() {
     );
     expect(
         fault("nli", b"a\tb\n"),
-        &["bad.txt, line 1: 2 tab-separated columns where at least 3"],
+        &["bad.txt, line 1: 2 tab-separated columns, expected at least 3"],
     );
     expect(
         fault("nli", b"a\tb\t-\n"),
-        &["gives no example", "1 unlabelled"],
+        &["has no examples", "1 unlabelled"],
     );
     expect(
         fault("parsing", b"(S (NN a))\n(S (NN b)\n"),
@@ -630,7 +630,7 @@ fn faults_name_task_file_and_line() {
     );
     expect(
         fault("skip-thought", b"one .\ntwo .\n"),
-        &["bad.txt gives no example", "2 sentences"],
+        &["bad.txt has no examples", "2 sentences"],
     );
     expect(fault("translation", &gzip(b"a\tb\n")[..15]), &["bad.txt: "]);
     corner.write("bad.jsonl", "{\"gold_label\": \"neutral\"}\n");
@@ -665,7 +665,7 @@ fn faults_name_task_file_and_line() {
     let none = corner
         .one(&task("skip-thought", "{path = 'docs', include = 'b*'}"))
         .unwrap_err();
-    expect(none, &["docs gives no example"]);
+    expect(none, &["docs has no examples"]);
     expect(
         corner
             .one(&task("nli", "{path = 'docs', limit = 0}"))

@@ -1,4 +1,4 @@
-//! Preparation against a plain model in memory, and against arbitrary bytes.
+//! Preparation compared with a simple implementation in memory, and on arbitrary bytes.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -31,7 +31,7 @@ fn run(
         .map_err(|error| gensen_data::error::chain(&error))
 }
 
-/// The most frequent words, counted plainly.
+/// The most frequent words, counted in a map.
 fn vocabulary<'a>(
     sentences: impl Iterator<Item = &'a Vec<String>>,
     weight: u64,
@@ -83,7 +83,7 @@ fn batch(data: &PreparedData) -> gensen_data::batch::Seq2SeqBatch {
     }
 }
 
-/// A sentence of few different words, special and non-ASCII ones among them; sometimes blank.
+/// A sentence of a few distinct words, including special and non-ASCII ones; sometimes blank.
 fn sentence() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         8 => "[a-dA-D]{1,2}",

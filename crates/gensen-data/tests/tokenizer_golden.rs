@@ -1,7 +1,7 @@
-//! Agreement with the programs the tokenisers follow, on lines that were put through them.
+//! Agreement with the original programs, whose output for each line is recorded.
 //!
-//! `GENSEN_TOKENIZER_CASES` names another file of the same form,
-//! `GENSEN_NONBREAKING_PREFIXES` a folder with the Moses prefix lists.
+//! Environment variables: `GENSEN_TOKENIZER_CASES` for another file in the same format,
+//! `GENSEN_NONBREAKING_PREFIXES` for a folder with Moses's prefix lists.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use gensen_data::tokenizer::{Resources, Tokenizer, Tokens, by_name, lowercase};
 use serde_json::Value;
 
-/// One line, with what the programs made of it under the names of their columns.
+/// A line, and the output of each program by the name of its column.
 type Case = serde_json::Map<String, Value>;
 
 fn cases() -> Vec<Case> {
@@ -67,8 +67,8 @@ fn compare(
     );
 }
 
-/// Compares the words of a tokeniser with a column. A column that is text holds the words with
-/// white space between, as `split` tells.
+/// Compares the words of a tokeniser with a column. A column of text is split into words by
+/// `split`.
 fn compare_words(name: &str, column: &str, resources: &Resources, split: fn(char) -> bool) {
     let cases: Vec<Case> = cases()
         .into_iter()
@@ -101,7 +101,7 @@ fn compare_words(name: &str, column: &str, resources: &Resources, split: fn(char
     );
 }
 
-/// Compares Moses, which passes a line that is all white space through as it is.
+/// Compares Moses, which returns a line of white space unchanged.
 fn compare_moses(resources: &Resources) {
     let white_space = char::is_whitespace;
     compare_words("moses", "moses", resources, white_space);
@@ -122,7 +122,7 @@ fn tokenizer_moses_with_the_shipped_lists() {
 #[test]
 fn tokenizer_moses_with_the_lists_of_moses() {
     let Some(folder) = std::env::var_os("GENSEN_NONBREAKING_PREFIXES") else {
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, whose output the test harness captures.
         let line = "SKIPPED: GENSEN_NONBREAKING_PREFIXES names no folder of Moses prefix lists\n";
         let _ = std::io::stderr().write_all(line.as_bytes());
         return;
@@ -140,7 +140,8 @@ fn tokenizer_nltk_without_punkt() {
 
 #[test]
 fn tokenizer_ptb() {
-    // sed leaves a non-breaking space inside its word, and so does the reference's `split`.
+    // sed does not split at a non-breaking space, nor does `split` in the reference
+    // implementation.
     compare_words("ptb", "ptb_sed", &Resources::default(), |c| {
         c.is_ascii_whitespace()
     });

@@ -1,4 +1,4 @@
-//! What holds for every tokeniser and every text.
+//! Properties of every tokeniser on every text.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -9,11 +9,11 @@
 use std::ops::Range;
 
 use gensen_data::tokenizer::{
-    Language, Nltk, Resources, TokenizerError, Tokens, by_name, lowercase,
+    Language, NAMES, Nltk, Resources, TokenizerError, Tokens, by_name, lowercase,
 };
 use proptest::prelude::*;
 
-/// Text made of what the tokenisers have rules for.
+/// Text composed of pieces that the tokenisers have rules for.
 fn ruled_text() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "a", "I", "Mr", "No", "can", "not", "cannot", "gonna", "d'ye", "'tis", "'s", "n't", "'ll",
@@ -54,7 +54,7 @@ proptest! {
                 }
             }
         }
-        for name in ["whitespace", "ptb"] {
+        for name in NAMES {
             for word in words(name, "en", &line)? {
                 prop_assert!(!word.is_empty() && !word.contains(|c: char| c.is_ascii_whitespace()), "{name}: {word:?}");
             }

@@ -1,5 +1,5 @@
-//! Sentence splitting with a small Punkt model of our own. What is expected is what NLTK 3.10
-//! does with the same model.
+//! Sentence splitting with a small Punkt model written for this test. The expected sentences are
+//! those of NLTK 3.10 with the same model.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use std::fs;

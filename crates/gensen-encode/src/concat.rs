@@ -1,24 +1,23 @@
-//! Several encoders side by side.
+//! Concatenation of several encoders.
 
 use ndarray::{Array2, Array3, Axis, concatenate};
 
-use crate::sentence_encoder::pad;
 use crate::{EncodeError, EncodeOptions, Encoded, SentenceEncoder};
 
 /// Encoders whose vectors are concatenated in the order they are given.
 ///
-/// Each takes its own pooling, tokeniser and lower-casing where the options name none.
+/// Where the options leave out pooling, tokeniser or lower-casing, each encoder uses its own.
 #[derive(Clone, Debug)]
 pub struct ConcatEncoder {
     encoders: Vec<SentenceEncoder>,
 }
 
 impl ConcatEncoder {
-    /// Puts encoders side by side.
+    /// Concatenates these encoders.
     ///
     /// # Errors
     ///
-    /// [`EncodeError::NoEncoder`] if there is none.
+    /// [`EncodeError::NoEncoder`] if `encoders` is empty.
     pub fn new(encoders: Vec<SentenceEncoder>) -> Result<Self, EncodeError> {
         if encoders.is_empty() {
             return Err(EncodeError::NoEncoder);
@@ -31,7 +30,7 @@ impl ConcatEncoder {
         &self.encoders
     }
 
-    /// The length of a sentence's vector: the encoders' widths together.
+    /// The length of a sentence's vector: the sum of the encoders' widths.
     pub fn width(&self) -> usize {
         self.encoders.iter().map(SentenceEncoder::width).sum()
     }
@@ -51,8 +50,8 @@ impl ConcatEncoder {
             .vectors)
     }
 
-    /// All hidden states, `[sentences, longest, width]`, zero beyond a sentence's end, and the
-    /// sentences' vectors, `[sentences, width]`.
+    /// As [`SentenceEncoder::encode_with_states`], with the encoders' states and vectors
+    /// concatenated.
     ///
     /// # Errors
     ///
@@ -62,12 +61,13 @@ impl ConcatEncoder {
         sentences: &[impl AsRef<str>],
         options: &EncodeOptions,
     ) -> Result<(Array3<f32>, Array2<f32>), EncodeError> {
-        let encoded = self.encode_ragged(sentences, options, true, &mut |_| {})?;
-        Ok((pad(&encoded), encoded.vectors))
+        Ok(self
+            .encode_ragged(sentences, options, true, &mut |_| {})?
+            .padded())
     }
 
-    /// As [`SentenceEncoder::encode_ragged`]. `progress` hears of sentences that all encoders are
-    /// done with on average.
+    /// As [`SentenceEncoder::encode_ragged`]. `progress` is called with the number of sentences
+    /// that the encoders have done on average.
     ///
     /// # Errors
     ///
@@ -86,23 +86,18 @@ impl ConcatEncoder {
             let mut progress = |done| progress((before + done) / count);
             all.push(encoder.encode_ragged(sentences, options, states, &mut progress)?);
         }
-        let mut rest = all.into_iter();
-        let Some(mut first) = rest.next() else {
-            return Err(EncodeError::NoEncoder);
-        };
-        for other in rest {
-            first = beside(first, other)?;
-        }
-        Ok(first)
+        let mut all = all.into_iter();
+        let first = all.next().ok_or(EncodeError::NoEncoder)?;
+        all.try_fold(first, beside)
     }
 }
 
-/// Two encoders' output as one's.
+/// Concatenates the output of two encoders.
 fn beside(first: Encoded, other: Encoded) -> Result<Encoded, EncodeError> {
     let side_by_side = |a: &Array2<f32>, b: &Array2<f32>| {
         #[allow(
             clippy::expect_used,
-            reason = "a row for each sentence, or for each word, in both"
+            reason = "both have a row for each sentence, or for each word of equally long sentences"
         )]
         concatenate(Axis(1), &[a.view(), b.view()]).expect("as many rows in both")
     };

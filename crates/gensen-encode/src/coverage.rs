@@ -1,29 +1,30 @@
-//! How many words an encoder knew.
+//! How many words of the text were in an encoder's vocabulary.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-/// How many of the words of sentences were in the vocabulary. `<s>` and `</s>` are not counted.
+/// Counts of words and sentences that the vocabulary does and does not cover. `<s>` and `</s>` are
+/// not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coverage {
-    /// Words.
+    /// All words.
     pub words: u64,
-    /// Those that are not in the vocabulary, and count as `<unk>`.
+    /// Words that are not in the vocabulary and are encoded as `<unk>`.
     pub unknown: u64,
-    /// Sentences with a word.
+    /// Sentences with at least one word.
     pub sentences: u64,
-    /// Those without one known word: all of them of one length have the same vector.
+    /// Sentences with words of which none is known: all that are equally long have the same vector.
     pub without_known_word: u64,
 }
 
 impl Coverage {
-    /// The share of words that are unknown, 0 to 1.
+    /// The share of unknown words, 0 to 1.
     pub fn unknown_share(&self) -> f64 {
         self.unknown as f64 / self.words.max(1) as f64
     }
 
-    /// Whether more than a fifth of the words are unknown, so that vectors say little.
+    /// Whether more than a fifth of the words are unknown, so that the vectors say little.
     pub fn is_poor(&self) -> bool {
         self.unknown_share() > 0.2
     }
@@ -36,7 +37,7 @@ impl Coverage {
         self.without_known_word += u64::from(words > 0 && unknown == words);
     }
 
-    /// Of two encoders' counts of the same sentences, those of the one that knows fewer words.
+    /// The counts with the larger share of unknown words: two encoders' for the same sentences.
     pub(crate) fn poorer(self, other: Self) -> Self {
         match other.unknown_share() > self.unknown_share() {
             true => other,
@@ -46,7 +47,7 @@ impl Coverage {
 }
 
 impl AddAssign for Coverage {
-    /// Counts other sentences, too.
+    /// Adds the counts of other sentences.
     fn add_assign(&mut self, other: Self) {
         let Self {
             words,

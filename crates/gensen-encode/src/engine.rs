@@ -1,22 +1,22 @@
-//! What hidden states come from.
+//! The interface of what computes hidden states.
 
 use std::sync::Arc;
 
 use crate::{EncodeError, Pooling, States, weights::Tensor};
 
-/// How much an engine takes at once.
+/// How much an engine computes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most words of a batch of more than one sentence.
+pub struct EngineLimits {
+    /// The most words in a batch, except that one sentence may be longer.
     pub batch_words: usize,
-    /// About the most distinct words of a window.
+    /// About the most distinct words in a window.
     pub distinct_words: usize,
 }
 
 /// The distinct words of a window.
 #[derive(Clone, Copy, Debug)]
 pub struct DistinctWords<'a> {
-    /// Their ids: rows of the encoder's embedding, and after its last row, rows of `spelled`.
+    /// Their ids: the rows of the encoder's embedding, followed by those of `spelled`.
     pub ids: &'a [u32],
     /// The embeddings of words outside the vocabulary, `[rows, embedding size]`.
     pub spelled: &'a [f32],
@@ -24,14 +24,15 @@ pub struct DistinctWords<'a> {
 
 /// Turns a window of words into hidden states.
 ///
-/// [`CpuEngine`](crate::CpuEngine) is one; `gensen-model` has one for any of Burn's devices. A
-/// [`SentenceEncoder`](crate::SentenceEncoder) reads text into windows, and pools what comes out.
+/// [`CpuEngine`](crate::CpuEngine) computes on the CPU; `gensen-model` has an engine for any Burn
+/// device. A [`SentenceEncoder`](crate::SentenceEncoder) turns text into windows and pools the
+/// states.
 pub trait Engine: Send + Sync {
-    /// Computes the top layer's states of a window's sentences, and calls `each` once for every batch,
-    /// in order, with its number and states.
+    /// Computes the top layer's states of a window's sentences. Calls `each` with the index and the
+    /// states of every batch, in order.
     ///
-    /// `words` are the window's distinct words, and a batch is the sentences that are computed together: for each the
-    /// places of its words in `words`. No sentence is empty.
+    /// A batch is a list of sentences that are computed together; a sentence is a list of indices
+    /// into `words` and never empty.
     ///
     /// # Errors
     ///
@@ -43,9 +44,9 @@ pub trait Engine: Send + Sync {
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError>;
 
-    /// The vectors of a window's sentences, `[sentences, width]` in the order of the batches, from an engine
-    /// that pools where it computes; `None`, the default, from one whose states are pooled on the host.
-    /// [`Pooling::MaxPadded`] is the maximum over a sentence's own words here.
+    /// The pooled vectors of a window's sentences, `[sentences, width]` in the order of the
+    /// batches, if the engine pools on its device. `None`, the default, if states are to be pooled
+    /// on the host. [`Pooling::MaxPadded`] is the maximum over a sentence's own words here.
     ///
     /// # Errors
     ///
@@ -59,12 +60,12 @@ pub trait Engine: Send + Sync {
         Ok(None)
     }
 
-    /// What the rounding of states depends on besides the weights: device, precision, processor. It belongs
-    /// in the key of whatever keeps vectors.
+    /// All that the rounding of states depends on besides the weights: device, precision,
+    /// processor. It belongs in the key of every cache of vectors.
     fn arithmetic(&self) -> String;
 
-    /// How much it takes at once.
-    fn limits(&self) -> Limits;
+    /// How much the engine computes at once.
+    fn limits(&self) -> EngineLimits;
 
     /// The same weights with other word embeddings, `[words, embedding size]`.
     fn with_embedding(&self, embedding: &Tensor) -> Arc<dyn Engine>;

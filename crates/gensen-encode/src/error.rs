@@ -7,89 +7,89 @@ use crate::model_folder::ModelFolderError;
 use crate::weights::WeightsError;
 use crate::{EncoderPrecision, Pooling, VectorPrecision};
 
-/// Why sentences are not encoded.
+/// Errors of encoding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The model cannot be opened.
     #[error(transparent)]
     Model(#[from] ModelFolderError),
-    /// The model does not come from the hub.
+    /// The model cannot be fetched from the hub.
     #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
-    /// The tokeniser cannot be made.
+    /// The tokeniser is unknown or cannot be built.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// Words that make no vocabulary.
+    /// The vocabulary is invalid.
     #[error(transparent)]
     Vocabulary(#[from] DataError),
-    /// An embedding that does not fit the encoder.
+    /// The weights or word embeddings are invalid.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// A precision that the device does not compute with.
-    #[error("the precision {precision} is for the CPU; on another device, use f32")]
+    /// A precision that the device does not have.
+    #[error("precision {precision} is for the CPU only; use f32 on other devices")]
     Precision {
         /// The precision.
         precision: EncoderPrecision,
     },
-    /// A sentence without a word, and no `<s>` and `</s>` around it.
+    /// A sentence without words, encoded without `<s>` and `</s>`.
     #[error(
-        "sentence {index} (counted from 0) has no word, and without `<s>` and `</s>` around it there is \
+        "sentence {index} (counted from 0) has no words, and without `<s>` and `</s>` around it there is \
          nothing to encode"
     )]
     EmptySentence {
-        /// Which sentence, counted from 0.
+        /// The sentence, counted from 0.
         index: usize,
     },
     /// A sentence too long for one batch.
     #[error("sentence {index} (counted from 0) has {words} words, expected at most {most}")]
     LongSentence {
-        /// Which sentence, counted from 0.
+        /// The sentence, counted from 0.
         index: usize,
-        /// Its words.
+        /// Its number of words.
         words: usize,
-        /// The most there may be.
+        /// The largest number of words.
         most: usize,
     },
-    /// Encoders to concatenate, but none is there.
-    #[error("there is no encoder to concatenate")]
+    /// An empty list of encoders.
+    #[error("no encoder to concatenate, expected at least one")]
     NoEncoder,
-    /// Hidden states to concatenate whose lengths differ.
+    /// Hidden states of different lengths cannot be concatenated.
     #[error(
         "sentence {index} (counted from 0) has {first} words for the first encoder and {other} for another: \
-         their hidden states cannot be concatenated (give all the same tokeniser)"
+         their hidden states cannot be concatenated (choose one tokeniser for all)"
     )]
     UnequalLengths {
-        /// Which sentence, counted from 0.
+        /// The sentence, counted from 0.
         index: usize,
         /// Its length for the first encoder.
         first: usize,
         /// Its length for another.
         other: usize,
     },
-    /// The name of no precision of an encoder.
+    /// An unknown precision of an encoder.
     #[error("unknown precision `{0}`: expected f32, f16, bf16 or i8")]
     EncoderPrecision(String),
-    /// The name of no way to read unknown words.
+    /// An unknown treatment of unknown words.
     #[error("unknown words as `{0}`: expected unk or spelling")]
     UnknownWords(String),
-    /// The name of no precision of vectors.
+    /// An unknown precision of vectors.
     #[error("unknown precision `{0}`: expected float32, int8, uint8, binary or ubinary")]
     VectorPrecision(String),
-    /// More dimensions than vectors have, or none.
-    #[error("{dimensions} dimensions of vectors that have {width}: expected 1 to {width}")]
+    /// A number of dimensions that is zero or larger than the vectors'.
+    #[error("{dimensions} dimensions asked for, expected 1 to {width}, the vectors' width")]
     Dimensions {
-        /// What was asked for.
+        /// The requested number.
         dimensions: usize,
-        /// What there is.
+        /// The vectors' width.
         width: usize,
     },
-    /// A model folder without the ranges that 8-bit integers are made with.
+    /// A model folder without the value ranges that 8-bit integers need.
     #[error(
-        "the model `{model}` has no ranges of its vectors with pooling {pooling}, which int8 and uint8 are \
-         made with: `gensen calibrate DIR --input sentences.txt --pool {pooling}` finds them and puts \
-         them into the model folder DIR; binary and ubinary need none"
+        "the model `{model}` has no value ranges for pooling {pooling}, which int8 and uint8 need: \
+         `gensen calibrate DIR --input sentences.txt --pool {pooling}` computes them and saves \
+         them in the model folder DIR; binary and ubinary need no ranges"
     )]
     NoRanges {
         /// The model's name.
@@ -97,22 +97,22 @@ pub enum EncodeError {
         /// The vectors' pooling.
         pooling: Pooling,
     },
-    /// 8-bit integers of what several encoders give, scaled to length 1.
+    /// 8-bit integers of several encoders' vectors after normalisation.
     #[error(
-        "{precision} vectors of several models cannot be scaled to length 1 before, since each model's ranges \
-         are of its own vectors: leave out the scaling, or take binary"
+        "concatenated vectors of several models cannot be normalised and then stored as {precision}: each \
+         model's value ranges are those of its own vectors; leave out the normalisation, or choose binary"
     )]
     RangesOfSeveral {
         /// The precision.
         precision: VectorPrecision,
     },
-    /// Ranges that 8-bit integers cannot be made with.
+    /// Invalid value ranges.
     #[error(
-        "the ranges of vectors of {dimensions} dimensions: found {found}, expected finite smallest and largest \
-         values, [2, {dimensions}]"
+        "the value ranges of vectors of {dimensions} dimensions: found {found}, expected finite smallest and \
+         largest values, [2, {dimensions}]"
     )]
     Ranges {
-        /// Of the vectors.
+        /// The vectors' dimensions.
         dimensions: usize,
         /// The ranges' shape, or a value.
         found: String,
@@ -120,7 +120,7 @@ pub enum EncodeError {
     /// A vector with a value that is not finite.
     #[error("vector {row} (counted from 0) holds a value that is not finite")]
     NotFinite {
-        /// Which vector, counted from 0.
+        /// The vector, counted from 0.
         row: usize,
     },
 }

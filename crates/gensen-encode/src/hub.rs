@@ -1,11 +1,14 @@
-//! Models from the Hugging Face Hub, `hf://OWNER/NAME[@REVISION]`, and models that are pushed there.
+//! Models of the Hugging Face Hub, `hf://OWNER/NAME[@REVISION]`: downloads and uploads.
 //!
-//! Files are kept in the cache that other programs of the hub share, by the settings of its own
-//! library: `HF_HUB_CACHE`, `HF_HOME`, else `~/.cache/huggingface`; a model that is there whole is used
-//! without the network. `HF_ENDPOINT` names another server; `HF_TOKEN`, or a token that `hf auth login`
-//! saved (`HF_TOKEN_PATH`), opens private models; `HF_HUB_OFFLINE=1` keeps off the network.
+//! Files are kept in the cache that all programs of the hub share (`HF_HUB_CACHE`, `HF_HOME`, by
+//! default `~/.cache/huggingface`); a model whose files are all there is opened without the
+//! network. `HF_ENDPOINT` names another server. `HF_TOKEN`, or the token that `hf auth login` saved
+//! (`HF_TOKEN_PATH`), gives access to private models. `HF_HUB_OFFLINE=1` forbids the network.
 
+mod contents;
+mod lfs;
 mod push;
+mod server;
 mod settings;
 
 use std::fs;
@@ -15,68 +18,93 @@ use gensen_data::{digest, scratch};
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
-pub use push::{Contents, PushOptions, Upload, push};
-use settings::Settings;
+pub use contents::Contents;
+pub use push::{PushOptions, Upload, push};
+use settings::HubSettings;
 
 use crate::model_folder::{CARD_FILE, CONFIG_FILE, MAP_FILE, VOCABULARY_FILE, WEIGHTS_FILE};
 
-/// What a model's name begins with if it is on the hub.
+/// The prefix of names of models on the hub.
 pub const SCHEME: &str = "hf://";
 
-/// The files a model has, and those it may have.
+/// The required and the optional files of a model.
 const NEEDED: [&str; 3] = [CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE];
 const OPTIONAL: [&str; 2] = [CARD_FILE, MAP_FILE];
 
-/// Why a model does not come from the hub, or go there.
+/// Errors of downloads and uploads.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
     /// A malformed name.
-    #[error("`{0}` does not name a model of the hub, expected OWNER/NAME or OWNER/NAME@REVISION")]
+    #[error("malformed model name `{0}`: expected OWNER/NAME or OWNER/NAME@REVISION")]
     Name(String),
-    /// Not in the cache, and the network is not to be used.
-    #[error("{name} is not in the cache {}, and HF_HUB_OFFLINE forbids to download it", cache.display())]
+    /// The model is not in the cache, and the network must not be used.
+    #[error("{name} is not in the cache {}, and HF_HUB_OFFLINE forbids downloads", cache.display())]
     Offline {
         /// The model.
         name: String,
         /// The cache.
         cache: PathBuf,
     },
-    /// The server did not give a file.
+    /// A file cannot be downloaded.
     #[error("{url}: {problem}")]
     Download {
         /// The file's address.
         url: String,
-        /// What it means.
+        /// The likely reason.
         problem: &'static str,
         /// What happened.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A file is not what the server said it is.
+    /// A downloaded file is not the one that the server announced.
     #[error("{url}: the file has SHA-256 {found}, the server announced {expected}; it was removed")]
     Hash {
         /// The file's address.
         url: String,
-        /// What the server said.
+        /// The announced SHA-256.
         expected: String,
-        /// What came.
+        /// The file's SHA-256.
         found: String,
     },
-    /// The server did not take an upload.
-    #[error("{url}: {problem}")]
-    Upload {
-        /// The address that was asked.
+    /// A request of an upload did not reach the server, or its response was cut off.
+    #[error("{url}: the request failed")]
+    Request {
+        /// The address of the request.
         url: String,
         /// What happened.
+        source: Box<ureq::Error>,
+    },
+    /// The server refused an upload.
+    #[error("{url}: {problem}")]
+    Refused {
+        /// The address of the request.
+        url: String,
+        /// The status, and the server's own message.
         problem: String,
     },
-    /// Nothing that lets a model be pushed.
-    #[error("there is no token: set HF_TOKEN, or log in with `hf auth login`")]
+    /// The server's response is not JSON of the expected form.
+    #[error("{url}: malformed response")]
+    Json {
+        /// The address of the request.
+        url: String,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// The server's response lacks something that the upload needs.
+    #[error("{url}: malformed response: {problem}")]
+    Response {
+        /// The address of the request.
+        url: String,
+        /// What is missing.
+        problem: String,
+    },
+    /// No token, which uploads need.
+    #[error("no access token: set HF_TOKEN, or log in with `hf auth login`")]
     NoToken,
-    /// The network is not to be used.
-    #[error("HF_HUB_OFFLINE forbids to push")]
+    /// The network must not be used.
+    #[error("HF_HUB_OFFLINE forbids uploads")]
     PushOffline,
-    /// A file of the cache, or one to push, cannot be read.
+    /// A file of the cache or a file to push cannot be read or written.
     #[error("{}", path.display())]
     Io {
         /// The file.
@@ -86,12 +114,12 @@ pub enum HubError {
     },
 }
 
-const NOT_REACHED: &str = "it could not be downloaded";
+const NOT_DOWNLOADED: &str = "the download failed";
 
-/// The folder that holds a model of the hub, downloaded if it is not in the cache.
+/// Downloads a model of the hub, unless it is in the cache, and returns its folder.
 ///
-/// `name` is `OWNER/NAME` or `OWNER/NAME@REVISION`, with or without `hf://` before it; a revision is
-/// a branch, a tag or a commit, `main` if none is named.
+/// `name` is `OWNER/NAME` or `OWNER/NAME@REVISION`, with or without `hf://` before it. The revision
+/// is a branch, a tag or a commit, by default `main`.
 ///
 /// ```no_run
 /// let folder = gensen_encode::hub::fetch("hf://owner/nli_large@v1")?;
@@ -103,7 +131,7 @@ const NOT_REACHED: &str = "it could not be downloaded";
 /// [`HubError`].
 pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     let (owner_and_name, revision) = parse(name)?;
-    let settings = Settings::of_environment();
+    let settings = HubSettings::of_environment();
     let cached = Cached::new(&settings.cache, owner_and_name);
     let snapshot = cached.snapshot(revision);
     let whole = snapshot.filter(|folder| NEEDED.iter().all(|file| folder.join(file).exists()));
@@ -126,25 +154,24 @@ pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     }
     let api = builder.build().map_err(|error| HubError::Download {
         url: format!("{SCHEME}{owner_and_name}"),
-        problem: NOT_REACHED,
+        problem: NOT_DOWNLOADED,
         source: cause(error),
     })?;
     let download = |revision: &str, file| {
         let (name, revision) = (owner_and_name.to_owned(), revision.to_owned());
         let remote = api.repo(Repo::with_revision(name, RepoType::Model, revision));
         let url = remote.url(file);
-        let path = remote.get(file).map_err(|error| problem(&url, error))?;
+        let path = remote.get(file).map_err(|error| file_error(&url, error))?;
         verify(&url, &path).map(|()| path)
     };
     let folder = match whole {
         Some(folder) => folder,
         None => {
-            // The first file tells the commit, from which the others are taken: a branch may move
-            // meanwhile.
-            let config = download(revision, CONFIG_FILE).map_err(Problem::into_error)?;
+            // A branch may move meanwhile: the other files come from the same commit as the first.
+            let config = download(revision, CONFIG_FILE).map_err(FileError::into_error)?;
             let folder = parent(&config);
             for file in NEEDED.into_iter().skip(1) {
-                download(&commit(&folder), file).map_err(Problem::into_error)?;
+                download(&commit(&folder), file).map_err(FileError::into_error)?;
             }
             folder
         }
@@ -153,20 +180,24 @@ pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     for file in missing {
         match download(&commit(&folder), file) {
             Ok(_) => {}
-            Err(Problem::Absent(_)) => cached.note_absent(&folder, file)?,
+            Err(FileError::Absent(_)) => cached.note_absent(&folder, file)?,
             Err(other) => return Err(other.into_error()),
         }
     }
     Ok(folder)
 }
 
-/// The commit that a folder of the cache is of.
+/// The commit of a snapshot folder of the cache, which is its name.
 fn commit(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or_default();
+    #[allow(
+        clippy::expect_used,
+        reason = "`Cached::snapshot` and hf-hub name folders `snapshots/COMMIT`"
+    )]
+    let name = folder.file_name().expect("a snapshot folder has a name");
     name.to_string_lossy().into_owned()
 }
 
-/// A model's folder in the cache, laid out as the hub's own library has it.
+/// A model's folder in the cache, in the layout of `huggingface_hub`.
 struct Cached(PathBuf);
 
 impl Cached {
@@ -174,17 +205,18 @@ impl Cached {
         Self(cache.join(format!("models--{}", owner_and_name.replace('/', "--"))))
     }
 
-    /// Where the files of a revision are, if it is known which commit that is.
+    /// The folder of a revision, if the cache knows the commit of that revision.
     fn snapshot(&self, revision: &str) -> Option<PathBuf> {
         let is_commit = revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit());
         let commit = match is_commit {
             true => revision.to_owned(),
             false => fs::read_to_string(self.0.join("refs").join(revision)).ok()?,
         };
-        Some(self.0.join("snapshots").join(commit.trim()))
+        let commit = Some(commit.trim()).filter(|commit| is_plain(commit))?;
+        Some(self.0.join("snapshots").join(commit))
     }
 
-    /// Files that the model may have, and that are neither here nor known to be absent.
+    /// Optional files that are neither in the cache nor known to be absent from the repository.
     fn missing(&self, folder: &Path) -> impl Iterator<Item = &'static str> {
         let absent = self.0.join(".no_exist").join(commit(folder));
         let here = folder.to_owned();
@@ -192,7 +224,7 @@ impl Cached {
         OPTIONAL.into_iter().filter(move |file| !known(file))
     }
 
-    /// Notes that a commit has no such file.
+    /// Records in the cache that a commit lacks a file.
     fn note_absent(&self, folder: &Path, file: &str) -> Result<(), HubError> {
         let note = self.0.join(".no_exist").join(commit(folder)).join(file);
         let made =
@@ -201,31 +233,33 @@ impl Cached {
     }
 }
 
-/// `OWNER/NAME` and the revision.
+/// Splits a name into `OWNER/NAME` and the revision.
 fn parse(name: &str) -> Result<(&str, &str), HubError> {
     let wrong = || HubError::Name(name.to_owned());
     let bare = name.strip_prefix(SCHEME).unwrap_or(name);
     let (model, revision) = bare.split_once('@').unwrap_or((bare, "main"));
-    let plain = |part: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        !part.is_empty() && part.chars().all(known) && part.chars().any(|c| c != '.')
-    };
     let (owner, model_name) = model.split_once('/').ok_or_else(wrong)?;
-    if plain(owner) && plain(model_name) && revision.split('/').all(plain) {
+    if is_plain(owner) && is_plain(model_name) && revision.split('/').all(is_plain) {
         Ok((model, revision))
     } else {
         Err(wrong())
     }
 }
 
-/// Why one file did not come.
-enum Problem {
+/// Whether this is one part of a path with the characters of names on the hub, and not `.` or `..`.
+fn is_plain(part: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !part.is_empty() && part.chars().all(known) && part.chars().any(|c| c != '.')
+}
+
+/// Why a file cannot be downloaded.
+enum FileError {
     /// The server has no such file, model or revision.
     Absent(HubError),
     Other(HubError),
 }
 
-impl Problem {
+impl FileError {
     fn into_error(self) -> HubError {
         match self {
             Self::Absent(error) | Self::Other(error) => error,
@@ -233,7 +267,7 @@ impl Problem {
     }
 }
 
-fn problem(url: &str, error: ApiError) -> Problem {
+fn file_error(url: &str, error: ApiError) -> FileError {
     let status = match &error {
         ApiError::RequestError(error) => match **error {
             ureq::Error::StatusCode(status) => Some(status),
@@ -244,7 +278,7 @@ fn problem(url: &str, error: ApiError) -> Problem {
     let problem = match status {
         Some(401 | 403) => "a private model needs HF_TOKEN",
         Some(404) => "no such model, revision or file",
-        _ => NOT_REACHED,
+        _ => NOT_DOWNLOADED,
     };
     let download = HubError::Download {
         url: url.to_owned(),
@@ -252,13 +286,13 @@ fn problem(url: &str, error: ApiError) -> Problem {
         source: cause(error),
     };
     if status == Some(404) {
-        Problem::Absent(download)
+        FileError::Absent(download)
     } else {
-        Problem::Other(download)
+        FileError::Other(download)
     }
 }
 
-/// What lies below the errors of hf-hub, which repeat it in their text.
+/// The cause of an error of hf-hub, whose own text repeats it.
 fn cause(error: ApiError) -> Box<dyn std::error::Error + Send + Sync> {
     match error {
         ApiError::RequestError(error) => error,
@@ -268,16 +302,24 @@ fn cause(error: ApiError) -> Box<dyn std::error::Error + Send + Sync> {
     }
 }
 
-/// Checks a file that was just downloaded: the hub names large files by their SHA-256.
-fn verify(url: &str, path: &Path) -> Result<(), Problem> {
+/// Checks the SHA-256 of a downloaded file. The hub announces it only for large files.
+fn verify(url: &str, path: &Path) -> Result<(), FileError> {
     let io = |source| {
-        Problem::Other(HubError::Io {
+        FileError::Other(HubError::Io {
             path: path.to_owned(),
             source,
         })
     };
     let blob = fs::canonicalize(path).map_err(io)?;
-    let expected = blob.file_name().unwrap_or_default().to_string_lossy();
+    // The cache names blobs by the ETag, which is the SHA-256 of a large file.
+    #[allow(
+        clippy::expect_used,
+        reason = "the canonical path of a file has a name"
+    )]
+    let expected = blob
+        .file_name()
+        .expect("a blob has a name")
+        .to_string_lossy();
     if expected.len() != 64 || !expected.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }
@@ -287,15 +329,20 @@ fn verify(url: &str, path: &Path) -> Result<(), Problem> {
     }
     fs::remove_file(path).map_err(io)?;
     fs::remove_file(&blob).map_err(io)?;
-    Err(Problem::Other(HubError::Hash {
+    Err(FileError::Other(HubError::Hash {
         url: url.to_owned(),
         expected: expected.into_owned(),
         found,
     }))
 }
 
+/// The folder of a file in the cache.
 fn parent(file: &Path) -> PathBuf {
-    file.parent().unwrap_or(Path::new("")).to_owned()
+    #[allow(
+        clippy::expect_used,
+        reason = "all paths here have a folder and a name"
+    )]
+    file.parent().expect("a file in a folder").to_owned()
 }
 
 #[cfg(test)]

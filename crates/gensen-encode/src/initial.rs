@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// `count` numbers, uniform in `[-bound, bound]`. `name` tells parameters of one model apart.
+/// `count` numbers, uniform in `[-bound, bound)`. Each parameter `name` has a sequence of its own.
 pub fn uniform(seed: u64, name: &str, count: usize, bound: f32) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ name_hash(name));
     (0..count)

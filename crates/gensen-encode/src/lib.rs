@@ -1,8 +1,8 @@
 //! Sentences in, vectors out: GenSen's encoders without a tensor library.
 //!
 //! [`SentenceEncoder`] opens a [model folder](model_folder) and encodes text with it on the CPU;
-//! [`ConcatEncoder`] puts the vectors of several side by side. `gensen-model` has the same encoder on
-//! other devices: whatever turns a window of words into hidden states is an [`Engine`].
+//! [`ConcatEncoder`] concatenates the vectors of several encoders. An [`Engine`] turns words into
+//! hidden states; with the one of `gensen-model` the same encoder runs on other devices.
 //!
 //! ```no_run
 //! use gensen_encode::{EncodeOptions, Pooling, SentenceEncoder};
@@ -14,21 +14,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Sentences are read a window at a time: the window's distinct words are projected once, its
-//! sentences sorted by length and computed in batches, without padding and each distinct beginning
-//! of a sentence once. None of it shows: rows come out in input order, and a sentence's vector has
-//! the same bits whatever the sentences beside it, the batch size and the number of threads (but for
-//! [`Pooling::MaxPadded`], which looks at the longest sentence of a batch, as the reference
-//! implementation did).
+//! Sentences are read in windows. Each distinct word of a window is projected once; its sentences
+//! are sorted by length and computed in batches, without padding, and a beginning that several
+//! sentences share is computed once. Rows come out in input order, and a sentence's vector has the
+//! same bits whatever the other sentences, the batch size and the number of threads. The exception
+//! is [`Pooling::MaxPadded`], which depends on the longest sentence of a batch, as in the reference
+//! implementation.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 
 mod concat;
+mod converter;
 mod coverage;
 mod cpu;
+mod encoded;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fixtures;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod initial;
@@ -37,30 +41,29 @@ pub mod model_folder;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 mod options;
-mod output;
 mod prefixes;
 mod quantize;
 mod ranges;
 mod sentence_encoder;
 mod spelling;
 mod states;
-mod vectors;
 pub mod weights;
 mod window;
 
 pub use concat::ConcatEncoder;
+pub use converter::{VectorConverter, VectorOptions};
 pub use coverage::Coverage;
 pub use cpu::CpuEngine;
-pub use engine::{DistinctWords, Engine, Limits};
+pub use encoded::Encoded;
+pub use engine::{DistinctWords, Engine, EngineLimits};
 pub use error::EncodeError;
 pub use gensen_data::pooling::Pooling;
 pub use options::{EncodeOptions, EncoderPrecision};
 pub use quantize::{VectorPrecision, Vectors, normalize, quantize};
 pub use ranges::{Calibration, Ranges};
-pub use sentence_encoder::{Encoded, SentenceEncoder};
+pub use sentence_encoder::SentenceEncoder;
 pub use spelling::UnknownWords;
 pub use states::{DirectionStates, States};
-pub use vectors::{VectorConverter, VectorOptions};
 
 /// The examples of the README.
 #[cfg(doctest)]

@@ -1,41 +1,44 @@
-//! The model folder: what a trained encoder is on disk.
+//! The model folder: the files of a trained encoder.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `config.json` | [`ModelConfig`]: architecture, pooling, tokeniser, lower-casing, provenance, and the ranges of its vectors if they were found ([`Ranges`]) |
-//! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16; or, with precision i8, the word embeddings and the GRU's matrices as integers with a scale a row ([`crate::weights::safetensors`]) and the biases as f32 |
+//! | `config.json` | [`ModelConfig`]: architecture, pooling, tokeniser, lower-casing, provenance, and the value ranges of its vectors if they were calibrated ([`Ranges`]) |
+//! | `model.safetensors` | the encoder's tensors under PyTorch's names, as f32 or f16; or, with precision i8, the word embeddings and the GRU's matrices as integers with one scale a row ([`crate::weights::safetensors`]) and the biases as f32 |
 //! | `vocab.txt` | the words in id order, one a line |
 //! | `README.md` | the model card, for people |
-//! | `map.safetensors` | of an expanded model: the map from word vectors to its embeddings |
-//! | `modules.json`, `modeling_gensen.py` | where asked for: what sentence-transformers needs to open the folder |
+//! | `map.safetensors` | in an expanded model: the map from word vectors to its embeddings |
+//! | `modules.json`, `modeling_gensen.py` | optional: what sentence-transformers needs to open the folder |
 //!
-//! [`ModelFolder::open`] checks all of it and maps the weights; [`ModelFolder::from_bytes`] takes
-//! files that are in memory; [`ModelFolder::write`] leaves a whole folder or none. [`convert`] makes one out of the reference implementation's files.
+//! [`ModelFolder::open`] checks all of it and memory-maps the weights; [`ModelFolder::from_bytes`]
+//! takes files in memory; [`ModelFolder::write`] writes a complete folder or none. [`convert`]
+//! reads the files of the reference implementation.
 
 mod card;
 mod config;
 mod convert;
+mod error;
 mod metadata;
 mod python;
 mod untrained;
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use gensen_data::error::DataError;
 use gensen_data::files;
 use gensen_data::scratch::{self, Scratch};
 use gensen_data::text;
-use gensen_data::tokenizer::TokenizerError;
 use gensen_data::vocabulary::Vocabulary;
 
 use crate::Ranges;
 use crate::weights::{EncoderState, StoredPrecision, TensorMap, WeightsError, safetensors};
 
-pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, Source};
+pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, TrainingData};
 pub use convert::{Conversion, convert};
+pub use error::ModelFolderError;
+use error::io_error;
 pub use gensen_data::pooling::Pooling;
 pub use metadata::{CardMetadata, CardResult};
 pub use python::{MODULES_FILE, PYTHON_FILE};
@@ -51,96 +54,10 @@ pub const CARD_FILE: &str = "README.md";
 /// The vocabulary map's file name; `gensen-expand` reads and writes it.
 pub const MAP_FILE: &str = "map.safetensors";
 
-/// The largest `config.json` that is read, in bytes.
+/// The size limit of `config.json`, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
-/// Why a model folder is not read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelFolderError {
-    /// The operating system's word on a file or folder.
-    #[error("{}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-    /// The folder is no model folder.
-    #[error("{} is not a model folder: {problem}", path.display())]
-    NotAModelFolder {
-        /// The folder.
-        path: PathBuf,
-        /// What is missing or in the way.
-        problem: String,
-    },
-    /// The configuration was written by a later version of this program.
-    #[error(
-        "{} has format version {found}, expected at most {FORMAT_VERSION}: it was written by a newer release",
-        path.display()
-    )]
-    NewerFormat {
-        /// The configuration file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-    /// The configuration is malformed.
-    #[error("{}", path.display())]
-    Config {
-        /// The configuration file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        source: serde_json::Error,
-    },
-    /// The configuration is too long to be one.
-    #[error("{}: {bytes} bytes, expected at most {MAX_CONFIG_BYTES}", path.display())]
-    LongConfig {
-        /// The configuration file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// The configuration says something else than the weights.
-    #[error("the configuration's `{field}` is {configured}, but the weights have {found}")]
-    Architecture {
-        /// The field.
-        field: &'static str,
-        /// What the configuration says.
-        configured: String,
-        /// What the tensors' shapes tell.
-        found: String,
-    },
-    /// A value of the configuration that makes no sense.
-    #[error("the configuration's `{field}` is {found}, expected {expected}")]
-    Value {
-        /// The field.
-        field: &'static str,
-        /// What it says.
-        found: String,
-        /// What it may say.
-        expected: &'static str,
-    },
-    /// The configuration asks for a tokeniser that does not exist.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// The vocabulary has more or fewer words than the embedding has rows.
-    #[error("the vocabulary has {words} words, but `src_embedding.weight` has {rows} rows")]
-    VocabularySize {
-        /// Words.
-        words: usize,
-        /// Rows.
-        rows: usize,
-    },
-    /// The weights cannot be read or written, or are no encoder's.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The vocabulary cannot be read.
-    #[error(transparent)]
-    Vocabulary(#[from] DataError),
-}
-
-/// An encoder with its vocabulary and what is to be known about it: the contents of a model folder.
+/// The contents of a model folder: an encoder's weights, vocabulary and configuration.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -160,11 +77,11 @@ pub struct ModelFolder {
 }
 
 impl ModelFolder {
-    /// Puts a model together.
+    /// A model of these parts.
     ///
     /// # Errors
     ///
-    /// Parts that disagree about a size, and values of the configuration that make no sense.
+    /// Parts that disagree about a size, and invalid values in the configuration.
     pub fn new(
         config: ModelConfig,
         vocabulary: Vocabulary,
@@ -184,20 +101,20 @@ impl ModelFolder {
         })
     }
 
-    /// Opens the model folder at `path`. Its weights are mapped, not read into memory; every value
-    /// is checked to be finite.
+    /// Opens the model folder at `path`. Its weights are memory-mapped; every value is checked to
+    /// be finite.
     ///
     /// # Errors
     ///
     /// A folder that lacks a file, a configuration from a newer release or with unknown fields, a
-    /// vocabulary with duplicate or blank lines or of another size than the embedding, weights
-    /// that are damaged, of the wrong shape or not finite.
+    /// vocabulary with duplicate or blank lines or of another size than the embedding, and weights
+    /// that are damaged, have wrong shapes or are not finite.
     pub fn open(path: &Path) -> Result<Self, ModelFolderError> {
         Self::open_with(path, EncoderState::new)
     }
 
-    /// As [`ModelFolder::open`], but faster and without most of the memory: the word embeddings
-    /// stay on the disk until [`EncoderState::embedding_row`] asks for one, which checks it.
+    /// As [`ModelFolder::open`], but faster and with less memory: word embeddings stay on disk, and
+    /// [`EncoderState::embedding_row`] checks each row when it reads it.
     ///
     /// # Errors
     ///
@@ -206,8 +123,8 @@ impl ModelFolder {
         Self::open_with(path, EncoderState::with_unread_embedding)
     }
 
-    /// The model whose files hold these bytes. The weights stay where they are, and nothing is
-    /// written; errors name the files of a folder.
+    /// Opens a model whose files are in memory. The weights are not copied; errors name files as in
+    /// a folder.
     ///
     /// # Errors
     ///
@@ -249,19 +166,20 @@ impl ModelFolder {
         Self::new(config, vocabulary, weights)
     }
 
-    /// Writes the model folder at `path`, whole or not at all, with weights of this precision. A
-    /// model folder that is there is replaced; anything else that is there is left alone.
+    /// Writes the model folder at `path`, whole or not at all, with weights in this precision. An
+    /// existing model folder is replaced; anything else at `path` is an error and left alone.
     ///
     /// # Errors
     ///
-    /// A folder that cannot be written, a `path` at which there is something that is no model
-    /// folder or holds more than one, values that f16 cannot hold or that have no
-    /// 8-bit integers because they are not finite.
+    /// A folder that cannot be written, a `path` that exists and is not a model folder or holds
+    /// other files, values beyond the range of f16, and values that are not finite with precision
+    /// i8.
     pub fn write(&self, path: &Path, precision: StoredPrecision) -> Result<(), ModelFolderError> {
         self.write_with(path, precision, |_| Ok::<_, ModelFolderError>(()))
     }
 
-    /// As [`ModelFolder::write`], with what `add` puts into the folder before it gets its name.
+    /// As [`ModelFolder::write`]; `add` gets the folder's temporary path and may write more files
+    /// into it before it is renamed.
     ///
     /// # Errors
     ///
@@ -277,7 +195,7 @@ impl ModelFolder {
         Ok(folder.rename_to(path).map_err(io_error(path))?)
     }
 
-    /// Writes all files into a folder that has no name yet.
+    /// Writes all files into a scratch folder.
     fn write_aside(
         &self,
         path: &Path,
@@ -302,10 +220,10 @@ impl ModelFolder {
                 .map_err(io_error(&place))?;
         }
         if path.is_dir() {
-            // They are not ours to lose.
-            for hidden in hidden_files(path).map_err(io_error(path))? {
-                let name = hidden.file_name().unwrap_or_default();
-                fs::copy(&hidden, folder.path().join(name)).map_err(io_error(&hidden))?;
+            // Files of the system or of version control must not be lost with the old folder.
+            for name in hidden_files(path).map_err(io_error(path))? {
+                let hidden = path.join(&name);
+                fs::copy(&hidden, folder.path().join(&name)).map_err(io_error(&hidden))?;
             }
         }
         Ok(folder)
@@ -316,7 +234,7 @@ impl ModelFolder {
         &self.config
     }
 
-    /// The words, as many as the embedding has rows.
+    /// The words, one for each row of the embedding.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }
@@ -332,7 +250,7 @@ impl ModelFolder {
     }
 }
 
-/// Puts ranges into the configuration of the model folder at `folder`, in place of those of the same
+/// Saves ranges in the configuration of the model folder at `folder`, replacing those of the same
 /// pooling.
 pub(crate) fn save_ranges(folder: &Path, ranges: &Ranges) -> Result<(), ModelFolderError> {
     let path = folder.join(CONFIG_FILE);
@@ -341,7 +259,7 @@ pub(crate) fn save_ranges(folder: &Path, ranges: &Ranges) -> Result<(), ModelFol
         return Err(ModelFolderError::Value {
             field: "ranges",
             found,
-            expected: "as many finite numbers as a vector has",
+            expected: "a finite number for each dimension of the vectors",
         });
     }
     let other = |kept: &Ranges| kept.pooling() != ranges.pooling();
@@ -366,30 +284,31 @@ fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
     ModelConfig::from_json(text::bytes_without_mark(&json), path)
 }
 
-/// The hidden files of a folder, such as `.DS_Store` and `.gitattributes`: what systems and version
-/// control keep there for themselves.
-fn hidden_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The hidden files of a folder, such as `.DS_Store` and `.gitattributes`, which the system and
+/// version control put there.
+fn hidden_files(path: &Path) -> io::Result<Vec<OsString>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         if files::is_hidden(&entry.file_name().to_string_lossy()) && entry.file_type()?.is_file() {
-            found.push(entry.path());
+            found.push(entry.file_name());
         }
     }
     Ok(found)
 }
 
-/// Whether `path` is free, an empty folder, or a model folder and nothing more but hidden files.
+/// Checks that `path` does not exist, or is an empty folder or a model folder without files of
+/// others; hidden files are allowed.
 fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
     let not_a_model = |problem: String| ModelFolderError::NotAModelFolder {
         path: path.to_owned(),
-        problem: format!("{problem}, and is not overwritten"),
+        problem: format!("{problem}; it is not overwritten"),
     };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io_error(path)(error)),
         Ok(metadata) if !metadata.is_dir() => {
-            return Err(not_a_model("it is no folder".to_owned()));
+            return Err(not_a_model("it is not a folder".to_owned()));
         }
         Ok(_) => {}
     }
@@ -406,7 +325,7 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(io_error(path))? {
         let entry = entry.map_err(io_error(path))?;
-        if hidden.contains(&entry.path()) {
+        if hidden.contains(&entry.file_name()) {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -419,11 +338,4 @@ fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
         return Err(not_a_model(format!("it has no {CONFIG_FILE}")));
     }
     Ok(())
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ModelFolderError + '_ {
-    move |source| ModelFolderError::Io {
-        path: path.to_owned(),
-        source,
-    }
 }

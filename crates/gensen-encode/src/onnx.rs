@@ -1,15 +1,15 @@
-//! An encoder as an ONNX file: word ids in, sentence vectors out, for runtimes that know no GenSen.
+//! Export of an encoder to ONNX: word ids in, sentence vectors out, for other runtimes.
 //!
-//! The graph has the names that tools for transformers look for:
+//! Inputs and outputs have the names that tools for transformers expect:
 //!
 //! | name | type | shape | holds |
 //! | --- | --- | --- | --- |
 //! | `input_ids` | int64 | `[batch, time]` | ids of words, `<s>` (0) and `</s>` (2) around them, then any padding |
-//! | `attention_mask` | int64 | `[batch, time]` | 1 for each of a sentence's words, 0 for the padding after it |
-//! | `sentence_embedding` | float | `[batch, width]` | the vectors, pooled |
+//! | `attention_mask` | int64 | `[batch, time]` | 1 for each word of a sentence, 0 for padding |
+//! | `sentence_embedding` | float | `[batch, width]` | the pooled vectors |
 //!
-//! Words are split by the model's own tokeniser, which the file names in its metadata (`tokenizer`,
-//! `lowercase`, `pooling`) beside the words in id order (`vocabulary`, one a line).
+//! The graph does not tokenise. The file's metadata hold what the caller needs for it: `tokenizer`,
+//! `lowercase`, `pooling`, and `vocabulary`, the words in id order, one a line.
 
 mod graph;
 mod messages;
@@ -25,28 +25,30 @@ use crate::Pooling;
 use crate::model_folder::ModelFolder;
 use crate::weights::{EncoderState, GruTensors};
 use graph::{Builder, Extent, integer, integers, text, value};
-use messages::{BOOL, Entry, FLOAT, Graph, INT32, INT64, Model, OperatorSet, Value};
+use messages::{
+    BOOL, Entry, FLOAT, GraphProto, INT32, INT64, ModelProto, OperatorSet, ValueInfoProto,
+};
 
-/// The version of ONNX's operators: the first whose GRU is today's.
+/// The version of ONNX's operator set: the oldest that has the current GRU operator.
 const OPERATORS: i64 = 14;
-/// The version of the file format that came with it.
+/// The version of the file format, released with that operator set.
 const FORMAT: i64 = 7;
-/// The most bytes that a message of protobuf may have.
+/// The size limit of a protobuf message, in bytes.
 const MAX_BYTES: u64 = i32::MAX as u64;
 
-/// Why a model is not written as an ONNX file.
+/// Errors of ONNX files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxError {
-    /// More weights than one file can hold.
+    /// The weights are larger than one file can hold.
     #[error(
         "the model's weights take {bytes} bytes as f32, an ONNX file holds at most {MAX_BYTES}"
     )]
     TooLarge {
-        /// What the file would have.
+        /// The size that the file would have.
         bytes: u64,
     },
-    /// Bytes that are no ONNX file.
+    /// The bytes are not an ONNX file.
     #[error("not an ONNX file")]
     Malformed(#[source] prost::DecodeError),
     /// The file cannot be written.
@@ -59,10 +61,10 @@ pub enum OnnxError {
     },
 }
 
-/// Writes the encoder of a model as an ONNX file at `path`, complete or not at all. `pooling` is the
-/// model's own unless given.
+/// Writes the encoder of a model as an ONNX file at `path`, complete or not at all. Without
+/// `pooling`, the model's own is used.
 ///
-/// Weights are written as f32, whatever the model's precision.
+/// Weights are written as f32, whatever the model's stored precision.
 ///
 /// # Errors
 ///
@@ -87,7 +89,7 @@ pub fn bytes(model: &ModelFolder, pooling: Option<Pooling>) -> Result<Vec<u8>, O
         .values()
         .map(|t| t.len() as u64)
         .sum();
-    // The words are in it, too.
+    // The vocabulary is part of the metadata.
     let words: u64 = model
         .vocabulary()
         .words()
@@ -100,34 +102,34 @@ pub fn bytes(model: &ModelFolder, pooling: Option<Pooling>) -> Result<Vec<u8>, O
     Ok(message(model, pooling.unwrap_or(model.config().pooling)).encode_to_vec())
 }
 
-/// What an ONNX file says of itself.
+/// A summary of an ONNX file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// Operations of the graph.
+    /// The number of operations in the graph.
     pub operations: usize,
-    /// Names and shapes of what goes in.
+    /// Names and shapes of the inputs.
     pub inputs: Vec<String>,
-    /// Names and shapes of what comes out.
+    /// Names and shapes of the outputs.
     pub outputs: Vec<String>,
-    /// What else it says, by key.
+    /// Metadata by key.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Whether a file begins as an ONNX file does.
+/// Whether the first bytes of a file look like ONNX.
 pub fn is_one(start: &[u8]) -> bool {
-    // The version of the format, then the producer's name.
+    // The format version, then the tag of the producer's name.
     matches!(start, [0x08, 1..=31, 0x12, ..])
 }
 
-/// Describes an ONNX file, of any producer.
+/// Summarises an ONNX file of any producer.
 ///
 /// # Errors
 ///
 /// [`OnnxError::Malformed`].
 pub fn describe(bytes: &[u8]) -> Result<Description, OnnxError> {
-    let file = Model::decode(bytes).map_err(OnnxError::Malformed)?;
+    let file = ModelProto::decode(bytes).map_err(OnnxError::Malformed)?;
     let graph = file.graph.unwrap_or_default();
-    let values = |values: &[Value]| values.iter().map(Value::described).collect();
+    let values = |values: &[ValueInfoProto]| values.iter().map(ValueInfoProto::described).collect();
     Ok(Description {
         operations: graph.node.len(),
         inputs: values(&graph.input),
@@ -140,7 +142,7 @@ pub fn describe(bytes: &[u8]) -> Result<Description, OnnxError> {
     })
 }
 
-fn message(model: &ModelFolder, pooling: Pooling) -> Model {
+fn message(model: &ModelFolder, pooling: Pooling) -> ModelProto {
     let config = model.config();
     let words: Vec<&str> = model.vocabulary().words().collect();
     let metadata = [
@@ -150,7 +152,7 @@ fn message(model: &ModelFolder, pooling: Pooling) -> Model {
         ("pooling", pooling.to_string()),
         ("vocabulary", words.join("\n")),
     ];
-    Model {
+    ModelProto {
         ir_version: FORMAT,
         producer_name: "gensen".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -168,8 +170,8 @@ fn message(model: &ModelFolder, pooling: Pooling) -> Model {
     }
 }
 
-/// The whole encoder. Layers run on `[time, batch, ...]`, as ONNX's GRU does.
-fn encoder(weights: &EncoderState, pooling: Pooling) -> Graph {
+/// The graph of the encoder. Layers run on `[time, batch, ...]`, the layout of ONNX's GRU.
+fn encoder(weights: &EncoderState, pooling: Pooling) -> GraphProto {
     let mut graph = Builder::default();
     let swap = || vec![integers("perm", &[1, 0])];
     let ids = graph.one("Transpose", &["input_ids"], "ids", swap());
@@ -189,7 +191,7 @@ fn encoder(weights: &EncoderState, pooling: Pooling) -> Graph {
     for layer in 0..weights.layers() {
         (states, last) = gru(&mut graph, weights, layer, &states, &lengths_32, &flat);
     }
-    // The mask as this type, `[time, batch, 1]`.
+    // Adds the mask in this type, `[time, batch, 1]`.
     let mask_as = |graph: &mut Builder, kind: i32| {
         let mask = graph.one("Transpose", &["attention_mask"], "mask", swap());
         let mask = graph.one("Cast", &[&mask], "mask.typed", to(kind));
@@ -219,7 +221,7 @@ fn encoder(weights: &EncoderState, pooling: Pooling) -> Graph {
         }
         Pooling::Max | Pooling::MaxPadded => {
             let mask = mask_as(&mut graph, BOOL);
-            // What padding counts as.
+            // The value of padding.
             let least = match pooling {
                 Pooling::Max => f32::NEG_INFINITY,
                 _ => 0.0,
@@ -245,7 +247,8 @@ fn encoder(weights: &EncoderState, pooling: Pooling) -> Graph {
     graph.finish("sentence encoder", inputs, outputs)
 }
 
-/// A layer: its states, `[time, batch, width]`, and each direction's last, `[directions, batch, hidden]`.
+/// Adds a GRU layer; returns the names of its states, `[time, batch, width]`, and of the last
+/// states, `[directions, batch, hidden]`.
 fn gru(
     graph: &mut Builder,
     weights: &EncoderState,
@@ -288,7 +291,7 @@ fn gru(
     let attributes = vec![
         text("direction", direction),
         integer("hidden_size", hidden as i64),
-        // n = tanh(W x + b + r * (R h + c)), PyTorch's and the reference's.
+        // n = tanh(W x + b + r * (R h + c)), as in PyTorch.
         integer("linear_before_reset", 1),
     ];
     let (states, last) = (name("Y"), name("Y_h"));
@@ -305,7 +308,7 @@ fn gru(
     (states, last)
 }
 
-/// Gates in ONNX's order z, r, n; ours are r, z, n, `size` numbers each.
+/// Reorders gates from r, z, n to ONNX's z, r, n; each has `size` values.
 fn zrn(values: &[f32], size: usize) -> Vec<f32> {
     let (r, rest) = values.split_at(size);
     let (z, n) = rest.split_at(size);

@@ -1,38 +1,38 @@
-//! What a caller may choose.
+//! Options of encoding.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{EncodeError, Pooling, UnknownWords};
 
-/// How an encoder keeps its weights and computes with them.
+/// The precision in which an encoder holds its weights and computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncoderPrecision {
-    /// As 32-bit floats.
+    /// 32-bit floats.
     #[default]
     F32,
-    /// The GRU's weights as 16-bit floats, computed with as 32-bit floats; on the CPU only. Half the
-    /// memory; a model stored as f16 has the same vectors as with [`EncoderPrecision::F32`].
+    /// The GRU's weights are held as f16 and multiplied in f32; on the CPU only. Half the memory. A
+    /// model stored as f16 gives the same vectors as with [`EncoderPrecision::F32`].
     F16,
-    /// The GRU's weights as bf16; on the CPU only. Half the memory. Where the processor multiplies bf16
-    /// (AMX, AVX512-BF16), inputs are rounded to it too and sums are in f32: more than twice the speed.
-    /// Elsewhere inputs stay in f32, so kinds of processors differ in the last digits; vectors have a
-    /// cosine of 0.9999 and more to those of [`EncoderPrecision::F32`].
+    /// The GRU's weights are held as bf16; on the CPU only. Half the memory. On processors with
+    /// bf16 products (AMX, AVX512-BF16), inputs are rounded to bf16, too, and sums are in f32: more
+    /// than twice the speed. On others, inputs stay in f32, so the last digits depend on the
+    /// processor. The cosine to vectors of [`EncoderPrecision::F32`] is at least 0.9999.
     Bf16,
-    /// The GRU's weights as 8-bit integers with a scale a row, multiplied with integers; on the CPU
-    /// only. A quarter of the memory; vectors have a cosine of 0.999 and more to those of
-    /// [`EncoderPrecision::F32`]. Inputs have 8 bits and a scale a row where the processor multiplies four
-    /// of those at once (AMX, AVX512-VNNI, AVX-VNNI), and 14 bits elsewhere; processors of one of these
-    /// kinds compute the same integers.
+    /// The GRU's weights are held as 8-bit integers with one scale a row, and products are of
+    /// integers; on the CPU only. A quarter of the memory. The cosine to vectors of
+    /// [`EncoderPrecision::F32`] is at least 0.999. Inputs have 8 bits and a scale a row on
+    /// processors with products of four bytes (AMX, AVX512-VNNI, AVX-VNNI), and 14 bits on others;
+    /// all processors of one of these two kinds give the same vectors.
     I8,
 }
 
 impl EncoderPrecision {
-    /// All of them.
+    /// All precisions.
     pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::I8];
 
-    /// What users call it.
+    /// The name in options and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -58,7 +58,8 @@ impl FromStr for EncoderPrecision {
     }
 }
 
-/// How sentences are encoded. What is not set is as the model's configuration says.
+/// How sentences are encoded. Pooling, tokeniser and lower-casing default to the model's
+/// configuration.
 ///
 /// ```
 /// use gensen_encode::{EncodeOptions, Pooling};
@@ -91,51 +92,53 @@ impl Default for EncodeOptions {
 }
 
 impl EncodeOptions {
-    /// How hidden states become a vector.
+    /// How hidden states become a vector; the model's own pooling by default.
     #[must_use]
     pub fn pooling(mut self, pooling: Pooling) -> Self {
         self.pooling = Some(pooling);
         self
     }
 
-    /// The tokeniser, by one of the names in [`gensen_data::tokenizer::NAMES`].
+    /// The tokeniser: one of [`gensen_data::tokenizer::NAMES`]; the model's own by default.
     #[must_use]
     pub fn tokenizer(mut self, name: impl Into<String>) -> Self {
         self.tokenizer = Some(name.into());
         self
     }
 
-    /// The text's language, for tokenisers that ask: `en` (as without this), `fr` or `de`.
+    /// The language of the text, for tokenisers that depend on it: `en` (the default), `fr` or
+    /// `de`.
     #[must_use]
     pub fn language(mut self, language: impl Into<String>) -> Self {
         self.language = language.into();
         self
     }
 
-    /// Whether text is lower-cased before it is tokenised.
+    /// Whether text is lower-cased before it is tokenised; as in the model's configuration by
+    /// default.
     #[must_use]
     pub fn lowercase(mut self, lowercase: bool) -> Self {
         self.lowercase = Some(lowercase);
         self
     }
 
-    /// What is read in place of a word outside the vocabulary; as the model says by default.
+    /// The treatment of words outside the vocabulary; default: the model's own.
     #[must_use]
     pub fn unknown_words(mut self, unknown_words: UnknownWords) -> Self {
         self.unknown_words = Some(unknown_words);
         self
     }
 
-    /// Whether `<s>` and `</s>` are put around each sentence, as in training; they are without
-    /// this. Without them, a sentence needs a word.
+    /// Whether `<s>` and `</s>` are put around each sentence, as in training; true by default. If
+    /// false, an empty sentence is an error.
     #[must_use]
     pub fn start_end(mut self, start_end: bool) -> Self {
         self.start_end = start_end;
         self
     }
 
-    /// All of the options that the vectors of a model with this pooling depend on, for the key of a
-    /// cache: the batch size counts with [`Pooling::MaxPadded`] alone.
+    /// All options that vectors depend on, for the key of a cache; `model` is the model's own
+    /// pooling. The batch size is part of it only with [`Pooling::MaxPadded`].
     pub fn key(&self, model: Pooling) -> String {
         let Self {
             pooling,
@@ -154,9 +157,9 @@ impl EncodeOptions {
         )
     }
 
-    /// How many sentences are computed at once; at least 1, 32 without this. On the CPU, fewer than
-    /// that fill no core, and more are taken where there are more. It changes speed and memory,
-    /// never a vector, but with [`Pooling::MaxPadded`].
+    /// How many sentences are computed at once: at least 1, by default 32. The CPU takes at least
+    /// 128 where there are as many. It affects speed and memory; it changes vectors only with
+    /// [`Pooling::MaxPadded`].
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size.max(1);

@@ -1,33 +1,35 @@
-//! The beginnings that sentences share.
+//! Prefixes that several sentences share.
 //!
-//! After the same words, a GRU is in the same state, bit for bit. So each distinct beginning of a
-//! batch's sentences is a node of a tree whose state is computed once: what all sentences begin
-//! with, a first word that many have, a sentence that comes twice. The backward direction begins
-//! at the end.
+//! After the same words, a GRU is in the same state, bit for bit. So each distinct prefix of a
+//! batch's sentences is a node of a tree, and its state is computed once: that of `<s>`, of a
+//! frequent first word, of a repeated sentence. For the backward direction, prefixes start at a
+//! sentence's end.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// The distinct beginnings of some sentences, by their lengths: depth 0 holds those of one word.
+/// The distinct prefixes of a batch's sentences. Level 0 holds those of one word, level 1 those of
+/// two.
 pub(crate) struct Prefixes {
     levels: Vec<Level>,
-    /// For each word of a node, see [`Level`].
+    /// The last word of each node.
     words: Vec<u32>,
+    /// The index of each node's parent in the level before.
     parents: Vec<u32>,
-    /// For each word of each sentence, the node it leads to.
+    /// The node of each word of each sentence.
     nodes: Vec<u32>,
 }
 
-/// The beginnings of one length. Those that some sentence continues come first.
+/// The prefixes of one length. Those that a longer prefix continues come first.
 pub(crate) struct Level {
-    /// The nodes' numbers.
+    /// The nodes' indices.
     pub(crate) nodes: Range<usize>,
-    /// How many of them are continued.
+    /// How many of them have children.
     pub(crate) continued: usize,
 }
 
 impl Prefixes {
-    /// Of these sentences, or of the same read `backwards`.
+    /// The prefixes of these sentences, or of the sentences read `backwards`.
     pub(crate) fn new(sentences: &[&[u32]], backwards: bool) -> Self {
         let mut starts = Vec::with_capacity(sentences.len());
         let mut total = 0;
@@ -41,8 +43,8 @@ impl Prefixes {
             parents: Vec::new(),
             nodes: vec![0; total],
         };
-        // The longest first: a node is made by the longest sentence that passes it, so that nodes
-        // that are continued are made before those that are not.
+        // Longest sentences first: so a node is made by the longest sentence through it, and nodes
+        // with children are made before those without.
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(sentences[i].len()));
         let mut reached = vec![0_u32; sentences.len()];
@@ -80,28 +82,28 @@ impl Prefixes {
         prefixes
     }
 
-    /// The beginnings by their lengths.
+    /// The levels, shortest prefixes first.
     pub(crate) fn levels(&self) -> &[Level] {
         &self.levels
     }
 
-    /// For each node, the last word of the beginning.
+    /// The last word of each node.
     pub(crate) fn words(&self) -> &[u32] {
         &self.words
     }
 
-    /// For each node, the place in the level before of the beginning it continues.
+    /// The index of each node's parent in the level before.
     pub(crate) fn parents(&self) -> &[u32] {
         &self.parents
     }
 
-    /// The most nodes of a level.
+    /// The number of nodes in the widest level.
     pub(crate) fn widest(&self) -> usize {
         let widths = self.levels.iter().map(|level| level.nodes.len());
         widths.max().unwrap_or(0)
     }
 
-    /// For each word of each sentence, in the sentences' order, the node it leads to.
+    /// The node of each word, one sentence after the other.
     pub(crate) fn into_nodes(self) -> Vec<u32> {
         self.nodes
     }

@@ -1,7 +1,7 @@
-//! Vectors with fewer numbers, of length 1, and with numbers of fewer bits.
+//! Truncation, normalisation and quantisation of vectors.
 //!
-//! The definitions are those of the Python package sentence-transformers (`truncate_embeddings`,
-//! `quantize_embeddings`): the same vectors and ranges give the same integers.
+//! Results equal those of the Python package sentence-transformers (`truncate_embeddings`,
+//! `quantize_embeddings`) for the same vectors and ranges.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,28 +10,28 @@ use ndarray::{Array2, ArrayView2, Axis, s};
 
 use crate::EncodeError;
 
-/// The numbers that vectors are given out with.
+/// The element type of output vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VectorPrecision {
-    /// 32-bit floats: the vectors as they are.
+    /// 32-bit floats, not quantised.
     #[default]
     Float32,
-    /// 8-bit integers from -128 to 127: those of [`VectorPrecision::Uint8`] less 128.
+    /// 8-bit integers from -128 to 127: those of [`VectorPrecision::Uint8`] minus 128.
     Int8,
-    /// 8-bit integers from 0 to 255: each dimension's range is cut into 255 steps, and a value is
-    /// the number of whole steps above the range's start; values outside the range get the nearest
-    /// integer of it.
+    /// 8-bit integers from 0 to 255. Each dimension's range is divided into 255 steps, and a value
+    /// becomes the number of whole steps above the minimum. Values outside of the range are
+    /// clamped.
     Uint8,
-    /// A bit a dimension, 8 in a byte as [`VectorPrecision::Ubinary`], less 128: from -128 to 127.
+    /// One bit a dimension: the bytes of [`VectorPrecision::Ubinary`] minus 128, from -128 to 127.
     Binary,
-    /// A bit a dimension, 1 where the value is above 0; the first of 8 is the byte's highest bit, and
-    /// the last byte is filled up with zeros.
+    /// One bit a dimension, 1 for values above 0. The first of eight dimensions is the byte's
+    /// highest bit; the last byte is padded with zeros.
     Ubinary,
 }
 
 impl VectorPrecision {
-    /// All of them.
+    /// All precisions.
     pub const ALL: [Self; 5] = [
         Self::Float32,
         Self::Int8,
@@ -40,7 +40,7 @@ impl VectorPrecision {
         Self::Ubinary,
     ];
 
-    /// The name, as sentence-transformers has it.
+    /// The name in options and messages, the same as in sentence-transformers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Float32 => "float32",
@@ -51,12 +51,13 @@ impl VectorPrecision {
         }
     }
 
-    /// Whether the integers are made with [`Ranges`](crate::Ranges).
+    /// Whether quantisation needs [`Ranges`](crate::Ranges).
     pub fn needs_ranges(self) -> bool {
         matches!(self, Self::Int8 | Self::Uint8)
     }
 
-    /// How many numbers a vector of this many dimensions is stored as: as many, or a byte for each 8.
+    /// The number of elements that store a vector of `dimensions`: as many, or one byte for every
+    /// 8.
     pub fn columns(self, dimensions: usize) -> usize {
         match self {
             Self::Float32 | Self::Int8 | Self::Uint8 => dimensions,
@@ -80,7 +81,7 @@ impl FromStr for VectorPrecision {
     }
 }
 
-/// Vectors with numbers of some precision, `[sentences, columns]`.
+/// Vectors in one of the [`VectorPrecision`]s, `[sentences, columns]`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Vectors {
@@ -103,7 +104,7 @@ impl Vectors {
     }
 }
 
-/// Scales each row to length 1; a row of zeros stays.
+/// Scales each row to length 1; rows of zeros stay zero.
 pub fn normalize(vectors: &mut Array2<f32>) {
     for mut row in vectors.rows_mut() {
         let square: f64 = row.iter().map(|&x| f64::from(x).powi(2)).sum();
@@ -122,8 +123,8 @@ pub(crate) fn truncate(vectors: Array2<f32>, dimensions: usize) -> Array2<f32> {
     vectors.slice(s![.., ..dimensions]).to_owned()
 }
 
-/// Gives vectors numbers of this precision. `ranges` are each dimension's smallest and largest value,
-/// `[2, dimensions]`; of the precisions that [need none](VectorPrecision::needs_ranges), they are not looked at.
+/// Converts vectors to `precision`. `ranges` are each dimension's smallest and largest value, `[2,
+/// dimensions]`; precisions that [do not need them](VectorPrecision::needs_ranges) ignore them.
 ///
 /// ```
 /// use gensen_encode::{VectorPrecision, Vectors, quantize};
@@ -140,8 +141,8 @@ pub(crate) fn truncate(vectors: Array2<f32>, dimensions: usize) -> Array2<f32> {
 ///
 /// # Errors
 ///
-/// [`EncodeError::Ranges`] for ranges that are needed and are not there, of another shape or not
-/// finite; [`EncodeError::NotFinite`] for vectors of which a value is not finite.
+/// [`EncodeError::Ranges`] if ranges are needed and missing, of another shape or not finite;
+/// [`EncodeError::NotFinite`] if a vector has a value that is not finite.
 pub fn quantize(
     vectors: ArrayView2<'_, f32>,
     precision: VectorPrecision,

@@ -1,4 +1,4 @@
-//! The ranges of a model's vectors, for 8-bit integers.
+//! Calibration: the value ranges of a model's vectors, for 8-bit integers.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use crate::Pooling;
 use crate::model_folder::{ModelFolderError, save_ranges};
 use crate::quantize::normalize;
 
-/// Each dimension's smallest and largest value in the vectors of a text: what
+/// The smallest and largest value of each dimension, over the vectors of a text.
 /// [`VectorPrecision::Int8`](crate::VectorPrecision::Int8) and
-/// [`Uint8`](crate::VectorPrecision::Uint8) cut into steps. A model folder's `config.json` keeps
-/// them, one for each pooling at most.
+/// [`Uint8`](crate::VectorPrecision::Uint8) divide these ranges into steps. A model folder's
+/// `config.json` stores them, at most one entry per pooling.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -30,50 +30,49 @@ use crate::quantize::normalize;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranges {
-    /// Of the vectors.
+    /// The pooling of the vectors.
     pooling: Pooling,
-    /// The text that the vectors are of.
+    /// The name of the text.
     text: String,
-    /// Sentences of the text.
+    /// The number of its sentences.
     sentences: u64,
-    /// Of vectors as they are, `[width]`.
+    /// The ranges of unnormalised vectors, `[width]`.
     minimum: Vec<f32>,
     maximum: Vec<f32>,
-    /// Of vectors of length 1, `[width]`.
+    /// The ranges of vectors of length 1, `[width]`.
     unit_minimum: Vec<f32>,
     unit_maximum: Vec<f32>,
-    /// Entry n: the smallest length that the first n + 1 numbers of a vector of length 1 have,
-    /// vectors aside of which they are all zero; `[width]`.
+    /// Entry n: over all vectors of length 1, the smallest length of the first n + 1 values, except
+    /// where these are all zero; `[width]`.
     prefix_lengths: Vec<f32>,
 }
 
 impl Ranges {
-    /// The pooling of the vectors that they are of.
+    /// The pooling of the calibrated vectors.
     pub fn pooling(&self) -> Pooling {
         self.pooling
     }
 
-    /// The text that they were found in, as it was named, and its sentences.
+    /// The name of the text that was calibrated on, and the number of its sentences.
     pub fn text(&self) -> (&str, u64) {
         (&self.text, self.sentences)
     }
 
-    /// The dimensions of the vectors that they are of.
+    /// The dimensions of the calibrated vectors.
     pub fn width(&self) -> usize {
         self.minimum.len()
     }
 
-    /// The ranges of vectors as they are, `[2, width]`: smallest and largest values.
+    /// The ranges of unnormalised vectors, `[2, width]`: smallest and largest values.
     pub fn whole(&self) -> Array2<f32> {
         let rows = [&self.minimum, &self.maximum];
         Array2::from_shape_fn((2, self.width()), |(row, column)| rows[row][column])
     }
 
-    /// The ranges of the first `dimensions` of the vectors, scaled to length 1 after the others were cut
-    /// off: `[2, dimensions]`. With all dimensions they are those of the text; with fewer they hold the
-    /// text's and are at most so much wider as the lengths of the beginnings differ.
+    /// The ranges of vectors truncated to `dimensions` and then normalised, `[2, dimensions]`. For
+    /// all dimensions they are exact; for fewer they are bounds that contain the exact ranges.
     ///
-    /// `dimensions` beyond the width count as the width.
+    /// `dimensions` beyond the width are treated as the width.
     pub fn normalized(&self, dimensions: usize) -> Array2<f32> {
         let dimensions = dimensions.min(self.width());
         let shortest = match dimensions {
@@ -81,7 +80,8 @@ impl Ranges {
             _ if dimensions == self.width() => 1.0,
             _ => self.prefix_lengths[dimensions - 1],
         };
-        // A beginning of length p makes a value x an x / p; p is from `shortest` to 1.
+        // If the first values have length p, normalisation turns x into x / p; p is from `shortest`
+        // to 1.
         Array2::from_shape_fn((2, dimensions), |(row, column)| match row {
             0 if self.unit_minimum[column] < 0.0 => {
                 (self.unit_minimum[column] / shortest).max(-1.0)
@@ -92,23 +92,27 @@ impl Ranges {
         })
     }
 
-    /// Puts the ranges into the configuration of the model folder at `folder`, in place of those of the same pooling. Its other
-    /// files stay as they are.
+    /// Saves the ranges in the `config.json` of the model folder at `folder`, replacing those of
+    /// the same pooling.
     ///
     /// # Errors
     ///
-    /// A folder without a readable configuration, of a model with vectors of another width, or that cannot be written.
+    /// A folder without a readable configuration, a model whose vectors have another width, a file
+    /// that cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), ModelFolderError> {
         save_ranges(folder, self)
     }
 
     /// As JSON on one line.
     pub(crate) fn to_json(&self) -> String {
-        #[allow(clippy::expect_used, reason = "numbers and text under fixed keys")]
-        serde_json::to_string(self).expect("numbers and text have a JSON form")
+        #[allow(
+            clippy::expect_used,
+            reason = "a struct of numbers and text always converts to JSON"
+        )]
+        serde_json::to_string(self).expect("ranges as JSON")
     }
 
-    /// Checks them against the width of the model's vectors; what is wrong.
+    /// Checks the values and that they fit vectors of `width`; the error says what is wrong.
     pub(crate) fn check(&self, width: usize) -> Result<(), String> {
         for (name, values) in [
             ("minimum", &self.minimum),
@@ -141,7 +145,7 @@ impl Ranges {
     }
 }
 
-/// Finds the [`Ranges`] of vectors that come piece by piece.
+/// Computes [`Ranges`] from batches of vectors.
 #[derive(Clone, Debug)]
 pub struct Calibration {
     pooling: Pooling,
@@ -168,7 +172,7 @@ impl Calibration {
         }
     }
 
-    /// Takes more vectors in, `[sentences, width]`.
+    /// Includes more vectors, `[sentences, width]`.
     ///
     /// # Panics
     ///
@@ -191,7 +195,7 @@ impl Calibration {
         self.sentences += vectors.nrows() as u64;
     }
 
-    /// The ranges, if there was a vector; `text` says what the vectors are of.
+    /// The ranges, or `None` if no vectors were added; `text` names the text of the vectors.
     pub fn finish(self, text: impl Into<String>) -> Option<Ranges> {
         let row = |of: &Array2<f32>, row| of.index_axis(Axis(0), row).to_vec();
         (self.sentences > 0).then(|| Ranges {
@@ -207,7 +211,7 @@ impl Calibration {
     }
 }
 
-/// Makes ranges hold these vectors.
+/// Extends ranges to contain these vectors.
 fn widen(ranges: &mut Array2<f32>, vectors: ArrayView2<'_, f32>) {
     let (mut smallest, mut largest) = ranges.view_mut().split_at(Axis(0), 1);
     for row in vectors.rows() {
@@ -219,9 +223,12 @@ fn widen(ranges: &mut Array2<f32>, vectors: ArrayView2<'_, f32>) {
     }
 }
 
-/// The ranges of vectors of several models side by side.
+/// The ranges of the concatenated vectors of several models.
 pub(crate) fn beside(ranges: &[Array2<f32>]) -> Array2<f32> {
     let views: Vec<_> = ranges.iter().map(|ranges| ranges.view()).collect();
-    #[allow(clippy::expect_used, reason = "all have two rows, and there is one")]
-    concatenate(Axis(1), &views).expect("two rows each")
+    #[allow(
+        clippy::expect_used,
+        reason = "all have two rows, and `VectorOptions::converter` refuses an empty list"
+    )]
+    concatenate(Axis(1), &views).expect("ranges of two rows")
 }

@@ -1,4 +1,4 @@
-//! A model with its vocabulary: text to windows of words, states to vectors.
+//! The sentence encoder: text to windows of words, states to vectors.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,30 +6,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use gensen_data::vocabulary::Vocabulary;
-use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2, s};
+use ndarray::{Array2, Array3, ArrayView2, CowArray, Ix2};
 
 use crate::cpu::CpuEngine;
+use crate::encoded::{Encoded, EncodedBuilder};
 use crate::engine::{DistinctWords, Engine};
 use crate::model_folder::{Architecture, ModelFolder};
-use crate::output::Output;
 use crate::spelling::{Speller, Spelling};
 use crate::weights::{EMBEDDING, Tensor, WeightsError};
-use crate::window::{Reader, Splitter};
+use crate::window::{Splitter, WindowReader};
 use crate::{Coverage, EncodeError, EncodeOptions, EncoderPrecision, UnknownWords};
-
-/// What [`SentenceEncoder::encode_ragged`] gives.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Encoded {
-    /// The sentences' vectors, `[sentences, width]`.
-    pub vectors: Array2<f32>,
-    /// The sentences' lengths in words, `<s>` and `</s>` included.
-    pub lengths: Vec<usize>,
-    /// How many of their words the encoder knew.
-    pub coverage: Coverage,
-    /// Where asked for, the hidden states of all sentences' words, one sentence after the other,
-    /// `[words, width]`: forward, then backward.
-    pub states: Option<Array2<f32>>,
-}
 
 /// An encoder with its vocabulary, ready to encode text.
 ///
@@ -46,15 +32,15 @@ pub struct Encoded {
 pub struct SentenceEncoder {
     model: ModelFolder,
     engine: Arc<dyn Engine>,
-    /// Made when the first unknown word is to be read by its spelling.
+    /// The index of the vocabulary's spellings, built for the first unknown word that needs it.
     spelling: Arc<OnceLock<Spelling>>,
-    /// The words and embeddings it was loaded with, if it has others now.
+    /// The words and embeddings it was loaded with, if they have been replaced.
     own: Option<Arc<(Vocabulary, Tensor)>>,
 }
 
 impl SentenceEncoder {
-    /// Opens the model folder at `path`, to compute on the CPU. The word embeddings stay mapped from
-    /// the file, and a word's is checked when it is first used.
+    /// Opens the model folder at `path` for the CPU. Word embeddings stay memory-mapped; each is
+    /// checked whenever it is used.
     ///
     /// # Errors
     ///
@@ -63,7 +49,7 @@ impl SentenceEncoder {
         Ok(Self::new(ModelFolder::open_lazily(path.as_ref())?))
     }
 
-    /// As [`SentenceEncoder::load`], with weights of this precision.
+    /// As [`SentenceEncoder::load`], computing in `precision`.
     ///
     /// ```no_run
     /// use gensen_encode::{EncoderPrecision, SentenceEncoder};
@@ -82,8 +68,8 @@ impl SentenceEncoder {
         Self::new_with(ModelFolder::open_lazily(path.as_ref())?, precision)
     }
 
-    /// Opens a model of the Hugging Face Hub, `OWNER/NAME` or `OWNER/NAME@REVISION`; what is not in
-    /// the cache is downloaded. See [`hub`](crate::hub).
+    /// Opens a model of the Hugging Face Hub, `OWNER/NAME` or `OWNER/NAME@REVISION`, and downloads
+    /// files that are not in the cache. See [`hub`](crate::hub).
     ///
     /// # Errors
     ///
@@ -93,23 +79,23 @@ impl SentenceEncoder {
         Self::load(crate::hub::fetch(name)?)
     }
 
-    /// An encoder out of a model in memory.
+    /// An encoder of this model on the CPU, in f32.
     pub fn new(model: ModelFolder) -> Self {
         let engine = CpuEngine::new(model.weights());
         Self::with_engine(model, Arc::new(engine))
     }
 
-    /// An encoder out of a model in memory, with weights of this precision.
+    /// An encoder of this model on the CPU, in `precision`.
     ///
     /// # Errors
     ///
-    /// Weights beyond the range of f16, if that is asked for.
+    /// With [`EncoderPrecision::F16`], weights beyond the range of f16.
     pub fn new_with(model: ModelFolder, precision: EncoderPrecision) -> Result<Self, EncodeError> {
         let engine = CpuEngine::with_precision(model.weights(), precision)?;
         Ok(Self::with_engine(model, Arc::new(engine)))
     }
 
-    /// An encoder whose states `engine` computes, which has the model's weights.
+    /// An encoder of this model on `engine`, which must have been made from the model's weights.
     pub fn with_engine(model: ModelFolder, engine: Arc<dyn Engine>) -> Self {
         model.weights().tensors().values().for_each(Tensor::release);
         Self {
@@ -120,20 +106,19 @@ impl SentenceEncoder {
         }
     }
 
-    /// What computes its states.
+    /// The engine that computes hidden states.
     pub fn engine(&self) -> &dyn Engine {
         &*self.engine
     }
 
-    /// The same encoder with other words: `embedding` is `[words, embedding size]`, its rows in the
-    /// words' order, the four special words first. This is how vocabulary expansion gives back an
-    /// encoder that knows other words; those it was loaded with stay at hand as its
-    /// [own](SentenceEncoder::own_vocabulary).
+    /// The same encoder with another vocabulary, as vocabulary expansion needs it. `words` begin
+    /// with the four special words; `embedding` is `[words, embedding size]`, in the same order.
+    /// The words it was loaded with stay available as its [own
+    /// vocabulary](SentenceEncoder::own_vocabulary).
     ///
     /// # Errors
     ///
-    /// Words that make no vocabulary, an embedding that does not fit them or the encoder, or that
-    /// holds numbers that are not finite.
+    /// An invalid vocabulary, and an embedding of another shape or with values that are not finite.
     pub fn with_vocabulary<S: AsRef<str>>(
         &self,
         words: impl IntoIterator<Item = S>,
@@ -172,7 +157,7 @@ impl SentenceEncoder {
         &self.model
     }
 
-    /// The words it knows, in the order of the embedding's rows.
+    /// The vocabulary, in the order of the embedding's rows.
     pub fn vocabulary(&self) -> &Vocabulary {
         self.model.vocabulary()
     }
@@ -182,7 +167,7 @@ impl SentenceEncoder {
         matrix(self.model.weights().embedding())
     }
 
-    /// The words it was loaded with, whatever its vocabulary is now.
+    /// The vocabulary it was loaded with, even if it has been replaced.
     pub fn own_vocabulary(&self) -> &Vocabulary {
         match &self.own {
             Some(own) => &own.0,
@@ -190,8 +175,8 @@ impl SentenceEncoder {
         }
     }
 
-    /// The embeddings it was loaded with, `[own words, embedding size]`; copied only if they are
-    /// stored as f16 or i8.
+    /// The word embeddings it was loaded with, `[own words, embedding size]`; copied only if they
+    /// are stored as f16 or i8.
     pub fn own_embedding(&self) -> CowArray<'_, f32, Ix2> {
         match &self.own {
             Some(own) => matrix(&own.1),
@@ -199,8 +184,8 @@ impl SentenceEncoder {
         }
     }
 
-    /// Calls `each` with every word of the sentences, split and lower-cased as
-    /// [`encode`](SentenceEncoder::encode) does.
+    /// Calls `each` with every word of the sentences, tokenised and lower-cased as in
+    /// [`encode`](SentenceEncoder::encode).
     ///
     /// # Errors
     ///
@@ -223,14 +208,14 @@ impl SentenceEncoder {
         self.model.weights().hidden_size()
     }
 
-    /// The sentences' vectors, `[sentences, width]`, in order. No sentence gives `[0, width]`.
+    /// The sentences' vectors, `[sentences, width]`, in order; `[0, width]` for no sentences.
     ///
-    /// Words outside the vocabulary are read as [`EncodeOptions::unknown_words`] says.
+    /// Words outside the vocabulary are encoded as set by [`EncodeOptions::unknown_words`].
     ///
     /// # Errors
     ///
-    /// An unknown tokeniser, a sentence that is too long, or one without a word where the options
-    /// put no `<s>` and `</s>` around it.
+    /// An unknown tokeniser, a sentence that is too long, and with
+    /// [`start_end(false)`](EncodeOptions::start_end) an empty one.
     pub fn encode(
         &self,
         sentences: &[impl AsRef<str>],
@@ -241,7 +226,7 @@ impl SentenceEncoder {
             .vectors)
     }
 
-    /// All hidden states, `[sentences, longest, width]`, forward then backward, zero beyond a
+    /// All hidden states, `[sentences, longest, width]`, forward then backward and zero after a
     /// sentence's end, and the sentences' vectors, `[sentences, width]`.
     ///
     /// # Errors
@@ -252,12 +237,13 @@ impl SentenceEncoder {
         sentences: &[impl AsRef<str>],
         options: &EncodeOptions,
     ) -> Result<(Array3<f32>, Array2<f32>), EncodeError> {
-        let encoded = self.encode_ragged(sentences, options, true, &mut |_| {})?;
-        Ok((pad(&encoded), encoded.vectors))
+        Ok(self
+            .encode_ragged(sentences, options, true, &mut |_| {})?
+            .padded())
     }
 
     /// The sentences' vectors and lengths and, with `states`, their hidden states without padding.
-    /// `progress` is told how many sentences are done.
+    /// `progress` is called with the number of sentences done so far.
     ///
     /// # Errors
     ///
@@ -269,20 +255,20 @@ impl SentenceEncoder {
         states: bool,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Encoded, EncodeError> {
-        let (config, weights) = (self.model.config(), self.model.weights());
+        let config = self.model.config();
         let limits = self.engine.limits();
+        let vocabulary = self.vocabulary();
         let speller = match options.unknown_words.unwrap_or(config.unknown_words) {
             UnknownWords::Unk => None,
-            UnknownWords::Spelling => Some(Speller::new(
-                self.vocabulary(),
-                &self.spelling,
-                weights.embedding(),
-            )),
+            UnknownWords::Spelling => {
+                let embedding = self.model.weights().embedding();
+                Some(Speller::new(vocabulary, &self.spelling, embedding))
+            }
         };
-        let vocabulary = self.vocabulary();
-        let mut reader = Reader::new(config, vocabulary, options, speller, limits.distinct_words)?;
+        let mut reader =
+            WindowReader::new(config, vocabulary, options, speller, limits.distinct_words)?;
         let pooling = options.pooling.unwrap_or(config.pooling);
-        let mut output = Output::new(pooling, sentences.len(), weights.hidden_size(), states);
+        let mut output = EncodedBuilder::new(pooling, sentences.len(), self.width(), states);
         let mut lengths = Vec::with_capacity(sentences.len());
         let mut coverage = Coverage::default();
         while lengths.len() < sentences.len() {
@@ -314,7 +300,11 @@ impl SentenceEncoder {
                 done += batches[k].len();
                 progress(done);
             })?;
-            assert_eq!(done, first + window.len(), "an engine computes every batch");
+            assert_eq!(
+                done,
+                first + window.len(),
+                "the engine must compute every batch"
+            );
             lengths.extend((0..window.len()).map(|i| window.sentence(i).len()));
         }
         output.see_padding(&lengths, options.batch_size);
@@ -329,26 +319,10 @@ impl fmt::Debug for SentenceEncoder {
     }
 }
 
-/// Hidden states with zeros up to the longest sentence, `[sentences, longest, width]`.
-pub(crate) fn pad(encoded: &Encoded) -> Array3<f32> {
-    let longest = encoded.lengths.iter().max().copied().unwrap_or(0);
-    let shape = (encoded.lengths.len(), longest, encoded.vectors.ncols());
-    let mut padded = Array3::zeros(shape);
-    if let Some(states) = &encoded.states {
-        let mut start = 0;
-        for (i, &length) in encoded.lengths.iter().enumerate() {
-            let rows = states.slice(s![start..start + length, ..]);
-            padded.slice_mut(s![i, ..length, ..]).assign(&rows);
-            start += length;
-        }
-    }
-    padded
-}
-
 /// A tensor of two dimensions as an array.
 #[allow(
     clippy::expect_used,
-    reason = "`Tensor` holds as many values as its shape says"
+    reason = "`Tensor::values` returns as many values as the shape says"
 )]
 fn matrix(tensor: &Tensor) -> CowArray<'_, f32, Ix2> {
     let shape = (tensor.shape()[0], tensor.shape()[1]);
@@ -356,7 +330,7 @@ fn matrix(tensor: &Tensor) -> CowArray<'_, f32, Ix2> {
         Cow::Borrowed(values) => ArrayView2::from_shape(shape, values).map(CowArray::from),
         Cow::Owned(values) => Array2::from_shape_vec(shape, values).map(CowArray::from),
     }
-    .expect("as many values as the shape says")
+    .expect("values and shape of one tensor")
 }
 
 #[cfg(test)]

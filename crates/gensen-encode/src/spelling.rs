@@ -1,8 +1,9 @@
-//! Embeddings of unknown words from the known words that are spelt most alike.
+//! Embeddings of unknown words, computed from the known words with the most similar spelling.
 //!
-//! A word's spelling is the set of its character n-grams, 3 to 5 characters long, with a mark at each end of the
-//! word, as in fastText (Bojanowski et al., TACL 2017). An n-gram's weight is the logarithm of its inverse document
-//! frequency over the vocabulary, rounded down to an integer, so that cosines are the same on every machine.
+//! A word's spelling is the set of its character n-grams of 3 to 5 characters, with a mark at each
+//! end of the word, as in fastText (Bojanowski et al., TACL 2017). An n-gram's weight is the
+//! logarithm of its inverse document frequency over the vocabulary, rounded down to an integer, so
+//! that cosines are the same on every machine.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,20 +18,21 @@ use serde::{Deserialize, Serialize};
 use crate::EncodeError;
 use crate::weights::{Tensor, WeightsError, embedding_row};
 
-/// What an encoder reads in place of a word outside its vocabulary.
+/// The treatment of words outside an encoder's vocabulary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum UnknownWords {
-    /// The embedding of `<unk>`, as the reference implementation does.
+    /// The embedding of `<unk>`, as in the reference implementation.
     #[default]
     Unk,
-    /// The mean embedding of the known words that are spelt most alike, and `<unk>` if there are none.
+    /// The weighted mean of the embeddings of the known words with the most similar spelling; `<unk>`
+    /// if none is similar.
     Spelling,
 }
 
 impl UnknownWords {
-    /// Both of them.
+    /// All variants.
     pub const ALL: [Self; 2] = [Self::Unk, Self::Spelling];
 
     /// The name in options and configurations.
@@ -57,24 +59,24 @@ impl FromStr for UnknownWords {
     }
 }
 
-/// The lengths of n-grams, in characters.
+/// The lengths of n-grams in characters.
 const LENGTHS: std::ops::RangeInclusive<usize> = 3..=5;
-/// The most known words that an unknown word's embedding is made of.
+/// The largest number of known words that an unknown word's embedding is computed from.
 const NEIGHBOURS: usize = 20;
-/// The least cosine between the spellings of an unknown word and of its nearest neighbour.
+/// The least cosine between the spellings of an unknown word and its nearest neighbour.
 const LEAST_COSINE: f64 = 0.25;
-/// The longest word that is looked up, in characters: longer ones are no words.
+/// The length limit in characters of words that are looked up; longer ones are rarely words.
 const LONGEST: usize = 64;
 
 /// An index of a vocabulary's words by their n-grams.
 pub(crate) struct Spelling {
-    /// The hashes of the n-grams, ascending.
+    /// The hashes of the n-grams, in ascending order.
     grams: Vec<u64>,
-    /// For each n-gram, the end of its words in `words`.
+    /// The end of each n-gram's words in `words`.
     ends: Vec<u32>,
-    /// The ids of the words with each n-gram.
+    /// The ids of the words with each n-gram, concatenated.
     words: Vec<u32>,
-    /// For each id, the squared norm of its n-grams' weights; 0 for what is not indexed.
+    /// The squared norm of each word's weights, by id; 0 for words that are not indexed.
     norms: Vec<u32>,
     /// The number of indexed words.
     indexed: u32,
@@ -116,7 +118,7 @@ impl Spelling {
         spelling
     }
 
-    /// The weight of an n-gram that `words` of the indexed words have.
+    /// The weight of an n-gram that occurs in `words` of the indexed words.
     fn weight(&self, words: usize) -> u32 {
         (self.indexed / words.max(1) as u32)
             .checked_ilog2()
@@ -139,16 +141,18 @@ pub(crate) struct Speller<'a> {
     spelling: &'a OnceLock<Spelling>,
     /// `[known words, size]`
     embedding: &'a Tensor,
-    /// The number of each word that was looked up among the embeddings found; `None` if it is like no known word.
+    /// The row of each word looked up so far in `embeddings`; `None` if no known word is similar.
     found: HashMap<String, Option<u32>>,
+    /// `[rows, size]`
     embeddings: Vec<f32>,
     hashes: Vec<u64>,
-    /// For each id, its product with the word that is looked up; zero between look-ups.
+    /// The product of each known word's spelling with that of the current word, by id; zero between
+    /// look-ups.
     products: Vec<u32>,
 }
 
 impl<'a> Speller<'a> {
-    /// `spelling` is the vocabulary's; it is made when the first word is looked up.
+    /// `spelling` is the vocabulary's index, which is built when the first word is looked up.
     pub(crate) fn new(
         vocabulary: &'a Vocabulary,
         spelling: &'a OnceLock<Spelling>,
@@ -165,7 +169,8 @@ impl<'a> Speller<'a> {
         }
     }
 
-    /// The number of this unknown word's embedding among those found, or `None` if it is like no known word.
+    /// The row of an unknown word's embedding in [`Self::embeddings`]; `None` if no known word is
+    /// similar.
     pub(crate) fn number(&mut self, word: &str) -> Result<Option<u32>, WeightsError> {
         if let Some(&number) = self.found.get(word) {
             return Ok(number);
@@ -179,7 +184,7 @@ impl<'a> Speller<'a> {
         Ok(number)
     }
 
-    /// The embeddings found, `[rows, size]` in the order of their numbers.
+    /// The embeddings computed so far, `[rows, size]`.
     pub(crate) fn embeddings(&self) -> &[f32] {
         &self.embeddings
     }
@@ -188,7 +193,7 @@ impl<'a> Speller<'a> {
         self.embedding.shape()[1]
     }
 
-    /// The known words that are spelt most like this one, with the cosines of their spellings, best first.
+    /// The known words with the most similar spellings, as cosine and id in descending order of cosine.
     fn neighbours(&mut self, word: &str) -> Vec<(f64, u32)> {
         if !grams_of(word, &mut self.hashes) {
             return Vec::new();
@@ -234,8 +239,9 @@ impl<'a> Speller<'a> {
         }
     }
 
-    /// Adds the mean of the neighbours' embeddings, weighted by the fourth powers of their cosines, with the mean of
-    /// their norms: a mean of different directions is shorter than a word's embedding.
+    /// Adds the mean of the neighbours' embeddings, weighted by the fourth powers of their cosines and
+    /// scaled to their mean norm, since a mean of vectors with different directions is shorter. Returns
+    /// its row.
     fn add(&mut self, neighbours: &[(f64, u32)]) -> Result<u32, WeightsError> {
         let size = self.size();
         let number = (self.embeddings.len() / size) as u32;
@@ -254,7 +260,7 @@ impl<'a> Speller<'a> {
             total += weight;
         }
         let found = mean.iter().map(|value| value * value).sum::<f64>().sqrt();
-        // The means are both `total` times too long.
+        // `length` is the mean norm times `total`, and `found` the norm of the mean times `total`.
         let scale = if found > 0.0 {
             length / total / found
         } else {
@@ -266,8 +272,8 @@ impl<'a> Speller<'a> {
     }
 }
 
-/// Puts the hashes of a word's distinct n-grams into `hashes`, ascending. False for what is no word: without a letter
-/// or digit, or too long.
+/// Replaces the contents of `hashes` with the hashes of a word's distinct n-grams, in ascending order.
+/// Returns false for text without a letter or digit, or longer than [`LONGEST`].
 fn grams_of(word: &str, hashes: &mut Vec<u64>) -> bool {
     hashes.clear();
     if !word.chars().any(char::is_alphanumeric) || word.chars().nth(LONGEST).is_some() {

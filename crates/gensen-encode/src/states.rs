@@ -1,4 +1,4 @@
-//! Hidden states of a batch, and pooling: from them to a sentence's vector.
+//! The hidden states of a batch, and pooling them to vectors.
 
 use std::ops::Range;
 
@@ -7,22 +7,22 @@ use crate::Pooling;
 /// The top layer's states of a batch of sentences.
 #[derive(Clone, Debug)]
 pub struct States {
-    /// From the first word to the last.
+    /// The direction from the first word to the last.
     pub forward: DirectionStates,
-    /// From the last word to the first, if the encoder has this direction.
+    /// The direction from the last word to the first, in bidirectional encoders.
     pub reverse: Option<DirectionStates>,
-    /// The hidden size of a direction.
+    /// The hidden size of one direction.
     pub hidden: usize,
 }
 
-/// One direction's.
+/// The states of one direction.
 #[derive(Clone, Debug)]
 pub struct DirectionStates {
-    /// Rows of states, `stride` apart; a row may be that of several words.
+    /// Rows of states, `stride` apart; several words may share a row.
     pub values: Vec<f32>,
-    /// From a row to the next, at least the hidden size.
+    /// The distance between rows, at least the hidden size.
     pub stride: usize,
-    /// For each word of each sentence, one sentence after the other, its row.
+    /// The row of each word, one sentence after the other.
     pub rows: Vec<u32>,
 }
 
@@ -33,7 +33,8 @@ impl DirectionStates {
 }
 
 impl States {
-    /// Copies the state at a word of the batch, `[width]`: forward, then backward.
+    /// Copies the state of a word, `[width]`: forward, then backward. Words are counted over the
+    /// batch.
     pub fn copy_word(&self, word: usize, out: &mut [f32]) {
         let (forward, reverse) = out.split_at_mut(self.hidden);
         forward.copy_from_slice(self.forward.word(word, self.hidden));
@@ -42,8 +43,8 @@ impl States {
         }
     }
 
-    /// Writes the vector of the sentence whose words are these of the batch. With
-    /// [`Pooling::MaxPadded`] the maximum over its own words: what it is padded to depends on others.
+    /// Pools the states of the words of one sentence. [`Pooling::MaxPadded`] is the maximum over
+    /// its words here: the padding depends on other sentences.
     pub(crate) fn pool(&self, words: Range<usize>, pooling: Pooling, out: &mut [f32]) {
         let last = words.end - 1;
         if pooling == Pooling::Last {

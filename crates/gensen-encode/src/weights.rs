@@ -1,21 +1,22 @@
 //! Weights on disk and in memory: PyTorch files, pickled vocabularies, safetensors.
 //!
-//! Nothing here knows a tensor library: a [`Tensor`] is a shape and numbers, in memory or as
-//! a mapped file stores them.
+//! A [`Tensor`] is a shape and values, in memory or in a memory-mapped file; no tensor library is
+//! needed.
 //!
 //! | module | what it reads |
 //! | --- | --- |
-//! | [`torch`] | PyTorch's files, of the format before zip and of zip |
+//! | [`torch`] | PyTorch files: the zip format and the one before it |
 //! | [`vocabulary_pickle`] | the reference implementation's vocabularies |
-//! | [`safetensors`] | safetensors files; it writes them, too |
-//! | [`pickle`] | the data language inside the first two |
+//! | [`safetensors`] | safetensors files; it also writes them |
+//! | [`pickle`] | Python pickles, which the first two contain |
 //!
-//! Whatever the source, [`EncoderState`] checks that the tensors make up an encoder.
+//! [`EncoderState`] checks that the tensors form an encoder, whichever file they come from.
 
 mod error;
 mod integers;
 pub(crate) mod map;
 pub mod pickle;
+mod precision;
 pub mod safetensors;
 mod state;
 mod tensor;
@@ -23,6 +24,7 @@ pub mod torch;
 pub mod vocabulary_pickle;
 
 pub use error::WeightsError;
+pub use precision::{StoredPrecision, UnknownPrecision};
 pub(crate) use state::embedding_row;
 pub use state::{EMBEDDING, EncoderState, GruTensors, gru_tensor_name};
-pub use tensor::{StoredPrecision, Tensor, TensorMap, UnknownPrecision};
+pub use tensor::{Tensor, TensorMap};

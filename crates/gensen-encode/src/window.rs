@@ -1,4 +1,4 @@
-//! Text to batches: words to ids, distinct words counted, sentences sorted by length.
+//! Text to batches: words to ids, distinct words, sentences sorted by length.
 
 use std::cmp::Reverse;
 
@@ -9,14 +9,15 @@ use crate::model_folder::ModelConfig;
 use crate::spelling::Speller;
 use crate::{Coverage, EncodeError, EncodeOptions};
 
-/// The most words a sentence may have.
+/// The largest number of words in a sentence.
 const MAX_WORDS: usize = 1 << 17;
-/// The fewest sentences that fill a batch: fewer share less, and use the processor less well.
+/// The least size of full batches: smaller ones share fewer prefixes and use the processor less
+/// well.
 const LEAST_BATCH: usize = 128;
-/// Batches that a window has at most.
+/// The largest number of batches in a window.
 const BATCHES: usize = 32;
 
-/// Turns text into words.
+/// Splits text into words.
 pub(crate) struct Splitter {
     tokenizer: Box<dyn Tokenizer>,
     lowercase: bool,
@@ -48,8 +49,8 @@ impl Splitter {
     }
 }
 
-/// Turns text into word ids.
-pub(crate) struct Reader<'a> {
+/// Reads text into windows of word ids.
+pub(crate) struct WindowReader<'a> {
     vocabulary: &'a Vocabulary,
     splitter: Splitter,
     /// Looks up unknown words, if they are not all `<unk>`.
@@ -57,26 +58,29 @@ pub(crate) struct Reader<'a> {
     start_end: bool,
     batch_size: usize,
     most_distinct: usize,
-    /// For each word id, those of spelled words included, its place among the window's distinct words, or [`ABSENT`].
+    /// The index of each word id, those of spelled words included, among the window's distinct words,
+    /// or [`ABSENT`].
     places: Vec<u32>,
 }
 
 const ABSENT: u32 = u32::MAX;
 
-/// Sentences that are encoded together.
+/// Sentences whose distinct words are projected together.
 #[derive(Default)]
 pub(crate) struct Window {
-    /// The distinct words' ids; those of spelled words follow the vocabulary's.
+    /// The ids of the distinct words. Ids of spelled words follow those of the vocabulary.
     pub(crate) words: Vec<u32>,
-    /// For each sentence, the places of its words in `words`.
+    /// Indices into `words`, one sentence after the other.
     ids: Vec<u32>,
+    /// The end of each sentence in `ids`.
     ends: Vec<usize>,
-    /// How many of its words are known.
+    /// How many words are in the vocabulary.
     pub(crate) coverage: Coverage,
 }
 
-impl<'a> Reader<'a> {
-    /// `speller` gives unknown words their embeddings; without one, they are `<unk>`. `most_distinct` is about how many distinct words a window may have.
+impl<'a> WindowReader<'a> {
+    /// A window ends when it has `most_distinct` distinct words. `speller` computes embeddings of
+    /// unknown words; without one, they are `<unk>`.
     pub(crate) fn new(
         config: &ModelConfig,
         vocabulary: &'a Vocabulary,
@@ -100,7 +104,8 @@ impl<'a> Reader<'a> {
         self.speller.as_ref().map_or(&[], Speller::embeddings)
     }
 
-    /// Reads as many sentences as make a window, the first of which is number `first`.
+    /// Reads the next window from the start of `sentences`; `first` is the index of the first, for
+    /// errors.
     pub(crate) fn window<S: AsRef<str>>(
         &mut self,
         sentences: &[S],
@@ -180,12 +185,12 @@ impl Window {
         self.ends.len()
     }
 
-    /// The places of a sentence's words in `words`.
+    /// The words of a sentence, as indices into `words`.
     pub(crate) fn sentence(&self, index: usize) -> &[u32] {
         &self.ids[self.start(index)..self.ends[index]]
     }
 
-    /// How many words come before a sentence.
+    /// The number of words before a sentence.
     pub(crate) fn start(&self, index: usize) -> usize {
         match index {
             0 => 0,
@@ -193,13 +198,14 @@ impl Window {
         }
     }
 
-    /// The number of words of all sentences.
+    /// The number of words in all sentences.
     pub(crate) fn total(&self) -> usize {
         self.ids.len()
     }
 
-    /// Sentences of about equal length together, the longest first, about `size` and at most `most_words` words a batch (but one sentence of any length), and
-    /// among those of one length such that begin alike.
+    /// Batches of sentences, sorted by length, longest first, and then by their words, so that
+    /// shared prefixes meet. A batch has at most `size` sentences, or [`LEAST_BATCH`] if that is
+    /// more, and at most `most_words` words unless it is a single sentence.
     pub(crate) fn batches(&self, size: usize, most_words: usize) -> Vec<Vec<usize>> {
         let size = size.max(LEAST_BATCH);
         let mut order: Vec<usize> = (0..self.len()).collect();

@@ -1,5 +1,4 @@
-//! Vectors with fewer dimensions and with numbers of fewer bits, beside what sentence-transformers
-//! makes of the same vectors.
+//! Truncated and quantised vectors, compared with those of sentence-transformers.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -22,7 +21,7 @@ use gensen_encode::{
 use ndarray::{Array2, Axis, array, concatenate, s};
 use weights_support::{tensors, vocabulary, with_causes};
 
-/// A matrix of golden.json.
+/// A matrix in golden.json.
 fn matrix(value: &serde_json::Value) -> Array2<f32> {
     let rows: Vec<Vec<f32>> = serde_json::from_value(value.clone()).unwrap();
     let columns = rows[0].len();
@@ -71,7 +70,7 @@ fn ranges_of_a_text_are_its_smallest_and_largest_values() {
     assert_eq!(ranges.whole(), matrix(&golden["ranges"]));
     assert_eq!((ranges.text(), ranges.width()), (("golden", 30), 19));
 
-    // Of vectors of length 1 they are exact with all dimensions, and hold those with fewer.
+    // For vectors of length 1, ranges are exact with all dimensions, and valid with fewer.
     for dimensions in [19, 18, 7, 1] {
         let mut unit = calibration_vectors.slice(s![.., ..dimensions]).to_owned();
         normalize(&mut unit);
@@ -93,7 +92,7 @@ fn ranges_of_a_text_are_its_smallest_and_largest_values() {
     assert!(Calibration::new(Pooling::Last, 3).finish("").is_none());
 }
 
-/// In two pieces.
+/// Calibrates on the text in two pieces.
 fn ranges_of(vectors: &Array2<f32>) -> Ranges {
     let mut calibration = Calibration::new(Pooling::Last, vectors.ncols());
     let (first, second) = vectors.view().split_at(Axis(0), 11);
@@ -148,7 +147,7 @@ fn write_model(place: &Path) {
     model.write(place, StoredPrecision::F32).unwrap();
 }
 
-/// Puts the ranges of [`TEXT`] into the model's folder.
+/// Writes the ranges of [`TEXT`] to the model's folder.
 fn calibrate(place: &Path, pooling: Pooling) {
     let encoder = SentenceEncoder::load(place).unwrap();
     let options = EncodeOptions::default().pooling(pooling);
@@ -190,7 +189,7 @@ fn a_model_folder_keeps_its_ranges() {
     let unchanged = plain.trim_end_matches("\n}\n");
     assert!(written.starts_with(unchanged), "{written}");
     assert_eq!(written.lines().count(), plain.lines().count() + 4);
-    // Written anew, they are the same numbers.
+    // After reading and writing, they are the same numbers.
     let again = folder.path().join("again");
     encoder.model().write(&again, StoredPrecision::F32).unwrap();
     let rewritten = fs::read_to_string(again.join("config.json")).unwrap();
@@ -203,7 +202,7 @@ fn a_model_folder_keeps_its_ranges() {
     };
     for column in found.columns() {
         let ends = (column.iter().min().unwrap(), column.iter().max().unwrap());
-        // The last step may end a rounding below the largest value, or above.
+        // The last step may end slightly below or above the largest value, by rounding.
         assert!(*ends.0 == -128 && *ends.1 >= 126, "{ends:?}");
     }
     let short = int8.clone().dimensions(16).normalize(true);
@@ -232,7 +231,7 @@ fn dimensions_are_cut_off_before_lengths_are_made_1() {
     for dimensions in [0, 65] {
         let error = short.clone().dimensions(dimensions);
         let error = error.converter(&encoders, &options).unwrap_err();
-        let expected = format!("{dimensions} dimensions of vectors that have 64");
+        let expected = format!("{dimensions} dimensions asked for, expected 1 to 64");
         assert!(error.to_string().contains(&expected), "{error}");
     }
 }

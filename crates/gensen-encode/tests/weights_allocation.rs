@@ -16,7 +16,7 @@ use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::vocabulary_pickle;
 use weights_support::{legacy, read};
 
-/// The system's allocator, which keeps count.
+/// The system's allocator, counting the bytes in use.
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes allocated beyond what was there, at the worst moment of `work`.
+/// The peak of the bytes allocated by `work`.
 fn peak_of(work: impl FnOnce()) -> usize {
     let before = NOW.load(SeqCst);
     PEAK.store(before, SeqCst);
@@ -50,8 +50,8 @@ fn peak_of(work: impl FnOnce()) -> usize {
     PEAK.load(SeqCst) - before
 }
 
-/// What any file may cost besides a multiple of its size: the reader's slack of 4,096 values and
-/// the threads' own buffers.
+/// The allowance besides a multiple of the file's size: the reader's first 4,096 values and buffers
+/// of threads.
 const SLACK: usize = 1 << 20;
 
 #[test]
@@ -66,7 +66,7 @@ fn hostile_pickles_stay_small() {
     };
     let mut doubling = b"\x80\x02]q\x00".to_vec();
     for _ in 0..200 {
-        // [x, x], then [[x, x], [x, x]] and so on: two to the 200th leaves for who follows them.
+        // [x, x], then [[x, x], [x, x]] and so on: 2^200 leaves, if they are all visited.
         doubling.extend(b"0](h\x00h\x00eq\x00");
     }
     doubling.push(b'.');

@@ -1,4 +1,4 @@
-//! Damaged and hostile weights and vocabularies: each a clear error, none a panic.
+//! Damaged and hostile weights and vocabularies are errors, not panics.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ fn message<T>(result: Result<T, WeightsError>) -> String {
     }
 }
 
-/// Every length near either end, and some between.
+/// Every length near either end, and some in between.
 fn lengths(length: usize) -> impl Iterator<Item = usize> {
     let near = 1200.min(length);
     (0..near)
@@ -40,7 +40,7 @@ fn a_file_cut_short_anywhere_is_refused() {
     for kind in ["", ".torch03cuda", ".legacy-py3", ".zip"] {
         let bytes = read(&format!("tiny-1layer/tiny-1layer{kind}.model"));
         for length in lengths(bytes.len()) {
-            // The last bytes of an archive are its (empty) comment's length.
+            // The last bytes of an archive are the length of its (empty) comment.
             assert!(encoder(&bytes[..length]).is_err(), "{kind} cut to {length}");
         }
     }
@@ -68,17 +68,17 @@ fn a_file_cut_short_anywhere_is_refused() {
 fn bytes_after_the_end_are_refused() {
     let mut bytes = read("tiny-1layer/tiny-1layer.model");
     bytes.push(0);
-    assert!(message(encoder(&bytes)).contains("1 bytes follow after the last storage"));
+    assert!(message(encoder(&bytes)).contains("1 bytes follow the last storage"));
     let mut bytes = read("tiny-1layer/tiny-1layer_vocab.pkl");
     bytes.extend(b"more");
-    assert!(message(vocabulary_pickle::read(&bytes)).contains("4 bytes follow after the pickle"));
+    assert!(message(vocabulary_pickle::read(&bytes)).contains("4 bytes follow the pickle"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     let mut bytes = read("tiny-1layer/tiny-1layer.safetensors");
     bytes.push(0);
     fs::write(&file, &bytes).unwrap();
     safetensors::open(&file).unwrap_err();
-    // A header that claims to be larger than any.
+    // A header longer than the limit.
     bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
     fs::write(&file, &bytes).unwrap();
     assert!(message(safetensors::open(&file)).contains("a header of 18446744073709551615 bytes"));
@@ -91,7 +91,7 @@ fn flipped_bits_never_panic() {
         let original = read(&format!("tiny-1layer/tiny-1layer{kind}.model"));
         for round in 0..2000 {
             let mut bytes = original.clone();
-            // The structure is at the front, and at the end of an archive.
+            // The structure is at the start, and for an archive at the end.
             let place = match round % 4 {
                 0 => random.below(bytes.len()),
                 1 => bytes.len() - 1 - random.below(1500),
@@ -196,15 +196,15 @@ fn views_beyond_their_storage_are_refused() {
             (|v| v.offset = 1) as fn(&mut View),
             "reach beyond the 12 elements of storage `w`",
         ),
-        (|v| v.offset = -1, "its offset is no size"),
+        (|v| v.offset = -1, "its offset is not a size"),
         (|v| v.strides = vec![5, 1], "reach beyond"),
         (
             |v| v.strides = vec![-4, 1],
-            "its strides are no tuple of sizes",
+            "its strides are not a tuple of sizes",
         ),
         (|v| v.strides = vec![1], "2 dimensions and 1 strides"),
         (|v| v.shape = vec![1 << 30, 1 << 30], "reach beyond"),
-        // One row, a million times over: what would grow beyond the file.
+        // The same row a million times: a tensor much larger than the file.
         (
             |v| (v.shape, v.strides) = (vec![1 << 20, 4], vec![0, 1]),
             "reach beyond",
@@ -337,7 +337,7 @@ fn wrong_tensors_are_named_with_both_shapes() {
         ),
     ] {
         let found = change(name, Some(zeros(&shape)));
-        let missing = "tensor `encoder.weight_ih_l1` is missing (expected shape [96, 64])";
+        let missing = "tensor `encoder.weight_ih_l1` is missing, expected shape [96, 64]";
         let expected = if name == "encoder.weight_hh_l1" {
             missing
         } else {
@@ -403,11 +403,11 @@ fn safetensors_come_back_as_they_went() {
     assert_eq!(row, halves["src_embedding.weight"].values()[503 * 24..]);
     assert!(!halves["src_embedding.weight"].copy_row(504, &mut row));
     assert!(!halves["src_embedding.weight"].copy_row(0, &mut row[1..]));
-    // f16 from f16 loses nothing.
+    // f16 to f16 is exact.
     let again = folder.path().join("again.safetensors");
     safetensors::write(&again, &halves, StoredPrecision::F16).unwrap();
     assert_eq!(fs::read(&place).unwrap(), fs::read(&again).unwrap());
-    // f32 from f16 is exact.
+    // f16 to f32 is exact.
     safetensors::write(&again, &halves, StoredPrecision::F32).unwrap();
     for (name, tensor) in &safetensors::open(&again).unwrap() {
         assert_eq!(tensor.values(), halves[name].values(), "{name}");
@@ -468,7 +468,10 @@ fn vocabularies_that_contradict_themselves_are_refused() {
         format!("S'word2id'\n(d{pairs}s")
     };
     for (text, expected) in [
-        (ids(&[(0, "a"), (2, "b")]), "one with id 2: ids have gaps"),
+        (
+            ids(&[(0, "a"), (2, "b")]),
+            "but id 2: ids must have no gaps",
+        ),
         (
             ids(&[(0, "a"), (0, "b")]),
             "id 0 occurs twice, with `a` and `b`",
@@ -511,7 +514,7 @@ fn vocabularies_that_contradict_themselves_are_refused() {
         ),
         (
             "S'id2word'\n(dI-1\nS'a'\nss".to_owned(),
-            "`id2word` has -1 for an id",
+            "`id2word` has -1 as an id",
         ),
         (String::new(), "there is no `id2word`"),
     ] {
@@ -561,7 +564,7 @@ fn matrices_as_integers_come_back_within_half_a_step() {
         EncoderState::new(integers.clone()).unwrap().precision(),
         StoredPrecision::I8
     );
-    // i8 from i8 loses nothing, nor does f32 from i8; and the bytes may lie in memory.
+    // i8 to i8 is exact, and so is i8 to f32; the bytes may be in memory.
     let again = folder.path().join("again.safetensors");
     safetensors::write(&again, &integers, StoredPrecision::I8).unwrap();
     assert_eq!(fs::read(&place).unwrap(), fs::read(&again).unwrap());
@@ -574,7 +577,7 @@ fn matrices_as_integers_come_back_within_half_a_step() {
     }
 }
 
-/// A safetensors file of these tensors: name, type, shape, bytes.
+/// A safetensors file of these tensors (name, type, shape, bytes).
 fn file_of(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
     let mut header = String::from("{");
     let mut data: Vec<u8> = Vec::new();
@@ -604,7 +607,7 @@ fn scales_that_are_missing_or_wrong_are_named() {
         }
         safetensors::from_bytes(file_of(&tensors))
     };
-    // The scales lie wherever the header's length puts them.
+    // The alignment of the scales depends on the header's length.
     let good = open(&[2, 2], Some(("F32", &[2], floats(&[0.5, 2.0])))).unwrap();
     assert_eq!(good.len(), 1);
     assert_eq!(*good["w"].values(), [0.5, -0.5, 254.0, 6.0]);
@@ -612,7 +615,7 @@ fn scales_that_are_missing_or_wrong_are_named() {
         (
             &[2, 2][..],
             None,
-            "tensor `w.scale` is missing (expected shape [2])",
+            "tensor `w.scale` is missing, expected shape [2]",
         ),
         (
             &[2, 2],

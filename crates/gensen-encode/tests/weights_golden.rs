@@ -1,4 +1,4 @@
-//! Every kind of file that the reference implementation left behind holds the same numbers.
+//! All formats of files written by the reference implementation give the same numbers.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{EncoderState, TensorMap, vocabulary_pickle};
 use weights_support::{path, read, tensors, vocabulary};
 
-/// The tensors are the same ones, bit for bit.
+/// Asserts that the tensors are equal, bit for bit.
 fn assert_same(found: &TensorMap, expected: &TensorMap, what: &str) {
     let names: Vec<_> = expected.keys().collect();
     assert_eq!(found.keys().collect::<Vec<_>>(), names, "{what}");

@@ -1,4 +1,4 @@
-//! Model folders: what is written comes back, and what is wrong is named.
+//! Model folders: they are read as written, and errors name what is wrong.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{
-    ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, Source,
+    ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, TrainingData,
 };
 use gensen_encode::weights::{EncoderState, StoredPrecision};
 use weights_support::{Random, tensors, vocabulary, with_causes};
@@ -25,7 +25,7 @@ fn model() -> ModelFolder {
         Provenance {
             name: "tiny".into(),
             description: "An encoder for tests.".into(),
-            data: vec![Source {
+            data: vec![TrainingData {
                 name: "Templates | lists".into(),
                 task: "translation".into(),
                 licence: "CC0".into(),
@@ -52,7 +52,7 @@ fn message(result: Result<ModelFolder, ModelFolderError>) -> String {
     with_causes(&result.expect_err("it was opened"))
 }
 
-/// Names in a folder, in order.
+/// The sorted names in a folder.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -83,7 +83,7 @@ fn what_is_written_comes_back() {
             "{name}"
         );
     }
-    // In its own place, while it is mapped from there.
+    // Written over itself while it is mapped.
     again.write(&place, StoredPrecision::F16).unwrap();
     assert_eq!(
         ModelFolder::open(&place).unwrap().weights().precision(),
@@ -157,7 +157,7 @@ fn only_a_model_folder_is_overwritten() {
     };
     let file = folder.path().join("file");
     fs::write(&file, "precious").unwrap();
-    refuse(&file, "it is no folder");
+    refuse(&file, "it is not a folder");
     assert_eq!(fs::read(&file).unwrap(), b"precious");
 
     let notes = folder.path().join("notes");
@@ -337,7 +337,7 @@ fn damaged_weights_never_panic_and_are_never_taken_for_numbers() {
             assert_eq!(model.weights().vocabulary_size(), 504);
         }
     }
-    // A NaN, which names the tensor, the place and the file.
+    // A NaN: the error names the tensor, the position and the file.
     let mut bytes = original.clone();
     let end = bytes.len();
     bytes[end - 2..].copy_from_slice(&0x7e00u16.to_le_bytes());
@@ -349,7 +349,7 @@ fn damaged_weights_never_panic_and_are_never_taken_for_numbers() {
         ),
         "{found}"
     );
-    // Opened lazily, it is found when the word is asked for and not before.
+    // In a folder opened lazily, it is an error only when the word is read.
     let model = ModelFolder::open_lazily(&place).unwrap();
     let mut row = [0.0; 24];
     model.weights().embedding_row(502, &mut row).unwrap();
@@ -372,10 +372,10 @@ fn damaged_weights_never_panic_and_are_never_taken_for_numbers() {
         .unwrap_err()
         .to_string();
     assert!(
-        found.contains("has shape [504, 24], expected a row 504 of 24 numbers"),
+        found.contains("has shape [504, 24], expected a row 504 of 24 values"),
         "{found}"
     );
-    // Every other tensor is checked at once.
+    // All other tensors are checked when the folder is opened.
     let mut bytes = original;
     bytes[end - 504 * 24 * 2 - 2..][..2].copy_from_slice(&0x7c00u16.to_le_bytes());
     fs::write(&weights, &bytes).unwrap();

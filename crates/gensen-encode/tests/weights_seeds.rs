@@ -1,5 +1,4 @@
-//! The files that fuzzing starts from are whole ones: a fuzzer that only ever sees broken files
-//! does not get far.
+//! The seeds of fuzzing are valid files, since mutations of invalid ones reach little code.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Makes this crate's `model` folder out of an exported one: its weights as 8-bit integers, and the
-//! ranges of its vectors over a text, a sentence a line.
+//! Makes this crate's `model` folder from an exported model: converts its weights to 8-bit
+//! integers, and calibrates the value ranges of its vectors on a text with one sentence a line.
 //!
 //! ```sh
 //! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt

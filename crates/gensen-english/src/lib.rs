@@ -1,4 +1,4 @@
-//! The model in the box: a small English sentence encoder whose weights are part of the program.
+//! The built-in model: a small English sentence encoder whose weights are part of the program.
 //!
 //! ```
 //! use gensen_encode::EncodeOptions;
@@ -9,8 +9,8 @@
 //! # Ok::<(), gensen_encode::EncodeError>(())
 //! ```
 //!
-//! It needs no file and no network. The crate's `README.md` is the model card: what the model was
-//! trained on, under which licences, and what it is bad at.
+//! It needs no files and no network. The crate's `README.md` is the model card: training data,
+//! licences and limitations.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 
@@ -24,18 +24,18 @@ pub const VOCABULARY: &[u8] = include_bytes!("../model/vocab.txt");
 /// `model.safetensors` of the model, its matrices as 8-bit integers.
 pub const WEIGHTS: &[u8] = include_bytes!("../model/model.safetensors");
 
-/// The model's configuration, words and weights. The weights stay where the program has them.
+/// The model's configuration, vocabulary and weights. The weights are not copied.
 ///
 /// # Errors
 ///
-/// None that is known: the files are part of the crate, and a test reads them.
+/// None are known: the files are part of the crate, and a test opens them.
 pub fn model() -> Result<ModelFolder, ModelFolderError> {
     ModelFolder::from_bytes(CONFIG, VOCABULARY, WEIGHTS)
 }
 
-/// The model, ready to encode text on the CPU.
+/// The model as an encoder on the CPU, in f32.
 ///
-/// [`SentenceEncoder::new_with`] on [`model`] computes with weights of another precision.
+/// For another precision, pass [`model`] to [`SentenceEncoder::new_with`].
 ///
 /// # Errors
 ///
@@ -43,3 +43,8 @@ pub fn model() -> Result<ModelFolder, ModelFolderError> {
 pub fn load() -> Result<SentenceEncoder, EncodeError> {
     Ok(SentenceEncoder::new(model()?))
 }
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! The model in the box opens, and its vectors tell sentences apart.
+//! The embedded model opens, and its vectors distinguish sentences.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests")]
 
 use gensen_encode::weights::StoredPrecision;
@@ -11,7 +11,7 @@ fn cosine(a: ArrayView1<'_, f32>, b: ArrayView1<'_, f32>) -> f32 {
     a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
 }
 
-/// A sentence, one that means about the same, one that does not.
+/// A sentence, a paraphrase, and an unrelated sentence.
 const TRIPLES: [[&str; 3]; 5] = [
     [
         "A man is playing a guitar.",
@@ -69,7 +69,7 @@ fn integers_in_memory_give_the_vectors_of_floats() {
     let encoder = SentenceEncoder::new_with(model, EncoderPrecision::I8).unwrap();
     for (found, expected) in vectors(&encoder).rows().into_iter().zip(floats.rows()) {
         let cosine = cosine(found, expected);
-        // The weights are the same integers; only the inputs are rounded, to 8 bits or 14.
+        // The weights are the same integers; only the inputs are rounded, to 8 or 14 bits.
         assert!(cosine > 0.99999, "{cosine}");
     }
 }
@@ -103,7 +103,7 @@ fn vectors_of_8_bits_say_nearly_the_same() {
             };
             let found = Array1::from_shape_fn(dimensions, middle);
             let cosine = cosine(found.view(), expected);
-            // A sentence may go beyond the ranges of those that they were found in.
+            // Values of new sentences may be outside the ranges found in calibration.
             assert!(cosine > 0.998, "{dimensions}, {normalize}: {cosine}");
         }
     }

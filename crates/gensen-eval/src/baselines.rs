@@ -1,4 +1,4 @@
-//! Encoders that know nothing but word vectors: what a trained one must beat.
+//! Baselines: encoders made of word vectors alone.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,8 +8,8 @@ use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Role};
 use crate::random::MersenneTwister;
 use crate::tasks::Pooling;
 
-/// Word vectors pooled over a sentence, `last` being the last word's; words without one are left
-/// out, and a sentence without any is zero.
+/// Word vectors pooled over a sentence; `last` is the last word's. Unknown words are skipped, and a sentence of
+/// unknown words is all zeros.
 #[derive(Clone, Debug)]
 pub struct BagOfVectors {
     name: String,
@@ -20,9 +20,8 @@ pub struct BagOfVectors {
 }
 
 impl BagOfVectors {
-    /// `vectors` row by row belong to `words`; a word that occurs twice has the last of its rows.
-    /// `identity` tells these vectors from others: a hash of the file they were read from, as of
-    /// all its words only those of the tasks need be here.
+    /// Row i of `vectors` is the vector of `words[i]`; a repeated word has its last row. `identity` should be a hash of
+    /// the file the vectors were read from, since only some of its words may be here.
     pub fn new(
         name: impl Into<String>,
         identity: impl Into<String>,
@@ -42,14 +41,14 @@ impl BagOfVectors {
         }
     }
 
-    /// Uses one pooling for every task; the mean is the usual bag of vectors.
+    /// Uses one pooling for every task. The usual bag of vectors is the mean.
     pub fn pooling(mut self, pooling: Pooling) -> Self {
         self.pooling = Some(pooling);
         self
     }
 
-    /// The words' vectors projected at random to `width` values: BOREP (Wieting and Kiela 2019),
-    /// weights uniform within one over the square root of the words' width.
+    /// A random projection of the word vectors to `width` values (BOREP, Wieting and Kiela 2019), with weights uniform
+    /// within +-1 / sqrt(width of the word vectors).
     pub fn project(self, width: usize, seed: u32) -> Self {
         let (weights, _) = MersenneTwister::new(seed).torch_linear(self.vectors.ncols(), width);
         let shape = (width, self.vectors.ncols());

@@ -12,7 +12,7 @@ const WIDTH: u32 = 760;
 const BAR: i32 = 26;
 const LABELS: i32 = 320;
 
-/// Draws the reports' scores in `task`, and the published ones below them, as an SVG file.
+/// Draws the reports' scores in `task`, with published scores below them, as an SVG file.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ fn draw(
     root.draw(&Text::new(title.to_owned(), (10, 12), ("sans-serif", 18)))?;
     let text = ("sans-serif", 13);
     let (own, published) = (RGBColor(31, 98, 168), RGBColor(170, 184, 198));
-    // What the colours say, where there are two.
+    // The colours' legend, if there are two.
     let legend = [(230, own, "measured"), (120, published, "published")];
     let both = bars.iter().any(|bar| !bar.2);
     for (from_right, colour, name) in legend.into_iter().filter(|_| both) {

@@ -1,4 +1,4 @@
-//! Classifiers to keep: trained on a user's own labelled vectors.
+//! Classifiers of a user's own labels, to save and reuse.
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -14,26 +14,26 @@ pub struct LinearClassifier {
     labels: Vec<String>,
     /// Numbers of a vector.
     width: usize,
-    /// `[labels, width]`; of two labels also `[width]`, for the second of them against the first.
+    /// `[labels, width]`; or, for two labels, `[width]`: the second against the first.
     weights: Vec<f32>,
-    /// A number for each row of the weights.
+    /// One for each row of the weights.
     biases: Vec<f32>,
 }
 
-/// What [`train`] gives.
+/// The result of [`train`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
     /// Trained on all examples.
     pub classifier: LinearClassifier,
-    /// The accuracy on examples that it was not trained on, in percent: the mean over the folds of a nested
-    /// cross-validation, as SentEval has it for tasks without test data.
+    /// Held-out accuracy in percent: the mean over the folds of a nested cross-validation, SentEval's protocol for tasks
+    /// without test data.
     pub accuracy: f64,
 }
 
-/// Trains a classifier on vectors `[examples, width]` and the label of each, a place in `names`.
+/// Trains a classifier on vectors `[examples, width]` and their labels, indices into `names`.
 ///
-/// The penalty is the one that does best in a cross-validation; [`Training::accuracy`] is measured on examples that
-/// chose neither weights nor penalty.
+/// Cross-validation chooses the penalty; [`Training::accuracy`] is measured on examples used neither for weights nor for
+/// the penalty.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ impl LinearClassifier {
         &self.labels
     }
 
-    /// Numbers of the vectors that it classifies.
+    /// Width of the vectors it classifies.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -78,7 +78,7 @@ impl LinearClassifier {
     ///
     /// # Errors
     ///
-    /// [`EvalError::Shape`] for parts that do not fit together, equal labels and numbers that are not finite.
+    /// [`EvalError::Shape`] for inconsistent shapes, equal labels and numbers that are not finite.
     pub fn check(&self) -> Result<()> {
         let labels = self.labels.len();
         let outputs = match self.biases.len() {
@@ -112,7 +112,7 @@ impl LinearClassifier {
         }
     }
 
-    /// The probability of each label for each of the vectors `[sentences, width]`: `[sentences, labels]`.
+    /// Probabilities `[sentences, labels]` for vectors `[sentences, width]`.
     ///
     /// # Errors
     ///

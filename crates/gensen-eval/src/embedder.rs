@@ -1,4 +1,4 @@
-//! Where sentence vectors come from.
+//! [`Embedder`]: any source of sentence vectors.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -11,35 +11,35 @@ use serde::{Deserialize, Serialize};
 use crate::error::{EvalError, Result};
 use crate::tasks::Pooling;
 
-/// Sentences given to an embedder at a time; progress is reported between.
+/// Sentences per call of an embedder; progress is reported between calls.
 const CHUNK: usize = 4096;
 
 /// An error of an embedder.
 pub type EmbedderError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What an encoder is in a comparison.
+/// An encoder's role in a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The encoder in question.
+    /// The encoder to evaluate.
     #[default]
     Model,
-    /// The same encoder, not trained.
+    /// The same encoder before training.
     RandomInitialisation,
-    /// Something simple to beat.
+    /// A simple encoder to compare with.
     Baseline,
 }
 
 /// Everything that defines an encoder's vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedderInfo {
-    /// A name for people.
+    /// A name for reports.
     pub name: String,
-    /// What it is in a comparison.
+    /// Its role in a comparison.
     pub role: Role,
     /// A hash of its weights and settings; vectors are cached under it.
     pub identity: String,
-    /// Settings worth printing: tokeniser, word vectors, versions, ...
+    /// Settings to print in reports: tokeniser, word vectors, versions, ...
     pub details: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ pub struct EmbedderInfo {
 pub struct Identity(Digest);
 
 impl Identity {
-    /// Adds a part; where one ends and the next begins counts, too.
+    /// Adds a part, with its length, so that parts cannot run together.
     pub fn add(&mut self, part: &[u8]) {
         self.0.update((part.len() as u64).to_le_bytes());
         self.0.update(part);
@@ -65,7 +65,7 @@ impl Identity {
         }
     }
 
-    /// Adds what a file holds.
+    /// Adds a file's contents.
     ///
     /// # Errors
     ///
@@ -89,40 +89,38 @@ pub trait Embedder {
     /// What defines the vectors.
     fn info(&self) -> EmbedderInfo;
 
-    /// What defines the vectors with this pooling, for the key of a cache. Without this,
-    /// [`EmbedderInfo::identity`].
+    /// The cache key of the vectors with this pooling; [`EmbedderInfo::identity`] by default.
     fn identity(&self, pooling: Pooling) -> String {
         let _ = pooling;
         self.info().identity
     }
 
-    /// Whether its vectors depend on the pooling asked for; without this, they do.
+    /// Whether its vectors depend on the pooling; true by default.
     fn pools(&self) -> bool {
         true
     }
 
-    /// What is to be said of the sentences embedded since the last call of
-    /// [`prepare`](Embedder::prepare), if vectors say little about them.
+    /// A warning about the sentences embedded since the last call of [`prepare`](Embedder::prepare), such as many
+    /// unknown words.
     fn caution(&self) -> Option<String> {
         None
     }
 
-    /// Told the words of a task before its sentences, to extend a vocabulary for it.
+    /// Called with a task's words before its sentences, to extend the vocabulary.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the encoder from using them.
+    /// Those of the encoder.
     fn prepare(&mut self, words: &BTreeSet<&str>) -> Result<(), EmbedderError> {
         let _ = words;
         Ok(())
     }
 
-    /// One vector a sentence, `[sentences, width]`. Sentences are words with blanks between, and
-    /// may be empty.
+    /// Vectors `[sentences, width]`. Sentences are words separated by blanks, and may be empty.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the encoder from its work.
+    /// Those of the encoder.
     fn embed(
         &mut self,
         sentences: &[String],
@@ -146,7 +144,7 @@ pub(crate) fn distinct<'a>(groups: &[&'a [String]]) -> Vec<&'a String> {
 }
 
 impl Vectors {
-    /// Embeds each sentence once; `progress` hears the share that is done.
+    /// Embeds each sentence once; `progress` is called with the share done, 0..=1.
     pub(crate) fn compute(
         embedder: &mut dyn Embedder,
         sentences: &[&String],
@@ -202,7 +200,7 @@ impl Vectors {
         Ok(vectors)
     }
 
-    /// `vectors` row by row belong to `sentences`.
+    /// Row i of `vectors` is the vector of `sentences[i]`.
     pub(crate) fn new(sentences: &[&String], vectors: Array2<f32>) -> Self {
         let places = sentences
             .iter()
@@ -221,7 +219,7 @@ impl Vectors {
         rows
     }
 
-    /// Feature vectors of pairs, one part behind the other for each of `parts`.
+    /// Feature vectors of pairs: the results of all `parts`, concatenated.
     pub(crate) fn of_pairs(
         &self,
         first: &[String],

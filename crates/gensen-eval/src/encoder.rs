@@ -1,4 +1,4 @@
-//! GenSen's encoders as what an evaluation takes its vectors from.
+//! GenSen's encoders as [`Embedder`]s.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use ndarray::Array2;
 
 use crate::embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
 
-/// A [`ConcatEncoder`] whose vectors are evaluated.
+/// A [`ConcatEncoder`] as an [`Embedder`].
 ///
-/// The words of a sentence are those its task's file has between blanks, as SentEval has them. With
-/// word vectors the vocabulary is extended for each task, as the reference implementation does.
+/// Sentences are split at the blanks of the task's files, as in SentEval. With word vectors, the vocabulary is extended
+/// for each task, as the reference implementation does.
 ///
 /// ```no_run
 /// use gensen_eval::{EncoderEmbedder, EvalOptions, evaluate, markdown, tasks};
@@ -30,16 +30,16 @@ pub struct EncoderEmbedder<'v> {
     encoder: ConcatEncoder,
     /// One for each encoder, if there are word vectors.
     maps: Vec<VocabularyMap<'v>>,
-    /// The encoder with the words of the task at hand.
+    /// The encoder with the current task's words.
     expanded: Option<ConcatEncoder>,
     options: EncodeOptions,
-    /// Of the sentences since the last task began.
+    /// Coverage of the current task's sentences.
     coverage: Coverage,
     info: EmbedderInfo,
 }
 
 impl<'v> EncoderEmbedder<'v> {
-    /// The encoder with the words it knows; `name` is for people.
+    /// The encoder with its own vocabulary; `name` is for reports.
     pub fn new(name: impl Into<String>, encoder: ConcatEncoder) -> Self {
         let mut identity = Identity::default();
         let mut details = BTreeMap::from([(
@@ -77,22 +77,22 @@ impl<'v> EncoderEmbedder<'v> {
         }
     }
 
-    /// What it is in a comparison; a trained model unless said otherwise.
+    /// Sets its role in a comparison; [`Role::Model`] by default.
     #[must_use]
     pub fn role(mut self, role: Role) -> Self {
         self.info.role = role;
         self
     }
 
-    /// How many sentences are computed at once; changes vectors with `max-padded` alone.
+    /// Sentences per batch; changes vectors only with `max-padded`.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.options = self.options.batch_size(batch_size);
         self
     }
 
-    /// Extends the vocabulary for each task with word vectors; `source` names them, by a hash of
-    /// their file for example.
+    /// Extends the vocabulary for each task with word vectors; `source` identifies them, for example by a hash of their
+    /// file.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl<'v> EncoderEmbedder<'v> {
         Ok(self.maps(maps, source))
     }
 
-    /// As [`vectors`](Self::vectors), with a map for each encoder that was fitted before.
+    /// As [`vectors`](Self::vectors), with a fitted map for each encoder.
     #[must_use]
     pub fn maps(mut self, maps: Vec<VocabularyMap<'v>>, source: &str) -> Self {
         let mut identity = Identity::default();
@@ -172,8 +172,8 @@ impl Embedder for EncoderEmbedder<'_> {
     }
 }
 
-/// A hash of all that an encoder's vectors depend on besides the options here: words, weights and their names, and how
-/// unknown words are read.
+/// A hash of everything an encoder's vectors depend on besides the options here: words, weights and their names, and the
+/// reading of unknown words.
 fn fingerprint(encoder: &SentenceEncoder) -> String {
     let ModelConfig {
         format_version: _,

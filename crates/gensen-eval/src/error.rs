@@ -1,9 +1,9 @@
-//! What can go wrong in an evaluation.
+//! Errors of evaluations.
 
 use std::io;
 use std::path::PathBuf;
 
-/// An error of this crate; says where it is and what was expected.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
@@ -12,10 +12,10 @@ pub enum EvalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a data file is not as its format says.
+    /// A malformed line of a data file.
     #[error("{}:{line}: {problem}", path.display())]
     Line {
         /// The file.
@@ -25,7 +25,7 @@ pub enum EvalError {
         /// What was expected and what was found.
         problem: String,
     },
-    /// A whole file is not as its format says.
+    /// A malformed file.
     #[error("{}: {problem}", path.display())]
     File {
         /// The file.
@@ -33,9 +33,9 @@ pub enum EvalError {
         /// What was expected and what was found.
         problem: String,
     },
-    /// Two files that belong line to line have different numbers of lines.
+    /// Two parallel files with different numbers of lines.
     #[error(
-        "{} has {first_lines} lines and {} has {second_lines}: they must have equally many",
+        "{} has {first_lines} lines, {} has {second_lines}: expected as many",
         first.display(), second.display()
     )]
     UnequalLines {
@@ -48,9 +48,9 @@ pub enum EvalError {
         /// Its number of lines.
         second_lines: usize,
     },
-    /// A cross-validation cannot be made of these labels.
+    /// Too few examples for a cross-validation.
     #[error(
-        "{folds} folds need at least {folds} examples of some class, the most frequent has {most}"
+        "{folds} folds need at least {folds} examples of one class; the most frequent has {most}"
     )]
     EmptyFold {
         /// Folds asked for.
@@ -58,17 +58,17 @@ pub enum EvalError {
         /// Examples of the most frequent class.
         most: usize,
     },
-    /// Features and labels do not fit the protocol.
+    /// A count or shape that does not fit the protocol.
     #[error("{what}: expected {expected}, found {found}")]
     Shape {
         /// Which count or shape.
         what: &'static str,
-        /// What it must be.
+        /// What was expected.
         expected: String,
-        /// What it is.
+        /// What was found.
         found: String,
     },
-    /// A sentence vector holds an infinity or is not a number.
+    /// A vector with an infinity or NaN.
     #[error("vector {row} of {what} is not finite")]
     NotFinite {
         /// Which set of vectors.
@@ -76,7 +76,7 @@ pub enum EvalError {
         /// The row, counted from 0.
         row: usize,
     },
-    /// A task's name is not known.
+    /// An unknown task.
     #[error("unknown task {name}; known tasks: {known}")]
     UnknownTask {
         /// The name given.
@@ -84,7 +84,7 @@ pub enum EvalError {
         /// All names.
         known: String,
     },
-    /// A task has no labelled sentences to look at.
+    /// A task without labelled sentences.
     #[error("{task} has no single sentences with classes below {}", root.display())]
     NoSentences {
         /// The task.
@@ -92,7 +92,7 @@ pub enum EvalError {
         /// The data's folder.
         root: PathBuf,
     },
-    /// A task's data do not allow its protocol.
+    /// A task whose data do not allow its protocol.
     #[error("{task} ({})", folder.display())]
     Task {
         /// The task.

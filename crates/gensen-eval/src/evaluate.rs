@@ -1,8 +1,9 @@
-//! A whole evaluation: task by task, each result kept as soon as it is there.
+//! A whole evaluation, task by task; each result is cached as soon as it is computed.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use gensen_data::error::chain;
@@ -15,7 +16,7 @@ use crate::error::{EvalError, Result};
 use crate::protocol::Classifier;
 use crate::scores::Scores;
 use crate::scoring::{Scoring, score};
-use crate::tasks::{Pooling, Task, TaskData};
+use crate::tasks::{KeptTasks, Pooling, Task, TaskData};
 
 /// What to evaluate, and how.
 #[derive(Clone, Debug)]
@@ -32,14 +33,16 @@ pub struct EvalOptions {
     pub pooling: Option<Pooling>,
     /// Whether sentences are lower-cased, as the reference does.
     pub lowercase: bool,
-    /// Where vectors and results are kept, so that an evaluation that was interrupted goes on with
-    /// the task it was in.
+    /// Folder for cached vectors and results, so that an interrupted evaluation continues with the task it was in.
     pub cache: Option<PathBuf>,
+    /// Keeps the tasks' data in memory for further evaluations with these options; `None` frees each
+    /// task's when it is scored.
+    pub kept: Option<KeptTasks>,
 }
 
 impl EvalOptions {
     /// The recommended settings: logistic regression, ten folds, the reference's poolings,
-    /// lower-cased, nothing kept.
+    /// lower-cased, no cache.
     pub fn new(data: impl Into<PathBuf>, tasks: Vec<&'static Task>) -> Self {
         Self {
             data: data.into(),
@@ -49,6 +52,29 @@ impl EvalOptions {
             pooling: None,
             lowercase: true,
             cache: None,
+            kept: None,
+        }
+    }
+
+    /// As [`Task::load`], from memory if it is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::load`].
+    pub fn load(&self, task: &Task) -> Result<Option<Arc<TaskData>>> {
+        let read = || Ok(task.load(&self.data)?.map(Arc::new));
+        match &self.kept {
+            Some(kept) => kept.data(task, read),
+            None => read(),
+        }
+    }
+
+    /// As [`Task::data_hash`], from memory if it is kept.
+    fn data_hash(&self, task: &Task) -> Result<Option<String>> {
+        let read = || task.data_hash(&self.data);
+        match &self.kept {
+            Some(kept) => kept.hash(task, read),
+            None => read(),
         }
     }
 }
@@ -60,7 +86,7 @@ pub struct TaskResult {
     pub task: String,
     /// The scores.
     pub scores: Scores,
-    /// The pooling used; none of an encoder that does not [pool](Embedder::pools).
+    /// The pooling used; `None` for an encoder that does not [pool](Embedder::pools).
     #[serde(default)]
     pub pooling: Option<Pooling>,
     /// Width of the sentence vectors.
@@ -78,7 +104,7 @@ pub struct TaskResult {
 pub struct Unscored {
     /// The task's name.
     pub task: String,
-    /// What is missing, and how to get it; or what is wrong with which file.
+    /// The missing files and how to get them, or the fault.
     pub reason: String,
 }
 
@@ -104,7 +130,7 @@ pub struct Report {
     pub failed: Vec<Unscored>,
 }
 
-/// What is going on, for those who wait.
+/// Progress of an evaluation.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -121,11 +147,11 @@ pub enum Event<'a> {
     Embedding(f64),
     /// The share of a task's classifiers that are trained, 0..=1.
     Training(f64),
-    /// A task is done; `cached` if its result was there already.
+    /// A task is done.
     Finished {
         /// Its result.
         result: &'a TaskResult,
-        /// Whether nothing had to be computed.
+        /// Whether it came from the cache.
         cached: bool,
     },
     /// A task has no data.
@@ -134,9 +160,9 @@ pub enum Event<'a> {
     Failed(&'a Unscored),
 }
 
-/// What became of a task.
+/// The outcome of a task.
 enum Outcome {
-    /// Its result, and whether it was there already.
+    /// Its result, and whether it was cached.
     Done(TaskResult, bool),
     /// It has no data.
     Absent,
@@ -148,9 +174,8 @@ enum Outcome {
 ///
 /// # Errors
 ///
-/// [`EvalError`] for a failing encoder, or a cache that cannot be written. What is wrong with one
-/// task's data costs only that task: the report lists it as failed, or, without any of its files, as
-/// skipped.
+/// [`EvalError`] for a failing encoder or a cache that cannot be written. A task with faulty data does not end the
+/// evaluation: the report lists it as failed, or as skipped if it has no files.
 pub fn evaluate(
     embedder: &mut dyn Embedder,
     options: &EvalOptions,
@@ -207,7 +232,7 @@ fn evaluate_task(
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Outcome> {
     let start = Instant::now();
-    let data_hash = match task.data_hash(&options.data) {
+    let data_hash = match options.data_hash(task) {
         Ok(Some(hash)) => hash,
         Ok(None) => return Ok(Outcome::Absent),
         Err(error) => return Ok(Outcome::Faulty(error)),
@@ -223,7 +248,7 @@ fn evaluate_task(
     if let Some(result) = cached.as_deref().and_then(read_cached) {
         return Ok(Outcome::Done(result, true));
     }
-    let data = match task.load(&options.data) {
+    let data = match options.load(task) {
         Ok(Some(data)) => data,
         Ok(None) => return Ok(Outcome::Absent),
         Err(error) => return Ok(Outcome::Faulty(error)),
@@ -286,7 +311,7 @@ pub(crate) fn vectors(
     let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
     if let Some(caution) = embedder.caution() {
         tracing::warn!(
-            "{}: {caution}; word vectors (--vectors) teach a model the words of a task",
+            "{}: {caution}; word vectors (--vectors) extend a model's vocabulary",
             embedder.info().name
         );
     }
@@ -298,10 +323,10 @@ pub(crate) fn vectors(
     Ok(Vectors::new(&sentences, found))
 }
 
-/// The key of a task's scores: all that they depend on.
+/// The cache key of a task's scores: everything they depend on.
 fn score_key(identity: &str, task: &Task, data_hash: &str, options: &EvalOptions) -> String {
     let EvalOptions {
-        // The data's hash stands for both.
+        // Covered by the data's hash.
         data: _,
         tasks: _,
         classifier,
@@ -309,6 +334,7 @@ fn score_key(identity: &str, task: &Task, data_hash: &str, options: &EvalOptions
         pooling,
         lowercase,
         cache: _,
+        kept: _,
     } = options;
     let pooling = pooling.unwrap_or(task.best_pooling);
     let version = env!("CARGO_PKG_VERSION");
@@ -317,7 +343,7 @@ fn score_key(identity: &str, task: &Task, data_hash: &str, options: &EvalOptions
     ))
 }
 
-/// The key of the vectors of sentences: all that they depend on.
+/// The cache key of the vectors of sentences: everything they depend on.
 fn vectors_key(
     identity: &str,
     sentences: &[&String],
@@ -325,15 +351,16 @@ fn vectors_key(
     options: &EvalOptions,
 ) -> String {
     let EvalOptions {
-        // The sentences stand for both.
+        // Covered by the sentences.
         data: _,
         tasks: _,
         classifier: _,
         folds: _,
-        // The task's, where this is none.
+        // Covered by `pooling`, which is the task's if this is `None`.
         pooling: _,
         lowercase,
         cache: _,
+        kept: _,
     } = options;
     let version = env!("CARGO_PKG_VERSION");
     key(&(identity, sentences, pooling, lowercase, version))
@@ -345,12 +372,12 @@ fn key(parts: &impl Serialize) -> String {
         clippy::expect_used,
         reason = "texts, numbers and maps whose keys are text"
     )]
-    let parts = serde_json::to_string(parts).expect("what JSON can say");
+    let parts = serde_json::to_string(parts).expect("serialisable as JSON");
     identity.add(parts.as_bytes());
     identity.finish()
 }
 
-/// A result from the cache; one that cannot be read is computed again.
+/// A result from the cache; an unreadable one is computed again.
 fn read_cached(path: &Path) -> Option<TaskResult> {
     let bytes = fs::read(path).ok()?;
     serde_json::from_slice(&bytes)

@@ -5,8 +5,8 @@ use crate::random::MersenneTwister;
 
 /// The fold each example is tested in: `StratifiedKFold(folds, shuffle=True, random_state=seed)`.
 ///
-/// Every class is spread over the folds as evenly as it goes, then the places of each class are
-/// shuffled, classes in the order in which they first appear.
+/// Every class is spread over the folds as evenly as possible; then each class's assignments are shuffled, classes in
+/// order of first appearance.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The sentences of one task with their classes and vectors, to look at.
+//! The sentences of one task with their classes and vectors, for maps and neighbours.
 
 use ndarray::Array2;
 
@@ -18,8 +18,8 @@ pub struct LabelledVectors {
     pub vectors: Array2<f32>,
 }
 
-/// At most `limit` labelled sentences of a task, evenly spaced, with their vectors; the cache of
-/// an evaluation with the same options holds these vectors already.
+/// At most `limit` evenly spaced labelled sentences of a task, with their vectors, which an evaluation with the same
+/// options has cached.
 ///
 /// # Errors
 ///
@@ -36,8 +36,8 @@ pub fn labelled_vectors(
         task: task.name.to_owned(),
         root: options.data.clone(),
     };
-    let data = task.load(&options.data)?.ok_or_else(none)?;
-    let (parts, classes): (Vec<&Labelled>, &[String]) = match &data {
+    let data = options.load(task)?.ok_or_else(none)?;
+    let (parts, classes): (Vec<&Labelled>, &[String]) = match &*data {
         TaskData::Nested { data, classes } => (vec![data], classes),
         TaskData::CrossValidated {
             train,

@@ -17,14 +17,14 @@ pub(crate) use logistic::fit_path;
 pub(crate) use model::{AdamModel, LinearModel, softmax};
 use serde::{Deserialize, Serialize};
 
-/// How SentEval's classifiers reduce the losses of a batch.
+/// Reduction of a batch's losses in SentEval's classifiers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LossReduction {
-    /// The mean: what SentEval does on PyTorch since 0.4.1.
+    /// The mean: SentEval on PyTorch since 0.4.1.
     #[default]
     Mean,
-    /// The sum: what it meant to do, and did when the paper was written.
+    /// The sum: SentEval on earlier PyTorch, when the paper was written.
     Sum,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for LossReduction {
 /// Settings of SentEval's PyTorch classifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SentEvalOptions {
-    /// Seeds weights, batches and held-out examples.
+    /// Seed of weights, batches and held-out examples.
     pub seed: u32,
     /// The loss's reduction over a batch.
     pub reduction: LossReduction,

@@ -15,27 +15,27 @@ use crate::evaluate::write_whole;
 use crate::metrics::cosine;
 use crate::random::MersenneTwister;
 
-/// Principal components that t-SNE measures distances in.
+/// Principal components for t-SNE's distances.
 #[cfg(feature = "tsne")]
 const COMPONENTS: usize = 50;
 const POWER_ITERATIONS: usize = 30;
-/// Fewest vectors a map is drawn of.
+/// Fewest vectors of a map.
 const FEWEST: usize = 5;
 
-/// How vectors become points.
+/// Projection of vectors to points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Projection {
     /// The two directions of largest variance.
     #[default]
     Pca,
-    /// t-SNE (van der Maaten and Hinton 2008) of the first 50 principal components, from their
-    /// first two.
+    /// t-SNE (van der Maaten and Hinton 2008) of the first 50 principal components, initialised with the first
+    /// two.
     #[cfg(feature = "tsne")]
     Tsne,
 }
 
-/// Two coordinates for each of `vectors` `[sentences, width]`.
+/// Points `[sentences, 2]` of vectors `[sentences, width]`.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn project(vectors: ArrayView2<'_, f32>, projection: Projection) -> Result<A
                 .into_iter()
                 .map(|row| row.to_vec())
                 .collect();
-            // Small and round, as usual, so that the first steps decide nothing.
+            // Small, as usual, so that the initial layout does not dominate.
             let spread = components.column(0).std(0.0).max(f32::MIN_POSITIVE);
             let start: Vec<f32> = components
                 .slice(s![.., ..2])
@@ -100,7 +100,7 @@ fn principal_components(vectors: ArrayView2<'_, f32>, count: usize) -> Array2<f3
     centred.dot(&directions)
 }
 
-/// Gram and Schmidt, each column against those before it, twice over for the rounding.
+/// Gram-Schmidt, twice per column against rounding errors.
 fn orthonormalise(columns: &mut Array2<f32>) {
     for j in 0..columns.ncols() {
         let (before, mut rest) = columns.view_mut().split_at(Axis(1), j);
@@ -202,8 +202,7 @@ fn colour(class: usize) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// The `count` vectors nearest to one by cosine, itself left out: places and cosines, nearest
-/// first.
+/// The `count` vectors nearest to vector `query` by cosine, without itself: rows and cosines, nearest first.
 pub fn nearest(vectors: ArrayView2<'_, f32>, query: usize, count: usize) -> Vec<(usize, f64)> {
     let row = |r: ArrayView1<'_, f32>| r.to_vec();
     if query >= vectors.nrows() {

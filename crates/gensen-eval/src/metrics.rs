@@ -1,5 +1,4 @@
-//! Scores of predictions. The correlations and the cosine are [`gensen_data::similarity`]'s, which
-//! training uses too.
+//! Metrics of predictions. Correlations and the cosine are those of [`gensen_data::similarity`], shared with training.
 
 mod classification;
 mod retrieval;

@@ -19,16 +19,16 @@ use crate::linear::{
 };
 use crate::metrics::{accuracy, first_best, percent, round2};
 
-/// Seeds the folds of nested cross-validation, whatever the classifier's seed.
+/// Seed of nested cross-validation's folds, independent of the classifier's.
 const FOLD_SEED: u32 = 1111;
 /// L2 penalties tried by SentEval's classifier.
 const DECAYS: [f32; 4] = [1e-5, 1e-4, 1e-3, 1e-2];
 
-/// What is trained on the sentence vectors.
+/// The classifier trained on sentence vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
 pub enum Classifier {
-    /// SentEval's PyTorch classifier, draw for draw.
+    /// SentEval's PyTorch classifier, with the same random draws.
     SentEval(SentEvalOptions),
     /// L2-penalised logistic regression to convergence, over SentEval's grid for scikit-learn.
     Lbfgs,
@@ -74,7 +74,7 @@ pub struct KFold {
     pub predictions: Vec<u32>,
 }
 
-/// What the protocols share.
+/// Settings of a protocol.
 #[derive(Clone, Copy)]
 pub struct Protocol<'a> {
     /// The classifier.
@@ -83,7 +83,7 @@ pub struct Protocol<'a> {
     pub classes: u32,
     /// Folds of the cross-validations, outer and inner.
     pub folds: usize,
-    /// Called with the share of the work that is done, 0..=1, from any thread.
+    /// Called with the share done, 0..=1, from any thread.
     pub progress: &'a (dyn Fn(f64) + Sync),
 }
 
@@ -109,8 +109,8 @@ impl Protocol<'_> {
     }
 }
 
-/// For tasks with one set of examples: each outer fold is tested with the penalty that does best
-/// in an inner cross-validation of the rest.
+/// Nested cross-validation, for tasks without a test set: each outer fold is tested with the best penalty of an inner
+/// cross-validation of the rest.
 ///
 /// # Errors
 ///
@@ -179,8 +179,8 @@ pub fn inner_k_fold(data: Examples<'_>, protocol: &Protocol<'_>) -> Result<Inner
     })
 }
 
-/// For tasks with training and test data: the penalty that does best in a cross-validation of the
-/// training data is used on all of it.
+/// Cross-validation, for tasks with training and test data: the best penalty of a cross-validation of the training data
+/// is used on all of it.
 ///
 /// # Errors
 ///
@@ -198,8 +198,7 @@ pub fn k_fold(train: Examples<'_>, test: Examples<'_>, protocol: &Protocol<'_>) 
     })
 }
 
-/// The model of all examples with the penalty that does best in a cross-validation of them, and what it reached there, in
-/// percent.
+/// The model of all examples with the best penalty of a cross-validation, and its accuracy there in percent.
 pub(crate) fn fit(train: Examples<'_>, protocol: &Protocol<'_>) -> Result<(f64, LinearModel)> {
     let fold_seed = match protocol.classifier {
         Classifier::SentEval(options) => options.seed,
@@ -231,8 +230,8 @@ pub(crate) fn fit(train: Examples<'_>, protocol: &Protocol<'_>) -> Result<(f64, 
     Ok((scores[first_best(&scores)], model))
 }
 
-/// For tasks with training, validation and test data: the penalty that does best on the
-/// validation data; `regularised` is false where SentEval uses next to none (SNLI).
+/// Fixed splits, for tasks with training, validation and test data: the best penalty on the validation data is used.
+/// `regularised` is false where SentEval hardly regularises (SNLI).
 ///
 /// # Errors
 ///
@@ -258,7 +257,7 @@ pub fn split(
         Classifier::SentEval(options) => {
             let decays: &[f32] = if regularised { &DECAYS } else { &[1e-9] };
             let train = train.all();
-            // One group for each thread: sharing the data pays less than an idle core costs.
+            // One group per thread: an idle core costs more than sharing the data saves.
             let group = decays.len().div_ceil(rayon::current_num_threads());
             let fits: Vec<Vec<AdamFit>> = decays
                 .par_chunks(group.max(1))

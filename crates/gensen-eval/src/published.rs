@@ -1,4 +1,4 @@
-//! Published results that a report is laid out beside.
+//! Published results shown in reports.
 
 /// Columns of the paper's Table 2: heading and task.
 pub const COLUMNS: [(&str, &str); 10] = [
@@ -14,7 +14,7 @@ pub const COLUMNS: [(&str, &str); 10] = [
     ("STS-B", "STSBenchmark"),
 ];
 
-/// Where a row's figures come from.
+/// The source of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Publication {
     /// The paper's Table 2, transcribed from memory: the mean differences it prints come out
@@ -32,7 +32,7 @@ pub enum Publication {
 pub struct Row {
     /// The system.
     pub name: &'static str,
-    /// Where the figures come from.
+    /// The source.
     pub source: Publication,
     /// The cells.
     pub cells: [&'static str; 10],
@@ -40,7 +40,7 @@ pub struct Row {
 
 use Publication::{InferSent, PaperFromMemory, RandomEncoders};
 
-/// The rows of [`COLUMNS`] that others have published.
+/// Published rows of [`COLUMNS`].
 #[rustfmt::skip]
 pub const ROWS: [Row; 13] = [
     Row { name: "GenSen +STN", source: PaperFromMemory, cells: ["78.9", "85.8", "93.7", "87.2", "80.4", "84.2", "72.4/81.6", ".840", "82.1", "72.9/72.4"] },

@@ -1,14 +1,14 @@
-//! The Mersenne Twister, and the draws numpy and PyTorch make from it.
+//! The Mersenne Twister, and NumPy's and PyTorch's draws from it.
 //!
-//! SentEval's folds, batches and initial weights all come from MT19937 seeded with 1111. Drawing
-//! the same numbers turns "within the noise of another seed" into "the same experiment".
+//! SentEval's folds, batches and initial weights all come from MT19937 seeded with 1111. With the same draws, results are
+//! comparable beyond the noise of a seed.
 
 use std::array;
 
 const N: usize = 624;
 const M: usize = 397;
 
-/// MT19937, seeded as `numpy.random.seed` and `torch.manual_seed` seed it.
+/// MT19937, seeded as by `numpy.random.seed` and `torch.manual_seed`.
 ///
 /// # Examples
 ///
@@ -103,7 +103,7 @@ impl MersenneTwister {
     }
 
     /// The initial weights `[outputs, inputs]` and biases `[outputs]` of PyTorch's `nn.Linear`:
-    /// uniform within one over the square root of `inputs`.
+    /// uniform within +-1 / sqrt(inputs).
     pub fn torch_linear(&mut self, inputs: usize, outputs: usize) -> (Vec<f32>, Vec<f32>) {
         let bound = 1.0 / (inputs as f64).sqrt();
         let (low, range) = (-bound as f32, bound as f32 - (-bound as f32));

@@ -10,11 +10,11 @@ use crate::metrics::{RetrievalScores, image_to_text, text_to_image};
 use crate::random::MersenneTwister;
 
 const BATCH: usize = 128;
-/// Random images and captions each pair is told apart from.
+/// Random contrasting images and captions per pair.
 const CONTRASTS: usize = 30;
 const MARGIN: f32 = 0.2;
 const MAX_EPOCHS: usize = 20;
-/// Epochs without better recalls that are forgiven.
+/// Patience: epochs without better recalls.
 const TENACITY: usize = 3;
 /// Captions that are ranked against each other: 1,000 images.
 const POOL: usize = 5000;
@@ -58,7 +58,7 @@ pub struct Retrieval {
 ///
 /// # Errors
 ///
-/// [`EvalError::Shape`] if a part has not five captions an image or `train` is one batch or less.
+/// [`EvalError::Shape`] if a part does not have five captions per image or `train` is one batch or less.
 pub fn rank_images(
     train: CaptionedImages<'_>,
     dev: CaptionedImages<'_>,
@@ -132,7 +132,7 @@ impl Projections {
     ///
     /// # Errors
     ///
-    /// [`EvalError::Shape`] if there is nothing beside a batch to contrast it with.
+    /// [`EvalError::Shape`] if there is nothing outside a batch to contrast it with.
     pub fn train_epoch(&mut self, data: &CaptionedImages<'_>) -> Result<()> {
         let order = self.rng.permutation(data.captions.nrows());
         for start in (0..order.len()).step_by(BATCH) {
@@ -265,7 +265,7 @@ impl Side {
     }
 }
 
-/// One step of Adam against the gradients by the unit vectors of some projected rows.
+/// One step of Adam, from the gradients by the unit vectors of projected rows.
 fn descend(side: &mut AdamModel, parts: [(&Side, Array2<f32>); 2]) {
     let (outputs, width) = (side.model.biases.len(), side.model.width);
     let mut weights = Array2::<f32>::zeros((outputs, width));

@@ -16,13 +16,13 @@ const SCORES: usize = 5;
 const BATCH: usize = 64;
 const EPOCHS_PER_CHECK: usize = 50;
 const MAX_EPOCHS: usize = 1000;
-/// Looks without a better correlation that are forgiven.
+/// Patience: evaluations without a better correlation.
 const TENACITY: usize = 3;
 
-/// How well relatedness was predicted; correlations are `None` where undefined.
+/// Scores of relatedness; correlations are `None` where undefined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Relatedness {
-    /// Pearson's correlation on the development data, the best of the training.
+    /// Pearson's correlation on the development data, at the best epoch.
     pub dev_pearson: Option<f64>,
     /// Pearson's correlation on the test data.
     pub pearson: Option<f64>,
@@ -30,9 +30,9 @@ pub struct Relatedness {
     pub spearman: Option<f64>,
     /// Mean squared error on the test data.
     pub mean_squared_error: f64,
-    /// Passes over the training data.
+    /// Epochs trained.
     pub epochs: usize,
-    /// What cosines of the vectors give without any training; unknown where only features were.
+    /// Correlations of the vectors' plain cosines; `None` if only features are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cosine: Option<CosineScores>,
     /// The expected score of each test pair.

@@ -1,5 +1,4 @@
-//! Reports for people: a page of Markdown with the paper's Table 2 and everything that defines
-//! the numbers.
+//! Reports: a Markdown page laid out as the paper's Table 2, with everything that defines the numbers.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -43,8 +42,8 @@ pub fn read_json(path: &Path) -> Result<Vec<Report>> {
     })
 }
 
-/// Writes all that is to be told of some evaluations: `NAME.json`, `NAME.md` and a bar chart a task
-/// in the folder `NAME.charts`, where `json` is the path `NAME.json`.
+/// Writes a report of evaluations: `NAME.json`, `NAME.md`, and a bar chart per task in the folder `NAME.charts`, where
+/// `json` is the path `NAME.json`.
 ///
 /// # Errors
 ///
@@ -72,8 +71,8 @@ fn tasks(reports: &[Report]) -> Vec<&'static str> {
         .collect()
 }
 
-/// A page that lays the reports out as the paper's Table 2, with the published rows below them,
-/// the other tasks, and what defines each number.
+/// A Markdown page: the reports laid out as the paper's Table 2, published rows, other tasks, and everything that defines
+/// each number.
 pub fn markdown(reports: &[Report]) -> String {
     let mut page = String::from("# Transfer evaluation\n\n");
     table_2(&mut page, reports);
@@ -194,7 +193,7 @@ fn other_tasks(page: &mut String, reports: &[Report]) {
     }
 }
 
-/// The tasks in which a model is not above the same encoder at its random initialisation.
+/// The tasks in which a model is no better than its random initialisation.
 pub fn beaten_by_chance(reports: &[Report]) -> Vec<String> {
     let of = |role| {
         reports

@@ -1,4 +1,4 @@
-//! What a task is scored with.
+//! The scores of tasks.
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ pub struct Summary {
     pub mean: Option<f64>,
     /// Their mean weighted by pairs.
     pub weighted_mean: Option<f64>,
-    /// That of all pairs thrown together.
+    /// That of all pairs pooled.
     pub pooled: Option<f64>,
 }
 
@@ -105,7 +105,7 @@ impl Similarity {
 }
 
 impl Scores {
-    /// What the numbers are that [`Display`](fmt::Display) writes, in that order.
+    /// The metrics that [`Display`](fmt::Display) writes, in that order.
     pub fn metric(&self) -> &'static str {
         match self {
             Self::Accuracy { f1: None, .. } => "accuracy %",
@@ -120,8 +120,8 @@ impl Scores {
         }
     }
 
-    /// The number tasks are compared by, larger is better: test accuracy in percent, or 100 times
-    /// Pearson's correlation, or the sum of recalls; `None` where undefined.
+    /// The main score, larger is better: test accuracy in percent, 100 times Pearson's correlation, or the sum of
+    /// recalls; `None` where undefined.
     pub fn main(&self) -> Option<f64> {
         match self {
             Self::Accuracy { accuracies, .. } => Some(accuracies.test),
@@ -134,7 +134,7 @@ impl Scores {
 }
 
 impl Scores {
-    /// What [`Scores::main`] is.
+    /// The metric of [`Scores::main`].
     pub fn main_metric(&self) -> &'static str {
         match self {
             Self::Accuracy { .. } => "test accuracy, %",

@@ -1,4 +1,4 @@
-//! One task: its sentences' vectors, their features, its protocol.
+//! Scoring of one task: vectors to features to its protocol.
 
 use ndarray::Array2;
 
@@ -15,7 +15,7 @@ use crate::tasks::{Captions, Labelled, PairFeatures, Scored, TaskData};
 /// Width of the space captions and images are projected into.
 const PROJECTION: usize = 1000;
 
-/// How a task is scored.
+/// Settings of scoring.
 pub(crate) struct Scoring<'a> {
     pub classifier: Classifier,
     pub folds: usize,

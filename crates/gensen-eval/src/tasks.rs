@@ -1,10 +1,12 @@
 //! The tasks and their files, laid out as SentEval's scripts leave them.
 //!
-//! [`TASKS`] lists every task; a new one of a known family is one more entry.
+//! [`TASKS`] lists every task. A new task in a known layout is a new entry of the table; a new layout is a variant of
+//! `Kind`, its reader and its names of files.
 
 mod binary;
 mod captions;
 mod data;
+mod kept;
 mod mrpc;
 mod probing;
 mod quora;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use data::{Captions, Labelled, PairFeatures, Scored, TaskData};
 pub use gensen_data::pooling::Pooling;
+pub use kept::KeptTasks;
 use read::{Encoding, Lines, TextFile};
 use serde::{Deserialize, Serialize};
 pub use table::{TASKS, select};
@@ -27,13 +30,13 @@ pub use table::{TASKS, select};
 use crate::embedder::Identity;
 use crate::error::{EvalError, Result};
 
-/// Which part of an evaluation a task belongs to.
+/// The group a task belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Suite {
-    /// Transfer to other tasks.
+    /// Transfer tasks.
     Downstream,
-    /// What the vectors hold.
+    /// Probing tasks: properties of sentences that vectors hold.
     Probing,
     /// Little training data.
     LowResource,
@@ -44,7 +47,7 @@ pub enum Suite {
 pub struct Task {
     /// Its name, SentEval's.
     pub name: &'static str,
-    /// The part of an evaluation it belongs to.
+    /// Its group.
     pub suite: Suite,
     /// The pooling the reference found best for it.
     pub best_pooling: Pooling,
@@ -53,24 +56,29 @@ pub struct Task {
     kind: Kind,
 }
 
+/// The layout of a task's files, each with a reader of its own; `binary`, `probing` and `sts` read those of any task.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
+    /// Two files of sentences, those of class 1 first.
     Binary,
+    /// The names of the classes.
     Sst(&'static [&'static str]),
     Trec,
     Mrpc,
     SickRelatedness,
     SickEntailment,
     Snli,
+    /// The names of the sets, which are those of the files too.
     Sts(&'static [&'static str]),
     StsBenchmark,
     Captions,
+    /// One file of `split TAB label TAB sentence`.
     Probing,
     Quora,
 }
 
 impl Task {
-    /// How to come by the task's files.
+    /// How to get the task's files.
     pub fn how_to_fetch(&self) -> &'static str {
         match (self.suite, self.kind) {
             (_, Kind::Captions) => "image features come from elsewhere, see docs/evaluation.md",
@@ -80,7 +88,15 @@ impl Task {
         }
     }
 
-    /// The folder of the task's files below `root`, if any of them is there.
+    /// Whether it classifies single sentences.
+    pub fn has_classes(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Binary | Kind::Sst(_) | Kind::Trec | Kind::Probing
+        )
+    }
+
+    /// The folder of the task's files below `root`, if any of them exists.
     pub fn folder(&self, root: &Path) -> Option<PathBuf> {
         self.bases(root).find(|folder| {
             let mut names = self.file_names().into_iter();
@@ -88,8 +104,8 @@ impl Task {
         })
     }
 
-    /// Where [`Self::load`] looks for the task's files if `root` is SentEval's `downstream` folder; there
-    /// or not.
+    /// The paths where [`Self::load`] looks for the task's files if `root` is SentEval's `downstream` folder,
+    /// existing or not.
     pub fn paths(&self, root: &Path) -> Vec<PathBuf> {
         let folder = root.join(self.folder);
         let names = self.file_names().into_iter();
@@ -102,13 +118,13 @@ impl Task {
             .into_iter()
     }
 
-    /// Reads the task's files below `root`, SentEval's data folder or its `downstream` folder;
-    /// `None` if none of them is there.
+    /// Reads the task's files below `root`, SentEval's data folder or its `downstream` folder; `None` if none of them
+    /// exists.
     ///
     /// # Errors
     ///
-    /// [`EvalError::File`] if only some of the files are there; [`EvalError::Line`],
-    /// [`EvalError::UnequalLines`] and [`EvalError::File`] if they are not as they should be.
+    /// [`EvalError::File`] if only some of the files exist; [`EvalError::Line`], [`EvalError::UnequalLines`] and
+    /// [`EvalError::File`] if they are malformed.
     pub fn load(&self, root: &Path) -> Result<Option<TaskData>> {
         let Some(folder) = self.find(root)? else {
             return Ok(None);

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use gensen_eval::baselines::BagOfVectors;
 use gensen_eval::linear::SentEvalOptions;
 use gensen_eval::protocol::Classifier;
-use gensen_eval::tasks::{Pooling, TASKS, TaskData, select};
+use gensen_eval::tasks::{KeptTasks, Pooling, TASKS, TaskData, select};
 use gensen_eval::{
     Embedder, EmbedderError, EmbedderInfo, EvalError, EvalOptions, Event, Report, Role, Scores,
     evaluate, labelled_vectors, markdown, read_json, write_report,
@@ -379,6 +379,24 @@ fn folds_that_would_be_empty_are_refused() {
     for part in ["MR (", "downstream/MR)", "10 folds", "has 9"] {
         assert!(message.contains(part), "{message:?} does not say {part:?}");
     }
+}
+
+#[test]
+fn kept_tasks_are_read_once() {
+    let folder = root();
+    let mut options = EvalOptions::new(folder.path(), select(&["MR", "STS13"]).unwrap());
+    options.kept = Some(KeptTasks::default());
+    let all = |options: &EvalOptions| evaluate(&mut Hashed::new(), options, &|_| ()).unwrap();
+    let first = all(&options);
+    fs::remove_dir_all(folder.path()).unwrap();
+    let again = all(&options);
+    let scores = |report: &Report| -> Vec<Scores> {
+        report.results.iter().map(|r| r.scores.clone()).collect()
+    };
+    assert_eq!(scores(&again), scores(&first));
+    assert_eq!(scores(&first).len(), 2);
+    options.kept = None;
+    assert_eq!(all(&options).skipped.len(), 2);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Times the fit on made-up vectors: `fit_speed [WORDS [DIMENSIONS [WIDTH]]]`, by default 80000 300 512.
+//! Times the fit on random vectors: `fit_speed [WORDS [DIMENSIONS [WIDTH]]]`, by default 80000 300
+//! 512.
 //!
 //! `benches/peers/least_squares.py` times scikit-learn on the same shape.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
@@ -48,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Wall-clock time and, on Linux, the processor time of all threads, which other processes disturb less.
+/// Measures wall-clock time and, on Linux, the processor time of all threads, which other processes
+/// affect less.
 struct Stopwatch {
     wall: Instant,
     processor: Option<f64>,

@@ -1,5 +1,5 @@
-//! Reads word vectors and reports what they hold: `read_vectors FILE [WORDS]`, where WORDS lists the words to keep, one a
-//! line. Prints the speed and, on Linux, the peak memory of the process.
+//! Reads word vectors and prints a report, the speed and, on Linux, the peak memory of the process:
+//! `read_vectors FILE [WORDS]`, where WORDS lists the words to keep, one a line.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::{error::Error, fs, path::Path, time::Instant};

@@ -1,4 +1,4 @@
-//! Why an encoder is not expanded.
+//! Errors of vocabulary expansion.
 
 use gensen_encode::EncodeError;
 use thiserror::Error;
@@ -9,7 +9,7 @@ use crate::least_squares::MapError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExpandError {
-    /// Words and rows differ in number.
+    /// The numbers of words and rows differ.
     #[error("{words} words for {rows} rows of the embedding")]
     TableLength {
         /// The number of words.
@@ -24,11 +24,11 @@ pub enum ExpandError {
         id: usize,
         /// The special word.
         expected: &'static str,
-        /// What is there.
+        /// The word with this id, if there is one.
         found: Option<String>,
     },
-    /// The vocabulary holds a word twice.
-    #[error("the vocabulary holds {word:?} twice, as words {first} and {second}")]
+    /// A word occurs twice in the vocabulary.
+    #[error("{word:?} occurs twice in the vocabulary, with ids {first} and {second}")]
     RepeatedWord {
         /// The word.
         word: String,
@@ -37,27 +37,27 @@ pub enum ExpandError {
         /// Its second id.
         second: usize,
     },
-    /// Too few samples for the fit.
+    /// Too few shared words for the fit.
     #[error(
-        "only {shared} of the encoder's {own_words} words are among the {vector_words} word vectors kept, at least {needed} are \
-         needed for {dimensions} dimensions ({shared_if_lowercased} would be shared if both were lower-cased); use \
+        "only {shared} of the encoder's {own_words} words are among the {vector_words} word vectors that were read; vectors of \
+         {dimensions} dimensions need at least {needed} ({shared_if_lowercased} would be shared if both were lower-cased); use \
          vectors of the encoder's language and case, vectors of fewer dimensions, or a ridge above 0"
     )]
     TooFewShared {
-        /// Words that both hold.
+        /// The number of shared words.
         shared: usize,
-        /// How many are needed.
+        /// The smallest number of shared words.
         needed: usize,
         /// The length of the word vectors.
         dimensions: usize,
-        /// Words of the encoder.
+        /// The number of the encoder's words.
         own_words: usize,
-        /// Word vectors kept.
+        /// The number of word vectors.
         vector_words: usize,
-        /// Words that both would hold if they were lower-cased.
+        /// The number of shared words if both sides were lower-cased.
         shared_if_lowercased: usize,
     },
-    /// The embedding of a shared word holds NaN or an infinity.
+    /// The embedding of a shared word is NaN or infinite.
     #[error("the encoder's embedding of {word:?} (word {id}) is not finite")]
     NotFinite {
         /// Its id.
@@ -71,21 +71,21 @@ pub enum ExpandError {
     /// A word without characters.
     #[error("word {position} of the list to expand to is empty")]
     EmptyWord {
-        /// Where, from 1.
+        /// Its position, from 1.
         position: usize,
     },
-    /// The map leads to embeddings of another width.
-    #[error("the map leads to embeddings of width {expected}, the encoder's is {found}")]
+    /// The map was fitted to embeddings of another width.
+    #[error("the map is to embeddings of width {expected}, the encoder's width is {found}")]
     Width {
-        /// What the map was fitted to.
+        /// The width of the map.
         expected: usize,
-        /// The encoder's.
+        /// The encoder's width.
         found: usize,
     },
     /// The linear map cannot be fitted or applied.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// The encoder does not take the new words.
+    /// The encoder refuses the new vocabulary.
     #[error(transparent)]
     Encoder(#[from] EncodeError),
 }

@@ -14,7 +14,7 @@ pub use fit::FitOptions;
 pub use report::{FitReport, Solver};
 
 pub(crate) use fit::fit;
-pub(crate) use rows::Rows;
+pub(crate) use rows::RowSelection;
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
@@ -28,11 +28,11 @@ pub struct LinearMap {
     report: FitReport,
 }
 
-/// How many rows are multiplied at once: half a megabyte of 300-dimensional vectors as 64-bit numbers.
+/// Rows per matrix product: half a megabyte of 300-dimensional vectors in 64 bits.
 const BLOCK_ROWS: usize = 256;
 
 impl LinearMap {
-    /// The coefficients, [width, dimensions].
+    /// The coefficients, `[width, dimensions]`.
     #[must_use]
     pub fn coefficients(&self) -> ArrayView2<'_, f64> {
         self.coefficients.view()
@@ -56,22 +56,26 @@ impl LinearMap {
         self.coefficients.nrows()
     }
 
-    /// How well the map fits the words it was learnt from.
+    /// How well the map fits the shared words.
     #[must_use]
     pub fn report(&self) -> &FitReport {
         &self.report
     }
 
-    /// Maps word vectors [words, dimensions] to embeddings [words, width], computed in 64 bits.
+    /// Maps word vectors, `[words, dimensions]`, to embeddings, `[words, width]`, in 64-bit
+    /// arithmetic.
     ///
     /// # Errors
     ///
-    /// [`MapError::Dimensions`] if the vectors are of another length than those of the fit.
+    /// [`MapError::Dimensions`] if the vectors have other dimensions than those of the fit.
     pub fn transform(&self, vectors: ArrayView2<'_, f32>) -> Result<Array2<f32>, MapError> {
-        self.transform_rows(&Rows::all(vectors))
+        self.transform_rows(&RowSelection::all(vectors))
     }
 
-    pub(crate) fn transform_rows(&self, vectors: &Rows<'_>) -> Result<Array2<f32>, MapError> {
+    pub(crate) fn transform_rows(
+        &self,
+        vectors: &RowSelection<'_>,
+    ) -> Result<Array2<f32>, MapError> {
         let (width, dimensions) = self.coefficients.dim();
         if vectors.width() != dimensions {
             return Err(MapError::Dimensions {
@@ -79,7 +83,7 @@ impl LinearMap {
                 found: vectors.width(),
             });
         }
-        // `as_standard_layout` copies nothing here: both ways to make a map leave the rows contiguous.
+        // No copy here: `fit` and `load` both make row-major arrays.
         let coefficients = self.coefficients.as_standard_layout();
         #[allow(clippy::expect_used, reason = "an array in standard layout is a slice")]
         let coefficients = coefficients.as_slice().expect("the standard layout");
@@ -104,7 +108,8 @@ impl LinearMap {
                     }
                 }
             });
-        Array2::from_shape_vec((vectors.len(), width), mapped)
-            .map_err(|e| MapError::Shape(e.to_string()))
+        #[allow(clippy::expect_used, reason = "`mapped` was allocated with this size")]
+        let mapped = Array2::from_shape_vec((vectors.len(), width), mapped).expect("its size");
+        Ok(mapped)
     }
 }

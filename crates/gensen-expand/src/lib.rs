@@ -1,16 +1,16 @@
-//! Vocabulary expansion: give a sentence encoder vectors for words it never saw in training.
+//! Vocabulary expansion: embeddings for words that a sentence encoder has not seen in training.
 //!
-//! Word vectors trained elsewhere (GloVe, word2vec, fastText) cover far more words than an encoder
-//! does. On the words that both know, a linear map with intercept from the word vectors to the encoder's
-//! embedding space is fitted by least squares; applied to the remaining words, it places them in the
-//! encoder's space. This follows section 2.2 of Kiros et al., *Skip-Thought Vectors* (2015), which GenSen
-//! (Subramanian et al., 2018) adopted.
+//! Pre-trained word vectors (GloVe, word2vec, fastText) cover far more words than an encoder. A
+//! linear map with intercept from word vectors to the encoder's embeddings is fitted by least
+//! squares on the shared words; it then gives every other word vector an embedding. This follows
+//! section 2.2 of Kiros et al., *Skip-Thought Vectors* (2015), as GenSen does (Subramanian et al.,
+//! 2018).
 //!
 //! ```
 //! use gensen_expand::{EmbeddingTable, FitOptions, VocabularyMap, WordVectors};
 //! use ndarray::array;
 //!
-//! // A tiny encoder vocabulary, and vectors of one dimension that also know "dog".
+//! // A tiny encoder vocabulary, and vectors of one dimension with one more word, "dog".
 //! let own_words = ["<s>", "<pad>", "</s>", "<unk>", "cat", "cow"].map(String::from);
 //! let own_rows = array![[0.0f32, 0.0], [0.0, 0.0], [0.0, 0.0], [9.0, 9.0], [1.0, 3.0], [2.0, 5.0]];
 //! let own = EmbeddingTable::new(&own_words, own_rows.view())?;
@@ -22,12 +22,12 @@
 //! assert_eq!(expanded.words[4..], ["dog", "cat", "unicorn"]);
 //! let dog = expanded.embedding.row(4);
 //! assert!((dog[0] - 3.0).abs() < 1e-5 && (dog[1] - 7.0).abs() < 1e-5);
-//! assert_eq!(expanded.embedding.row(6), array![9.0, 9.0]); // in neither: <unk>
+//! assert_eq!(expanded.embedding.row(6), array![9.0, 9.0]); // unknown to both: <unk>
 //! println!("{}\n{}", map.linear().report(), expanded.report);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With a [`SentenceEncoder`](gensen_encode::SentenceEncoder) in place of tables:
+//! With a [`SentenceEncoder`](gensen_encode::SentenceEncoder) instead of tables:
 //!
 //! ```no_run
 //! # use std::path::Path;
@@ -41,8 +41,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Vectors are read by [`WordVectors::read`] in any of their usual formats; a fitted map is kept by
-//! [`LinearMap::save`] and used later through [`VocabularyMap::new`].
+//! [`WordVectors::read`] reads the common formats of word vectors. [`LinearMap::save`] saves a
+//! fitted map, and [`VocabularyMap::new`] uses it again.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]

@@ -1,4 +1,4 @@
-//! Pre-trained word vectors: the table in memory and the readers of its file formats.
+//! Pre-trained word vectors, and the readers of their file formats.
 
 mod collector;
 mod error;
@@ -28,16 +28,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use collector::{Collector, check_dimensions};
 
-/// The largest number of dimensions any reader accepts.
+/// The largest number of dimensions.
 pub const MAX_DIMENSIONS: usize = 65_536;
 
-/// Word vectors: words and one row of `dimensions` finite numbers for each.
+/// Words and their vectors of `dimensions` finite numbers.
 #[derive(Debug, Clone)]
 pub struct WordVectors {
     words: Vec<String>,
     index: FxHashMap<String, usize>,
     matrix: Array2<f32>,
-    /// Lower-cased forms of words that were not kept but would be if case were ignored.
+    /// The lower-cased forms of words that were skipped but differ from a wanted word only in case.
     other_case: FxHashSet<String>,
     report: ReadReport,
 }
@@ -45,14 +45,16 @@ pub struct WordVectors {
 impl WordVectors {
     /// Reads the words of `selection` from a file of vectors.
     ///
-    /// The format is told by the contents (see [`VectorFormat`]) unless `options` names it; gzip is
-    /// recognised. Memory is bounded by the rows kept, not by the file. Of a word that appears twice the
-    /// last row wins, as in the reference, and [`ReadReport::duplicates`] counts it.
+    /// The format is detected from the contents (see [`VectorFormat`]) unless `options` names it;
+    /// gzip is decompressed. Memory depends on the rows kept, not on the file. If a word occurs
+    /// more than once, its last row is kept, as in the reference, and [`ReadReport::duplicates`]
+    /// counts it.
     ///
     /// # Errors
     ///
-    /// [`VectorsError`] names the file and the line (or row) of what is wrong: rows of differing length,
-    /// fields that are not numbers, NaN or infinite values, a header that contradicts the rows, an early end.
+    /// [`VectorsError`] names the file and the line or row: rows of different lengths, fields that
+    /// are not numbers, NaN or infinite values, a header that contradicts the rows, a truncated
+    /// file.
     pub fn read(
         path: &Path,
         selection: &WordSelection,
@@ -61,12 +63,13 @@ impl WordVectors {
         read::read(path, selection, options)
     }
 
-    /// Makes a table of vectors that are already in memory; `matrix` is [words, dimensions].
+    /// Takes vectors from memory; `matrix` is `[words, dimensions]`.
     ///
     /// # Errors
     ///
-    /// [`VectorsError::RowCount`] if words and rows differ in number, [`VectorsError::Row`] for a value that
-    /// is not finite, [`VectorsError::Empty`] without words or dimensions.
+    /// [`VectorsError::RowCount`] if the numbers of words and rows differ, [`VectorsError::Row`]
+    /// for a value that is not finite, [`VectorsError::Empty`] without words,
+    /// [`VectorsError::Dimensions`] without dimensions.
     pub fn from_rows<I>(words: I, matrix: Array2<f32>) -> Result<Self, VectorsError>
     where
         I: IntoIterator,
@@ -94,25 +97,25 @@ impl WordVectors {
         collector.finish()
     }
 
-    /// The words kept, in the order of their first appearance.
+    /// The words, in the order of their first occurrence.
     #[must_use]
     pub fn words(&self) -> &[String] {
         &self.words
     }
 
-    /// All rows, [words, dimensions].
+    /// All vectors, `[words, dimensions]`.
     #[must_use]
     pub fn matrix(&self) -> ArrayView2<'_, f32> {
         self.matrix.view()
     }
 
-    /// The number of words kept.
+    /// The number of words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.words.len()
     }
 
-    /// Whether no word was kept.
+    /// Whether there are no words.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
@@ -124,7 +127,7 @@ impl WordVectors {
         self.matrix.ncols()
     }
 
-    /// The row number of a word.
+    /// The row of a word.
     #[must_use]
     pub fn position(&self, word: &str) -> Option<usize> {
         self.index.get(word).copied()
@@ -136,13 +139,13 @@ impl WordVectors {
         self.position(word).map(|row| self.matrix.row(row))
     }
 
-    /// What was read, kept and noticed on the way.
+    /// What was read and kept, and what was unusual.
     #[must_use]
     pub fn report(&self) -> &ReadReport {
         &self.report
     }
 
-    /// How many of `words` have a vector as they are written, and how many would if case were ignored.
+    /// How many of `words` have a vector, and how many would have one if case were ignored.
     pub fn case_overlap<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> CaseOverlap {
         let may_have_capitals = |word: &&String| {
             let mut bytes = word.bytes();

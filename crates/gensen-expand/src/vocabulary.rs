@@ -1,4 +1,4 @@
-//! Vocabulary expansion: which rows an encoder's embedding table gets for the words of a new domain.
+//! Vocabulary expansion: the embedding table for a new vocabulary.
 
 use std::{collections::hash_map::Entry, fmt};
 
@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     error::ExpandError,
-    least_squares::{self, FitOptions, LinearMap, MapError, Rows},
+    least_squares::{self, FitOptions, LinearMap, MapError, RowSelection},
     vectors::WordVectors,
 };
 
@@ -16,9 +16,9 @@ use crate::{
 pub const SPECIAL_WORDS: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 const UNKNOWN_ROW: usize = 3;
 
-/// An encoder's own vocabulary: words in id order and their rows.
+/// An encoder's own words in id order and their embeddings.
 ///
-/// Keep this table after an expansion: the next one starts from it again.
+/// Every expansion starts from this table, not from an expanded one.
 #[derive(Debug)]
 pub struct EmbeddingTable<'a> {
     words: Vec<&'a str>,
@@ -27,11 +27,12 @@ pub struct EmbeddingTable<'a> {
 }
 
 impl<'a> EmbeddingTable<'a> {
-    /// Pairs words with the rows of `embedding`, [words, width].
+    /// A table of `words` and the rows of `embedding`, `[words, width]`.
     ///
     /// # Errors
     ///
-    /// If words and rows differ in number, the first four words are not [`SPECIAL_WORDS`], or a word is repeated.
+    /// Different numbers of words and rows, first words other than [`SPECIAL_WORDS`], and repeated
+    /// words.
     pub fn new<S: AsRef<str> + ?Sized + 'a>(
         words: impl IntoIterator<Item = &'a S>,
         embedding: ArrayView2<'a, f32>,
@@ -75,7 +76,8 @@ impl<'a> EmbeddingTable<'a> {
         })
     }
 
-    /// Names the first of these words whose row is damaged; if none is, the fit itself failed.
+    /// The error for a map that is not finite: names the first of these words whose embedding is
+    /// not.
     fn not_finite(&self, ids: &[usize]) -> ExpandError {
         let damaged = |&&id: &&usize| self.embedding.row(id).iter().any(|x| !x.is_finite());
         match ids.iter().find(damaged) {
@@ -88,7 +90,7 @@ impl<'a> EmbeddingTable<'a> {
     }
 }
 
-/// A linear map together with the word vectors it is applied to.
+/// A linear map and the word vectors that it maps.
 #[derive(Debug, Clone)]
 pub struct VocabularyMap<'v> {
     linear: LinearMap,
@@ -96,8 +98,9 @@ pub struct VocabularyMap<'v> {
 }
 
 impl<'v> VocabularyMap<'v> {
-    /// Learns the map from the word vectors to the encoder's embeddings, by ordinary least squares on
-    /// the words that both hold. An expanded encoder's [own](SentenceEncoder::own_vocabulary) words count.
+    /// Fits the map from the word vectors to the encoder's embeddings, by ordinary least squares on
+    /// the shared words. For an expanded encoder, these are its [own
+    /// words](SentenceEncoder::own_vocabulary).
     ///
     /// # Errors
     ///
@@ -121,9 +124,9 @@ impl<'v> VocabularyMap<'v> {
         Self::fit_tables(&own, vectors, options)
     }
 
-    /// The encoder with the vocabulary of a new domain: see [`expand_table`](Self::expand_table).
+    /// The encoder with a new vocabulary; see [`expand_table`](Self::expand_table).
     ///
-    /// An encoder that is expanded already starts from its own words again.
+    /// An encoder that was expanded before is expanded from its own words again.
     ///
     /// # Errors
     ///
@@ -140,7 +143,7 @@ impl<'v> VocabularyMap<'v> {
         Ok(self.expand_with_report(&encoder, words)?.0)
     }
 
-    /// As [`expand`](Self::expand), telling where the rows came from.
+    /// As [`expand`](Self::expand), with a report of where the embeddings come from.
     ///
     /// # Errors
     ///
@@ -161,15 +164,15 @@ impl<'v> VocabularyMap<'v> {
         Ok((encoder, expansion.report))
     }
 
-    /// Learns the map from the word vectors to the embedding on the words that both hold.
+    /// Fits the map from the word vectors to the embeddings on the shared words.
     ///
-    /// As in the reference, these include special words if the vectors happen to hold them.
+    /// As in the reference, shared words include special words if they have a word vector.
     ///
     /// # Errors
     ///
-    /// [`ExpandError::TooFewShared`] if a map with intercept is not determined by the shared words and there
-    /// is no ridge, [`ExpandError::NotFinite`] if the embedding of a shared word is damaged, [`ExpandError::Map`]
-    /// from the fit itself.
+    /// [`ExpandError::TooFewShared`] if there are too few shared words to determine the map without
+    /// a ridge, [`ExpandError::NotFinite`] if the embedding of a shared word is not finite,
+    /// [`ExpandError::Map`] for other failures of the fit.
     pub fn fit_tables(
         own: &EmbeddingTable<'_>,
         vectors: &'v WordVectors,
@@ -180,7 +183,7 @@ impl<'v> VocabularyMap<'v> {
             tracing::warn!(
                 shared = overlap.shared,
                 if_lowercased = overlap.shared_if_lowercased,
-                "the encoder and the word vectors differ in case: lower-casing both would give more shared words"
+                "the encoder and the word vectors differ in case: lower-casing both would increase the shared words"
             );
         }
         let dimensions = vectors.dimensions();
@@ -205,21 +208,21 @@ impl<'v> VocabularyMap<'v> {
             .enumerate()
             .filter_map(|(id, word)| Some((id, vectors.position(word)?)));
         let (ids, positions): (Vec<_>, Vec<_>) = shared.unzip();
-        let x = Rows::new(vectors.matrix(), positions);
-        let y = Rows::new(own.embedding, ids.clone());
+        let x = RowSelection::new(vectors.matrix(), positions);
+        let y = RowSelection::new(own.embedding, ids.clone());
         let linear = least_squares::fit(&x, &y, overlap, options)?;
-        // A number that is not finite makes the intercept none either; only then is it looked for.
+        // If any input is not finite, neither is the intercept; only then search for the word.
         if linear.intercept().iter().any(|value| !value.is_finite()) {
             return Err(own.not_finite(&ids));
         }
         Ok(Self { linear, vectors })
     }
 
-    /// Applies a map that was fitted before, to these word vectors.
+    /// Combines a fitted map with word vectors.
     ///
     /// # Errors
     ///
-    /// [`MapError::Dimensions`] if the vectors are of another length than those of the fit.
+    /// [`MapError::Dimensions`] if the vectors have other dimensions than those of the fit.
     pub fn new(linear: LinearMap, vectors: &'v WordVectors) -> Result<Self, MapError> {
         match vectors.dimensions() {
             found if found == linear.dimensions() => Ok(Self { linear, vectors }),
@@ -230,21 +233,22 @@ impl<'v> VocabularyMap<'v> {
         }
     }
 
-    /// The linear map, to report on or to save.
+    /// The linear map.
     #[must_use]
     pub fn linear(&self) -> &LinearMap {
         &self.linear
     }
 
-    /// Makes the table for the vocabulary of a new domain.
+    /// The embedding table of a new vocabulary.
     ///
-    /// The special words come first, then `words` in their order, without repetitions. The encoder's own
-    /// words keep their rows, words of the vectors are mapped, and words in neither become `<unk>`.
+    /// The special words come first, then `words` in order, without repetitions. The encoder's own
+    /// words keep their embeddings, others are mapped from their word vectors, and words with
+    /// neither get that of `<unk>`.
     ///
     /// # Errors
     ///
-    /// [`ExpandError::NoWords`] for an empty list, [`ExpandError::EmptyWord`] for a word without characters,
-    /// [`ExpandError::Width`] if the map was fitted to another embedding.
+    /// [`ExpandError::NoWords`] for an empty list, [`ExpandError::EmptyWord`] for a word without
+    /// characters, [`ExpandError::Width`] if the map was fitted to embeddings of another width.
     pub fn expand_table<I>(
         &self,
         own: &EmbeddingTable<'_>,
@@ -263,7 +267,7 @@ impl<'v> VocabularyMap<'v> {
         }
         let new_words = distinct(words)?;
         let mut report = ExpansionReport::default();
-        // For each new id the row of the encoder; words to map get theirs below.
+        // Rows of the encoder's table, by new id; those of mapped words are replaced below.
         let mut own_rows = Vec::with_capacity(new_words.len());
         let mut mapped_ids = Vec::new();
         let mut positions = Vec::new();
@@ -290,7 +294,7 @@ impl<'v> VocabularyMap<'v> {
         let mut embedding = own.embedding.select(ndarray::Axis(0), &own_rows);
         let mapped = self
             .linear
-            .transform_rows(&Rows::new(self.vectors.matrix(), positions))?;
+            .transform_rows(&RowSelection::new(self.vectors.matrix(), positions))?;
         for (&id, row) in mapped_ids.iter().zip(mapped.rows()) {
             embedding.row_mut(id).assign(&row);
         }
@@ -302,7 +306,7 @@ impl<'v> VocabularyMap<'v> {
     }
 }
 
-/// The special words, then each word once.
+/// The special words, then each of `words` once.
 fn distinct<I>(words: I) -> Result<Vec<String>, ExpandError>
 where
     I: IntoIterator,
@@ -329,29 +333,29 @@ where
     }
 }
 
-/// The table of an expanded vocabulary.
+/// The embedding table of an expanded vocabulary.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Expansion {
     /// Words in id order, the four special words first.
     pub words: Vec<String>,
-    /// Their rows, [words, width].
+    /// Their embeddings, `[words, width]`.
     pub embedding: Array2<f32>,
-    /// Where the rows came from.
+    /// Where the embeddings come from.
     pub report: ExpansionReport,
 }
 
-/// Where the rows of an expanded vocabulary came from; the four special words are not counted.
+/// Where the embeddings of an expanded vocabulary come from, without the four special words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExpansionReport {
-    /// Words of the encoder.
+    /// The number of the encoder's own words.
     pub kept: usize,
-    /// Words with a mapped vector.
+    /// The number of words mapped from their word vectors.
     pub mapped: usize,
-    /// Words in neither.
+    /// The number of words with neither, which are `<unk>`.
     pub unknown: usize,
-    /// The first few of those.
+    /// The first unknown words.
     pub unknown_examples: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Wrong input is refused, and the message names the file, the line and what to do.
+//! Errors of invalid input, which name the file, the line and what to do.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -65,7 +65,7 @@ fn rows_of_text() {
         message(b"a 1 2\nb 1 -Infinity\n"),
         "v:2: dimension 2 is -inf, not a finite 32-bit number"
     );
-    // A file cut in the middle of its last row.
+    // A file truncated in its last row.
     assert_eq!(
         message(b"a 1 2\nb 1 2\nc 1"),
         "v:3: 2 fields, expected 3 (a word and 2 numbers)"
@@ -76,25 +76,25 @@ fn rows_of_text() {
 fn headers() {
     let promise = |n| {
         format!(
-            "v: {n} rows expected, 2 found; the file is truncated, or its header or word list belongs to another one"
+            "v: found 2 rows, expected {n}; the file is truncated, or its header or word list belongs to another file"
         )
     };
     assert_eq!(message(b"3 2\na 1 2\nb 1 2\n"), promise(3));
     assert_eq!(message(b"1 2\na 1 2\nb 1 2\n"), promise(1));
     assert_eq!(
         message(b"2 5\na 1 2\nb 1 2\n"),
-        "v:1: the header promises 5 dimensions, the rows have 2"
+        "v:1: the header says 5 dimensions, the rows have 2"
     );
     assert_eq!(
         message(b"2 0\na\nb\n"),
-        "v: 0 dimensions; 1 to 65536 are possible"
+        "v: 0 dimensions, expected 1 to 65536"
     );
-    assert!(message(b"2 2\n").starts_with("v: 2 rows expected, 0 found"));
+    assert!(message(b"2 2\n").starts_with("v: found 0 rows, expected 2"));
     assert_eq!(
         message(b"word\nword\n"),
-        "v: 0 dimensions; 1 to 65536 are possible"
+        "v: 0 dimensions, expected 1 to 65536"
     );
-    assert_eq!(message(b""), "v: holds no word vectors");
+    assert_eq!(message(b""), "v: no word vectors");
     let given = ReadOptions {
         dimensions: Some(3),
         ..Default::default()
@@ -140,7 +140,7 @@ fn truncated_gzip() {
     let error = message(&bytes[..5]);
     assert_eq!(
         error,
-        "v: the compressed file is truncated after line 0; fetch it again"
+        "v: the compressed file is truncated after line 0; download it again"
     );
 }
 
@@ -162,19 +162,19 @@ fn damaged_word2vec_binary() {
     ]
     .concat();
     assert!(read_named("v", &whole, &ReadOptions::default()).is_ok());
-    // Before the first number nothing tells the file from text.
+    // Before the first number the file cannot be distinguished from text.
     for cut in 7..whole.len() - 1 {
         let error = message(&whole[..cut]);
         let row = if cut < 14 { 1 } else { 2 };
         assert_eq!(
             error,
-            format!("v:{row}: the file ends here, in row {row} of 2; it is truncated"),
+            format!("v:{row}: the file ends in row {row} of 2; it is truncated"),
             "cut at {cut}"
         );
     }
     let more = [whole.clone(), row("c", [1.0, 1.0])].concat();
     assert!(
-        message(&more).starts_with("v: 2 rows expected, 3 found"),
+        message(&more).starts_with("v: found 3 rows, expected 2"),
         "{}",
         message(&more)
     );
@@ -206,11 +206,11 @@ fn other_formats() {
     };
     assert_eq!(
         read(),
-        "v.npy: a .npy matrix needs its words, one a line; v.txt cannot be read"
+        "v.npy: a .npy matrix needs a list of its words, one a line; cannot read v.txt"
     );
     fs::write(folder.path().join("v.txt"), "a\n").unwrap();
     assert!(
-        read().starts_with("v.txt: 2 rows expected, 1 found"),
+        read().starts_with("v.txt: found 1 rows, expected 2"),
         "{}",
         read()
     );
@@ -255,7 +255,7 @@ fn damaged_hdf5_is_an_error() {
     }
 }
 
-/// An encoder with the words `w0`, `w1`, ... beside the special ones, width 1.
+/// An encoder of width 1 with the special words and `w0`, `w1`, ...
 fn encoder(words: usize) -> (Vec<String>, Array2<f32>) {
     let names = SPECIAL_WORDS
         .map(String::from)
@@ -286,7 +286,8 @@ fn too_few_shared_words() {
         .to_string();
     assert!(
         error.starts_with(
-            "only 5 of the encoder's 9 words are among the 5 word vectors kept, at least 6 are"
+            "only 5 of the encoder's 9 words are among the 5 word vectors that were read; vectors of \
+             5 dimensions need at least 6"
         ),
         "{error}"
     );
@@ -328,7 +329,7 @@ fn tables_and_lists() {
     let error = map.expand_table(&other, ["w1"]).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the map leads to embeddings of width 1, the encoder's is 2"
+        "the map is to embeddings of width 1, the encoder's width is 2"
     );
 
     let table = |words: &[String], rows| {
@@ -347,7 +348,7 @@ fn tables_and_lists() {
     repeated[7] = "w0".into();
     assert_eq!(
         table(&repeated, rows.view()),
-        Err("the vocabulary holds \"w0\" twice, as words 4 and 7".into())
+        Err("\"w0\" occurs twice in the vocabulary, with ids 4 and 7".into())
     );
 
     let mut damaged = rows.clone();
@@ -397,7 +398,7 @@ fn saved_maps() {
         error.contains("expected finite F64") && error.contains("found NaN"),
         "{error}"
     );
-    // A file where its folder is to be.
+    // The folder is a file.
     let nowhere = path.join("map.safetensors");
     let error = map.linear().save(&nowhere).unwrap_err().to_string();
     assert!(error.contains("map.safetensors/map.safetensors"), "{error}");

@@ -1,4 +1,4 @@
-//! Every format of word vectors gives the same table.
+//! All formats of word vectors give the same table.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn matrix() -> Array2<f32> {
     ]
 }
 
-/// Rows of text, each with `end` after its numbers.
+/// Rows of text, each ending with `end`.
 fn text(end: &str) -> String {
     let mut text = String::new();
     for (word, row) in WORDS.iter().zip(matrix().rows()) {
@@ -154,7 +154,7 @@ fn npy_with_words() {
     let list = file(&folder, "vectors.txt", WORDS.join("\n"));
     assert_table(&path, VectorFormat::Npy, &ReadOptions::default());
 
-    // In columns, and with the list elsewhere.
+    // In column-major order, and with the word list in another file.
     matrix()
         .reversed_axes()
         .as_standard_layout()
@@ -188,7 +188,7 @@ fn npy_with_words() {
 
 #[test]
 fn blocks_are_merged_in_order() {
-    // Some megabytes, so that there are several blocks and batches; every 1,000th word is repeated.
+    // Several megabytes, for several blocks and batches; every 1,000th word is repeated.
     let folder = tempfile::tempdir().unwrap();
     let mut content = String::new();
     let rows = 400_000;

@@ -1,4 +1,5 @@
-//! The map and both expansions agree with what the original implementation computed (tests/reference).
+//! The map and both expansions agree with what the original implementation computed
+//! (tests/reference).
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use ndarray::{Array1, Array2, ArrayView};
 use ndarray_npy::ReadNpyExt;
 use safetensors::SafeTensors;
 
-/// What the original's 32-bit solver leaves of the digits.
+/// The tolerance for the original's 32-bit solver.
 const TOLERANCE: f64 = 1e-5;
 
 fn reference(name: &str) -> PathBuf {
@@ -77,7 +78,7 @@ fn vectors(name: &str) -> WordVectors {
     .unwrap()
 }
 
-/// Fails with the largest difference and where it is.
+/// Fails with the largest difference and its position.
 fn assert_close<A, B, D>(what: &str, found: ArrayView<'_, A, D>, expected: ArrayView<'_, B, D>)
 where
     A: Copy + Into<f64>,
@@ -102,7 +103,8 @@ where
 #[test]
 fn coefficients_and_intercept() {
     let vectors = vectors("glove-tiny.txt");
-    // R² and the mean residual are scikit-learn's. The vectors were made for the first model.
+    // R² and the mean residual are from scikit-learn. The vectors were generated for the first
+    // model.
     for (model, r_squared, residual) in [
         ("tiny-1layer", 0.707_861_7, 0.308_548_5),
         ("tiny-2layer", 0.065_178_6, 0.558_271_8),
@@ -160,7 +162,7 @@ fn every_row_of_both_expansions() {
             "{report}"
         );
 
-        // Kept and unknown words have exactly the encoder's rows.
+        // The rows of kept and unknown words are exactly the encoder's.
         let own = |word: &str| encoder.words.iter().position(|w| w == word);
         for (id, word) in expansion.words.iter().enumerate() {
             if let Some(row) = own(word) {
@@ -178,7 +180,7 @@ fn every_row_of_both_expansions() {
             }
         }
 
-        // A second expansion starts from the encoder's own words again.
+        // A second expansion starts from the encoder's original words.
         let second = map
             .expand_table(&encoder.table(), &task_words[..100])
             .unwrap();
@@ -258,7 +260,7 @@ fn text_keeps_unusual_words_and_the_last_of_repeated_ones() {
             "a word with {blank:?}"
         );
     }
-    // The last row of a repeated word, read by other means.
+    // The last row of a repeated word, read independently.
     let text = fs::read_to_string(reference("glove-tiny.txt")).unwrap();
     for duplicate in &report.duplicate_examples {
         let row = text.split('\n').nth(duplicate.line as usize - 1).unwrap();

@@ -3,14 +3,14 @@
 //!     cargo run --release -p gensen-model --example encode_speed -- make FOLDER
 //!     cargo run --release -p gensen-model --example encode_speed -- [OPTION]... FOLDER [CASE]...
 //!
-//! `make` writes a model folder with random weights and two files of sentences whose lengths are
-//! like SNLI's and like news text's. A case is `snli-32-f32`: the file, the batch size (1: one call
-//! a sentence) and the precision. `vectors-f32=FILE` writes the first 64 vectors as raw numbers.
-//! One JSON object a case is printed.
+//! `make` writes a model folder with random weights and two files of sentences with the lengths of
+//! SNLI and of news text. A case such as `snli-32-f32` is the file, the batch size (1: one call per
+//! sentence) and the precision. `vectors-f32=FILE` writes the first 64 vectors as raw numbers.
+//! Prints one JSON object per case.
 //!
-//! `--device NAME` is where (default `cpu`). `--passes N` times N passes over all sentences (one, if
-//! it is left out) and prints their median. A first batch is not timed; nor, if there are several,
-//! is a first pass, in which a GPU's kernels are compiled and tuned.
+//! `--device NAME` is where to compute (default `cpu`). `--passes N` times N passes over all
+//! sentences (default 1) and prints their median. A first batch is not timed; with several passes,
+//! nor is a first pass, in which a GPU's kernels are compiled and tuned.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
@@ -74,7 +74,7 @@ fn main() -> Outcome<()> {
     }
 }
 
-/// A model of the released size, its weights as PyTorch initialises them, and sentences.
+/// Writes a model of the released size, initialised like PyTorch's, and sentences.
 fn make(folder: &Path) -> Outcome<()> {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut tensors = TensorMap::new();
@@ -115,8 +115,8 @@ fn make(folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// A length of log-normal distribution with this mean, and words among which a few are frequent:
-/// 22,000 in a row hold about 5,500 different ones, as in MultiNLI. (SNLI has 2,400.)
+/// Draws a log-normal length with this mean, and words with a skewed distribution: 22,000 words
+/// have about 5,500 distinct ones, as in MultiNLI. (SNLI has 2,400.)
 fn sentence(random: &mut impl Rng, mean: f64, longest: usize) -> String {
     const SPREAD: f64 = 0.45;
     // Twelve uniform numbers' sum is nearly normal with variance 1.
@@ -133,7 +133,7 @@ fn sentence(random: &mut impl Rng, mean: f64, longest: usize) -> String {
     words.join(" ")
 }
 
-/// Where the model and the sentences are, and how they are encoded.
+/// Model, sentences and options of a measurement.
 struct Bench<'a> {
     folder: &'a Path,
     device: Device,
@@ -171,7 +171,7 @@ impl Bench<'_> {
         let encoder = self.load(precision)?;
         let options = EncodeOptions::default().batch_size(batch);
         let pass = || -> Outcome<()> {
-            // Vectors come to the host: nothing is left to wait for.
+            // Vectors are copied to the host, so the device is done.
             match batch {
                 1 => {
                     for sentence in &sentences {
@@ -193,7 +193,7 @@ impl Bench<'_> {
             pass()?;
             wall.push(start.elapsed().as_secs_f64());
             processor.push(processor_seconds()? - before);
-            // What CubeCL has reserved for tensors; others do not tell.
+            // Memory reserved by CubeCL; other back ends do not report it.
             let usage = self.device.memory_pool_usage();
             device_peak_bytes = device_peak_bytes.max(usage.map(|usage| usage.bytes_reserved));
         }

@@ -10,37 +10,38 @@ use crate::error::ModelError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecoderConfig {
-    /// Words it can say, special words included.
+    /// The number of target words, special words included.
     pub target_words: usize,
-    /// Numbers in a target word's embedding.
+    /// The width of a target word's embedding.
     pub embedding_size: usize,
-    /// Its states; equal to the encoder's `hidden_size`, since a sentence vector is its first state.
+    /// The width of states: the encoder's `hidden_size`, because a sentence vector is the first
+    /// state.
     pub hidden_size: usize,
 }
 
-/// How pairs are contrasted.
+/// The settings of a contrastive loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContrastConfig {
-    /// What cosines are divided by.
+    /// The temperature: cosines are divided by it.
     pub temperature: f64,
-    /// Vectors are also contrasted by their beginnings of these widths.
+    /// Matryoshka widths: prefixes of the vectors of these widths are contrasted too.
     pub widths: Vec<usize>,
 }
 
-/// What a distillation task's loss is made of.
+/// The settings of a distillation loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DistillationConfig {
-    /// Numbers in a teacher's vector.
+    /// The width of the teacher's vectors.
     pub width: usize,
-    /// What cosines are divided by in the contrast.
+    /// The temperature of the contrast: cosines are divided by it.
     pub temperature: f64,
     /// The weight of 1 - cosine.
     pub cosine_weight: f64,
-    /// The weight of the contrast with the batch's teacher's vectors.
+    /// The weight of the contrast among the teacher's vectors of the batch.
     pub contrast_weight: f64,
-    /// The weight of the squared difference of matrices of cosines.
+    /// The weight of the squared difference of the matrices of cosines.
     pub matrix_weight: f64,
 }
 
@@ -48,9 +49,9 @@ pub struct DistillationConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierConfig {
-    /// Whether it sees two sentences at a time.
+    /// Whether it classifies pairs of sentences.
     pub pairs: bool,
-    /// Its labels.
+    /// The number of labels.
     pub labels: usize,
     /// Hidden units.
     pub hidden: usize,
@@ -64,26 +65,26 @@ pub struct MultitaskConfig {
     pub encoder: Architecture,
     /// One decoder for each direction of each sequence-to-sequence task.
     pub decoders: Vec<DecoderConfig>,
-    /// Hidden units of the inference head; none without an inference task.
+    /// Hidden units of the inference head; `None` without an inference task.
     pub inference_hidden: Option<usize>,
-    /// One for each task that contrasts pairs.
+    /// One for each contrastive task.
     pub contrasts: Vec<ContrastConfig>,
     /// One for each distillation task.
     pub distillations: Vec<DistillationConfig>,
     /// One for each classification task.
     pub classifiers: Vec<ClassifierConfig>,
-    /// How states become the vectors that all but decoders see.
+    /// How states become sentence vectors for all heads but decoders.
     pub pooling: Pooling,
     /// Dropout on sentence vectors and between encoder layers.
     pub dropout: f64,
 }
 
 impl MultitaskConfig {
-    /// Refuses sizes no model can have.
+    /// Refuses impossible sizes.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Config`], with the first setting that is wrong.
+    /// [`ModelError::Config`] with the first wrong setting.
     pub fn check(&self) -> Result<(), ModelError> {
         check_encoder(&self.encoder)?;
         if !(0.0..1.0).contains(&self.dropout) {
@@ -97,7 +98,7 @@ impl MultitaskConfig {
             return Err(ModelError::Config {
                 key: "pooling",
                 value: self.pooling.to_string(),
-                expected: "expected last, mean or max: nothing is padded in training",
+                expected: "expected last, mean or max: batches are not padded in training",
             });
         }
         let widths = self.contrasts.iter().flat_map(|contrast| &contrast.widths);
@@ -105,7 +106,7 @@ impl MultitaskConfig {
             return Err(ModelError::Config {
                 key: "widths",
                 value: width.to_string(),
-                expected: "expected at most model.hidden_size, the numbers of a sentence vector",
+                expected: "expected at most model.hidden_size, the width of a sentence vector",
             });
         }
         for decoder in &self.decoders {
@@ -129,7 +130,7 @@ impl MultitaskConfig {
     }
 }
 
-/// Refuses sizes no encoder can have.
+/// Refuses impossible sizes of an encoder.
 fn check_encoder(encoder: &Architecture) -> Result<(), ModelError> {
     let error = |key, value: usize, expected| ModelError::Config {
         key,

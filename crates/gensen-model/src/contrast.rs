@@ -12,7 +12,7 @@ use crate::init::Initializer;
 use crate::layers::Dense;
 use crate::ops::floats;
 
-/// Added to the logits of what is no negative.
+/// Added to the logits of candidates that are not negatives.
 const NOT_COUNTED: f32 = -1e9;
 
 /// Rows of length 1, in f32 whatever the vectors are in.
@@ -22,7 +22,7 @@ fn unit_rows(vectors: Tensor<2>) -> Tensor<2> {
     vectors / squares.clamp_min(1e-24).sqrt()
 }
 
-/// Mean cross-entropy `[1]` of `logits` `[n, m]`, the right column of each row being its own number.
+/// Mean cross-entropy `[1]` of `logits` `[n, m]`, where the right column of row k is k.
 fn diagonal_cross_entropy(logits: Tensor<2>) -> Tensor<1> {
     let [n, _] = logits.dims();
     let own = log_softmax(logits, 1).slice([0..n, 0..n]);
@@ -30,11 +30,12 @@ fn diagonal_cross_entropy(logits: Tensor<2>) -> Tensor<1> {
     (own * diagonal).sum() / -(n as f64)
 }
 
-/// Which candidates are no negatives: `[n, n + negatives]`, none if all others are.
+/// The mask to add to the logits `[n, n + negatives]` of candidates that are not negatives; `None`
+/// if all are.
 ///
-/// Another pair's second sentence is none if the two pairs have a sentence in common, and a
-/// hard negative is none if it is a sentence of the pair. Which sentences are the same is what
-/// [`PairsBatch::numbers`] says.
+/// Another pair's second sentence is not a negative if the two pairs have a sentence in common, nor
+/// is a hard negative that is a sentence of the pair. [`PairsBatch::numbers`] identifies equal
+/// sentences.
 pub fn not_counted(batch: &PairsBatch) -> Option<Vec<f32>> {
     let [first, second, negatives] = batch.numbers();
     let negatives = negatives.into_iter().zip(&batch.negatives.lengths);
@@ -57,7 +58,7 @@ pub fn not_counted(batch: &PairsBatch) -> Option<Vec<f32>> {
         .then(|| mask.iter().map(value).collect())
 }
 
-/// All sentences of a batch's pairs and its hard negatives, one after the other.
+/// First sentences, second sentences and hard negatives of a batch, in this order.
 pub(crate) fn all_sentences(batch: &PairsBatch) -> Sentences {
     let mut all = batch.first.clone();
     batch.second.iter().for_each(|sentence| all.push(sentence));
@@ -67,16 +68,16 @@ pub(crate) fn all_sentences(batch: &PairsBatch) -> Sentences {
 }
 
 impl ContrastConfig {
-    /// The mean loss `[1]`, in nats a pair, and the logits `[n, n + negatives]` of the first
-    /// sentences' candidates, which are not tracked.
+    /// The mean loss `[1]`, in nats per pair, and the logits `[n, n + negatives]` of the first
+    /// sentences' candidates, not tracked.
     ///
-    /// `vectors` `[2 n + negatives, width]` are those of the first sentences, the second ones and the
-    /// hard negatives. Cosines are divided by the temperature; each first sentence is to find its
-    /// partner among all second sentences and hard negatives, and each second sentence its own
-    /// among the first ones; the loss is the mean of both (Radford et al., 2021; with hard
-    /// negatives as in Gao et al., 2021). With widths it is the mean over the vectors' beginnings
-    /// of these widths and the whole vectors (Kusupati et al., 2022). `not_counted` is added to
-    /// the logits.
+    /// `vectors` `[2 n + negatives, width]` are those of the first sentences, the second sentences
+    /// and the hard negatives. Logits are cosines over the temperature. The loss is the mean of two
+    /// cross-entropies: of each first sentence's partner among all second sentences and hard
+    /// negatives, and of each second sentence's partner among the first sentences (Radford et al.,
+    /// 2021; hard negatives as in Gao et al., 2021). With widths, it is averaged over prefixes of
+    /// these widths and the whole vectors (Kusupati et al., 2022). `not_counted` is added to the
+    /// logits.
     pub fn loss(
         &self,
         vectors: Tensor<2>,
@@ -117,12 +118,12 @@ impl ContrastConfig {
         }
         match sum.zip(last) {
             Some((sum, logits)) => (sum / (2.0 * count), logits),
-            None => unreachable!("the whole width is one"),
+            None => unreachable!("the whole width is always among the widths"),
         }
     }
 }
 
-/// Learns a teacher's vectors: a linear map from sentence vectors to them.
+/// The distillation head: a linear map from sentence vectors to a teacher's vectors.
 #[derive(Module, Debug)]
 pub struct Distillation {
     /// `[teacher's width, width]`
@@ -132,7 +133,7 @@ pub struct Distillation {
 }
 
 impl Distillation {
-    /// For sentence vectors of `width` numbers.
+    /// A head for sentence vectors of `width` numbers.
     pub fn new(config: &DistillationConfig, width: usize, init: &Initializer, name: &str) -> Self {
         let bound = 1.0 / (width as f32).sqrt();
         Self {
@@ -141,14 +142,14 @@ impl Distillation {
         }
     }
 
-    /// The losses `[1]` each, times their weights, of those whose weight is not 0, for sentence
+    /// The losses, `[1]` each, times their weights, without those of weight 0. Takes sentence
     /// vectors `[n, width]` and the teacher's `[n, teacher's width]`, row after row:
     ///
     /// 1. the mean of 1 - cosine between the mapped and the teacher's vector;
-    /// 2. the mean cross-entropy of telling a sentence's own teacher's vector from the batch's, by
-    ///    cosines with the mapped vector over the temperature;
-    /// 3. the mean squared difference of the batch's two matrices of cosines, of the sentence
-    ///    vectors themselves and of the teacher's.
+    /// 2. the mean cross-entropy of each sentence's teacher vector among the batch's, by cosines with
+    ///    the mapped vector over the temperature;
+    /// 3. the mean squared difference of the batch's two matrices of cosines: of the unmapped
+    ///    sentence vectors, and of the teacher's.
     pub fn losses(&self, vectors: Tensor<2>, teacher: Vec<f32>) -> Vec<Tensor<1>> {
         let config = &self.config;
         let vectors = vectors.cast(DType::F32);

@@ -10,8 +10,8 @@ use crate::layers::{Dense, Lookups};
 use crate::ops::{conditional_gru, gather_rows, projection_cross_entropy};
 use crate::packed::Packed;
 
-/// A GRU language model over target words, conditioned on a sentence vector: the vector is its
-/// first state and a term in each of its three gates.
+/// A GRU language model over target words, conditioned on a sentence vector, which is its initial
+/// state and a term in each of its three gates.
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// `[target words, target embedding size]`
@@ -26,14 +26,14 @@ pub struct Decoder {
     pub output: Dense,
 }
 
-/// Teacher forcing: what the decoder reads and what it has to say.
+/// Teacher forcing: the decoder's inputs and expected outputs.
 struct Forced {
     inputs: Packed,
     outputs: Vec<u32>,
 }
 
 impl Forced {
-    /// Reads `<s> w1 .. wn`, says `w1 .. wn </s>`.
+    /// Input `<s> w1 .. wn`, output `w1 .. wn </s>`.
     fn new(targets: &Sentences) -> Self {
         let pack = |part: fn(&[u32]) -> Option<&[u32]>| {
             let slices: Vec<&[u32]> = targets.iter().map(|s| part(s).unwrap_or(&[])).collect();
@@ -76,7 +76,7 @@ impl Decoder {
         }
     }
 
-    /// States `[rows, hidden]` after each word the decoder read.
+    /// States `[rows, hidden]` after each input word.
     fn states(&self, context: Tensor<2>, inputs: &Packed, lookups: &mut Lookups) -> Tensor<2> {
         conditional_gru(
             lookups.lookup(&self.embedding, &inputs.ids),

@@ -1,7 +1,7 @@
-//! Devices by the names users give them.
+//! Devices by name.
 //!
-//! A device is called by its family (`cpu`) and, where a machine has several of one, by its place
-//! among them (`cuda:1`). `auto` is the best that works.
+//! A name is a family (`cpu`), with an index where a machine has several devices of it (`cuda:1`).
+//! `auto` is the best device that works.
 
 #[cfg(any(feature = "cuda", feature = "metal", feature = "vulkan"))]
 mod cube;
@@ -26,34 +26,33 @@ pub use error::{DeviceError, DeviceProblem};
 use family::{FAMILIES, Family};
 pub use guard::{DeviceLost, guard};
 
-/// What the names of devices begin with that other machines serve.
+/// The prefix of names of devices served by other machines.
 const SERVED: &str = "remote:";
 
 /// A device of this machine that works.
 #[derive(Clone, Debug)]
 pub struct Available {
-    /// What [`by_name`] calls it.
+    /// Its name, as [`by_name`] takes it.
     pub name: String,
     /// What it is.
     pub description: String,
     /// The device.
     pub device: Device,
-    /// A CPU that does a GPU's work, slowly: for trying out.
+    /// A software device: a CPU that emulates a GPU, slowly.
     pub software: bool,
 }
 
-/// What `auto` stands for, and why.
+/// The choice of `auto`, with reasons.
 #[derive(Debug)]
 pub struct Auto {
-    /// The device it takes.
+    /// The chosen device.
     pub chosen: Available,
-    /// Why it takes none that it would have preferred; families that are not compiled in are not
-    /// mentioned.
+    /// Why each preferred device was not chosen; without families that are not compiled in.
     pub passed_over: Vec<DeviceError>,
 }
 
 impl Auto {
-    /// Whether this build knows more than the CPU.
+    /// Whether this build supports more than the CPU.
     pub fn had_a_choice(&self) -> bool {
         self.chosen.name != "cpu" || !self.passed_over.is_empty()
     }
@@ -72,7 +71,7 @@ impl fmt::Display for Auto {
 pub struct Listing {
     /// The devices that work, best first.
     pub devices: Vec<Available>,
-    /// Families without a device and devices that do not start; a line begins `NAME -`.
+    /// Families without a device and devices that do not start.
     pub others: Vec<DeviceError>,
 }
 
@@ -114,13 +113,13 @@ impl fmt::Display for Listing {
     }
 }
 
-/// The device of this name: `auto`, a family and perhaps a place, as in `cuda:1`, or
+/// The device of this name: `auto`, a family with an optional index, as in `cuda:1`, or
 /// `remote:HOST:PORT`, which another machine serves.
 ///
 /// # Errors
 ///
-/// A name that means nothing, a family that is not compiled in, a device that this machine lacks
-/// or that does not start, a server that cannot be reached or refuses.
+/// An unknown name, a family that is not compiled in, a device that this machine lacks or that does
+/// not start, a server that refuses or cannot be reached.
 pub fn by_name(name: &str) -> Result<Device, DeviceError> {
     if name == "auto" {
         return Ok(auto().chosen.device.clone());
@@ -155,7 +154,7 @@ fn served(_: &str) -> Result<Device, DeviceProblem> {
     Err(DeviceProblem::NotCompiled { feature: "remote" })
 }
 
-/// The devices of several names with commas between them.
+/// The devices of comma-separated names.
 ///
 /// # Errors
 ///
@@ -164,15 +163,15 @@ pub fn all_by_name(names: &str) -> Result<Vec<Device>, DeviceError> {
     names.split(',').map(|name| by_name(name.trim())).collect()
 }
 
-/// Whether a program's arguments hold `--device list`, which asks for a [`Listing`] and nothing else:
-/// arguments that the program requires may then be absent.
+/// Whether a program's arguments contain `--device list`, which prints a [`Listing`] and makes
+/// required arguments optional.
 pub fn list_is_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let apart = |pair: &[OsString]| pair[0] == "--device" && pair[1] == "list";
     arguments.windows(2).any(apart) || arguments.iter().any(|a| a == "--device=list")
 }
 
-/// What `auto` stands for: CUDA, Metal, Vulkan on a GPU, libtorch on CUDA, or else the CPU.
+/// The choice of `auto`: CUDA, Metal, Vulkan on a GPU, libtorch on CUDA, or else the CPU.
 pub fn auto() -> &'static Auto {
     static AUTO: OnceLock<Auto> = OnceLock::new();
     AUTO.get_or_init(|| {
@@ -231,7 +230,7 @@ fn survey(family: &Family) -> impl Iterator<Item = Result<Available, DeviceError
     missing.map(Err).into_iter().chain(devices)
 }
 
-/// The family and the place that a name means.
+/// Parses a name as family and index.
 fn parse(name: &str) -> Option<(&'static Family, usize)> {
     let (family, place) = match name.split_once(':') {
         Some((family, place)) => (family, place.parse().ok()?),
@@ -241,7 +240,7 @@ fn parse(name: &str) -> Option<(&'static Family, usize)> {
     Some((family, place))
 }
 
-/// What a user can write.
+/// The names that a user can write.
 fn known() -> String {
     let compiled = FAMILIES.iter().filter(|family| family.compiled);
     let names: Vec<&str> = compiled.map(|family| family.name).collect();

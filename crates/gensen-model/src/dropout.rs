@@ -7,25 +7,25 @@ use rand_chacha::ChaCha8Rng;
 use crate::ops::floats;
 use crate::packed::Packed;
 
-/// The dropout masks of one training step, or none at all.
+/// The dropout masks of one training step, or no dropout.
 ///
-/// Masks are drawn on the host from (seed, step), so that a resumed run draws what an
-/// uninterrupted one would have, on every back end. A sentence's masks depend on its place in the
-/// step's batch and not on who computes it, so that several devices draw what one would have.
+/// Masks are drawn on the host from (seed, step), so that a resumed run draws the same masks as an
+/// uninterrupted one, on every back end. A sentence's masks depend on its place in the step's
+/// batch, so that several devices draw the same masks as one.
 #[derive(Debug)]
 pub struct Dropout(Option<Masks>);
 
 #[derive(Debug)]
 struct Masks {
     rng: ChaCha8Rng,
-    /// The first of the step's sentences that is computed here, and how many the step has, if that
-    /// is not all of them.
+    /// For a share of a batch: the index of its first sentence, and the sentences of the whole
+    /// batch.
     share: Option<(usize, usize)>,
-    /// Masks over words drawn so far.
+    /// The number of masks over words drawn so far.
     over_words: u32,
 }
 
-/// 32-bit words of the generator that a number takes.
+/// 32-bit words of the generator per number.
 const DRAW: u128 = 2;
 
 impl Dropout {
@@ -45,7 +45,7 @@ impl Dropout {
         }))
     }
 
-    /// The masks of those of the step's `whole` sentences that begin with number `first`.
+    /// The masks of a share: sentences from index `first` of `whole` sentences.
     #[must_use]
     pub fn of_share(mut self, first: usize, whole: usize) -> Self {
         if let Some(masks) = &mut self.0 {
@@ -64,7 +64,7 @@ impl Dropout {
         let numbers: usize = shape.iter().product();
         let rows = shape.first().copied().unwrap_or(1);
         let width = numbers / rows.max(1);
-        // The others' rows are drawn by others.
+        // Other shares' rows are skipped.
         let (first, whole) = masks.share.unwrap_or((0, rows));
         skip(&mut masks.rng, first * width);
         let mut mask = vec![0.0; numbers];
@@ -73,7 +73,7 @@ impl Dropout {
         masked(x, mask)
     }
 
-    /// The same for `x` of one row a word of `packed`, `[rows, width]`.
+    /// The same for `x` `[rows, width]` with one row per word of `packed`.
     pub(crate) fn apply_to_words(&mut self, x: Tensor<2>, packed: &Packed, rate: f64) -> Tensor<2> {
         let Some(masks) = self.0.as_mut().filter(|_| rate > 0.0) else {
             return x;
@@ -83,8 +83,7 @@ impl Dropout {
         let first = masks.share.map_or(0, |(first, _)| first);
         let mut mask = vec![0.0; rows * width];
         for (rank, &sentence) in packed.order.iter().enumerate() {
-            // Each sentence has a part of the generator's numbers to itself, beyond those that
-            // `apply` draws.
+            // Each sentence has its own part of the random stream, apart from that of `apply`.
             let place = (first + sentence) as u128;
             let mut rng = masks.rng.clone();
             rng.set_word_pos(u128::from(masks.over_words) << 60 | place << 32);
@@ -97,8 +96,8 @@ impl Dropout {
     }
 }
 
-/// `x` times `mask`, multiplied in f32: in bf16 `1 / (1 - rate)` itself would be off by up to 0.4 %,
-/// and every mean with it.
+/// `x` times `mask`, multiplied in f32: in bf16, `1 / (1 - rate)` would be off by up to 0.4 %, and
+/// so would every mean.
 fn masked<const D: usize>(x: Tensor<D>, mask: Vec<f32>) -> Tensor<D> {
     let dtype = x.dtype();
     let mask = floats(&x, mask);

@@ -115,7 +115,7 @@ impl Encoder {
         self.recorded_states(packed, dropout, rate, &mut Lookups::off())
     }
 
-    /// [`Self::states`] whose embedding's gradient is kept by rows.
+    /// [`Self::states`], recording looked-up embedding rows in `lookups`.
     pub fn recorded_states(
         &self,
         packed: &Packed,

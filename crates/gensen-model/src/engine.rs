@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::weights::{EncoderState, Tensor};
 use gensen_encode::{
-    DirectionStates, DistinctWords, EncodeError, EncoderPrecision, Engine, Limits, Pooling,
+    DirectionStates, DistinctWords, EncodeError, EncoderPrecision, Engine, EngineLimits, Pooling,
     SentenceEncoder, States,
 };
 
@@ -16,9 +16,9 @@ use crate::dropout::Dropout;
 use crate::encoder::{Encoder, GruLayer, GruWeights};
 use crate::packed::Packed;
 
-/// Opens the model folder at `path` and brings its weights to `device`.
+/// Opens the model folder at `path` and copies its weights to `device`.
 ///
-/// On the CPU (`Device::flex()`) this is [`SentenceEncoder::load`], which does without Burn.
+/// On the CPU (`Device::flex()`) this is [`SentenceEncoder::load`], which does not use Burn.
 ///
 /// ```no_run
 /// use gensen_model::{device, load_on};
@@ -51,12 +51,11 @@ pub fn load_on_with(
     encoder_on(ModelFolder::open(path)?, device, precision)
 }
 
-/// An encoder on `device` out of a model in memory, with weights of this precision.
+/// An encoder on `device` from a model in memory, with weights of this precision.
 ///
 /// # Errors
 ///
-/// A precision that `device` does not compute with; weights beyond the range of f16, if that is
-/// asked for.
+/// A precision that `device` does not support; weights beyond the range of f16, in f16.
 pub fn encoder_on(
     model: ModelFolder,
     device: &Device,
@@ -79,7 +78,7 @@ fn is_cpu(device: &Device) -> bool {
 /// The most words of a batch of more than one sentence: 1 GiB of states of 2,048 numbers.
 const BATCH_WORDS: usize = 1 << 17;
 
-/// All weights on a device of Burn's, in f32.
+/// All weights on a Burn device, in f32.
 struct DeviceEngine(Encoder);
 
 impl DeviceEngine {
@@ -136,8 +135,8 @@ impl Engine for DeviceEngine {
         Ok(())
     }
 
-    /// All batches are queued before the first number is waited for, and only vectors are copied to the
-    /// host.
+    /// All batches are queued before the first result is awaited, and only vectors are copied to
+    /// the host.
     fn vectors(
         &self,
         words: DistinctWords<'_>,
@@ -155,7 +154,10 @@ impl Engine for DeviceEngine {
             return Ok(Some(Vec::new()));
         }
         let vectors = BurnTensor::cat(vectors, 0).into_data();
-        #[allow(clippy::expect_used, reason = "the weights were brought here as f32")]
+        #[allow(
+            clippy::expect_used,
+            reason = "the weights are f32, and so are the vectors"
+        )]
         let vectors = vectors.try_into_vec::<f32>().expect("vectors in f32");
         Ok(Some(vectors))
     }
@@ -164,8 +166,8 @@ impl Engine for DeviceEngine {
         format!("{:?} f32", self.0.embedding.val().device())
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> EngineLimits {
+        EngineLimits {
             batch_words: BATCH_WORDS,
             distinct_words: usize::MAX,
         }
@@ -209,7 +211,7 @@ fn states(encoder: &Encoder, words: &[u32], sentences: &[&[u32]]) -> States {
     }
 }
 
-/// Sentences of places in `words`, packed as the words' ids.
+/// Packs sentences of indices into `words` as word ids.
 fn packed(words: &[u32], sentences: &[&[u32]]) -> Packed {
     let mut packed = Packed::from_slices(sentences);
     for id in &mut packed.ids {
@@ -218,7 +220,7 @@ fn packed(words: &[u32], sentences: &[&[u32]]) -> Packed {
     packed
 }
 
-/// A tensor of two dimensions on the device.
+/// Copies a matrix to the device.
 fn matrix(tensor: &Tensor, device: &Device) -> Param<BurnTensor<2>> {
     let data = TensorData::new(tensor.values().into_owned(), tensor.shape().to_vec());
     Param::from_tensor(BurnTensor::from_data(data, device))
@@ -238,7 +240,7 @@ mod tests {
     use crate::init::Initializer;
     use crate::parameters::{self, NamedTensor};
 
-    /// Gives the encoder's parameters the names they have in a whole model.
+    /// Wraps an encoder so that its parameters are named as in a whole model.
     #[derive(Module, Debug)]
     struct Model {
         encoder: Encoder,

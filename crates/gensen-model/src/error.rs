@@ -1,10 +1,10 @@
 use thiserror::Error;
 
-/// What can be wrong with a model or its weights.
+/// Errors of a model's configuration or weights.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A size or a combination of settings no model can have.
+    /// An impossible size or combination of settings.
     #[error("model.{key} = {value}: {expected}")]
     Config {
         /// The setting.
@@ -14,13 +14,13 @@ pub enum ModelError {
         /// What it may be.
         expected: &'static str,
     },
-    /// A parameter is not among the weights.
+    /// The weights lack a parameter.
     #[error("the weights have no tensor `{name}`")]
     MissingTensor {
         /// PyTorch's name of the parameter.
         name: String,
     },
-    /// A parameter has another shape than the model's.
+    /// A parameter's shape differs from the model's.
     #[error("tensor `{name}` has the shape {found:?}, expected {expected:?}")]
     Shape {
         /// PyTorch's name of the parameter.

@@ -12,7 +12,7 @@ use crate::init::Initializer;
 use crate::layers::Dense;
 use crate::ops::{Affine, linear, projection_cross_entropy};
 
-/// Dropout in front of the head.
+/// Dropout before the head.
 pub const INFERENCE_DROPOUT: f64 = 0.3;
 
 /// A classifier with one hidden layer over a sentence vector, or `[u, v, |u - v|, u * v]` of two.
@@ -25,7 +25,7 @@ pub struct InferenceHead {
 }
 
 impl InferenceHead {
-    /// For three labels of pairs of sentence vectors of `width` numbers.
+    /// A head for three labels of pairs of sentence vectors of `width` numbers.
     pub fn new(width: usize, hidden: usize, init: &Initializer) -> Self {
         let labels = 3;
         let config = ClassifierConfig {
@@ -36,7 +36,8 @@ impl InferenceHead {
         Self::of(&config, width, init, "nli")
     }
 
-    /// For sentence vectors of `width` numbers; `name` tells heads of one model apart.
+    /// A head for sentence vectors of `width` numbers; `name` is its name among the model's
+    /// parameters.
     pub fn of(config: &ClassifierConfig, width: usize, init: &Initializer, name: &str) -> Self {
         let features = if config.pairs { 4 * width } else { width };
         let bound = |inputs: usize| 1.0 / (inputs as f32).sqrt();
@@ -54,9 +55,9 @@ impl InferenceHead {
         }
     }
 
-    /// Mean cross-entropy `[1]`, in nats an example, of labels (for inference 0 entailment, 1 neutral,
-    /// 2 contradiction) given `[examples, width]`, the vectors of sentences or of the first and second
-    /// ones of pairs, and the logits `[examples, labels]`, which are not tracked.
+    /// Mean cross-entropy `[1]` in nats per example, and the logits `[examples, labels]`, not
+    /// tracked. Takes vectors `[examples, width]` of sentences, or of the first and second
+    /// sentences of pairs, and labels (for inference 0 entailment, 1 neutral, 2 contradiction).
     pub fn loss(
         &self,
         first: Tensor<2>,

@@ -12,7 +12,7 @@ pub struct Initializer {
 }
 
 impl Initializer {
-    /// Weights drawn from `seed`, placed on `device`.
+    /// An initialiser that draws from `seed` and places weights on `device`.
     pub fn new(seed: u64, device: &Device) -> Self {
         Self {
             seed,
@@ -20,7 +20,7 @@ impl Initializer {
         }
     }
 
-    /// Uniform in `[-bound, bound]`. `name` tells parameters of one model apart.
+    /// Uniform in `[-bound, bound]`. `name` selects the random stream.
     pub fn uniform<const D: usize>(
         &self,
         name: &str,

@@ -24,7 +24,7 @@ impl Dense {
         }
     }
 
-    /// Its weight and bias, for an operation that they are a part of.
+    /// Its weight and bias, for an operation that includes it.
     pub fn values(&self) -> Affine {
         Affine {
             weight: self.weight.val(),
@@ -38,11 +38,11 @@ impl Dense {
     }
 }
 
-/// The embedding rows that a forward pass looked up, as leaves of the graph of their own: the
-/// gradient of an embedding of tens of thousands of words is a few hundred rows.
+/// The embedding rows that a forward pass looked up, each as a leaf of the graph: only a few
+/// hundred rows of a large embedding have a gradient.
 ///
-/// A pass computes in the float type that its words are looked up in: everything after follows the
-/// type of what it gets.
+/// Words are looked up in the float type of the pass: every later operation computes in the type of
+/// its input.
 #[derive(Debug)]
 pub struct Lookups {
     recorded: Option<Vec<Lookup>>,
@@ -56,13 +56,13 @@ pub struct Lookup {
     pub embedding: ParamId,
     /// Word ids.
     pub ids: Vec<u32>,
-    /// `[ids, size]`: the leaf that holds the gradient after a backward pass, of the embedding's
-    /// float type.
+    /// `[ids, size]`, in the embedding's float type: the leaf whose gradient a backward pass
+    /// computes.
     pub rows: Tensor<2>,
 }
 
 impl Lookups {
-    /// Embeddings get dense gradients, as any other parameter.
+    /// Embeddings get dense gradients, like any other parameter.
     pub fn off() -> Self {
         Self {
             recorded: None,
@@ -70,7 +70,7 @@ impl Lookups {
         }
     }
 
-    /// Embeddings get no gradient; the rows kept here do.
+    /// The recorded rows get gradients; embeddings get none.
     pub fn recorded() -> Self {
         Self {
             recorded: Some(Vec::new()),
@@ -78,14 +78,14 @@ impl Lookups {
         }
     }
 
-    /// Words are looked up in `float_type` instead of the embedding's own.
+    /// Looks words up in `float_type` instead of the embedding's own type.
     #[must_use]
     pub fn in_float_type(mut self, float_type: FloatDType) -> Self {
         self.float_type = Some(float_type);
         self
     }
 
-    /// What was looked up so far, in order.
+    /// The lookups so far, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Lookup> {
         self.recorded.iter().flatten()
     }

@@ -1,7 +1,7 @@
 //! The GenSen sentence encoder and its multi-task model on Burn.
 //!
-//! What is learnt here is used by [`gensen_encode`], whose public items this crate has too; there a
-//! [`SentenceEncoder`] computes on the CPU without Burn, and [`load_on`] makes one for any device.
+//! Trained models are used through [`gensen_encode`], which this crate re-exports: a
+//! [`SentenceEncoder`] computes on the CPU without Burn, and [`load_on`] opens one on any device.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
@@ -29,7 +29,7 @@ pub use error::ModelError;
 pub use gensen_encode::hub;
 pub use gensen_encode::{
     ConcatEncoder, CpuEngine, DistinctWords, EncodeError, EncodeOptions, Encoded, EncoderPrecision,
-    Engine, Limits, Pooling, SentenceEncoder, UnknownWords, kernels, model_folder, weights,
+    Engine, EngineLimits, Pooling, SentenceEncoder, UnknownWords, kernels, model_folder, weights,
 };
 pub use layers::{Dense, Lookup, Lookups};
 pub use model::{Head, MultitaskModel};

@@ -1,5 +1,4 @@
-//! The multi-task model: one encoder, a decoder for each thing to say, a head for whatever else is
-//! learnt.
+//! The multi-task model: one shared encoder, decoders, and heads for the other tasks.
 
 use std::ops::Range;
 
@@ -28,7 +27,7 @@ pub struct MultitaskModel {
     pub encoder: Encoder,
     /// In the order of the tasks; a skip-thought task has two: next, then previous sentence.
     pub decoders: Vec<Decoder>,
-    /// For natural language inference.
+    /// The head for natural language inference.
     pub inference: Option<InferenceHead>,
     /// One for each distillation task.
     pub distillations: Vec<Distillation>,
@@ -42,14 +41,14 @@ pub struct MultitaskModel {
     dropout: f64,
 }
 
-/// What a task uses of a model beside the encoder.
+/// The part of a model that a task uses, beside the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
     /// Decoders.
     Decoders(Range<usize>),
     /// The inference head.
     Inference,
-    /// What pairs are contrasted by, which has no weights.
+    /// A contrast, which has no weights.
     Contrast(usize),
     /// A distillation task's head.
     Distillation(usize),
@@ -91,8 +90,8 @@ impl MultitaskModel {
         })
     }
 
-    /// The encoder with what a task uses beside it, as far as it is there. The weights are shared,
-    /// not copied; heads are counted anew, and named so.
+    /// The encoder with one head. Weights are shared, not copied; heads are numbered, and named,
+    /// from 0.
     #[must_use]
     pub fn part(&self, head: &Head) -> Self {
         fn chosen<T: Clone>(all: &[T], range: Range<usize>) -> Vec<T> {
@@ -139,9 +138,9 @@ impl MultitaskModel {
         dropout.apply(vectors, self.dropout)
     }
 
-    /// The mean loss `[1]`, in nats a word, of each of the batch's targets. `first_decoder` is the
-    /// decoder of the first target, the others follow it. The encoder runs once. `lookups` says how
-    /// gradients of embeddings are kept.
+    /// The mean loss `[1]`, in nats per word, of each of the batch's targets. `first_decoder` is
+    /// the index of the first target's decoder; the others follow it. The encoder runs once.
+    /// `lookups` records embedding rows.
     pub fn seq2seq_losses(
         &self,
         batch: &Seq2SeqBatch,
@@ -158,9 +157,9 @@ impl MultitaskModel {
             .collect()
     }
 
-    /// The mean loss `[1]`, in nats a pair, and the logits `[pairs, 3]` for entailment, neutral,
-    /// contradiction, which are not tracked; none without an inference head. `lookups` says how the
-    /// embedding's gradient is kept.
+    /// The mean loss `[1]`, in nats per pair, and the logits `[pairs, 3]` for entailment, neutral,
+    /// contradiction, not tracked; `None` without an inference head. `lookups` records embedding
+    /// rows.
     pub fn inference_loss(
         &self,
         batch: &NliBatch,
@@ -175,8 +174,8 @@ impl MultitaskModel {
         Some(head.loss(premises, Some(hypotheses), labels, dropout))
     }
 
-    /// The mean loss `[1]`, in nats an example, and the logits `[examples, labels]`, which are not
-    /// tracked, of the classification task `head`; none if there is no such task.
+    /// The mean loss `[1]`, in nats per example, and the logits `[examples, labels]`, not tracked,
+    /// of classifier `head`; `None` if there is no such head.
     pub fn classification_loss(
         &self,
         batch: &ClassificationBatch,
@@ -192,8 +191,8 @@ impl MultitaskModel {
         Some(head.loss(first, second, batch.labels.as_slice().into(), dropout))
     }
 
-    /// The mean loss `[1]`, in nats a pair, and the logits `[pairs, candidates]`, which are not
-    /// tracked, of the contrast `head`; see [`ContrastConfig::loss`]. None if there is no such task.
+    /// The mean loss `[1]`, in nats per pair, and the logits `[pairs, candidates]`, not tracked, of
+    /// contrast `head`; see [`ContrastConfig::loss`]. `None` if there is no such head.
     pub fn contrast_loss(
         &self,
         batch: &PairsBatch,
@@ -207,8 +206,8 @@ impl MultitaskModel {
         Some(head.loss(vectors, batch.first.len(), not_counted(batch)))
     }
 
-    /// The losses `[1]` each of the distillation task `head`; see [`Distillation::losses`]. None
-    /// if there is no such task.
+    /// The losses, `[1]` each, of distillation `head`; see [`Distillation::losses`]. `None` if
+    /// there is no such head.
     pub fn distillation_losses(
         &self,
         batch: &DistillationBatch,

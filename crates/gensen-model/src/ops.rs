@@ -1,18 +1,20 @@
 //! The operations that training spends its time in, as extensions of Burn's back ends.
 //!
-//! Each has hand-written derivatives, a generic composition of back-end primitives that works
-//! everywhere, and kernels of its own where a back end gains from them: Flex (the CPU), CubeCL's
-//! devices, libtorch.
+//! Each has a hand-written derivative, a composition of primitives that works on every back end,
+//! and kernels of its own where they are faster: Flex (the CPU), CubeCL's devices, libtorch.
 //!
-//! An operation computes in the float type of the activations it gets: weights are cast to it on the
-//! way in, and their gradients cast back on the way out. So weights in f32 and embeddings looked up
-//! in bf16 ([`crate::Lookups::in_float_type`]) are mixed precision, as PyTorch's autocast has it. On a
-//! CPU that multiplies bf16 ([`multiplies_bf16`]), kernels round weights themselves, while they lay
-//! them out, and their gradients are never rounded.
+//! An operation computes in the float type of its activations: weights are cast to it, and their
+//! gradients cast back. So weights in f32 and embeddings looked up in bf16
+//! ([`crate::Lookups::in_float_type`]) give mixed precision like PyTorch's autocast. On a CPU that
+//! multiplies bf16 ([`multiplies_bf16`]), kernels round weights while laying them out, and
+//! gradients of weights are not rounded.
 
 #![cfg_attr(
     feature = "tch",
-    allow(deprecated, reason = "libtorch is asked for, and burn-tch carries it")
+    allow(
+        deprecated,
+        reason = "burn-tch is deprecated but the only way to libtorch"
+    )
 )]
 
 mod adam;
@@ -46,7 +48,7 @@ use std::sync::Arc;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Int, Tensor, TensorData};
-// What the operations on the CPU compute with.
+// The kernels of the operations on the CPU.
 use gensen_encode::kernels::{gemm, memory, products, scan, softmax};
 
 pub use adam::{AdamKernels, AdamStep};
@@ -62,7 +64,7 @@ pub use rows::RowKernels;
 
 use crate::packed::Steps;
 
-/// `[numbers]`: row numbers on the device of `beside`. Nothing waits until they are there.
+/// Copies row numbers `[numbers]` to the device of `beside`, without waiting for it.
 pub fn indices<const D: usize>(
     beside: &Tensor<D>,
     numbers: impl IntoIterator<Item = usize>,
@@ -73,7 +75,7 @@ pub fn indices<const D: usize>(
     ))
 }
 
-/// Numbers in f32, shaped as `beside` is, on its device, as [`indices`].
+/// Copies f32 numbers to the device of `beside`, in its shape, without waiting.
 pub fn floats<const D: usize>(beside: &Tensor<D>, numbers: Vec<f32>) -> Tensor<D> {
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::upload_floats(
         beside.clone().into_dispatch(),
@@ -89,8 +91,8 @@ pub fn gather_rows(x: Tensor<2>, places: impl IntoIterator<Item = usize>) -> Ten
     ))
 }
 
-/// `[rows, width]`: row `k` is the sum of those rows of `values` `[uses, width]` whose place is `k`, in
-/// their order (but on libtorch with CUDA). The tensor must not be tracked.
+/// `[rows, width]`: row `k` is the sum of those rows of `values` `[uses, width]` whose place is
+/// `k`, in their order (except on libtorch with CUDA). The tensor must not be tracked.
 pub fn sum_rows(values: Tensor<2>, places: Arc<[u32]>, rows: usize) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as OptimizerBackend>::sum_rows(
         values.into_dispatch(),
@@ -109,9 +111,8 @@ pub fn group_sums(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> Ten
     ))
 }
 
-/// `[groups, width]`: row `k` is the largest of each number among those rows of `values`
-/// `[rows, width]` whose entry in `group_of` is `k`; every group has a row. Rows that are equally
-/// large share the gradient.
+/// `[groups, width]`: row `k` is the element-wise maximum of those rows of `values` `[rows, width]`
+/// whose entry in `group_of` is `k`; every group has a row. Equal maxima share the gradient.
 pub fn group_maxima(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> Tensor<2> {
     Tensor::from_dispatch(<Dispatch as SequenceBackend>::group_maxima(
         values.into_dispatch(),
@@ -120,12 +121,12 @@ pub fn group_maxima(values: Tensor<2>, group_of: Arc<[u32]>, groups: usize) -> T
     ))
 }
 
-/// Whether the CPU here multiplies bf16, by AMX or AVX512-BF16.
+/// Whether this CPU multiplies bf16, by AMX or AVX512-BF16.
 pub fn multiplies_bf16() -> bool {
     products::Bf16Product::best().is_some()
 }
 
-/// A weight as an operation takes it beside these activations.
+/// Casts a weight to the type that an operation takes beside these activations.
 fn beside<const D: usize, const E: usize>(x: &Tensor<D>, weight: Tensor<E>) -> Tensor<E> {
     let dtype = x.dtype();
     let rounded_by_kernels =
@@ -137,7 +138,7 @@ fn beside<const D: usize, const E: usize>(x: &Tensor<D>, weight: Tensor<E>) -> T
     }
 }
 
-/// One direction's weights on the way into a scan.
+/// The inputs of a scan in one direction.
 #[derive(Clone, Debug)]
 pub struct GruDirection {
     /// `[rows, 3 * hidden]`: input projections of all words, biases (and context) included.
@@ -149,7 +150,7 @@ pub struct GruDirection {
 }
 
 impl GruDirection {
-    /// With weights of the projections' float type, and the states before the first step.
+    /// Converts to the scan's inputs, with weights in the projections' float type.
     fn into_dispatch(self, initial: Tensor<2>, reverse: bool) -> GruInputs<Dispatch> {
         let weight = beside(&self.projected, self.weight);
         let bias = beside(&self.projected, self.bias);
@@ -249,8 +250,8 @@ impl Affine {
     }
 }
 
-/// GRU states `[rows, hidden]` of a packed batch whose sentences have a context `[sentences, hidden]`, in
-/// packed order: their first state, and a term in each gate (Kiros et al., 2015).
+/// GRU states `[rows, hidden]` of a packed batch, conditioned on a context `[sentences, hidden]` in
+/// packed order: the initial state, and a term in each gate (Kiros et al., 2015).
 ///
 /// `words`, `contexts` and `states` map words `x` `[rows, inputs]`, contexts and previous states to the
 /// gates r, z, n, which are stacked on the rows of their weights.
@@ -287,8 +288,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
 /// Mean cross-entropy `[1]`, in nats, of `softmax(states weight^T + bias)` against `targets`.
 ///
 /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`; `targets` holds
-/// one word id a position. Logits exist for a chunk of positions at a time. The loss is in f32,
-/// whatever the states are in.
+/// one word id per position. Logits exist for a chunk of positions at a time. The loss is in f32.
 pub fn projection_cross_entropy(
     states: Tensor<2>,
     weight: Tensor<2>,
@@ -304,9 +304,9 @@ pub fn projection_cross_entropy(
     ))
 }
 
-/// One Adam step on a parameter, in place where nobody else holds the tensors; returns the
-/// parameter and its two moments. `scale` `[1]` is what the gradient is multiplied by first: the
-/// [`clip_factor`]. The tensors must not be tracked.
+/// One Adam step on a parameter, in place if the tensors have no other owner; returns the parameter
+/// and its two moments. The gradient is first multiplied by `scale` `[1]`, the [`clip_factor`]. The
+/// tensors must not be tracked.
 pub fn adam_step<const D: usize>(
     parameter: Tensor<D>,
     mean: Tensor<D>,
@@ -324,12 +324,12 @@ pub fn adam_step<const D: usize>(
     state.into_tensors()
 }
 
-/// [`adam_step`] on a flattened matrix (and its moments) whose gradient is zero but for `rows`,
-/// ascending, each once, which have `values` `[rows, columns]`.
+/// [`adam_step`] on a flattened matrix (and its moments) whose gradient is `values`
+/// `[rows, columns]` at `rows` (ascending, each once) and zero elsewhere.
 ///
-/// The result is, bit for bit, that of the dense gradient: moments of all rows decay. One fused pass
-/// does it without the dense gradient. (Catching up on a row when it is next used would save the
-/// pass, but every reader of the weights would have to know which rows are behind.)
+/// The result equals that of the dense gradient bit for bit: the moments of all rows decay, in one
+/// fused pass. (Updating a row only when it is next used would save the pass, but every reader of
+/// the weights would have to handle stale rows.)
 pub fn adam_rows_step(
     state: [Tensor<1>; 3],
     values: Tensor<2>,
@@ -369,8 +369,8 @@ pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     ))
 }
 
-/// `[1]`: what gradients are multiplied by so that their norm, the root of the sum of `squares`, is
-/// at most `clip_norm`. It stays on the device. The tensor must not be tracked.
+/// `[1]`: the factor that scales gradients to a norm, the root of the sum of `squares`, of at most
+/// `clip_norm`. It stays on the device. The tensor must not be tracked.
 pub fn clip_factor(squares: Tensor<1>, clip_norm: f64) -> Tensor<1> {
     Tensor::from_dispatch(<Dispatch as OptimizerBackend>::clip_factor(
         squares.into_dispatch(),

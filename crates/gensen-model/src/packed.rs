@@ -6,12 +6,12 @@ use gensen_data::batch::Sentences;
 
 pub use gensen_encode::kernels::steps::Steps;
 
-/// Word ids of a batch in packed order, and the way back to the order in which they came.
+/// Word ids of a batch in packed order, with the permutation back to input order.
 #[derive(Clone, Debug)]
 pub struct Packed {
     /// The layout.
     pub steps: Steps,
-    /// Word ids, one a row.
+    /// Word ids, one per row.
     pub ids: Vec<u32>,
     /// For each sentence in sorted order, its place in the input.
     pub order: Vec<usize>,
@@ -27,7 +27,7 @@ impl Packed {
         Self::from_slices(&slices)
     }
 
-    /// The same from one slice of ids a sentence.
+    /// The same from one slice of ids per sentence.
     pub fn from_slices(sentences: &[&[u32]]) -> Self {
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(sentences[i].len()));

@@ -1,4 +1,4 @@
-//! Parameters by the names the reference's PyTorch modules gave them.
+//! Parameters by the names of the reference's PyTorch modules.
 
 use std::collections::HashMap;
 
@@ -32,13 +32,13 @@ fn pytorch_name(path: &[String]) -> String {
     }
 }
 
-/// What can be done to each parameter in turn.
+/// A visitor of parameters.
 pub trait ParameterVisitor {
     /// Called once for each parameter, in the module's order.
     fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>);
 }
 
-/// Shows every parameter of `module` to `visitor`.
+/// Passes every parameter of `module` to `visitor`.
 pub fn visit<M: Module, V: ParameterVisitor>(module: &M, visitor: &mut V) {
     module.visit(&mut Walk {
         path: Vec::new(),
@@ -71,14 +71,14 @@ pub fn names<M: Module>(module: &M) -> HashMap<ParamId, String> {
     names.names
 }
 
-/// What can be put in each parameter's place.
+/// A mapper of parameters.
 pub trait ParameterMapper {
-    /// Called once for each parameter with its value outside of automatic differentiation;
+    /// Called once for each parameter with its value, not tracked by automatic differentiation;
     /// returns the new value.
     fn map<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) -> Tensor<D>;
 }
 
-/// Replaces every parameter of `module`; what required gradients goes on requiring them.
+/// Replaces every parameter of `module`; whether it requires gradients is kept.
 pub fn map<M: Module, F: ParameterMapper>(module: M, mapper: &mut F) -> M {
     module.map(&mut Walk {
         path: Vec::new(),
@@ -163,13 +163,14 @@ pub fn read<M: Module>(module: &M) -> Vec<NamedTensor> {
     read.0
 }
 
-/// Puts what `find` gives for a name in the place of each parameter; it must have the parameter's
-/// shape. Tensors are asked for one at a time, so that no second copy of the model is ever held.
+/// Replaces each parameter with the tensor that `find` returns for its name, which must have the
+/// parameter's shape. Tensors are requested one at a time, so that no second copy of the model is
+/// held.
 ///
 /// # Errors
 ///
-/// [`ModelError::MissingTensor`] and [`ModelError::Shape`], with the first parameter that has no tensor or
-/// one of another shape.
+/// [`ModelError::MissingTensor`] and [`ModelError::Shape`], with the first parameter whose tensor
+/// is missing or has another shape.
 pub fn load<M: Module>(
     module: M,
     find: impl FnMut(&str) -> Option<NamedTensor>,

@@ -1,4 +1,4 @@
-//! From the states of a sentence's words to its vector.
+//! Pools the states of a sentence's words to its vector.
 
 use burn::tensor::{DType, Tensor};
 
@@ -9,8 +9,8 @@ use crate::packed::Packed;
 
 impl Encoder {
     /// Sentence vectors `[sentences, width]` in input order of the top layer's states
-    /// `[rows, width]`; `<s>` and `</s>` are positions as any other. Means are in f32, whatever the
-    /// states are in. Every sentence must have a word. There is no padding, so `max-padded` is `max`.
+    /// `[rows, width]`; `<s>` and `</s>` count as positions. Means are computed in f32. Every
+    /// sentence must have a word. There is no padding, so `max-padded` is `max`.
     pub fn pool(&self, packed: &Packed, states: Tensor<2>, pooling: Pooling) -> Tensor<2> {
         let sentences = packed.lengths.len();
         match pooling {

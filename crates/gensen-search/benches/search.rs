@@ -1,12 +1,12 @@
-//! Searching, with the bound of each beside it.
+//! Benchmarks of search, with the hardware's bound for each.
 //!
 //! ```sh
 //! cargo bench -p gensen-search -- [nearest|pairs|k-means] [ROWS] [WIDTH]
 //! ```
 //!
-//! A query reads every vector once: its bound is memory bandwidth, which is measured by adding the same
-//! numbers up. Pairs are half a matrix product, `ROWS^2 * WIDTH` operations: their bound is the speed of a
-//! product of matrices that fit the caches.
+//! A query reads every vector once: its bound is memory bandwidth, which is measured by adding the
+//! same numbers up. Pairs are half a matrix product, `ROWS^2 * WIDTH` operations: their bound is
+//! the speed of a product of matrices that fit the caches.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -20,7 +20,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
 
-use gensen_encode::kernels::gemm::{Matrix as Factor, Threads, matmul};
+use gensen_encode::kernels::gemm::{MatrixView, Threads, matmul};
 use gensen_search::{
     KMeansOptions, Matrix, PairOptions, VectorFile, closest_pairs, k_means, nearest,
 };
@@ -46,7 +46,7 @@ fn main() {
     }
 }
 
-/// Numbers that look random, the same every time.
+/// Pseudo-random numbers, the same in every run.
 fn numbers(count: usize) -> Vec<f32> {
     let mut numbers = vec![0.0; count];
     numbers
@@ -61,7 +61,7 @@ fn numbers(count: usize) -> Vec<f32> {
     numbers
 }
 
-/// Seconds of the fastest of some runs.
+/// The seconds of the fastest of several runs.
 fn fastest(runs: usize, mut run: impl FnMut()) -> f64 {
     let time = |_| {
         let start = Instant::now();
@@ -140,7 +140,7 @@ fn pairs(rows: usize, width: usize) {
     );
 }
 
-/// Operations a second of products of cached matrices, all threads together.
+/// Operations per second of products of cached matrices, summed over all threads.
 fn product_speed(width: usize) -> f64 {
     const ROWS: usize = 256;
     let threads = rayon::current_num_threads();
@@ -150,8 +150,8 @@ fn product_speed(width: usize) -> f64 {
         (0..threads).into_par_iter().for_each(|_| {
             let mut c = vec![0.0; ROWS * ROWS];
             for _ in 0..runs {
-                let left = Factor::new(&a, ROWS, width);
-                let right = Factor::new(&b, ROWS, width).transposed();
+                let left = MatrixView::new(&a, ROWS, width);
+                let right = MatrixView::new(&b, ROWS, width).transposed();
                 matmul(&mut c, left, right, false, Threads::One);
             }
             black_box(&c);

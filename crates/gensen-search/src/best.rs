@@ -1,45 +1,45 @@
-//! The best few of many.
+//! Top-k selection.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// A place with its score. A higher score is better, and of equal scores the lower place: an order in
-/// which no two places are equal, so that what is best does not depend on who is compared first.
+/// A place and its score. Higher scores are better, and of equal scores the lower place. No two
+/// places are equal in this order, so the result does not depend on the order of comparisons.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scored<P> {
+pub(crate) struct ScoredPlace<P> {
     pub(crate) score: f32,
     pub(crate) place: P,
 }
 
-impl<P: Ord> Ord for Scored<P> {
+impl<P: Ord> Ord for ScoredPlace<P> {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_score = self.score.total_cmp(&other.score);
         by_score.then_with(|| other.place.cmp(&self.place))
     }
 }
 
-impl<P: Ord> PartialOrd for Scored<P> {
+impl<P: Ord> PartialOrd for ScoredPlace<P> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<P: Ord> PartialEq for Scored<P> {
+impl<P: Ord> PartialEq for ScoredPlace<P> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl<P: Ord> Eq for Scored<P> {}
+impl<P: Ord> Eq for ScoredPlace<P> {}
 
-/// The best of what was pushed, at most `most` of it.
+/// The best of all pushed places, at most `most`.
 #[derive(Clone, Debug)]
-pub(crate) struct Best<P> {
-    heap: BinaryHeap<Reverse<Scored<P>>>,
+pub(crate) struct TopK<P> {
+    heap: BinaryHeap<Reverse<ScoredPlace<P>>>,
     most: usize,
 }
 
-impl<P: Ord + Copy> Best<P> {
+impl<P: Ord + Copy> TopK<P> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             heap: BinaryHeap::new(),
@@ -47,7 +47,7 @@ impl<P: Ord + Copy> Best<P> {
         }
     }
 
-    /// Scores below it are not among the best; none yet if there is room.
+    /// The least score that can enter; `-inf` while there are fewer than `most`.
     pub(crate) fn bar(&self) -> f32 {
         match self.heap.peek() {
             Some(Reverse(worst)) if self.heap.len() >= self.most => worst.score,
@@ -57,7 +57,7 @@ impl<P: Ord + Copy> Best<P> {
     }
 
     pub(crate) fn push(&mut self, score: f32, place: P) {
-        let scored = Scored { score, place };
+        let scored = ScoredPlace { score, place };
         if self.heap.len() < self.most {
             self.heap.push(Reverse(scored));
         } else if let Some(mut worst) = self.heap.peek_mut()
@@ -67,7 +67,7 @@ impl<P: Ord + Copy> Best<P> {
         }
     }
 
-    /// Takes in what another has.
+    /// Adds the places of another.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         for Reverse(scored) in other.heap {
             self.push(scored.score, scored.place);
@@ -75,8 +75,8 @@ impl<P: Ord + Copy> Best<P> {
         self
     }
 
-    /// The best first.
-    pub(crate) fn into_sorted(self) -> Vec<Scored<P>> {
+    /// The places, best first.
+    pub(crate) fn into_sorted(self) -> Vec<ScoredPlace<P>> {
         let sorted = self.heap.into_sorted_vec();
         sorted.into_iter().map(|Reverse(scored)| scored).collect()
     }
@@ -90,7 +90,7 @@ mod tests {
     fn the_best_are_kept_whatever_the_order() {
         let scores = [0.5, 0.1, 0.9, 0.5, 0.7, 0.5, -1.0];
         let places = |order: &mut dyn Iterator<Item = usize>, most| {
-            let mut best = Best::new(most);
+            let mut best = TopK::new(most);
             order.for_each(|place| best.push(scores[place], place));
             let sorted = best.into_sorted();
             sorted.iter().map(|s| s.place).collect::<Vec<_>>()
@@ -100,13 +100,13 @@ mod tests {
             assert_eq!(forward, places(&mut (0..7).rev(), most));
             assert_eq!(forward, [2, 4, 0, 3, 5, 1, 6][..most.min(7)]);
         }
-        let mut best = Best::new(1);
+        let mut best = TopK::new(1);
         assert_eq!(best.bar(), f32::NEG_INFINITY);
         best.push(0.25, 1);
         assert_eq!(best.bar(), 0.25);
-        let mut other = Best::new(1);
+        let mut other = TopK::new(1);
         other.push(0.5, 0);
         assert_eq!(best.merge(other).bar(), 0.5);
-        assert_eq!(Best::<usize>::new(0).bar(), f32::INFINITY);
+        assert_eq!(TopK::<usize>::new(0).bar(), f32::INFINITY);
     }
 }

@@ -1,4 +1,4 @@
-//! Blocks of rows: their lengths, and the products of two blocks.
+//! Blocks of rows, and the products of two blocks.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use crate::SearchError;
 use crate::kernels;
 use crate::matrix::{Matrix, scale};
 
-/// Rows of a block on the left of a product. With [`RIGHT`], its products fill half of a
-/// second-level cache of 1 MiB.
+/// Rows per left block of a product. The products of `LEFT` and [`RIGHT`] rows fill half of an L2
+/// cache of 1 MiB.
 pub(crate) const LEFT: usize = 256;
-/// Rows of a block on the right.
+/// Rows per right block.
 pub(crate) const RIGHT: usize = 512;
 
-/// `rows` rows in blocks; the last may be shorter.
+/// The ranges of the blocks of `rows` rows; the last may be shorter.
 pub(crate) fn ranges(
     rows: usize,
     block: usize,
@@ -25,9 +25,8 @@ pub(crate) fn ranges(
     (0..blocks).into_par_iter().map(range)
 }
 
-/// What each row is multiplied by to have length 1; 0 for rows of zeros.
-///
-/// The first row that has no length is named, whatever the number of threads.
+/// The factor that scales each row to length 1; 0 for rows of zeros. An error names the first row
+/// that is not finite, for any number of threads.
 pub(crate) fn scales(matrix: Matrix<'_>) -> Result<Vec<f32>, SearchError> {
     let squares: Vec<Vec<f32>> = ranges(matrix.rows(), LEFT)
         .map(|rows| {
@@ -44,13 +43,13 @@ pub(crate) fn scales(matrix: Matrix<'_>) -> Result<Vec<f32>, SearchError> {
 pub(crate) fn products(left: &[f32], right: &[f32], width: usize, products: &mut Vec<f32>) {
     let (rows, columns) = (left.len() / width, right.len() / width);
     products.resize(rows * columns, 0.0);
-    let left = gemm::Matrix::new(left, rows, width);
-    let right = gemm::Matrix::new(right, columns, width).transposed();
+    let left = gemm::MatrixView::new(left, rows, width);
+    let right = gemm::MatrixView::new(right, columns, width).transposed();
     matmul(products, left, right, false, Threads::One);
 }
 
-/// Calls `visit` with each row of one block and its cosines to the rows of another: the row, counted from
-/// the beginning of the matrix, and the cosines.
+/// Calls `visit` with the index of each row of the left block and its cosines to the rows of the
+/// right block.
 pub(crate) fn cosines(
     matrix: Matrix<'_>,
     scales: &[f32],

@@ -1,4 +1,4 @@
-//! Communities: groups of rows around a row that all are near.
+//! Communities: groups of rows that are all near a central row.
 
 use rayon::prelude::*;
 
@@ -7,29 +7,32 @@ use crate::blocks::{LEFT, cosines, ranges, scales};
 use crate::matrix::Matrix;
 use crate::pairs::{above, check_threshold, to_the_right};
 
-/// The most pairs of near rows that are kept in memory: 8 bytes each, twice.
+/// The largest number of pairs of near rows; each takes 16 bytes of memory.
 pub const MAX_NEIGHBOURS: usize = 1 << 27;
 
-/// A row and others near it.
+/// A row and the rows near it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Community {
-    /// The row in the middle.
+    /// The central row.
     pub centre: usize,
-    /// All rows, the one in the middle among them, in order.
+    /// All rows including the central one, in ascending order.
     pub rows: Vec<usize>,
 }
 
-/// Communities of at least `smallest` rows whose cosine to the row in their middle is `threshold` or more,
-/// the largest first, and of equals the one that was found first; a row is in one at most.
+/// Finds communities of at least `smallest` rows, each with a cosine of at least `threshold` to the
+/// central row. The largest comes first; equally large ones are in the order in which they were
+/// found. A row is in at most one community.
 ///
-/// They are found as `community_detection` of the Python package sentence-transformers does: rows are
-/// looked at by how many near rows they have, most first, and of equals the one that comes first. A row
-/// that is in no community yet makes one of itself and those of its near rows that are in none, if these are enough.
+/// The algorithm is that of `community_detection` in the Python package sentence-transformers. Rows
+/// are visited by their number of near rows, largest first, equal ones in row order. A row that is
+/// not yet in a community starts one with all its near rows that are not in one either, if these
+/// are at least `smallest`.
 ///
 /// # Errors
 ///
-/// [`SearchError::NotFinite`]; [`SearchError::Cosine`] for a threshold that no cosine has;
-/// [`SearchError::TooAlike`] for more than [`MAX_NEIGHBOURS`] near pairs.
+/// [`SearchError::NotFinite`]; [`SearchError::Cosine`] for a threshold outside of [-1, 1];
+/// [`SearchError::TooAlike`] for more than [`MAX_NEIGHBOURS`] near pairs; [`SearchError::TooMany`]
+/// for more than 2^32 - 1 rows.
 pub fn communities(
     matrix: Matrix<'_>,
     threshold: f32,
@@ -64,9 +67,9 @@ pub fn communities(
     Ok(communities)
 }
 
-/// The near rows of each row, itself among them, in order.
+/// The near rows of each row including itself, in ascending order.
 struct Near {
-    /// Row i's are from `starts[i]` to `starts[i + 1]`.
+    /// The near rows of row i are `rows[starts[i]..starts[i + 1]]`.
     starts: Vec<usize>,
     rows: Vec<u32>,
 }
@@ -74,7 +77,7 @@ struct Near {
 impl Near {
     fn find(matrix: Matrix<'_>, scales: &[f32], threshold: f32) -> Result<Self, SearchError> {
         let pairs = pairs(matrix, scales, threshold)?;
-        // A vector of zeros is near none, not even itself.
+        // A vector of zeros has no near rows, not even itself.
         let own = |row: usize| usize::from(scales[row] > 0.0);
         let mut starts = vec![0; matrix.rows() + 1];
         for &(first, second) in &pairs {
@@ -90,7 +93,8 @@ impl Near {
             rows[next[row]] = near;
             next[row] += 1;
         };
-        // Sorted by the first row: those before a row come first, then itself, then those after it.
+        // Pairs are sorted by their first row. So a row gets the near rows before it, itself, those
+        // after it.
         for &(first, second) in &pairs {
             put(second as usize, first);
         }
@@ -112,7 +116,7 @@ impl Near {
     }
 }
 
-/// All near pairs, in order.
+/// All pairs of near rows, sorted.
 fn pairs(
     matrix: Matrix<'_>,
     scales: &[f32],
@@ -144,7 +148,7 @@ fn pairs(
                     return Err(too_alike());
                 }
             }
-            // Blocks on the right come one after the other for all rows of the left one.
+            // Pairs are grouped by right blocks so far.
             pairs.sort_unstable();
             Ok(pairs)
         })

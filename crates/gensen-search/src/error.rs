@@ -1,13 +1,13 @@
-//! Errors of vectors and of searches.
+//! Errors of searches.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why vectors are not searched.
+/// Errors of opening and comparing vectors.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
-    /// The operating system's word on a file.
+    /// A file cannot be read.
     #[error("{}", path.display())]
     Io {
         /// The file.
@@ -15,7 +15,7 @@ pub enum SearchError {
         /// What happened.
         source: io::Error,
     },
-    /// A file that is no matrix of vectors.
+    /// A file that is not a matrix of vectors.
     #[error("{}: {problem}", path.display())]
     Malformed {
         /// The file.
@@ -23,63 +23,66 @@ pub enum SearchError {
         /// What is wrong, and what was expected.
         problem: String,
     },
-    /// Numbers that make no rows of this width.
-    #[error("{numbers} numbers make no vectors of {width}")]
+    /// A number of values that is zero or not a multiple of the width.
+    #[error("{numbers} values, expected a positive multiple of the vectors' width, {width}")]
     Width {
-        /// How many numbers there are.
+        /// The number of values.
         numbers: usize,
-        /// Numbers of a vector.
+        /// The width of a vector.
         width: usize,
     },
     /// Vectors of different widths.
-    #[error("vectors of {found} numbers cannot be compared with vectors of {expected}")]
+    #[error("the width is {found}, expected {expected}, the width of the vectors to compare with")]
     Widths {
-        /// The queries' width, or the steps'.
+        /// The width of the queries or of the steps.
         found: usize,
-        /// The index's.
+        /// The width of the index.
         expected: usize,
     },
+    /// Floats where bits were expected.
+    #[error("vectors of floats, expected bits in 8-bit integers")]
+    Floats,
     /// A vector with a value that is not finite, or so large that its length is not.
     #[error("vector {row} (counted from 0) holds a value that is not finite")]
     NotFinite {
         /// The row.
         row: usize,
     },
-    /// More rows than row numbers have room for.
+    /// More vectors than 32-bit indices can address.
     #[error("{rows} vectors, expected at most {most}")]
     TooMany {
-        /// How many there are.
+        /// The number of vectors.
         rows: usize,
-        /// How many there may be.
+        /// The largest number.
         most: usize,
     },
-    /// A selection of no rows, of a row that is not there, or of a selection.
-    #[error("a selection of {rows} vectors: found {last:?} as the last, expected less than {rows}")]
+    /// An empty selection, a selected row that does not exist, or a selection of a selection.
+    #[error("invalid selection of rows: the largest is {last:?}, expected one below {rows}")]
     Selection {
-        /// The last row that was selected, if any was.
+        /// The largest selected row, if any.
         last: Option<usize>,
-        /// Vectors.
+        /// The number of vectors.
         rows: usize,
     },
-    /// No clusters, or more than vectors.
+    /// A number of clusters that is zero or larger than the number of vectors.
     #[error("{clusters} clusters of {rows} vectors: expected 1 to {rows}")]
     Clusters {
-        /// What was asked for.
+        /// The requested number.
         clusters: usize,
-        /// Vectors.
+        /// The number of vectors.
         rows: usize,
     },
-    /// A threshold outside -1 to 1.
+    /// A threshold outside of [-1, 1].
     #[error("a smallest cosine of {0}: expected -1 to 1")]
     Cosine(f32),
-    /// More pairs of alike vectors than are kept in memory.
+    /// More near pairs than the limit.
     #[error(
-        "more than {most} pairs of vectors have a cosine of {threshold} or more: take a higher threshold"
+        "more than {most} pairs of vectors have a cosine of {threshold} or more: choose a higher threshold"
     )]
     TooAlike {
         /// The smallest cosine of a pair.
         threshold: f32,
-        /// Pairs there may be.
+        /// The largest number of pairs.
         most: usize,
     },
 }

@@ -11,19 +11,19 @@ use crate::blocks::{LEFT, products, ranges, scales};
 use crate::kernels;
 use crate::matrix::Matrix;
 
-/// How rows are grouped.
+/// Options of k-means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KMeansOptions {
-    /// How many clusters.
+    /// The number of clusters.
     pub clusters: usize,
-    /// Decides which rows are the first centres; 0 by default.
+    /// The seed of the choice of initial centres; 0 by default.
     pub seed: u64,
-    /// Rounds at most; 100 by default.
+    /// The largest number of rounds; 100 by default.
     pub rounds: usize,
 }
 
 impl KMeansOptions {
-    /// `clusters` clusters, the rest by default.
+    /// The default options for a number of clusters.
     pub fn new(clusters: usize) -> Self {
         Self {
             clusters,
@@ -40,16 +40,17 @@ pub struct Clusters {
     pub assignments: Vec<u32>,
     /// The cosine of each row to its cluster's centre.
     pub cosines: Vec<f32>,
-    /// The centres, of length 1, one after the other.
+    /// The centres, scaled to length 1, `[clusters, width]`.
     pub centres: Vec<f32>,
-    /// Rounds until nothing changed, or all that there were.
+    /// The number of rounds.
     pub rounds: usize,
-    /// Whether it ended because nothing changed any more.
+    /// Whether the assignments stopped changing.
     pub converged: bool,
 }
 
 impl Clusters {
-    /// The rows of each cluster, in order. None of a cluster if there were fewer distinct rows than clusters.
+    /// The rows of each cluster, in ascending order. A cluster is empty if there are fewer distinct
+    /// rows than clusters.
     pub fn members(&self, clusters: usize) -> Vec<Vec<usize>> {
         let mut members = vec![Vec::new(); clusters];
         for (row, &cluster) in self.assignments.iter().enumerate() {
@@ -59,16 +60,16 @@ impl Clusters {
     }
 }
 
-/// Groups the rows by cosines: each is in the cluster whose centre is nearest, and a centre is the mean of its
-/// rows, each and the mean scaled to length 1 (spherical k-means; Dhillon and Modha 2001).
+/// Clusters rows by cosine (spherical k-means; Dhillon and Modha 2001): each row belongs to the
+/// nearest centre, and a centre is the mean of its rows. Rows and means are scaled to length 1.
 ///
-/// The first centres are rows, drawn far from each other (k-means++; Arthur and Vassilvitskii 2007). A cluster
-/// that loses all its rows starts anew at the row that is farthest from its centre. The result is a function
-/// of the rows, the options and the machine's vector instructions, whatever the number of threads.
+/// The initial centres are rows far from each other (k-means++; Arthur and Vassilvitskii 2007). An
+/// empty cluster restarts at the row that is farthest from its own centre. The result depends on
+/// the rows, the options and the processor's vector instructions, but not on the number of threads.
 ///
 /// # Errors
 ///
-/// [`SearchError::Clusters`] for no clusters or more than rows; [`SearchError::NotFinite`].
+/// [`SearchError::Clusters`] for zero clusters or more than rows; [`SearchError::NotFinite`].
 pub fn k_means(matrix: Matrix<'_>, options: &KMeansOptions) -> Result<Clusters, SearchError> {
     let (rows, clusters) = (matrix.rows(), options.clusters);
     if !(1..=rows).contains(&clusters) || u32::try_from(clusters).is_err() {
@@ -89,7 +90,7 @@ pub fn k_means(matrix: Matrix<'_>, options: &KMeansOptions) -> Result<Clusters, 
         }
     }
     if !converged {
-        // Of the centres that are given back.
+        // The last assignment is to the centres before the last update.
         found = assign(matrix, &scales, &centres);
     }
     let (assignments, cosines) = found.into_iter().unzip();
@@ -102,8 +103,8 @@ pub fn k_means(matrix: Matrix<'_>, options: &KMeansOptions) -> Result<Clusters, 
     })
 }
 
-/// Rows far from each other: each is drawn with a probability that is proportional to its squared distance to
-/// the nearest of those before it, which is 2 - 2 cos.
+/// Chooses the initial centres: a row is drawn with a probability proportional to its squared
+/// distance, 2 - 2 cos, from the nearest centre so far.
 fn first_centres(
     matrix: Matrix<'_>,
     scales: &[f32],
@@ -128,14 +129,14 @@ fn first_centres(
                 *distance = distance.min((1.0 - cosine).max(0.0));
             }
         });
-        // Rounding leaves a little, and a row is no second centre.
+        // Exactly 0 in spite of rounding, so that no row is drawn twice.
         distances[row] = 0.0;
         centres.extend(centre);
     }
     Ok(centres)
 }
 
-/// The row at this share of the sum of distances; the first row if all are 0.
+/// The row at the fraction `share` of the cumulated distances; row 0 if all are 0.
 fn draw(distances: &[f32], share: f64) -> usize {
     let sum: f64 = distances.iter().copied().map(f64::from).sum();
     let mut left = share * sum;
@@ -150,7 +151,7 @@ fn draw(distances: &[f32], share: f64) -> usize {
     last
 }
 
-/// Each row's nearest centre, the first of equals, and its cosine.
+/// Each row's nearest centre, the first of equally near ones, and the cosine.
 fn assign(matrix: Matrix<'_>, scales: &[f32], centres: &[f32]) -> Vec<(u32, f32)> {
     let clusters = centres.len() / matrix.width();
     let blocks: Vec<Vec<(u32, f32)>> = ranges(matrix.rows(), LEFT)
@@ -173,7 +174,7 @@ fn assign(matrix: Matrix<'_>, scales: &[f32], centres: &[f32]) -> Vec<(u32, f32)
     blocks.concat()
 }
 
-/// The means of the clusters' rows, of length 1.
+/// The means of the clusters' rows, scaled to length 1.
 fn means(
     matrix: Matrix<'_>,
     scales: &[f32],
@@ -208,7 +209,7 @@ fn means(
     Ok(means.concat())
 }
 
-/// The rows that are farthest from their centres, the farthest first, and of equals the one that comes first.
+/// The `count` rows farthest from their centres, farthest first, equally far ones in row order.
 fn farthest(found: &[(u32, f32)], count: usize) -> Vec<usize> {
     if count == 0 {
         return Vec::new();

@@ -1,13 +1,13 @@
-//! Loops over vectors, written so that the compiler turns them into vector code.
+//! Loops over vectors that the compiler vectorises.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use multiversion::multiversion;
 
-/// Sums that are kept apart, so that additions need not wait for one another.
+/// The number of partial sums, so that consecutive additions are independent.
 const SUMS: usize = 32;
 
-/// The product of two vectors, and the square of the first.
+/// The dot product of two vectors, and the squared length of the first.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn product_and_square(row: &[f32], query: &[f32]) -> (f32, f32) {
     let (mut products, mut squares) = ([0.0_f32; SUMS], [0.0_f32; SUMS]);
@@ -26,7 +26,7 @@ pub(crate) fn product_and_square(row: &[f32], query: &[f32]) -> (f32, f32) {
     (products.iter().sum(), squares.iter().sum())
 }
 
-/// The product of two vectors, added up as [`product_and_square`] does.
+/// The dot product of two vectors, summed in the same order as in [`product_and_square`].
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn product(row: &[f32], query: &[f32]) -> f32 {
     let mut products = [0.0_f32; SUMS];
@@ -43,7 +43,7 @@ pub(crate) fn product(row: &[f32], query: &[f32]) -> f32 {
     products.iter().sum()
 }
 
-/// The square of a vector.
+/// The squared length of a vector.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn square(row: &[f32]) -> f32 {
     let mut squares = [0.0_f32; SUMS];
@@ -59,7 +59,7 @@ pub(crate) fn square(row: &[f32]) -> f32 {
     squares.iter().sum()
 }
 
-/// The largest number; the lowest possible of none.
+/// The largest value; `-inf` if there are none.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn largest(numbers: &[f32]) -> f32 {
     let mut largest = [f32::NEG_INFINITY; SUMS];
@@ -77,12 +77,12 @@ pub(crate) fn largest(numbers: &[f32]) -> f32 {
     largest.into_iter().fold(rest, f32::max)
 }
 
-/// 16-bit floats as 32-bit ones.
+/// Converts 16-bit floats to 32-bit floats.
 pub(crate) fn from_halves(halves: &[f16], floats: &mut [f32]) {
     halves.convert_to_f32_slice(floats);
 }
 
-/// Integers as floats.
+/// Converts integers to floats.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn from_integers(integers: &[i8], floats: &mut [f32]) {
     for (float, &integer) in floats.iter_mut().zip(integers) {
@@ -90,11 +90,38 @@ pub(crate) fn from_integers(integers: &[i8], floats: &mut [f32]) {
     }
 }
 
-/// Numbers of steps as the middles of the steps.
+/// Unsigned integers as floats.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-pub(crate) fn from_steps(row: &mut [f32], starts: &[f32], sizes: &[f32]) {
+pub(crate) fn from_unsigned(integers: &[u8], floats: &mut [f32]) {
+    for (float, &integer) in floats.iter_mut().zip(integers) {
+        *float = f32::from(integer);
+    }
+}
+
+/// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn from_steps(row: &mut [f32], middle: f32, starts: &[f32], sizes: &[f32]) {
     for ((x, start), size) in row.iter_mut().zip(starts).zip(sizes) {
-        *x = start + (*x + 128.5) * size;
+        *x = start + (*x + middle) * size;
+    }
+}
+
+/// Bits as 1 and -1, eight a byte, the first the highest, after `flip` turned over those that it holds.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(crate) fn from_bits(bytes: &[u8], flip: u8, row: &mut [f32]) {
+    let sign = |byte: u8, k: usize| match (byte ^ flip) & (0x80 >> k) {
+        0 => -1.0,
+        _ => 1.0,
+    };
+    let (whole, rest) = row.as_chunks_mut::<8>();
+    let mut bytes = bytes.iter();
+    for (eight, &byte) in whole.iter_mut().zip(&mut bytes) {
+        *eight = std::array::from_fn(|k| sign(byte, k));
+    }
+    for (k, x) in rest.iter_mut().enumerate() {
+        if let [byte] = bytes.as_slice() {
+            *x = sign(*byte, k);
+        }
     }
 }
 
@@ -123,7 +150,20 @@ mod tests {
         let mut row = [0.0; 3];
         from_integers(&[-128, 0, 127], &mut row);
         assert_eq!(row, [-128.0, 0.0, 127.0]);
-        from_steps(&mut row, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
+        from_steps(&mut row, 128.5, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
         assert_eq!(row, [1.0, 258.0, 256.0]);
+        from_unsigned(&[0, 128, 255], &mut row);
+        from_steps(&mut row, 0.5, &[0.0, 1.0, -255.0], &[2.0, 2.0, 2.0]);
+        assert_eq!(row, [1.0, 258.0, 256.0]);
+    }
+
+    #[test]
+    fn bits_become_signs() {
+        let mut row = [0.0; 11];
+        let signs = [1.0, -1.0, 1.0, -1.0, -1.0, -1.0, -1.0, 1.0, -1.0, 1.0, -1.0];
+        from_bits(&[0b1010_0001, 0b0100_0000], 0, &mut row);
+        assert_eq!(row, signs);
+        from_bits(&[0b0010_0001, 0b1100_0000], 0x80, &mut row);
+        assert_eq!(row, signs);
     }
 }

@@ -1,8 +1,8 @@
 //! Exact search, closest pairs and clusters of sentence vectors.
 //!
-//! Vectors come from a `.npy` file that is mapped from disk ([`VectorFile`]), or from memory
-//! ([`Matrix::from_floats`]): 32- or 16-bit floats, or 8-bit integers. All comparisons are cosines. Nothing is
-//! approximate, all cores are used, and results do not depend on how many there are.
+//! Vectors come from a memory-mapped `.npy` file ([`VectorFile`]) or from memory ([`Matrix::from_floats`]): 32- or 16-bit
+//! floats, 8-bit integers, or bits. They are compared by cosine, exactly, on all cores; results do not depend on the
+//! number of threads.
 //!
 //! ```
 //! use gensen_search::{Matrix, nearest};
@@ -15,8 +15,8 @@
 //! # Ok::<(), gensen_search::SearchError>(())
 //! ```
 //!
-//! [`closest_pairs`] finds the pairs of rows that are most alike (paraphrase mining), [`k_means`] and
-//! [`communities`] group rows.
+//! [`closest_pairs`] finds the most similar pairs of rows (paraphrase mining); [`k_means`] and
+//! [`communities`] cluster rows.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
@@ -35,7 +35,7 @@ mod pairs;
 pub use communities::{Community, MAX_NEIGHBOURS, communities};
 pub use error::SearchError;
 pub use k_means::{Clusters, KMeansOptions, k_means};
-pub use matrix::{Matrix, Steps};
+pub use matrix::{Matrix, QuantizationSteps};
 pub use nearest::{Hit, nearest};
 pub use npy::VectorFile;
 pub use pairs::{Pair, PairOptions, closest_pairs};

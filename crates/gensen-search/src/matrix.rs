@@ -1,4 +1,4 @@
-//! Vectors as they lie in memory or on disk, and blocks of them as floats.
+//! Matrices of vectors in any element type, read as floats.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,21 +8,21 @@ use half::f16;
 use crate::SearchError;
 use crate::kernels;
 
-/// What 8-bit integers stand for: number n of dimension d is the middle of step n + 128 of the
-/// dimension, `starts[d] + (n + 128.5) * sizes[d]`.
+/// The quantisation of 8-bit integers: the signed value n of dimension d stands for the middle of step n + 128,
+/// `starts[d] + (n + 128.5) * sizes[d]`; the unsigned value n for that of step n.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Steps {
+pub struct QuantizationSteps {
     starts: Vec<f32>,
     sizes: Vec<f32>,
 }
 
-impl Steps {
-    /// Of integers that were made with these ranges, of each dimension's smallest and largest value: 255
-    /// steps from the one to the other.
+impl QuantizationSteps {
+    /// The steps of integers that were quantised with these ranges, each dimension's smallest and
+    /// largest value: 255 steps between them.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Widths`] if there are more of the ones than of the others.
+    /// [`SearchError::Widths`] if `smallest` and `largest` have different lengths.
     pub fn of_ranges(smallest: &[f32], largest: &[f32]) -> Result<Self, SearchError> {
         if smallest.len() != largest.len() {
             return Err(SearchError::Widths {
@@ -38,13 +38,14 @@ impl Steps {
     }
 }
 
-/// Vectors, one a row, `[rows, width]`; at least one.
+/// A view of vectors, `[rows, width]`, with at least one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     numbers: Numbers<'a>,
-    width: usize,
-    steps: Option<&'a Steps>,
-    /// Which of the rows, if not all.
+    /// Numbers or bytes in a row.
+    columns: usize,
+    meaning: Meaning<'a>,
+    /// The selected rows, if not all.
     selection: Option<&'a [usize]>,
 }
 
@@ -53,14 +54,24 @@ enum Numbers<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     I8(&'a [i8]),
+    U8(&'a [u8]),
+}
+
+/// What integers stand for.
+#[derive(Clone, Copy, Debug)]
+enum Meaning<'a> {
+    Themselves,
+    Steps(&'a QuantizationSteps),
+    /// Eight dimensions a byte; the number of dimensions.
+    Bits(usize),
 }
 
 impl<'a> Matrix<'a> {
-    /// Vectors in memory, one after the other.
+    /// Vectors in memory, in row-major order.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Width`] for no numbers, or a number of them that makes no rows.
+    /// [`SearchError::Width`] if the number of values is 0 or not a multiple of `width`.
     pub fn from_floats(numbers: &'a [f32], width: usize) -> Result<Self, SearchError> {
         if width == 0 || numbers.is_empty() || !numbers.len().is_multiple_of(width) {
             return Err(SearchError::Width {
@@ -69,6 +80,23 @@ impl<'a> Matrix<'a> {
             });
         }
         Ok(Self::from_f32(numbers, width))
+    }
+
+    /// Vectors of bits in memory, one after the other: a bit a dimension, eight in a byte, the first the highest,
+    /// and each vector begins with a byte. See [`with_bits`](Self::with_bits).
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Width`] for no bytes, no dimensions, or a number of bytes that makes no rows.
+    pub fn from_bits(bytes: &'a [u8], dimensions: usize) -> Result<Self, SearchError> {
+        let columns = dimensions.div_ceil(8);
+        if dimensions == 0 || bytes.is_empty() || !bytes.len().is_multiple_of(columns) {
+            return Err(SearchError::Width {
+                numbers: bytes.len(),
+                width: columns,
+            });
+        }
+        Self::from_u8(bytes, columns).with_bits(dimensions)
     }
 
     pub(crate) fn from_f32(numbers: &'a [f32], width: usize) -> Self {
@@ -83,20 +111,25 @@ impl<'a> Matrix<'a> {
         Self::new(Numbers::I8(numbers), width)
     }
 
-    fn new(numbers: Numbers<'a>, width: usize) -> Self {
+    pub(crate) fn from_u8(numbers: &'a [u8], width: usize) -> Self {
+        Self::new(Numbers::U8(numbers), width)
+    }
+
+    fn new(numbers: Numbers<'a>, columns: usize) -> Self {
         Self {
             numbers,
-            width,
-            steps: None,
+            columns,
+            meaning: Meaning::Themselves,
             selection: None,
         }
     }
 
-    /// Some of these vectors: row i is what row `rows[i]` was.
+    /// A selection of these vectors: row i is the former row `rows[i]`.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Selection`] for no rows, and one that is not there.
+    /// [`SearchError::Selection`] for an empty selection, for a row that does not exist, and if
+    /// this is a selection already.
     pub fn with_rows(self, rows: &'a [usize]) -> Result<Self, SearchError> {
         let all = self.rows();
         match rows.iter().max() {
@@ -111,31 +144,54 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The same vectors, if they are 8-bit integers, as what these stand for; without this the integers are
-    /// taken as they are.
+    /// The same vectors with 8-bit integers dequantised by `steps`; without steps, integers are
+    /// taken as their own values.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Widths`] for steps of vectors of another width.
-    pub fn with_steps(self, steps: &'a Steps) -> Result<Self, SearchError> {
-        if steps.starts.len() != self.width {
+    /// [`SearchError::Widths`] for steps of another width.
+    pub fn with_steps(self, steps: &'a QuantizationSteps) -> Result<Self, SearchError> {
+        if steps.starts.len() != self.columns {
             return Err(SearchError::Widths {
                 found: steps.starts.len(),
-                expected: self.width,
+                expected: self.columns,
             });
         }
         Ok(Self {
-            steps: Some(steps),
+            meaning: Meaning::Steps(steps),
             ..self
         })
     }
 
-    /// Whether they are 8-bit integers.
-    pub fn is_integers(&self) -> bool {
-        matches!(self.numbers, Numbers::I8(_))
+    /// The same vectors, if they are 8-bit integers, as bits of `dimensions` dimensions, eight in a byte, the first
+    /// the highest; signed integers are the bytes less 128. A bit stands for 1 or -1, so that a cosine is
+    /// 1 - 2 h / `dimensions`, where h is the Hamming distance.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError::Widths`] for vectors of another number of bytes; [`SearchError::Floats`] for floats.
+    pub fn with_bits(self, dimensions: usize) -> Result<Self, SearchError> {
+        if !self.is_integers() {
+            return Err(SearchError::Floats);
+        }
+        if self.columns != dimensions.div_ceil(8) {
+            return Err(SearchError::Widths {
+                found: self.columns,
+                expected: dimensions.div_ceil(8),
+            });
+        }
+        Ok(Self {
+            meaning: Meaning::Bits(dimensions),
+            ..self
+        })
     }
 
-    /// How many vectors there are.
+    /// Whether the elements are 8-bit integers.
+    pub fn is_integers(&self) -> bool {
+        matches!(self.numbers, Numbers::I8(_) | Numbers::U8(_))
+    }
+
+    /// The number of vectors.
     pub fn rows(&self) -> usize {
         if let Some(selection) = self.selection {
             return selection.len();
@@ -144,58 +200,95 @@ impl<'a> Matrix<'a> {
             Numbers::F32(numbers) => numbers.len(),
             Numbers::F16(numbers) => numbers.len(),
             Numbers::I8(numbers) => numbers.len(),
+            Numbers::U8(numbers) => numbers.len(),
         };
-        numbers / self.width
+        numbers / self.columns
     }
 
-    /// Numbers of a vector.
+    /// The length of a vector.
     pub fn width(&self) -> usize {
-        self.width
+        match self.meaning {
+            Meaning::Bits(dimensions) => dimensions,
+            _ => self.columns,
+        }
     }
 
-    /// Some of the rows as floats, one after the other.
+    /// A range of rows as floats, in row-major order.
     ///
     /// # Panics
     ///
-    /// For rows that are not there.
+    /// If a row does not exist.
     pub fn floats(&self, rows: Range<usize>) -> Cow<'a, [f32]> {
         if let Some(selection) = self.selection {
             let all = Self {
                 selection: None,
                 ..*self
             };
-            let mut floats = Vec::with_capacity(rows.len() * self.width);
+            let mut floats = Vec::with_capacity(rows.len() * self.width());
             for &row in &selection[rows] {
                 floats.extend_from_slice(&all.floats(row..row + 1));
             }
             return Cow::Owned(floats);
         }
-        let numbers = rows.start * self.width..rows.end * self.width;
+        let numbers = rows.start * self.columns..rows.end * self.columns;
+        let mut floats = match self.numbers {
+            Numbers::F32(all) => return Cow::Borrowed(&all[numbers]),
+            _ => vec![0.0; rows.len() * self.width()],
+        };
         match self.numbers {
-            Numbers::F32(all) => Cow::Borrowed(&all[numbers]),
-            Numbers::F16(all) => {
-                let mut floats = vec![0.0; numbers.len()];
-                kernels::from_halves(&all[numbers], &mut floats);
-                Cow::Owned(floats)
-            }
+            Numbers::F32(_) => {}
+            Numbers::F16(all) => kernels::from_halves(&all[numbers], &mut floats),
             Numbers::I8(all) => {
-                let mut floats = vec![0.0; numbers.len()];
-                kernels::from_integers(&all[numbers], &mut floats);
-                if let Some(steps) = self.steps {
-                    for row in floats.chunks_exact_mut(self.width) {
-                        kernels::from_steps(row, &steps.starts, &steps.sizes);
+                let all = &all[numbers];
+                match self.meaning {
+                    Meaning::Bits(_) => self.bits(bytemuck::cast_slice(all), 0x80, &mut floats),
+                    Meaning::Themselves => kernels::from_integers(all, &mut floats),
+                    Meaning::Steps(steps) => {
+                        kernels::from_integers(all, &mut floats);
+                        self.middles(steps, 128.5, &mut floats);
                     }
                 }
-                Cow::Owned(floats)
             }
+            Numbers::U8(all) => {
+                let all = &all[numbers];
+                match self.meaning {
+                    Meaning::Bits(_) => self.bits(all, 0, &mut floats),
+                    Meaning::Themselves => kernels::from_unsigned(all, &mut floats),
+                    Meaning::Steps(steps) => {
+                        kernels::from_unsigned(all, &mut floats);
+                        self.middles(steps, 0.5, &mut floats);
+                    }
+                }
+            }
+        }
+        Cow::Owned(floats)
+    }
+
+    /// Whether they are bits.
+    pub(crate) fn is_bits(&self) -> bool {
+        matches!(self.meaning, Meaning::Bits(_))
+    }
+
+    /// Whole rows of bytes as 1 and -1; `flip` turns a byte into the unsigned one.
+    fn bits(&self, bytes: &[u8], flip: u8, floats: &mut [f32]) {
+        let rows = floats.chunks_exact_mut(self.width());
+        for (row, bytes) in rows.zip(bytes.chunks_exact(self.columns)) {
+            kernels::from_bits(bytes, flip, row);
         }
     }
 
-    /// Some of the rows scaled to length 1; rows of zeros stay.
+    /// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+    fn middles(&self, steps: &QuantizationSteps, middle: f32, floats: &mut [f32]) {
+        for row in floats.chunks_exact_mut(self.columns) {
+            kernels::from_steps(row, middle, &steps.starts, &steps.sizes);
+        }
+    }
+
+    /// A range of rows scaled to length 1; rows of zeros stay zero.
     pub(crate) fn unit_rows(&self, rows: Range<usize>) -> Result<Vec<f32>, SearchError> {
         let first = rows.start;
         let mut floats = self.floats(rows).into_owned();
-        for (k, row) in floats.chunks_exact_mut(self.width).enumerate() {
+        for (k, row) in floats.chunks_exact_mut(self.width()).enumerate() {
             let scale = scale(kernels::square(row), first + k)?;
             row.iter_mut().for_each(|x| *x *= scale);
         }
@@ -203,7 +296,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What a vector with this square length is scaled by to have length 1; 0 for zeros.
+/// The factor that scales a vector with this squared length to length 1; 0 for a vector of zeros.
 pub(crate) fn scale(square: f32, row: usize) -> Result<f32, SearchError> {
     match square {
         0.0 => Ok(0.0),

@@ -5,27 +5,27 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::SearchError;
-use crate::best::Best;
+use crate::best::TopK;
 use crate::blocks::{LEFT, RIGHT, products, ranges};
 use crate::kernels;
 use crate::matrix::{Matrix, scale};
 
-/// Rows that a thread looks through before it takes others.
+/// Rows per parallel task.
 const TASK_ROWS: usize = 4096;
-/// The most queries that are compared one by one, without a matrix product.
+/// Up to this many queries are compared one by one, without a matrix product.
 const FEW: usize = 4;
 
-/// A row that is near a query.
+/// A result of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     /// The row, from 0.
     pub row: usize,
-    /// The cosine to the query; 0 if one of both is all zeros.
+    /// The cosine to the query; 0 if either vector is zero.
     pub score: f32,
 }
 
-/// For each query, the `top` rows of `index` with the highest cosines, the nearest first, and of equals the
-/// one that comes first; all rows if there are fewer.
+/// Finds the `top` rows of `index` with the highest cosines to each query, nearest first, equally
+/// near ones in row order; all rows if there are fewer.
 ///
 /// The index is read once, whatever the number of queries.
 ///
@@ -44,19 +44,27 @@ pub fn nearest(
         });
     }
     let count = queries.rows();
-    let queries = queries.unit_rows(0..count)?;
+    // Products of signs are exact as long as neither is scaled: of rows of bits, equal distances give equal scores.
+    let (queries, scale) = match queries.is_bits() {
+        true => {
+            let signs = queries.floats(0..count).into_owned();
+            (signs, 1.0 / (queries.width() as f32).sqrt())
+        }
+        false => (queries.unit_rows(0..count)?, 1.0),
+    };
     let search = Search {
         index,
         queries: &queries,
+        scale,
         count,
     };
-    let none = || vec![Best::new(top.min(index.rows())); count];
+    let none = || vec![TopK::new(top.min(index.rows())); count];
     let best = ranges(index.rows(), TASK_ROWS)
         .try_fold(none, |best, rows| search.look_through(rows, best))
         .try_reduce(none, |a, b| {
             Ok(a.into_iter().zip(b).map(|(a, b)| a.merge(b)).collect())
         })?;
-    let hits = |best: Best<usize>| {
+    let hits = |best: TopK<usize>| {
         let sorted = best.into_sorted().into_iter();
         let hits = sorted.map(|hit| Hit {
             row: hit.place,
@@ -69,18 +77,19 @@ pub fn nearest(
 
 struct Search<'a> {
     index: Matrix<'a>,
-    /// Of length 1, one after the other.
+    /// Queries in row-major order, of length 1 when multiplied by `scale`.
     queries: &'a [f32],
+    scale: f32,
     count: usize,
 }
 
 impl Search<'_> {
-    /// Takes rows in among the best of each query.
+    /// Adds a range of rows to the best of each query.
     fn look_through(
         &self,
         rows: Range<usize>,
-        mut best: Vec<Best<usize>>,
-    ) -> Result<Vec<Best<usize>>, SearchError> {
+        mut best: Vec<TopK<usize>>,
+    ) -> Result<Vec<TopK<usize>>, SearchError> {
         let mut buffer = Vec::new();
         for start in rows.clone().step_by(LEFT) {
             let block = start..(start + LEFT).min(rows.end);
@@ -93,13 +102,13 @@ impl Search<'_> {
         Ok(best)
     }
 
-    fn few(&self, block: Range<usize>, best: &mut [Best<usize>]) -> Result<(), SearchError> {
+    fn few(&self, block: Range<usize>, best: &mut [TopK<usize>]) -> Result<(), SearchError> {
         let width = self.index.width();
         let floats = self.index.floats(block.clone());
         let (first, others) = self.queries.split_at(width);
         for (row, numbers) in block.zip(floats.chunks_exact(width)) {
             let (product, square) = kernels::product_and_square(numbers, first);
-            let scale = scale(square, row)?;
+            let scale = self.scale * scale(square, row)?;
             let others = others.chunks_exact(width);
             let others = others.map(|query| kernels::product(numbers, query));
             for (product, best) in std::iter::once(product).chain(others).zip(best.iter_mut()) {
@@ -115,7 +124,7 @@ impl Search<'_> {
     fn many(
         &self,
         block: Range<usize>,
-        best: &mut [Best<usize>],
+        best: &mut [TopK<usize>],
         buffer: &mut Vec<f32>,
     ) -> Result<(), SearchError> {
         let width = self.index.width();
@@ -123,7 +132,7 @@ impl Search<'_> {
         let scales: Vec<f32> = block
             .clone()
             .zip(floats.chunks_exact(width))
-            .map(|(row, numbers)| scale(kernels::square(numbers), row))
+            .map(|(row, numbers)| Ok(self.scale * scale(kernels::square(numbers), row)?))
             .collect::<Result<_, _>>()?;
         let queries = self.queries.chunks(RIGHT * width);
         for (queries, best) in queries.zip(best.chunks_mut(RIGHT)) {

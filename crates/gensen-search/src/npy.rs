@@ -1,4 +1,4 @@
-//! `.npy` files of vectors, mapped from disk.
+//! Memory-mapped `.npy` files of vectors.
 
 use std::fs::File;
 use std::io;
@@ -12,8 +12,8 @@ use memmap2::Mmap;
 use crate::SearchError;
 use crate::matrix::Matrix;
 
-/// A `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or signed 8-bit integers in row
-/// order (format versions 1 to 3), mapped from disk: what is not looked at is not read.
+/// A memory-mapped `.npy` file `[rows, width]` of little-endian 32- or 16-bit floats or 8-bit integers in row-major order
+/// (format versions 1 to 3).
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -27,7 +27,7 @@ use crate::matrix::Matrix;
 pub struct VectorFile {
     map: Mmap,
     numbers: Numbers,
-    /// Bytes of the header.
+    /// The length of the header in bytes.
     start: usize,
     width: usize,
 }
@@ -37,6 +37,7 @@ enum Numbers {
     F32,
     F16,
     I8,
+    U8,
 }
 
 impl VectorFile {
@@ -44,8 +45,9 @@ impl VectorFile {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Io`], and [`SearchError::Malformed`] for a file of another kind, other numbers or
-    /// dimensions, without vectors, and one that is cut off or holds more than its header says.
+    /// [`SearchError::Io`], and [`SearchError::Malformed`] for other file formats, element types
+    /// and numbers of dimensions, and for files without vectors, truncated files, and files with
+    /// more data than the header says.
     pub fn open(path: &Path) -> Result<Self, SearchError> {
         let io_error = |source| SearchError::Io {
             path: path.to_owned(),
@@ -58,14 +60,14 @@ impl VectorFile {
         let file = File::open(path).map_err(io_error)?;
         let metadata = file.metadata().map_err(io_error)?;
         if !metadata.is_file() {
-            let problem = "no regular file, which can be mapped";
+            let problem = "not a regular file, which memory-mapping needs";
             return Err(io_error(io::Error::other(problem)));
         }
         if metadata.len() == 0 {
             return Err(malformed("an empty file, expected a .npy file".to_owned()));
         }
-        // SAFETY: the map is read-only, and nothing in this process writes to the file. Another
-        // process that shortens it meanwhile stops this one, as with every mapped file.
+        // SAFETY: the map is read-only, and nothing in this process writes to the file. If another
+        // process truncates it, this one may end with SIGBUS, as with every map.
         let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
         let header = Header::read(&map).map_err(malformed)?;
         let bytes = map.len() - header.start;
@@ -77,12 +79,12 @@ impl VectorFile {
             let (rows, width) = (header.rows, header.width);
             let cut_off = expected.is_none_or(|expected| bytes < expected);
             return Err(malformed(format!(
-                "{bytes} bytes of numbers, {} for [{rows}, {width}]: the file {}",
+                "{bytes} bytes of values, {} for [{rows}, {width}]: the file {}",
                 if cut_off { "too few" } else { "too many" },
                 if cut_off {
-                    "is cut off"
+                    "is truncated"
                 } else {
-                    "holds more than one array"
+                    "has data after the array"
                 },
             )));
         }
@@ -91,7 +93,7 @@ impl VectorFile {
             return Err(malformed(format!("[{rows}, {width}]: it has no vectors")));
         }
         if !header.start.is_multiple_of(size_of::<f32>()) || cfg!(target_endian = "big") {
-            let problem = "its numbers are not laid out as this machine reads them";
+            let problem = "its values are not aligned, or this machine is big-endian";
             return Err(malformed(problem.to_owned()));
         }
         Ok(Self {
@@ -102,17 +104,18 @@ impl VectorFile {
         })
     }
 
-    /// Its vectors.
+    /// The vectors of the file.
     pub fn matrix(&self) -> Matrix<'_> {
         match self.numbers {
             Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
             Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
             Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
+            Numbers::U8 => Matrix::from_u8(self.cast(), self.width),
         }
     }
 
-    /// Maps all of the file's pages now, on all cores, for a search that will read them all: one call of the system for many pages,
-    /// in place of one for each few that are met. A no-op on systems without such a call.
+    /// Prefetches the whole file on all cores, for a search that will read all of it: a few system
+    /// calls instead of many page faults. A no-op except on Linux 5.14 and later.
     pub fn prefetch(&self) {
         #[cfg(target_os = "linux")]
         {
@@ -122,7 +125,7 @@ impl VectorFile {
             let steps = (0..self.map.len()).into_par_iter().step_by(STEP);
             steps.for_each(|start| {
                 let bytes = STEP.min(self.map.len() - start);
-                // Before Linux 5.14 there is no such advice, and pages are mapped as they are met.
+                // Older kernels refuse this advice; pages are then loaded by page faults.
                 let _ = self
                     .map
                     .advise_range(memmap2::Advice::PopulateRead, start, bytes);
@@ -132,7 +135,7 @@ impl VectorFile {
 
     #[allow(
         clippy::expect_used,
-        reason = "`open` checked the size; maps begin at a page and the header is a multiple of 4 bytes"
+        reason = "`open` has checked the size, and that the header is a multiple of 4 bytes; maps start at a page"
     )]
     fn cast<T: AnyBitPattern>(&self) -> &[T] {
         bytemuck::try_cast_slice(&self.map[self.start..]).expect("whole, aligned numbers")
@@ -144,7 +147,7 @@ impl Numbers {
         match self {
             Self::F32 => 4,
             Self::F16 => 2,
-            Self::I8 => 1,
+            Self::I8 | Self::U8 => 1,
         }
     }
 }
@@ -153,27 +156,28 @@ struct Header {
     numbers: Numbers,
     rows: usize,
     width: usize,
-    /// Where the numbers begin.
+    /// The offset of the values.
     start: usize,
 }
 
 impl Header {
-    /// What is wrong otherwise.
+    /// Reads the header; an error says what is wrong.
     fn read(bytes: &[u8]) -> Result<Self, String> {
         let header = npy::Header::read(&mut &bytes[..]).map_err(|error| error.to_string())?;
         let numbers = match &*header.descr {
             "<f4" => Numbers::F32,
             "<f2" => Numbers::F16,
             "|i1" | "<i1" => Numbers::I8,
+            "|u1" | "<u1" => Numbers::U8,
             descr => {
                 return Err(format!(
-                    "numbers of type `{descr}`, expected `<f4`, `<f2` or `|i1` \
-                     (32- or 16-bit floats or signed 8-bit integers)"
+                    "values of type `{descr}`, expected `<f4`, `<f2`, `|i1` or `|u1` \
+                     (32- or 16-bit floats or 8-bit integers)"
                 ));
             }
         };
         if header.fortran_order {
-            return Err("its numbers are in column order, expected row order".to_owned());
+            return Err("its values are in column-major order, expected row-major".to_owned());
         }
         let problem = || {
             format!(

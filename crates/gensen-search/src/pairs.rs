@@ -7,15 +7,15 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use crate::SearchError;
-use crate::best::Best;
+use crate::best::TopK;
 use crate::blocks::{LEFT, RIGHT, cosines, ranges, scales};
 use crate::kernels;
 use crate::matrix::Matrix;
 
-/// Which pairs are looked for.
+/// Options of the search for pairs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairOptions {
-    /// How many at most; 100 by default.
+    /// The largest number of pairs; 100 by default.
     pub most: usize,
     /// The smallest cosine, from -1 to 1; -1 by default.
     pub threshold: f32,
@@ -30,24 +30,24 @@ impl Default for PairOptions {
     }
 }
 
-/// Two rows.
+/// A pair of rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
-    /// The row that comes first.
+    /// The lower row.
     pub first: usize,
-    /// The other.
+    /// The higher row.
     pub second: usize,
-    /// Their cosine; 0 if one of both is all zeros.
+    /// Their cosine; 0 if either vector is zero.
     pub score: f32,
 }
 
-/// The pairs of rows with the highest cosines, the closest first, and of equals the one whose rows come
-/// first. Every row is compared with every other, block by block; memory holds `most` pairs, and two
-/// blocks a thread.
+/// Finds the pairs of rows with the highest cosines, closest first, equally close ones in row
+/// order. All pairs are compared, block by block; memory holds `most` pairs and two blocks per
+/// thread.
 ///
 /// # Errors
 ///
-/// [`SearchError::NotFinite`]; [`SearchError::Cosine`] for a threshold that no cosine has.
+/// [`SearchError::NotFinite`]; [`SearchError::Cosine`] for a threshold outside of [-1, 1].
 pub fn closest_pairs(matrix: Matrix<'_>, options: &PairOptions) -> Result<Vec<Pair>, SearchError> {
     check_threshold(options.threshold)?;
     let scales = scales(matrix)?;
@@ -84,7 +84,7 @@ pub fn closest_pairs(matrix: Matrix<'_>, options: &PairOptions) -> Result<Vec<Pa
     Ok(pairs.collect())
 }
 
-/// The blocks of the rows from those of `left` on.
+/// The right blocks that start at `left` or after it.
 pub(crate) fn to_the_right(
     left: &Range<usize>,
     rows: usize,
@@ -93,7 +93,8 @@ pub(crate) fn to_the_right(
     starts.map(move |start| start..(start + RIGHT).min(rows))
 }
 
-/// Calls `visit` with the rows of `right` after `row` whose cosine is `bar` or more, and the cosine.
+/// Calls `visit` with each row of `right` that follows `row` and has a cosine of at least `bar`,
+/// and the cosine.
 pub(crate) fn above(
     row: usize,
     right: &Range<usize>,
@@ -123,18 +124,18 @@ pub(crate) fn check_threshold(threshold: f32) -> Result<(), SearchError> {
     }
 }
 
-/// The best pairs that all threads have found.
+/// The best pairs of all threads.
 struct Found {
-    best: Mutex<Best<(usize, usize)>>,
-    /// Bits of the score below which no pair is taken any more. It only rises, so that an old value lets
-    /// in more pairs than are kept, and never fewer.
+    best: Mutex<TopK<(usize, usize)>>,
+    /// The bits of the least score that can enter. It only rises, so an outdated value only costs
+    /// time.
     bar: AtomicU32,
 }
 
 impl Found {
     fn new(options: &PairOptions) -> Self {
         Self {
-            best: Mutex::new(Best::new(options.most)),
+            best: Mutex::new(TopK::new(options.most)),
             bar: AtomicU32::new(options.threshold.to_bits()),
         }
     }
@@ -147,7 +148,7 @@ impl Found {
         if near.is_empty() {
             return;
         }
-        // A heap is whole after each push, whatever panicked beside it.
+        // The heap is valid after every push, also if another thread has panicked.
         let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
         for (first, second, score) in near.drain(..) {
             best.push(score, (first, second));

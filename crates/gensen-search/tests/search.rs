@@ -1,4 +1,4 @@
-//! Search, pairs and clusters beside comparing everything with everything in double precision, and beside
+//! Search, pairs and clusters, compared with exhaustive search in double precision and with
 //! sentence-transformers.
 #![allow(
     clippy::disallowed_methods,
@@ -11,13 +11,13 @@ use std::fs;
 use std::path::Path;
 
 use gensen_search::{
-    KMeansOptions, Matrix, PairOptions, SearchError, Steps, VectorFile, closest_pairs, communities,
-    k_means, nearest,
+    KMeansOptions, Matrix, PairOptions, QuantizationSteps, SearchError, VectorFile, closest_pairs,
+    communities, k_means, nearest,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Numbers from -1 to 1.
+/// Pseudo-random numbers from -1 to 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
@@ -38,7 +38,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
-/// A file as NumPy writes it.
+/// A `.npy` file as written by NumPy.
 fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
     let mut file = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
@@ -75,7 +75,7 @@ fn the_nearest_are_those_of_comparing_all() {
             expected.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             assert_eq!(hits.len(), 9.min(rows));
             for (hit, expected) in hits.iter().zip(&expected) {
-                // Rounding may swap neighbours, but not change a score.
+                // Rounding may swap neighbouring results, but not change a score.
                 let own = cosine(&index[hit.row * width..][..width], query);
                 let difference = (f64::from(hit.score) - expected.0).abs();
                 assert!(difference < 1e-6, "{hit:?}, expected {expected:?}");
@@ -141,7 +141,8 @@ fn files_of_every_kind_of_numbers_are_searched() {
         .iter()
         .map(|x| ((x + 1.0) / 2.0 * 255.0 - 128.0).floor() as i8)
         .collect();
-    let steps = Steps::of_ranges(&vec![-1.0; width], &vec![1.0; width]).unwrap();
+    let unsigned: Vec<u8> = integers.iter().map(|&n| n.cast_unsigned() ^ 0x80).collect();
+    let steps = QuantizationSteps::of_ranges(&vec![-1.0; width], &vec![1.0; width]).unwrap();
     let queries = numbers(3 * width, 6);
     let query = Matrix::from_floats(&queries, width).unwrap();
     let expected = nearest(Matrix::from_floats(&floats, width).unwrap(), query, 5).unwrap();
@@ -149,6 +150,7 @@ fn files_of_every_kind_of_numbers_are_searched() {
         ("<f4", bytemuck::cast_slice::<_, u8>(&floats), 0.0),
         ("<f2", bytemuck::cast_slice(&halves), 2e-3),
         ("|i1", bytemuck::cast_slice(&integers), 2e-2),
+        ("|u1", &unsigned[..], 2e-2),
     ] {
         let place = folder.path().join("v.npy");
         fs::write(&place, npy(descr, "(1000, 24)", bytes)).unwrap();
@@ -170,6 +172,74 @@ fn files_of_every_kind_of_numbers_are_searched() {
 }
 
 #[test]
+fn bits_are_ordered_by_hamming_distance() {
+    let (rows, dimensions) = (3000, 43);
+    let columns = 6;
+    let byte = |x: f32| ((x + 1.0) * 127.0) as u8;
+    let mut bits: Vec<u8> = numbers(rows * columns, 7).into_iter().map(byte).collect();
+    // The last byte holds three bits.
+    bits.chunks_exact_mut(columns)
+        .for_each(|row| row[5] &= 0xe0);
+    let signed: Vec<i8> = bits.iter().map(|b| (b ^ 0x80).cast_signed()).collect();
+    let index = Matrix::from_bits(&bits, dimensions).unwrap();
+    assert_eq!((index.rows(), index.width()), (rows, dimensions));
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("v.npy");
+    let bytes = bytemuck::cast_slice(&signed);
+    fs::write(&place, npy("|i1", "(3000, 6)", bytes)).unwrap();
+    let file = VectorFile::open(&place).unwrap();
+    let mapped = file.matrix().with_bits(dimensions).unwrap();
+    // One by one, and as a matrix product.
+    for count in [1, 9] {
+        let queries = &bits[..count * columns];
+        let query = Matrix::from_bits(queries, dimensions).unwrap();
+        for index in [index, mapped] {
+            let found = nearest(index, query, rows).unwrap();
+            for (query, hits) in queries.chunks_exact(columns).zip(found) {
+                let distance = |row: usize| -> u32 {
+                    let pairs = bits[row * columns..][..columns].iter().zip(query);
+                    pairs.map(|(a, b)| (a ^ b).count_ones()).sum()
+                };
+                let mut expected: Vec<(u32, usize)> =
+                    (0..rows).map(|row| (distance(row), row)).collect();
+                expected.sort_unstable();
+                for (hit, (distance, row)) in hits.iter().zip(expected) {
+                    assert_eq!(hit.row, row);
+                    let cosine = 1.0 - 2.0 * distance as f32 / dimensions as f32;
+                    assert!(
+                        (hit.score - cosine).abs() < 1e-6,
+                        "{hit:?}, expected {cosine}"
+                    );
+                }
+            }
+        }
+    }
+    let few = index.with_rows(&[7, 8]).unwrap();
+    let pair = closest_pairs(few, &PairOptions::default()).unwrap()[0];
+    let row = |row: usize| &bits[row * columns..][..columns];
+    let different: u32 = row(7)
+        .iter()
+        .zip(row(8))
+        .map(|(a, b)| (a ^ b).count_ones())
+        .sum();
+    let cosine = 1.0 - 2.0 * different as f32 / dimensions as f32;
+    assert!(
+        (pair.score - cosine).abs() < 1e-6,
+        "{pair:?}, expected {cosine}"
+    );
+
+    let error = file.matrix().with_bits(49).unwrap_err().to_string();
+    assert!(
+        error.contains("6 numbers") && error.contains("of 7"),
+        "{error}"
+    );
+    assert!(Matrix::from_bits(&bits[1..], dimensions).is_err());
+    assert!(Matrix::from_bits(&bits, 0).is_err());
+    let floats = Matrix::from_floats(&[1.0], 1).unwrap();
+    assert!(matches!(floats.with_bits(8), Err(SearchError::Floats)));
+}
+
+#[test]
 fn files_that_are_no_vectors_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("v.npy");
@@ -182,10 +252,10 @@ fn files_that_are_no_vectors_are_named() {
     for (bytes, expected) in [
         (Vec::new(), "an empty file"),
         (b"the dog\n".to_vec(), "not a .npy file"),
-        (b"\x93NUMPY".to_vec(), "its header is cut off"),
+        (b"\x93NUMPY".to_vec(), "its header is truncated"),
         (
             b"\x93NUMPY\x01\x00\xff\x0f{'descr'".to_vec(),
-            "its header is cut off",
+            "its header is truncated",
         ),
         (
             b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(),
@@ -193,7 +263,7 @@ fn files_that_are_no_vectors_are_named() {
         ),
         (
             npy("<f4", "(2, 3)", &zeros[..23]),
-            "23 bytes of numbers, too few for [2, 3]: the file is cut off",
+            "23 bytes of values, too few for [2, 3]: the file is truncated",
         ),
         (npy("<f4", "(1, 3)", &zeros), "too many for [1, 3]"),
         (npy("<f4", "(0, 3)", &[]), "[0, 3]: it has no vectors"),
@@ -204,14 +274,14 @@ fn files_that_are_no_vectors_are_named() {
         (npy("<f4", "(1, 2, 3)", &zeros), "expected [vectors, width]"),
         (
             npy("<f4", "(99999999999, 99999999999)", &zeros),
-            "is cut off",
+            "is truncated",
         ),
         (
             npy("<f8", "(1, 3)", &zeros),
-            "type `<f8`, expected `<f4`, `<f2` or `|i1`",
+            "type `<f8`, expected `<f4`, `<f2`, `|i1` or `|u1`",
         ),
-        (npy("|u1", "(8, 3)", &zeros), "type `|u1`"),
-        (fortran, "in column order"),
+        (npy("<u2", "(4, 3)", &zeros), "type `<u2`"),
+        (fortran, "in column-major order"),
         (version, "version 9 of the .npy format"),
     ] {
         fs::write(&place, bytes).unwrap();
@@ -221,7 +291,7 @@ fn files_that_are_no_vectors_are_named() {
             "{expected}: {error}"
         );
     }
-    // Any byte may be wrong.
+    // Change each byte of the header.
     let whole = npy("<f4", "(2, 3)", &zeros);
     let mut opened = 0;
     for at in 0..whole.len() - zeros.len() {
@@ -250,7 +320,7 @@ fn vectors_that_cannot_be_compared_are_named() {
     let error = nearest(matrix, query, 1).unwrap_err().to_string();
     assert_eq!(
         error,
-        "vectors of 5 numbers cannot be compared with vectors of 4"
+        "the width is 5, expected 4, the width of the vectors to compare with"
     );
     let error = k_means(matrix, &KMeansOptions::new(601)).unwrap_err();
     assert_eq!(
@@ -294,7 +364,7 @@ fn vectors_that_cannot_be_compared_are_named() {
 fn the_closest_pairs_are_those_of_comparing_all() {
     let (rows, width) = (900, 12);
     let mut vectors = numbers(rows * width, 9);
-    // Copies: pairs of equal scores.
+    // Copies of vectors give pairs with equal scores.
     vectors.copy_within(0..3 * width, 600 * width);
     vectors[100 * width..101 * width].fill(0.0);
     let matrix = Matrix::from_floats(&vectors, width).unwrap();
@@ -339,7 +409,7 @@ fn the_closest_pairs_are_those_of_comparing_all() {
     assert_eq!(closest_pairs(matrix, &options).unwrap().len(), near);
 }
 
-/// Rows around a few directions, one direction after the other in turn.
+/// Rows near a few directions, which alternate.
 fn clouds(rows: usize, width: usize, directions: usize) -> Vec<f32> {
     let centres = numbers(directions * width, 20);
     let noise = numbers(rows * width, 21);

@@ -1,5 +1,5 @@
 //! Compares the learning curves of two runs, such as one on the CPU and one on a GPU with the same
-//! seed: how far apart the losses of each task are, and both in one picture.
+//! seed: the differences of each task's losses, and both curves in one picture.
 //!
 //! ```text
 //! cargo run --release -p gensen-train --example compare_runs -- runs/cpu runs/cuda curves.svg
@@ -18,13 +18,13 @@ use gensen_train::metrics::{self, Metric};
 struct Arguments {
     /// A run's folder, with its `metrics.jsonl`.
     first: PathBuf,
-    /// Another's.
+    /// The other run's folder.
     second: PathBuf,
     /// The picture to draw: SVG.
     picture: PathBuf,
 }
 
-/// How far the losses of a task are apart.
+/// The differences between the losses of a task.
 struct Apart<'a> {
     of: &'a Metric,
     reports: usize,
@@ -33,7 +33,7 @@ struct Apart<'a> {
     last: [f64; 2],
 }
 
-/// One entry a task and split, in the order in which they were first reported.
+/// One entry per task and split, in the order of first reports.
 fn compare<'a>(first: &'a [Metric], second: &[Metric]) -> Vec<Apart<'a>> {
     let mut all: Vec<Apart<'a>> = Vec::new();
     for metric in first {
@@ -64,7 +64,7 @@ fn compare<'a>(first: &'a [Metric], second: &[Metric]) -> Vec<Apart<'a>> {
     all
 }
 
-/// A run's metrics, its tasks named after the run.
+/// A run's metrics, with the run's name in front of task names.
 fn named(folder: &Path, metrics: Vec<Metric>) -> impl Iterator<Item = Metric> {
     let run = folder.file_name().unwrap_or_default().display().to_string();
     metrics.into_iter().map(move |metric| Metric {

@@ -1,11 +1,12 @@
-//! Times a training step of the whole model, or of the encoder alone.
+//! Times a training step of the whole model, of one objective of sentence vectors, or of the encoder
+//! alone.
 //!
 //! ```text
-//! cargo run --release -p gensen-train --example train_step -- [OPTION]... paper|small|encoder
+//! cargo run --release -p gensen-train --example train_step -- [OPTION]... CASE
 //! ```
 //!
 //! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
-//! sizes, sentence lengths and task (skip-thought, sentences of 7 to 27 words) are the same.
+//! sizes, sentence lengths (7 to 27 words) and tasks are the same.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../../../benches/process.rs"]
@@ -17,8 +18,13 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::{Parser, ValueEnum};
-use gensen_data::batch::{Batch, Sentences, Seq2SeqBatch};
-use gensen_model::config::{Architecture, DecoderConfig, MultitaskConfig};
+use gensen_data::batch::{
+    Batch, ClassificationBatch, DistillationBatch, PairsBatch, Sentences, Seq2SeqBatch,
+};
+use gensen_model::config::{
+    Architecture, ClassifierConfig, ContrastConfig, DecoderConfig, DistillationConfig,
+    MultitaskConfig,
+};
 use gensen_model::device;
 use gensen_model::dropout::Dropout;
 use gensen_model::encoder::Encoder;
@@ -31,27 +37,40 @@ use gensen_train::optimizer::{Adam, AdamConfig};
 use gensen_train::precision::{self, Autocast, LossScale};
 use process::{peak_bytes, processor_seconds};
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Size {
-    /// 512 / 2048 / 2048, 80k source and 30k target words: 265 M parameters.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Case {
+    /// Skip-thought at 512 / 2048 / 2048, 80k source and 30k target words: 265 M parameters.
     Paper,
-    /// 256 / 512 / 512, 20k source and target words: 42 M parameters.
+    /// Skip-thought at 256 / 512 / 512, 20k source and target words: 42 M parameters.
     Small,
     /// The paper's encoder alone, forward and backward.
     Encoder,
+    /// Pairs by contrast. This and the following: 28k words of 256, 512 a direction, means of states.
+    Pairs,
+    /// Pairs by contrast, each with a hard negative.
+    HardNegatives,
+    /// Skip-thought by contrast: some sentences are in two pairs.
+    NextSentence,
+    /// A teacher's vectors of 384 numbers.
+    Distillation,
+    /// Sentences with one of three labels.
+    Classification,
+    /// Pairs of sentences with one of three labels.
+    PairClassification,
 }
 
 /// Times a training step.
 #[derive(Parser)]
 struct Arguments {
-    size: Size,
+    /// What a step trains.
+    case: Case,
     /// `auto`, or a device such as `cuda:1`.
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Threads; all processors if left out.
+    /// Threads. Default: all processors.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Sentences a step.
+    /// Examples per step.
     #[arg(long, default_value_t = 48)]
     batch: usize,
     /// `f32`, `bf16` or `f16`.
@@ -75,13 +94,13 @@ fn precision_by_name(name: &str) -> Result<TrainingPrecision, String> {
     found.ok_or_else(|| "expected f32, bf16 or f16".into())
 }
 
-impl Size {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Paper => "paper",
-            Self::Small => "small",
-            Self::Encoder => "encoder",
-        }
+/// Numbers in a teacher's vector.
+const TEACHER: usize = 384;
+
+impl Case {
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     fn encoder(self) -> Architecture {
@@ -89,6 +108,7 @@ impl Size {
             Self::Paper => (512, 2048, 80_000),
             Self::Small => (256, 512, 20_000),
             Self::Encoder => (512, 2048, 1_000),
+            _ => (256, 1024, 28_000),
         };
         Architecture {
             vocabulary_size,
@@ -99,17 +119,113 @@ impl Size {
         }
     }
 
-    fn target_words(self) -> usize {
+    fn target_words(self) -> Option<usize> {
         match self {
-            Self::Paper => 30_000,
-            Self::Small => 20_000,
-            Self::Encoder => 0,
+            Self::Paper => Some(30_000),
+            Self::Small => Some(20_000),
+            _ => None,
+        }
+    }
+
+    /// The model with the heads that the case trains. Skip-thought's has an inference head, idle.
+    fn model(self) -> MultitaskConfig {
+        let encoder = self.encoder();
+        let decoder = self.target_words().map(|target_words| DecoderConfig {
+            target_words,
+            embedding_size: encoder.embedding_size,
+            hidden_size: encoder.hidden_size,
+        });
+        let temperature = 0.05;
+        let contrast = ContrastConfig {
+            temperature,
+            widths: Vec::new(),
+        };
+        let distillation = DistillationConfig {
+            width: TEACHER,
+            temperature,
+            cosine_weight: 1.0,
+            contrast_weight: 0.2,
+            matrix_weight: 10.0,
+        };
+        let classifier = ClassifierConfig {
+            pairs: self == Self::PairClassification,
+            labels: 3,
+            hidden: 512,
+        };
+        let one = |part: bool| usize::from(part);
+        let contrasts = matches!(self, Self::Pairs | Self::HardNegatives | Self::NextSentence);
+        let classifies = matches!(self, Self::Classification | Self::PairClassification);
+        MultitaskConfig {
+            inference_hidden: decoder.as_ref().map(|_| 512),
+            pooling: match decoder {
+                Some(_) => Pooling::Last,
+                None => Pooling::Mean,
+            },
+            decoders: decoder.map_or_else(Vec::new, |decoder| vec![decoder; 2]),
+            contrasts: vec![contrast; one(contrasts)],
+            distillations: vec![distillation; one(self == Self::Distillation)],
+            classifiers: vec![classifier; one(classifies)],
+            encoder,
+            dropout: 0.0,
+        }
+    }
+
+    fn batch(self, size: usize) -> Batch {
+        let words = self.encoder().vocabulary_size;
+        let read = |stride| sentences(size, stride, 0, words);
+        let mut first = read(1);
+        match self {
+            Self::Paper | Self::Small | Self::Encoder => {
+                let words = self.target_words().unwrap_or(words);
+                Batch::Seq2Seq(Seq2SeqBatch {
+                    source: first,
+                    targets: [5, 7].map(|k| sentences(size, k, 1, words)).to_vec(),
+                })
+            }
+            Self::Distillation => Batch::Distillation(DistillationBatch {
+                sentences: first,
+                vectors: (0..size * TEACHER).map(|k| (k as f32).sin()).collect(),
+            }),
+            Self::Classification | Self::PairClassification => {
+                Batch::Classification(ClassificationBatch {
+                    first,
+                    second: (self == Self::PairClassification).then(|| read(5)),
+                    labels: (0..size as u32).map(|k| k % 3).collect(),
+                })
+            }
+            Self::Pairs | Self::HardNegatives | Self::NextSentence => {
+                let second = read(5);
+                if self == Self::NextSentence {
+                    first = with_shared(&first, &second);
+                }
+                let mut negatives = Sentences::default();
+                match self {
+                    Self::HardNegatives => negatives = read(7),
+                    _ => (0..size).for_each(|_| negatives.push(&[])),
+                }
+                Batch::Pairs(PairsBatch {
+                    first,
+                    second,
+                    negatives,
+                    numbers: None,
+                })
+            }
         }
     }
 }
 
-/// Sentences of 7 to 27 words, 17 in the mean, and `more` words each; `stride` gives lengths and
-/// words an order of their own.
+/// `first`, where every eighth pair's second sentence is the next pair's first.
+fn with_shared(first: &Sentences, second: &Sentences) -> Sentences {
+    let (first, second): (Vec<_>, Vec<_>) = (first.iter().collect(), second.iter().collect());
+    let mut shared = Sentences::default();
+    for (k, own) in first.into_iter().enumerate() {
+        shared.push(if k % 8 == 1 { second[k - 1] } else { own });
+    }
+    shared
+}
+
+/// Sentences of 7 to 27 words, 17 on average, plus `more` words each; `stride` determines the order
+/// of lengths and the words.
 fn sentences(count: usize, stride: usize, more: usize, words: usize) -> Sentences {
     let mut sentences = Sentences::default();
     let mut next = stride as u64;
@@ -128,35 +244,14 @@ fn sentences(count: usize, stride: usize, more: usize, words: usize) -> Sentence
     sentences
 }
 
-/// A step of skip-thought training: loss, gradients, clipping, Adam.
+/// A step of training: loss, gradients, clipping, Adam.
 fn training(
-    size: Size,
+    case: Case,
     batch: usize,
     precision: TrainingPrecision,
     device: &Device,
 ) -> Result<impl FnMut() -> Result<()>> {
-    let (encoder, target_words) = (size.encoder(), size.target_words());
-    let decoder = DecoderConfig {
-        target_words,
-        embedding_size: encoder.embedding_size,
-        hidden_size: encoder.hidden_size,
-    };
-    let batch = Batch::Seq2Seq(Seq2SeqBatch {
-        source: sentences(batch, 1, 0, encoder.vocabulary_size),
-        targets: [5, 7]
-            .map(|k| sentences(batch, k, 1, target_words))
-            .to_vec(),
-    });
-    let config = MultitaskConfig {
-        encoder,
-        decoders: vec![decoder.clone(), decoder],
-        inference_hidden: Some(512),
-        contrasts: Vec::new(),
-        distillations: Vec::new(),
-        classifiers: Vec::new(),
-        pooling: Pooling::Last,
-        dropout: 0.0,
-    };
+    let (config, batch) = (case.model(), case.batch(batch));
     let model = MultitaskModel::new(&config, 1, &device.clone().autodiff())?;
     let mut model = Some(model.train());
     let mut adam = Adam::new(AdamConfig::new(1e-4, 1.0));
@@ -168,7 +263,7 @@ fn training(
         let mut loss = BatchLoss::of_share(&current, &batch, 0, dropout, &counts, autocast);
         let gradients = loss.backward(&current);
         let squares = gradients.squared_norms().context("no gradients")?;
-        // As in training, f16 waits for the norm, and an overflow updates nothing.
+        // As in training: f16 waits for the norm, and an overflow updates nothing.
         let accepted = loss_scale.as_mut().is_none_or(|s| s.accepts(&squares));
         if accepted {
             model = Some(adam.step(current, gradients, Some(squares.clone())));
@@ -189,7 +284,7 @@ fn training(
 
 /// The encoder's states and their derivatives by embeddings and weights.
 fn encoding(batch: usize, device: &Device) -> Result<impl FnMut() -> Result<()>> {
-    let config = Size::Encoder.encoder();
+    let config = Case::Encoder.encoder();
     let device = device.clone().autodiff();
     let encoder = Encoder::new(&config, &Initializer::new(1, &device)).train();
     let batch = sentences(batch, 1, 0, config.vocabulary_size);
@@ -228,14 +323,14 @@ fn main() -> Result<()> {
         .build_global()?;
     let device = device::by_name(&arguments.device)?;
     precision::check(std::slice::from_ref(&device), arguments.precision)?;
-    let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.size {
-        Size::Encoder if arguments.precision != TrainingPrecision::F32 => {
+    let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.case {
+        Case::Encoder if arguments.precision != TrainingPrecision::F32 => {
             bail!("encoder: in f32 only");
         }
-        Size::Encoder => Box::new(encoding(arguments.batch, &device)?),
-        size => {
+        Case::Encoder => Box::new(encoding(arguments.batch, &device)?),
+        case => {
             let precision = arguments.precision;
-            Box::new(training(size, arguments.batch, precision, &device)?)
+            Box::new(training(case, arguments.batch, precision, &device)?)
         }
     };
     for _ in 0..arguments.warm_up {
@@ -250,12 +345,12 @@ fn main() -> Result<()> {
         device.sync()?;
         wall.push(started.elapsed().as_secs_f64());
         processor.push(processor_seconds()? - before);
-        // What CubeCL has reserved for tensors; others do not tell.
+        // Memory reserved by CubeCL; other back ends do not report it.
         let reserved = device.memory_pool_usage().map(|usage| usage.bytes_reserved);
         device_peak_bytes = device_peak_bytes.max(reserved);
     }
     let result = serde_json::json!({
-        "name": arguments.size.name(),
+        "name": arguments.case.name(),
         "seconds": median(wall),
         "cpu_seconds": median(processor),
         "peak_bytes": peak_bytes()?,

@@ -9,28 +9,28 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
-/// The uniform running mean of a model's weights, in single precision, from a step on.
+/// The uniform running mean of a model's weights after a given step, in single precision.
 #[derive(Debug)]
 pub struct Average<M> {
-    /// Steps before the first whose weights are part of it.
+    /// The number of steps whose weights are left out.
     from: u64,
-    /// Outside of automatic differentiation; none before the first step.
+    /// Not tracked by automatic differentiation; `None` before the first averaged step.
     mean: Option<M>,
 }
 
 impl<M: Module> Average<M> {
-    /// Begins after `from` steps; `mean` is what a resumed run had.
+    /// Starts after `from` steps; `mean` is the mean of a resumed run.
     pub fn new(from: u64, mean: Option<M>) -> Self {
         Self { from, mean }
     }
 
-    /// The mean so far, if it has begun.
+    /// The mean so far; `None` before the first averaged step.
     pub fn mean(&self) -> Option<&M> {
         self.mean.as_ref()
     }
 
-    /// Takes in the weights after `done` steps: `mean += (weights - mean) / n` for the n-th of them.
-    /// `model` may be tracked by automatic differentiation.
+    /// Adds the weights after `done` steps: `mean += (weights - mean) / n` for the n-th. `model`
+    /// may be tracked by automatic differentiation.
     pub fn add(&mut self, model: &M, done: u64) {
         let Some(number) = done.checked_sub(self.from).filter(|&n| n > 0) else {
             return;
@@ -48,7 +48,7 @@ impl<M: Module> Average<M> {
     }
 }
 
-/// Flattened weights by name, outside of automatic differentiation.
+/// Flattened weights by name, not tracked by automatic differentiation.
 #[derive(Default)]
 struct Weights(BTreeMap<String, Tensor<1>>);
 
@@ -60,7 +60,7 @@ impl ParameterVisitor for Weights {
     }
 }
 
-/// Moves a mean a share of the way to weights.
+/// Moves a mean towards weights: `mean + (weights - mean) * share`.
 struct Towards {
     weights: Weights,
     share: f64,

@@ -1,11 +1,11 @@
-//! What chooses the best checkpoint.
+//! Chooses the best checkpoint.
 
 use crate::checkpoint::Best;
 use crate::config::Config;
 use crate::metrics::{Metric, Output, Unit};
 use crate::tasks;
 
-/// A number of held-out data.
+/// A measure on held-out data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Measure {
     Loss,
@@ -23,7 +23,7 @@ impl Measure {
         Self::Pearson,
         Self::Spearman,
     ];
-    /// Those of `[[validation]]` entries.
+    /// Measures of `[[validation]]` entries.
     const OF_SIMILARITY: &[Self] = &[Self::Pearson, Self::Spearman];
 
     fn name(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Measure {
         !matches!(self, Self::Loss | Self::Perplexity)
     }
 
-    /// Those of a task's held-out data.
+    /// Measures of a task's output.
     fn of_output(output: &Output) -> &'static [Self] {
         match output.unit {
             Unit::Words => &[Self::Loss, Self::Perplexity],
@@ -60,10 +60,10 @@ impl Measure {
     }
 }
 
-/// What chooses the best checkpoint: one measure, or the mean of all held-out losses.
+/// The criterion of the best checkpoint: one measure, or the mean of all held-out losses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BestBy {
-    /// As it was configured.
+    /// `management.best_by`.
     text: Option<String>,
     measure: Measure,
 }
@@ -75,7 +75,7 @@ fn parse(text: &str) -> Option<(&str, Measure)> {
     Some((name, measure))
 }
 
-/// What is wrong with `management.best_by`.
+/// Checks `management.best_by`; the error is the problem.
 pub(crate) fn check(config: &Config) -> Result<(), String> {
     let Some(text) = &config.management.best_by else {
         return Ok(());
@@ -95,14 +95,14 @@ pub(crate) fn check(config: &Config) -> Result<(), String> {
     Err(format!(
         "management.best_by = \"{text}\": expected {}",
         match possible.is_empty() {
-            true => "held-out data, of which there are none".into(),
+            true => "held-out data to choose by, and there is none".into(),
             false => format!("one of {}", possible.join(", ")),
         }
     ))
 }
 
 impl BestBy {
-    /// What `management.best_by` names, after it was checked.
+    /// The criterion of a checked configuration.
     pub(crate) fn new(config: &Config) -> Self {
         let text = config.management.best_by.clone();
         let named = text.as_deref().and_then(parse);
@@ -112,7 +112,7 @@ impl BestBy {
         }
     }
 
-    /// The number by which a validation is judged; none if it has none.
+    /// The value of a validation; `None` if it was not measured or is undefined.
     fn value(&self, metrics: &[Metric]) -> Option<f64> {
         if let Some((name, measure)) = self.text.as_deref().and_then(parse) {
             let metric = metrics.iter().find(|metric| metric.task == name)?;
@@ -123,7 +123,7 @@ impl BestBy {
         (!losses.is_empty()).then_some(mean)
     }
 
-    /// The validation of a step, if it is better than the best so far.
+    /// The validation of a step as the new best, if it is better than the best so far.
     pub(crate) fn better(
         &self,
         metrics: &[Metric],
@@ -148,7 +148,7 @@ impl BestBy {
         })
     }
 
-    /// Whether a best validation was chosen in this way.
+    /// Whether a best validation was chosen by this criterion.
     pub(crate) fn chose(&self, best: &Best) -> bool {
         best.by == self.text
     }

@@ -1,4 +1,4 @@
-//! What a run would take: its model's size, its memory and its time, from a few steps.
+//! Estimates a run's parameters, memory and time from a few steps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,48 +9,62 @@ use burn::tensor::Tensor;
 use burn_train::ExecutionStrategy;
 use gensen_data::batch::BatchSize;
 use gensen_data::prepare::PreparedData;
+use gensen_model::MultitaskModel;
 use gensen_model::parameters::{self, ParameterVisitor};
 
 use crate::config::Config;
 use crate::devices::{self, Devices};
 use crate::error::TrainError;
+use crate::metrics::Split;
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
 use crate::run::{initial_model, order, sampler, step_batch};
+use crate::similarity;
 use crate::tasks::{TrainingTask, tasks};
+use crate::validation;
 
-/// Steps of each task that are timed, after one that is not.
+/// Timed steps of each task, after one untimed step.
 const STEPS: u64 = 3;
 
-/// What a run would take.
+/// The estimate of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// Numbers in each part of the model: `src_embedding`, `encoder`, `decoders` and so on.
+    /// The number of parameters of each part of the model: `src_embedding`, `encoder`, `decoders`
+    /// and so on.
     pub parameters: BTreeMap<String, u64>,
-    /// Bytes of weights, gradients, the optimiser's state and, if there is one, the mean of weights.
+    /// Bytes of weights, gradients, optimiser state and, if used, the mean of the weights.
     pub state_bytes: u64,
     /// In the order of the configuration.
     pub tasks: Vec<TaskEstimate>,
+    /// The number of validations: before the first step, every `validate_every` steps and at the
+    /// end.
+    pub validations: u64,
+    /// Seconds of one validation: held-out data of all tasks, `[[validation]]` entries and the
+    /// effective rank.
+    pub seconds_a_validation: f64,
+    /// Seconds of the test at the end.
+    pub test_seconds: f64,
 }
 
-/// What one task would take.
+/// The estimate of one task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskEstimate {
     /// The task's name.
     pub name: String,
     /// Training examples.
     pub examples: u64,
-    /// Examples or words that all devices take in a step.
+    /// The batch size of all devices together.
     pub batch: BatchSize,
-    /// Steps of the run that train it.
+    /// The number of steps that train it.
     pub steps: u64,
-    /// How often these go over all examples.
+    /// The number of passes over all examples.
     pub epochs: f64,
-    /// Mean time of a step.
+    /// Mean seconds of a step.
     pub seconds_a_step: f64,
 }
 
-/// Makes a run's first model, trains each task a few steps and forgets it. Nothing is written.
+/// Initialises a run's model, trains each task for a few steps and validates a few batches. Nothing
+/// is written.
 ///
 /// # Errors
 ///
@@ -99,6 +113,7 @@ pub fn estimate(
         let seconds = started.elapsed().as_secs_f64() / STEPS as f64;
         timed.push((seconds, order.batches_per_epoch()));
     }
+    let held_out = HeldOutSeconds::measure(config, data, &tasks, &model.valid())?;
     let positions = sampler(config, &tasks).positions(training.steps);
     let of_task =
         |(task, (steps, (seconds, batches))): (&TrainingTask, (u64, (f64, u64)))| TaskEstimate {
@@ -117,10 +132,56 @@ pub fn estimate(
         state_bytes: sizes.0.values().sum::<u64>() * 4 * copies,
         parameters: sizes.0,
         tasks: timed.map(of_task).collect(),
+        validations: validations(training.steps, config.management.validate_every),
+        seconds_a_validation: held_out.validation,
+        test_seconds: held_out.test,
     })
 }
 
-/// Numbers by the first part of their parameter's name.
+/// Validations of a run: before the first step, every `every` steps and after the last one.
+fn validations(steps: u64, every: u64) -> u64 {
+    1 + steps.div_ceil(every)
+}
+
+/// Seconds of a validation and of a test.
+#[derive(Default)]
+struct HeldOutSeconds {
+    validation: f64,
+    test: f64,
+}
+
+impl HeldOutSeconds {
+    /// `model` must not be tracked by automatic differentiation.
+    fn measure(
+        config: &Config,
+        data: &PreparedData,
+        tasks: &[TrainingTask],
+        model: &MultitaskModel,
+    ) -> Result<Self, TrainError> {
+        let mut seconds = Self::default();
+        let mut ranked = false;
+        for task in tasks {
+            if let Some(held_out) = task.held_out(Split::Validation) {
+                seconds.validation += held_out.seconds(model, task.batch, STEPS as usize)?;
+                if !ranked {
+                    let started = Instant::now();
+                    validation::effective_rank(model, held_out.data, 0, task.batch)?;
+                    seconds.validation += started.elapsed().as_secs_f64();
+                    ranked = true;
+                }
+            }
+            if let Some(held_out) = task.held_out(Split::Test) {
+                seconds.test += held_out.seconds(model, task.batch, STEPS as usize)?;
+            }
+        }
+        for similarity in similarity::load(config, &data.source_vocabulary)? {
+            seconds.validation += similarity.seconds(model);
+        }
+        Ok(seconds)
+    }
+}
+
+/// Numbers of parameters by the first part of their names.
 #[derive(Default)]
 struct Sizes(BTreeMap<String, u64>);
 
@@ -132,10 +193,11 @@ impl ParameterVisitor for Sizes {
 }
 
 impl Estimate {
-    /// Time of all steps, without validation, checkpoints and preparation.
+    /// Seconds of all steps, validations and the test, without checkpoints and data preparation.
     pub fn seconds(&self) -> f64 {
         let of_task = |task: &TaskEstimate| task.steps as f64 * task.seconds_a_step;
-        self.tasks.iter().map(of_task).sum()
+        let steps: f64 = self.tasks.iter().map(of_task).sum();
+        steps + self.validations as f64 * self.seconds_a_validation + self.test_seconds
     }
 }
 
@@ -150,8 +212,8 @@ impl fmt::Display for Estimate {
         let megabytes = self.state_bytes as f64 / 1e6;
         writeln!(
             f,
-            ")\nmemory: {megabytes:.0} MB for weights, gradients and optimiser, and what a step's \
-             states take"
+            ")\nmemory: {megabytes:.0} MB for weights, gradients and optimiser, plus the states of \
+             a step"
         )?;
         for task in &self.tasks {
             writeln!(
@@ -160,15 +222,56 @@ impl fmt::Display for Estimate {
                 task.name, task.steps, task.batch, task.epochs, task.examples, task.seconds_a_step
             )?;
         }
+        writeln!(
+            f,
+            "validation: {} times, {:.3} s each; test: {:.3} s",
+            self.validations, self.seconds_a_validation, self.test_seconds
+        )?;
         let seconds = self.seconds();
         write!(
             f,
-            "time: about {} for all steps, without validation",
+            "time: about {} for all steps and validations",
             match seconds {
                 ..120.0 => format!("{seconds:.0} seconds"),
                 120.0..7200.0 => format!("{:.0} minutes", seconds / 60.0),
                 _ => format!("{:.1} hours", seconds / 3600.0),
             }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_steps_validations_and_test() {
+        for (steps, every, expected) in [(40, 20, 3), (41, 20, 4), (5, 20, 2), (20, 1, 21)] {
+            assert_eq!(validations(steps, every), expected, "{steps} by {every}");
+        }
+        let task = |steps, seconds_a_step| TaskEstimate {
+            name: "nli".into(),
+            examples: 100,
+            batch: BatchSize::Sentences(10),
+            steps,
+            epochs: 1.0,
+            seconds_a_step,
+        };
+        let estimate = Estimate {
+            parameters: BTreeMap::new(),
+            state_bytes: 0,
+            tasks: vec![task(30, 0.5), task(10, 2.0)],
+            validations: 3,
+            seconds_a_validation: 20.0,
+            test_seconds: 7.0,
+        };
+        assert_eq!(estimate.seconds(), 15.0 + 20.0 + 60.0 + 7.0);
+        let text = estimate.to_string();
+        for expected in [
+            "validation: 3 times, 20.000 s each; test: 7.000 s\n",
+            "time: about 102 seconds for all steps and validations",
+        ] {
+            assert!(text.contains(expected), "`{expected}` is not in: {text}");
+        }
     }
 }

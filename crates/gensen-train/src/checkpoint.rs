@@ -1,4 +1,4 @@
-//! Checkpoints: everything a run needs to go on as if it had never stopped.
+//! Checkpoints: everything a run needs to resume exactly.
 //!
 //! A checkpoint is a folder `checkpoints/step-NNNNNNNN` that is complete or absent: it is written
 //! under a scratch name, synced, read back and compared, and renamed. Its manifest, with a hash of
@@ -34,7 +34,7 @@ const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 const FORMAT_VERSION: u32 = 1;
 
-/// Everything of a run's state that is not a tensor.
+/// The state of a run, without its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
@@ -43,15 +43,15 @@ pub struct RunState {
     /// The run's seed. Dropout masks, the order of tasks and of examples are functions of the
     /// seed and the step, so this is the whole random state.
     pub seed: u64,
-    /// How much a step of all devices together takes; none in checkpoints of earlier versions.
+    /// The batch size of all devices together; `None` in checkpoints of earlier versions.
     #[serde(default)]
     pub batch: Option<BatchSize>,
     /// The same for each task; empty in checkpoints of earlier versions.
     #[serde(default)]
     pub task_batches: Vec<BatchSize>,
-    /// Batches each task has been given; checked when the run goes on.
+    /// The number of batches each task has had; checked on resuming.
     pub sampler_positions: Vec<u64>,
-    /// Updates of each parameter so far, by name.
+    /// The number of updates of each parameter, by name.
     pub updates: BTreeMap<String, u64>,
     /// Sums since the last report.
     pub window: Window,
@@ -66,9 +66,9 @@ pub struct RunState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
-    /// When.
+    /// Its step.
     pub step: u64,
-    /// What chose it: the mean of the held-out losses, or the measure named.
+    /// The value it was chosen by: the mean of the held-out losses, or the measure named in `by`.
     #[serde(alias = "loss")]
     pub value: f64,
     /// The measure's name as configured; none for the mean of the losses.
@@ -99,7 +99,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Of the run in a folder.
+    /// The checkpoints of the run in a folder.
     pub fn of(run: &Path) -> Self {
         Self {
             run: run.to_owned(),
@@ -112,8 +112,8 @@ impl Checkpoints {
         self.folder.join(format!("step-{step:08}"))
     }
 
-    /// Steps with a checkpoint, oldest first. Nothing else counts: scratch folders, copies under names
-    /// of their own, files.
+    /// Steps with a checkpoint, oldest first. Scratch folders, renamed copies and files are
+    /// ignored.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl Checkpoints {
         keep: usize,
     ) -> Result<(), TrainError> {
         fs::create_dir_all(&self.folder).map_err(TrainError::io(&self.folder))?;
-        // What killed processes left half-written; what cannot be deleted now is in nobody's way.
+        // Left half-written by killed processes; a failed deletion does no harm.
         let _ = scratch::remove_stale(&self.folder);
         let target = self.path(state.step);
         if verify(&target).is_err() {
@@ -173,7 +173,7 @@ impl Checkpoints {
                 .map_err(TrainError::io(&target))?;
         }
         self.point("latest", state.step)?;
-        // Also where a crash came between a checkpoint and this pointer to it.
+        // Also repairs the pointer after a crash between writing the checkpoint and the pointer.
         if let Some(best) = &state.best
             && self.named("best") != Some(best.step)
             && self.path(best.step).exists()
@@ -203,13 +203,13 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The newest checkpoint that is whole; none if there is no checkpoint at all. Damaged ones are
-    /// reported and passed over.
+    /// The newest undamaged checkpoint; `None` if there are no checkpoints. Damaged ones are
+    /// reported and skipped.
     ///
     /// # Errors
     ///
-    /// What is wrong with the oldest, if none is whole but that of step 0: to begin afresh would overwrite
-    /// the run.
+    /// The problem of the oldest, if all but that of step 0 are damaged: starting afresh would
+    /// overwrite the run.
     pub fn newest_whole(&self) -> Result<Option<PathBuf>, TrainError> {
         let mut last = None;
         for step in self.steps()?.into_iter().rev() {

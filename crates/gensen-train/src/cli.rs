@@ -1,5 +1,4 @@
-//! The command line of `gensen-train`, which is `gensen train`, too: what to train, from where, on
-//! which device.
+//! The command line of `gensen-train` and `gensen train`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -52,11 +51,12 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: `auto`, a device such as `cuda:1`, several with commas between them, each of
-    /// which takes a batch in every step, or `list` to see what there is.
+    /// Where to compute: `auto`, a device such as `cuda:1`, or several separated by commas, each
+    /// with its own batch in every step. `list` prints the devices.
     #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
-    /// Where to begin: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint.
+    /// Where to resume: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
+    /// folder.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
     resume: String,
     /// Change one key of the configuration.
@@ -65,7 +65,7 @@ struct Train {
     /// Threads to compute with. [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Show a dashboard in the terminal; for builds with the feature `tui`.
+    /// Show a dashboard in the terminal; needs a build with the feature `tui`.
     #[arg(long)]
     tui: bool,
 }
@@ -86,12 +86,13 @@ enum Command {
         /// Which checkpoint: `best`, `latest` or a step.
         #[arg(long, default_value = "best", value_name = "best|latest|STEP")]
         checkpoint: Choice,
-        /// How weights are stored: as 32-bit floats; as 16-bit floats, half the size; or as 8-bit
-        /// integers with a scale a row, a quarter of the size, and biases as 32-bit floats.
+        /// Storage of the weights: `f32`; `f16`, half the size; `i8`, 8-bit integers with a scale
+        /// per row and biases in f32, a quarter of the size.
         #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
         precision: StoredPrecision,
     },
-    /// Read a run's data and time a few steps, to say what it would take. Nothing is written.
+    /// Read a run's data and time a few steps, to estimate examples, memory and time. Nothing is
+    /// written.
     #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
     Check {
         /// The run's configuration: TOML, or the reference's JSON.
@@ -111,24 +112,24 @@ enum Command {
     #[cfg(feature = "remote")]
     #[command(
         after_help = "Example:\n  gensen-train serve-device --listen 0.0.0.0:7878 --device cpu\n\n\
-                      If GENSEN_REMOTE_TOKEN is set, only those who have the same are let in."
+                      If GENSEN_REMOTE_TOKEN is set, only clients with the same token are accepted."
     )]
     ServeDevice(serve_device::Arguments),
 }
 
-/// What shells expect of a program that a signal ended.
+/// The exit code of a program ended by SIGINT, by convention of shells.
 const INTERRUPTED: u8 = 130;
 
-/// The exit code for what [`run()`] failed with: 2 for wrong usage, 1 for anything else.
+/// The exit code for an error of [`run()`]: 2 for wrong usage, 1 for anything else.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
-        Some(TrainError::Config { .. }) => 2,
+        Some(TrainError::Config { .. } | TrainError::Invalid { .. }) => 2,
         _ if error.is::<DeviceError>() => 2,
         _ => 1,
     }
 }
 
-/// Prints the devices there are, for `--device list`.
+/// Prints the available devices, for `--device list`.
 ///
 /// # Errors
 ///
@@ -137,12 +138,12 @@ pub fn list_devices() -> Result<()> {
     terminal::print(device::Listing::new().to_string().trim_end())
 }
 
-/// Does what the arguments ask for. It logs to standard error and handles signals, so a program calls it once,
-/// and exits with what it returns: success, or 130 after a signal.
+/// Runs the command. It sets up logging and signal handlers, so a program calls it once and exits
+/// with the returned code: success, or 130 after a signal.
 ///
 /// # Errors
 ///
-/// Whatever keeps a run from beginning or going on; [`exit_code`] tells wrong usage apart.
+/// Any error of the command; [`exit_code`] tells wrong usage apart.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let done = match arguments.command {
         Some(Command::Export {
@@ -198,11 +199,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     if arguments.tui {
         let how =
             "this build has no dashboard; add `--features tui` to the cargo command that builds it";
-        return Err(TrainError::Config {
-            origin: "--tui".into(),
-            problem: how.into(),
-        }
-        .into());
+        return Err(TrainError::config("--tui", how).into());
     }
     if let Some(threads) = arguments.threads {
         use_threads(threads as usize)?;
@@ -255,22 +252,22 @@ fn train(arguments: &Train) -> Result<Ending> {
     Ok(outcome.ending)
 }
 
-/// What can be refused before data are read or anything is made.
+/// Checks that need no data, before anything is read or written.
 fn check_before_reading(config: &Config, devices: &[Device]) -> Result<(), TrainError> {
     precision::check(devices, config.training.precision)?;
     devices::check_tasks(&config.tasks, devices.len())?;
-    // On the CPU there are gradients and two moments beside the weights.
+    // On the CPU, gradients and two moments are in memory beside the weights.
     let copies = match devices.contains(&Device::flex()) {
         true => 4 + usize::from(config.training.average_from.is_some()),
         false => 1,
     };
-    // Corpora may have fewer words than are asked for.
+    // Corpora may have fewer words than configured.
     memory::check(config, 1, copies)?;
     inputs::check(config)?;
     similarity::check_files(config)
 }
 
-/// Says what a run would read and take.
+/// Prints the estimate of a run.
 fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
     let config = Config::load(Some(config), overrides)?;
     for warning in &config.warnings {
@@ -279,7 +276,7 @@ fn check(config: &Path, overrides: &[String], device: &str) -> Result<()> {
     let devices = device::all_by_name(device)?;
     check_before_reading(&config, &devices)?;
     let start = StartModel::open(&config)?;
-    // Gone when this ends, or when a signal ends it.
+    // Removed at the end, or by a signal.
     end_on_signals()?;
     let shards = Scratch::folder(&std::env::temp_dir().join("gensen-train-check"))
         .context("a temporary folder for prepared data")?;
@@ -303,7 +300,7 @@ fn prepare(config: &Config, start: Option<&StartModel>, shards: &Path) -> Result
         None => options,
     };
     let bar = terminal::Spinner::new();
-    let show = |progress: prepare::Progress<'_>| bar.show(&progress);
+    let show = |progress: prepare::PrepareProgress<'_>| bar.show(&progress);
     let data = prepare::prepare(&config.tasks, &options, shards, &config.run.data, &show);
     bar.finish();
     Ok(data.map_err(TrainError::from)?)
@@ -314,8 +311,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     let ending = match outcome.ending {
         Ending::Interrupted => {
             return terminal::print(&format!(
-                "stopped at step {step}; the same command (without --resume, if that was given) \
-                 goes on from there"
+                "stopped at step {step}; run the same command, without --resume, to continue"
             ));
         }
         Ending::StoppedEarly => {
@@ -331,14 +327,14 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
     ));
-    // Last: whatever keeps it from being written, the results have been told.
+    // Last, so that results are printed even if the export fails.
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best, StoredPrecision::F32)?;
     told?;
     let exported = outcome.model_step;
     if exported == 0 && step > 0 {
         tracing::warn!(
-            "no validation was better than that before the first step, whose model is exported"
+            "no validation was better than the one before the first step, so the initial model is exported"
         );
     }
     terminal::print(&format!(
@@ -347,9 +343,9 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
     ))
 }
 
-/// Once training has begun, which it is told by the flag that it gives, the first signal asks the run
-/// to write a checkpoint and stop; the second ends it at once. Before, the first does: what is being
-/// prepared is complete or absent.
+/// Handles signals. Once the returned flag is set, the first signal makes the run write a
+/// checkpoint and stop, and the second ends the program at once. Before, the first signal ends it
+/// at once: prepared data is complete or absent.
 fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     let interrupter = interrupter.clone();
     let training = Arc::new(AtomicBool::new(false));
@@ -359,7 +355,7 @@ fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
             end_program();
         }
         interrupter.stop(Some("signal"));
-        // Whoever reads it may have gone.
+        // Standard error may be closed.
         let stopping = "stopping after this step; a second signal stops at once";
         let _ = writeln!(std::io::stderr(), "{stopping}");
     })
@@ -367,12 +363,12 @@ fn stop_on_signals(interrupter: &Interrupter) -> Result<Arc<AtomicBool>> {
     Ok(training)
 }
 
-/// A signal ends the program at once.
+/// Makes signals end the program at once.
 fn end_on_signals() -> Result<()> {
     ctrlc::set_handler(end_program).context("cannot listen for signals")
 }
 
-/// Ends the program at once; what is half-written goes with it.
+/// Ends the program at once and removes half-written files.
 fn end_program() {
     scratch::remove_all();
     std::process::exit(INTERRUPTED.into())

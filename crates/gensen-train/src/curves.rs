@@ -6,7 +6,7 @@ use gensen_data::scratch;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::error::TrainError;
+use crate::error::{Cause, TrainError};
 use crate::metrics::{Metric, Split};
 
 const COLOURS: [RGBColor; 8] = [
@@ -19,21 +19,21 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(227, 119, 194),
     RGBColor(23, 190, 207),
 ];
-/// Of what is no task's.
+/// For curves that belong to no task.
 const GREY: RGBColor = RGBColor(70, 70, 70);
 
-/// Pixels of the picture, and of its column of names.
+/// The picture's size in pixels, and the width of its legend.
 const SIZE: (u32, u32) = (1160, 900);
 const LEGEND: u32 = 200;
-/// Widths of lines.
+/// Line widths in pixels.
 const TRAINING: u32 = 1;
 const VALIDATION: u32 = 3;
-/// About how many numbers an axis has.
+/// The approximate number of ticks of an axis.
 const TICKS: usize = 7;
 
 /// Draws `curves.svg`: training losses as thin lines, validation losses as thick ones; below them
-/// accuracy and the correlation of similarities, and the effective rank of sentence vectors. A task has
-/// one colour in all of them, which a column beside them names.
+/// accuracy and the correlation of similarities, and the effective rank of sentence vectors. A task
+/// has the same colour in all plots; a legend names it.
 ///
 /// # Errors
 ///
@@ -42,9 +42,9 @@ pub fn draw(path: &Path, metrics: &[Metric]) -> Result<(), TrainError> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        picture(&area, metrics).map_err(|problem| TrainError::Picture {
+        picture(&area, metrics).map_err(|source| TrainError::Picture {
             path: path.into(),
-            problem,
+            source,
         })?;
     }
     scratch::write_file(path, |file| file.write_all(svg.as_bytes())).map_err(TrainError::io(path))
@@ -59,15 +59,15 @@ struct Curve {
     width: u32,
 }
 
-/// What is drawn of a task.
+/// A task's name and colour.
 #[derive(Clone, Copy)]
-struct Task<'a> {
+struct TaskColour<'a> {
     name: &'a str,
     colour: RGBColor,
 }
 
-fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), String> {
-    area.fill(&WHITE).map_err(|e| e.to_string())?;
+fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), Cause> {
+    area.fill(&WHITE)?;
     let score = |m: &Metric| m.accuracy.or(m.pearson);
     let tasks = tasks(metrics, |m| m.loss.or(score(m)));
     let (plots, names) = area.split_horizontally(SIZE.0 - LEGEND);
@@ -80,7 +80,7 @@ fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), String> {
     let title = "accuracy, similarity (Pearson)";
     let scores = curves(metrics, &tasks, &splits, score);
     plot(&accuracy, title, &scores, Some((0.0, 1.0)))?;
-    let encoder = Task {
+    let encoder = TaskColour {
         name: "encoder",
         colour: GREY,
     };
@@ -88,9 +88,9 @@ fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), String> {
     plot(&rank, "effective rank of sentence vectors", &ranks, None)
 }
 
-/// The tasks that have such a value, in the order of their first ones, each with its colour.
-fn tasks(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>) -> Vec<Task<'_>> {
-    let mut tasks: Vec<Task<'_>> = Vec::new();
+/// The tasks with such a value, in the order of their first appearance, with their colours.
+fn tasks(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>) -> Vec<TaskColour<'_>> {
+    let mut tasks: Vec<TaskColour<'_>> = Vec::new();
     for metric in metrics.iter().filter(|metric| value(metric).is_some()) {
         let name = metric.task.as_str();
         if tasks.iter().all(|task| task.name != name) {
@@ -99,14 +99,14 @@ fn tasks(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>) -> Vec<Task
                 None => Palette99::pick(tasks.len()).rgb(),
             };
             let colour = RGBColor(red, green, blue);
-            tasks.push(Task { name, colour });
+            tasks.push(TaskColour { name, colour });
         }
     }
     tasks
 }
 
-/// The column of names.
-fn legend(area: Area<'_, '_>, tasks: &[Task<'_>]) -> Result<(), String> {
+/// Draws the legend.
+fn legend(area: Area<'_, '_>, tasks: &[TaskColour<'_>]) -> Result<(), Cause> {
     let lines = tasks
         .iter()
         .map(|task| (task.name, task.colour, VALIDATION));
@@ -119,16 +119,16 @@ fn legend(area: Area<'_, '_>, tasks: &[Task<'_>]) -> Result<(), String> {
         let gap = if row < tasks.len() { 0 } else { 12 };
         let y = 55 + 22 * row as i32 + gap;
         let line = PathElement::new([(8, y), (32, y)], colour.stroke_width(width));
-        area.draw(&line).map_err(|e| e.to_string())?;
+        area.draw(&line)?;
         let text = Text::new(name.to_owned(), (40, y - 7), ("sans-serif", 14));
-        area.draw(&text).map_err(|e| e.to_string())?;
+        area.draw(&text)?;
     }
     Ok(())
 }
 
 fn curves(
     metrics: &[Metric],
-    tasks: &[Task<'_>],
+    tasks: &[TaskColour<'_>],
     splits: &[(Split, u32)],
     value: impl Fn(&Metric) -> Option<f64>,
 ) -> Vec<Curve> {
@@ -154,7 +154,7 @@ fn plot(
     title: &str,
     curves: &[Curve],
     range: Option<(f64, f64)>,
-) -> Result<(), String> {
+) -> Result<(), Cause> {
     let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
     let last = points().map(|(x, _)| x).fold(1.0, f64::max);
     let (low, high) = range.unwrap_or_else(|| {
@@ -172,12 +172,11 @@ fn plot(
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 18))
         .margin(10)
-        // Half of the last number of the axis is beyond the plot.
+        // Room for half of the last tick's label.
         .margin_right(30)
         .x_label_area_size(40)
         .y_label_area_size(50)
-        .build_cartesian_2d(0.0..last, low..high)
-        .map_err(|e| e.to_string())?;
+        .build_cartesian_2d(0.0..last, low..high)?;
     chart
         .configure_mesh()
         .x_desc("step")
@@ -189,25 +188,22 @@ fn plot(
         .axis_desc_style(("sans-serif", 14))
         .bold_line_style(BLACK.mix(0.12))
         .light_line_style(WHITE)
-        .draw()
-        .map_err(|e| e.to_string())?;
+        .draw()?;
     for curve in curves {
         let style = curve.colour.stroke_width(curve.width);
-        chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), style))
-            .map_err(|e| e.to_string())?;
+        chart.draw_series(LineSeries::new(curve.points.iter().copied(), style))?;
     }
     Ok(())
 }
 
-/// A number of an axis, without zeros that say nothing: `0.5`, `400`, `20k`.
+/// A tick's label, without trailing zeros: `0.5`, `400`, `20k`.
 fn tick(value: f64) -> String {
     let (value, unit) = match value.abs() {
         10_000_000.0.. => (value / 1e6, "M"),
         10_000.0.. => (value / 1e3, "k"),
         _ => (value, ""),
     };
-    // Ticks are sums of steps, which leaves digits behind; there is no -0.
+    // Removes rounding errors of summed steps, and turns -0 into 0.
     let rounded = (value * 1e4).round() / 1e4 + 0.0;
     format!("{rounded}{unit}")
 }

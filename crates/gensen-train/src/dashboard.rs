@@ -21,7 +21,7 @@ pub(crate) struct Dashboard {
 }
 
 impl Dashboard {
-    /// Opens the dashboard; its own way to stop asks `interrupter` to end the run.
+    /// Opens the dashboard; stopping it there interrupts the run through `interrupter`.
     pub(crate) fn new(steps: u64, interrupter: &Interrupter) -> Self {
         let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
         let items = usize::try_from(steps).unwrap_or(usize::MAX);

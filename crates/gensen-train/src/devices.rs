@@ -1,15 +1,15 @@
 //! Data-parallel training: each device computes the gradients of its share of a step's batch.
 //!
 //! burn-train's workers run the shares: [`MultiDevicesTrainStep`], which its
-//! [`ExecutionStrategy::multi`] trains by. They are a thread for each device that brings the weights
-//! there, computes, and catches what fails. The first device is the main one: it adds the gradients
-//! up, clips and updates once. burn-train leaves it to the losses that plain sums are right; those of
-//! shares are scaled for that.
+//! [`ExecutionStrategy::multi`] trains by. Each is a thread that copies the weights to its device,
+//! computes, and catches panics. The first device is the main one: it adds the gradients up, clips
+//! them and updates once. burn-train sums gradients without weights, so each share's loss is scaled
+//! by its part of the batch.
 //!
-//! burn-train's epochs are left out, for they cannot seek to a step, and so is its sum, which takes
-//! gradients as devices finish and knows no rows of embeddings. Batches are handed to the workers a
-//! step at a time, our gradients come back beside burn-train's own and are added in the order of
-//! the devices, and of the weights the workers get what the step's task uses.
+//! burn-train's epochs are not used, because they cannot seek to a step; nor is its sum, which adds
+//! gradients in the order in which devices finish and does not support gradients by rows. Instead,
+//! workers get one step's batch at a time and only the weights that its task uses, return our
+//! gradients beside burn-train's, and these are added in the order of the devices.
 
 mod trainee;
 
@@ -27,30 +27,30 @@ use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
 
 use self::trainee::{Answer, OneShare, Trainee};
-use crate::error::TrainError;
+use crate::error::{Cause, TrainError};
 use crate::loss::{self, BatchLoss};
 use crate::optimizer::StepGradients;
 use crate::precision::Autocast;
 
-/// A step's batch, and what its losses depend on beside the weights.
+/// A step's batch, and everything else but the weights that its losses depend on.
 #[derive(Debug)]
 pub struct StepBatch {
     /// The examples of all devices.
     pub batch: Batch,
-    /// The task's first head among those of its kind.
+    /// The index of the task's first head among heads of its kind.
     pub head: usize,
     /// The run's seed.
     pub seed: u64,
-    /// Steps done before this one.
+    /// The number of steps before this one.
     pub step: u64,
-    /// In what they are computed.
+    /// The precision of the step.
     pub autocast: Autocast,
 }
 
 /// One device's part of a step's batch.
 #[derive(Debug)]
 struct Share {
-    /// The device's place.
+    /// The device's index.
     place: usize,
     batch: Batch,
     head: usize,
@@ -61,12 +61,12 @@ struct Share {
     first: usize,
     /// Examples of the whole batch.
     examples: usize,
-    /// What the whole batch's losses are means over.
+    /// The number of items that each loss of the whole batch averages over.
     counts: Arc<[usize]>,
 }
 
 impl StepBatch {
-    /// At most `devices` shares, none empty: consecutive examples, as evenly as can be.
+    /// At most `devices` shares, none empty: consecutive examples, cut as evenly as possible.
     fn shares(self, devices: usize) -> Vec<Share> {
         let examples = self.batch.len();
         let counts: Arc<[usize]> = loss::counts(&self.batch).into();
@@ -92,7 +92,7 @@ impl StepBatch {
 }
 
 impl Share {
-    /// The share's losses, and its part of the whole batch's gradients.
+    /// The share's losses and its part of the batch's gradients.
     fn gradients(&self, model: &MultitaskModel) -> (BatchLoss, StepGradients) {
         let dropout = Dropout::for_step(self.seed, self.step);
         let mut dropout = dropout.of_share(self.first, self.examples);
@@ -109,7 +109,7 @@ impl Share {
     }
 }
 
-/// The devices of a strategy, the main one first; an error says why this model is not trained by it.
+/// The devices of a strategy, the main one first; an error if the strategy is not supported.
 fn devices_of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
     let (strategy, problem) = match strategy {
         ExecutionStrategy::SingleDevice(device) => return Ok(slice::from_ref(device)),
@@ -117,23 +117,23 @@ fn devices_of(strategy: &ExecutionStrategy) -> Result<&[Device], TrainError> {
             if !devices.is_empty() {
                 return Ok(devices);
             }
-            ("ExecutionStrategy::multi", "it has no device")
+            ("ExecutionStrategy::multi", "it has no devices")
         }
         ExecutionStrategy::MultiDevice(_, MultiDeviceOptim::OptimSharded) => (
             "MultiDeviceOptim::OptimSharded",
-            "gradients are clipped by the norm of all of them, on one device; use OptimMainDevice",
+            "clipping needs the norm of all gradients on one device; use OptimMainDevice",
         ),
         ExecutionStrategy::DistributedDataParallel { .. } => (
             "ExecutionStrategy::ddp",
-            "collectives reduce arrays that have one shape on all devices, and gradients of \
-             embeddings are rows, others on each; use ExecutionStrategy::multi",
+            "collectives reduce arrays of the same shape on all devices, and gradients of embedding \
+             rows differ in shape; use ExecutionStrategy::multi",
         ),
     };
     Err(TrainError::Strategy { strategy, problem })
 }
 
-/// Refuses tasks that compare each example with its whole batch on several devices, each of which has
-/// a share of it.
+/// Refuses tasks that compare each example with its whole batch on several devices, each of which
+/// has only a share of it.
 ///
 /// # Errors
 ///
@@ -153,7 +153,7 @@ pub fn check_tasks(tasks: &[TaskSpec], devices: usize) -> Result<(), TrainError>
 pub struct Devices {
     /// The main one first.
     all: Vec<Device>,
-    /// None where there is one device.
+    /// `None` for a single device.
     workers: Option<MultiDevicesTrainStep<Trainee>>,
 }
 
@@ -168,7 +168,7 @@ impl Devices {
     ///
     /// # Errors
     ///
-    /// A strategy by which this model is not trained, and why.
+    /// [`TrainError::Strategy`] for a strategy that this model does not support.
     pub fn new(strategy: &ExecutionStrategy) -> Result<Self, TrainError> {
         let all = devices_of(strategy)?.to_vec();
         let workers = || {
@@ -186,18 +186,18 @@ impl Devices {
         &self.all
     }
 
-    /// How many there are.
+    /// The number of devices.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// The losses of the shares of a step's batch and the gradients of the whole, on the main
-    /// device, which has `model`. Up to the rounding of sums they are those of one device that
+    /// The losses of the shares of a step's batch and the gradients of the whole batch, on the main
+    /// device, where `model` is. Up to the rounding of sums, they equal those of one device that
     /// computes the whole batch.
     ///
     /// # Errors
     ///
-    /// A device that failed.
+    /// [`TrainError::Device`] for a device that failed.
     pub fn gradients(
         &self,
         model: &MultitaskModel,
@@ -208,29 +208,29 @@ impl Devices {
             let answers = shares.iter().map(|share| share.gradients(model));
             return Ok(self.sum(answers.collect()));
         };
-        let of_main = |error: ExecutionError| self.failed(0, error.to_string());
+        let of_main = |error: ExecutionError| self.failed(0, error);
         self.all[0].sync().map_err(of_main)?;
         let trainee = Trainee::new(model, &batch);
-        // A part's heads are counted from its own first.
+        // Heads of a part are counted from 0.
         batch.head = 0;
         let mut shares = batch.shares(self.count()).into_iter();
         let mut loaders: Vec<Box<dyn DataLoaderIterator<Share>>> = Vec::new();
         loaders.resize_with(self.count(), || Box::new(OneShare(shares.next())));
         let answers = workers.step(&mut loaders, &trainee);
-        let (answers, _) = answers.map_err(|error| self.step_failed(&error))?;
+        let (answers, _) = answers.map_err(|error| self.step_failed(error))?;
         let mut answers: Vec<Answer> = answers.into_iter().map(|a| a.output.item).collect();
         answers.sort_by_key(|answer| answer.place);
         let done = |answer: Answer| match answer.done {
             Ok(()) => Ok((answer.loss, answer.gradients)),
-            Err(error) => Err(self.failed(answer.place, error.to_string())),
+            Err(error) => Err(self.failed(answer.place, error)),
         };
         let answers = answers.into_iter().map(done).collect::<Result<_, _>>()?;
         let (losses, gradients) = self.sum(answers);
         Ok((losses, gradients.renamed(&trainee.model, model)))
     }
 
-    /// What the devices have computed, in their order: the losses on the main device, and there the
-    /// sum of the gradients.
+    /// Moves the losses to the main device and adds up the gradients there, in the order of the
+    /// devices.
     fn sum(&self, answers: Vec<(BatchLoss, StepGradients)>) -> (Vec<BatchLoss>, StepGradients) {
         let main = &self.all[0];
         let (losses, gradients): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
@@ -241,19 +241,21 @@ impl Devices {
         (losses.collect(), sum.unwrap_or_default())
     }
 
-    fn step_failed(&self, error: &MultiDeviceStepError) -> TrainError {
-        if let MultiDeviceStepError::Workers(failures) = error
-            && let Some(first) = failures.iter().min_by_key(|failure| failure.device_id)
-        {
-            return self.failed(first.device_id, first.message.clone());
+    fn step_failed(&self, error: MultiDeviceStepError) -> TrainError {
+        let failures = match &error {
+            MultiDeviceStepError::Workers(failures) => failures.as_slice(),
+            MultiDeviceStepError::Dataset(_) => &[],
+        };
+        match failures.iter().min_by_key(|failure| failure.device_id) {
+            Some(first) => self.failed(first.device_id, first.message.clone()),
+            None => self.failed(0, error),
         }
-        self.failed(0, error.to_string())
     }
 
-    fn failed(&self, place: usize, problem: String) -> TrainError {
+    fn failed(&self, place: usize, error: impl Into<Cause>) -> TrainError {
         TrainError::Device {
             device: format!("{} ({:?})", place + 1, self.all[place]),
-            problem,
+            source: error.into(),
         }
     }
 }

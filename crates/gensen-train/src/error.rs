@@ -7,29 +7,40 @@ use gensen_model::model_folder::ModelFolderError;
 use gensen_model::weights::WeightsError;
 use thiserror::Error;
 
+/// The cause of an error, of any type.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why training cannot begin or go on.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The configuration cannot be read or contradicts itself.
+    /// The configuration contradicts itself or the data.
     #[error("{origin}: {problem}")]
     Config {
-        /// The file, or the command-line option.
+        /// The file, the key or the command-line option.
         origin: String,
         /// The key and what was expected.
         problem: String,
     },
-    /// An input is not there.
+    /// The configuration, or a part of it, cannot be read or written, or has impossible values.
+    #[error("{origin}")]
+    Invalid {
+        /// The file, the key or the command-line option.
+        origin: String,
+        /// What is wrong.
+        source: Cause,
+    },
+    /// An input does not exist.
     #[error("{key}: {path} does not exist{hint}")]
     Missing {
-        /// What names it.
+        /// The key that names it.
         key: String,
         /// The file or folder.
         path: PathBuf,
-        /// What brings it, if that is known.
+        /// The command that fetches it, if that is known.
         hint: String,
     },
-    /// A corpus is not what it should be.
+    /// A corpus is malformed or cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
     /// The word vectors cannot be read.
@@ -37,8 +48,8 @@ pub enum TrainError {
     Vectors(#[from] VectorsError),
     /// A task that compares each example with its whole batch, on several devices.
     #[error(
-        "task `{task}` compares each example with its whole batch, which no device of {devices} \
-         has: train it on one"
+        "task `{task}` compares each example with its whole batch, and each of {devices} devices \
+         has only a share of it: train on one device"
     )]
     WholeBatch {
         /// The task.
@@ -46,10 +57,10 @@ pub enum TrainError {
         /// How many devices there are.
         devices: usize,
     },
-    /// The model cannot be made or its weights do not fit.
+    /// The model cannot be created or its weights do not fit.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A checkpoint's weights cannot be cut to an encoder.
+    /// The encoder cannot be taken out of a checkpoint's weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model folder cannot be written.
@@ -63,10 +74,10 @@ pub enum TrainError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A checkpoint is not what was written.
+    /// A checkpoint is missing, damaged or incomplete.
     #[error("checkpoint {path}: {problem}")]
     Checkpoint {
         /// The checkpoint's folder or file.
@@ -83,22 +94,22 @@ pub enum TrainError {
         problem: String,
     },
     /// A device failed.
-    #[error("device {device}: {problem}")]
+    #[error("device {device}")]
     Device {
-        /// Which of the run's.
+        /// Its place among the run's devices and its name.
         device: String,
-        /// What it said.
-        problem: String,
+        /// The device's error.
+        source: Cause,
     },
-    /// A strategy of burn-train's by which this model is not trained.
+    /// An execution strategy of burn-train that this model does not support.
     #[error("{strategy}: {problem}")]
     Strategy {
         /// Its name.
         strategy: &'static str,
-        /// Why it is not, and what to use instead.
+        /// Why not, and what to use instead.
         problem: &'static str,
     },
-    /// The loss or the gradient left the finite numbers.
+    /// A loss or gradient norm that is infinite or not a number.
     #[error(
         "the {what} of task `{task}` is {value} at step {step}; the last good checkpoint is kept. \
          Try a lower training.learning_rate or training.clip_norm"
@@ -113,9 +124,9 @@ pub enum TrainError {
         /// The value.
         value: f64,
     },
-    /// Gradients are beyond the range of f16, and were not multiplied by anything.
+    /// Gradients overflow f16 at a loss scale of 1.
     #[error(
-        "the gradients of task `{task}` overflow f16 at step {step} whatever the loss scale; the \
+        "the gradients of task `{task}` overflow f16 at step {step}, at the smallest loss scale; the \
          last good checkpoint is kept. Set training.precision to \"bf16\" or \"f32\""
     )]
     Overflow {
@@ -126,7 +137,7 @@ pub enum TrainError {
     },
     /// The thread that prepares batches ended early.
     #[error(
-        "there is no batch for step {step}: the thread that prepares them has failed; the last \
+        "no batch for step {step}: the thread that prepares batches has failed; the last \
          checkpoint is kept"
     )]
     NoBatch {
@@ -134,16 +145,32 @@ pub enum TrainError {
         step: u64,
     },
     /// A picture cannot be drawn.
-    #[error("{path}: {problem}")]
+    #[error("{path}")]
     Picture {
         /// The picture's file.
         path: PathBuf,
         /// What went wrong.
-        problem: String,
+        source: Cause,
     },
 }
 
 impl TrainError {
+    /// A configuration that contradicts itself or the data.
+    pub(crate) fn config(origin: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Config {
+            origin: origin.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// For `map_err`: names the part of the configuration.
+    pub(crate) fn invalid<E: Into<Cause>>(origin: &str) -> impl FnOnce(E) -> Self + '_ {
+        move |error| Self::Invalid {
+            origin: origin.into(),
+            source: error.into(),
+        }
+    }
+
     /// For `map_err`: names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

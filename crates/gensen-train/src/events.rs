@@ -1,9 +1,9 @@
 //! Metrics as TensorBoard reads them: event files beside `metrics.jsonl`.
 //!
 //! An event file is a sequence of TFRecords (length, checksum, bytes, checksum), each an `Event` of
-//! TensorFlow's protocol. A process that trains writes a file of its own: TensorBoard reads on in the
-//! newest. Where a run goes on from a checkpoint, later events leave the older files, and the new file says
-//! so to a TensorBoard that has read them.
+//! TensorFlow's protocol. Each training process writes its own file, and TensorBoard continues with
+//! the newest. When a run resumes from a checkpoint, later events are removed from the older files,
+//! and the new file tells a running TensorBoard to drop them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -17,15 +17,15 @@ use prost::Message;
 use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
 
-/// What the names of event files begin and end with: between them is when they were begun, in seconds.
+/// Prefix and suffix of event files' names; between them is the time of creation in seconds.
 const START: &str = "events.out.tfevents.";
 const END: &str = ".gensen";
-/// The version of the format, which the first event of a file tells.
+/// The format's version, in the first event of a file.
 const VERSION: &str = "brain.Event:2";
 
-/// One record of an event file.
+/// One event of an event file, `Event` in TensorFlow.
 #[derive(Clone, PartialEq, Message)]
-struct Event {
+struct Record {
     /// Seconds since 1970.
     #[prost(double, tag = "1")]
     wall_time: f64,
@@ -53,7 +53,7 @@ struct Scalar {
     simple_value: Option<f32>,
 }
 
-/// With status 1: what was read of this step and later ones is no longer so.
+/// With status 1: events of this step and later ones are void.
 #[derive(Clone, PartialEq, Message)]
 struct SessionLog {
     #[prost(int32, tag = "1")]
@@ -67,45 +67,45 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    /// Begins a file in a run's folder; `step` is the checkpoint that the run goes on from. Events after
-    /// it, or all if the run begins anew, leave the folder's older files.
+    /// Creates a file in a run's folder; `step` is the checkpoint that the run resumes from. Later
+    /// events, or all if the run starts afresh, are removed from older files.
     pub(crate) fn open(folder: &Path, step: Option<u64>) -> Result<Self, TrainError> {
         let older = older(folder).map_err(TrainError::io(folder))?;
         for (_, path) in &older {
             cut(path, step).map_err(TrainError::io(path))?;
         }
-        // Names are read in order, whatever the clock says.
+        // TensorBoard reads files in the order of their names, so a clock set back must not matter.
         let after = older.last().map_or(0, |(begun, _)| begun + 1);
         let name = format!("{START}{:010}{END}", after.max(now() as u64));
         let path = folder.join(name);
-        let mut first = record(&Event {
+        let mut first = framed(&Record {
             wall_time: now(),
             file_version: Some(VERSION.into()),
-            ..Event::default()
+            ..Record::default()
         });
         if let Some(step) = step {
-            first.extend(record(&Event {
+            first.extend(framed(&Record {
                 wall_time: now(),
                 step: step as i64 + 1,
                 session_log: Some(SessionLog { status: 1 }),
-                ..Event::default()
+                ..Record::default()
             }));
         }
         scratch::write_file(&path, |file| file.write_all(&first)).map_err(TrainError::io(&path))?;
         Ok(Self { path })
     }
 
-    /// Appends the numbers of these metrics.
+    /// Appends these metrics.
     pub(crate) fn append(&self, metrics: &[Metric]) -> Result<(), TrainError> {
         let mut bytes = Vec::new();
         for metric in metrics {
-            bytes.extend(record(&Event {
+            bytes.extend(framed(&Record {
                 wall_time: now(),
                 step: metric.step as i64,
                 summary: Some(Summary {
                     value: scalars(metric),
                 }),
-                ..Event::default()
+                ..Record::default()
             }));
         }
         let append = || {
@@ -118,25 +118,25 @@ impl EventLog {
     }
 }
 
-/// What an event file holds.
+/// A summary of an event file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventSummary {
     /// Numbers.
     pub scalars: usize,
     /// Their names, sorted.
     pub tags: BTreeSet<String>,
-    /// The first and last step that has numbers.
+    /// The first and last step with numbers.
     pub steps: Option<[i64; 2]>,
-    /// Bytes at the end that are no whole record.
+    /// Bytes of an incomplete record at the end.
     pub torn_bytes: usize,
 }
 
-/// Whether a file begins as event files do.
+/// Whether a file with this beginning is an event file.
 pub fn is_one(start: &[u8]) -> bool {
     read(start).is_some_and(|(event, _)| event.file_version.is_some())
 }
 
-/// What the bytes of an event file hold, up to the first record that is not whole.
+/// Summarises an event file, up to the first incomplete record.
 pub fn summary(bytes: &[u8]) -> EventSummary {
     let mut found = EventSummary::default();
     let mut rest = bytes;
@@ -184,12 +184,12 @@ fn scalars(metric: &Metric) -> Vec<Scalar> {
 }
 
 fn now() -> f64 {
-    // A clock before 1970 is none.
+    // A clock before 1970 counts as 1970.
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     time.map_or(0.0, |time| time.as_secs_f64())
 }
 
-/// The event files of earlier processes and when they were begun, in that order.
+/// The event files of earlier processes with their times of creation, oldest first.
 fn older(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -204,14 +204,14 @@ fn older(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Takes the events after `step` off a file; removes it if there is no step.
+/// Removes the events after `step` from a file; without a step, the file.
 fn cut(path: &Path, step: Option<u64>) -> io::Result<()> {
     let Some(step) = step else {
         return fs::remove_file(path);
     };
     let bytes = fs::read(path)?;
     let mut kept = 0;
-    // What a power cut tore is after the last checkpoint, and ends the file.
+    // A record torn by a power cut is the last one, after the last checkpoint.
     while let Some((event, length)) = read(&bytes[kept..]) {
         if event.summary.is_some() && event.step > step as i64 {
             break;
@@ -225,18 +225,19 @@ fn cut(path: &Path, step: Option<u64>) -> io::Result<()> {
 }
 
 /// An event as a TFRecord.
-fn record(event: &Event) -> Vec<u8> {
-    let data = event.encode_to_vec();
+fn framed(record: &Record) -> Vec<u8> {
+    let data = record.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
-    let mut record = length.to_vec();
-    record.extend(checksum(&length).to_le_bytes());
-    record.extend(&data);
-    record.extend(checksum(&data).to_le_bytes());
-    record
+    let mut bytes = length.to_vec();
+    bytes.extend(checksum(&length).to_le_bytes());
+    bytes.extend(&data);
+    bytes.extend(checksum(&data).to_le_bytes());
+    bytes
 }
 
-/// The event that a whole TFRecord at the beginning of `bytes` holds, and the record's length.
-fn read(bytes: &[u8]) -> Option<(Event, usize)> {
+/// The event in the TFRecord at the beginning of `bytes`, and the TFRecord's length; `None` if it
+/// is incomplete.
+fn read(bytes: &[u8]) -> Option<(Record, usize)> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (length_checksum, rest) = rest.split_first_chunk::<4>()?;
     if u32::from_le_bytes(*length_checksum) != checksum(length) {
@@ -248,7 +249,7 @@ fn read(bytes: &[u8]) -> Option<(Event, usize)> {
     if u32::from_le_bytes(*data_checksum) != checksum(data) {
         return None;
     }
-    Some((Event::decode(data).ok()?, 8 + 4 + length + 4))
+    Some((Record::decode(data).ok()?, 8 + 4 + length + 4))
 }
 
 /// The masked CRC-32C of TFRecords.
@@ -292,15 +293,15 @@ mod tests {
         let length = 24_u64.to_le_bytes();
         assert_eq!(checksum(&length).to_le_bytes(), [0xa3, 0x7f, 0x4b, 0x22]);
 
-        let event = Event {
+        let event = Record {
             wall_time: 1.5,
             step: 7,
             summary: Some(Summary {
                 value: scalars(&metric(7)),
             }),
-            ..Event::default()
+            ..Record::default()
         };
-        let mut bytes = record(&event);
+        let mut bytes = framed(&event);
         assert_eq!(read(&bytes), Some((event, bytes.len())));
         assert_eq!(read(&bytes[..bytes.len() - 1]), None);
         bytes[14] ^= 1;

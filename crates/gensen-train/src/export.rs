@@ -1,4 +1,4 @@
-//! From a run's checkpoint to a model folder that others can use.
+//! Exports a run's checkpoint as a model folder.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use gensen_data::spec::{Input, TaskSpec};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
-    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, Source,
+    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, TrainingData,
 };
 use gensen_model::weights::{EncoderState, StoredPrecision, safetensors};
 
@@ -17,14 +17,14 @@ use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
 use crate::vocabularies;
 
-/// Which of a run's checkpoints.
+/// The choice of a run's checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The best validation's.
     Best,
     /// The newest.
     Latest,
-    /// That of a step.
+    /// The one of a step.
     Step(u64),
 }
 
@@ -57,8 +57,8 @@ impl fmt::Display for Choice {
 ///
 /// # Errors
 ///
-/// A folder that holds no run; a checkpoint that does not exist or is damaged; weights that do not fit
-/// the precision; a model folder that cannot be written.
+/// A folder without a run; a checkpoint that does not exist or is damaged; weights out of the
+/// precision's range; a model folder that cannot be written.
 pub fn export(
     run: &Path,
     output: &Path,
@@ -78,7 +78,7 @@ pub fn export(
     };
     let step = step.ok_or_else(|| TrainError::Checkpoint {
         path: run.join("checkpoints"),
-        problem: "there is none yet".into(),
+        problem: "there are no checkpoints yet".into(),
     })?;
     let folder = checkpoints.path(step);
     checkpoint::verify(&folder)?;
@@ -106,7 +106,7 @@ pub fn export(
     Ok(())
 }
 
-/// What the sentences were split with and the model folder has no place for.
+/// Warnings about tokeniser resources that a model folder cannot hold.
 fn left_behind(config: &Config) -> Vec<String> {
     let vocabulary = &config.vocabulary;
     let files = [
@@ -128,8 +128,8 @@ fn left_behind(config: &Config) -> Vec<String> {
     let files = files.into_iter().filter_map(|(tokenizer, key, file)| {
         let file = file.as_ref().filter(|_| used(tokenizer))?.display();
         Some(format!(
-            "the model folder does not hold {file} ({key}), with which {tokenizer} split the \
-             training sentences: split sentences likewise before they are encoded"
+            "the model folder does not contain {file} ({key}), which {tokenizer} used on the \
+             training sentences: tokenise sentences the same way before encoding"
         ))
     });
     let mut languages: Vec<&str> = config.tasks.iter().map(TaskSpec::source_language).collect();
@@ -138,7 +138,7 @@ fn left_behind(config: &Config) -> Vec<String> {
     let language = match languages[..] {
         ["en"] | [] => None,
         [language] => Some(format!(
-            "the model folder does not say that its sentences are in `{language}`: encode with \
+            "the model folder does not record the language `{language}`: encode with \
              --language {language}"
         )),
         _ => None,
@@ -146,8 +146,8 @@ fn left_behind(config: &Config) -> Vec<String> {
     files.chain(language).collect()
 }
 
-/// The tokeniser of the source sentences, if that is the same for all tasks; else the one that tasks
-/// have unless they say otherwise.
+/// The tokeniser of the source sentences if it is the same for all tasks, or else
+/// `vocabulary.tokenizer`.
 fn tokenizer(config: &Config) -> String {
     let default = &config.vocabulary.tokenizer;
     let of = |task: &TaskSpec| task.tokenizer.clone().unwrap_or_else(|| default.clone());
@@ -158,7 +158,9 @@ fn tokenizer(config: &Config) -> String {
         [name] => name.clone(),
         _ => {
             let names = names.join(", ");
-            tracing::warn!("the tasks' sentences are split by {names}; the model says {default}");
+            tracing::warn!(
+                "the tasks use different tokenisers ({names}); the model records {default}"
+            );
             default.clone()
         }
     }
@@ -190,7 +192,7 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
     };
     let kind = |kind| toml::Value::try_from(kind).map_or_else(|_| String::new(), |v| v.to_string());
     let data = config.tasks.iter().flat_map(|task| {
-        task.train.iter().map(|input| Source {
+        task.train.iter().map(|input| TrainingData {
             name: describe(input),
             task: format!("{} ({})", task.name, kind(task.kind).trim_matches('"')),
             licence: licence(),

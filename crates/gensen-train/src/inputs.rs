@@ -1,4 +1,4 @@
-//! Whether a run's inputs are there, before anything is read or made.
+//! Checks that a run's inputs exist, before any work starts.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use gensen_data::spec::{Input, TaskSpec};
 use crate::config::Config;
 use crate::error::TrainError;
 
-/// Sets and groups of `cargo xtask fetch-data` that one trains with: each makes a folder of its name.
+/// Training data sets and groups of `cargo xtask fetch-data`; each is in a folder of its name.
 const SETS: [&str; 9] = [
     "glove",
     "multi30k",
@@ -20,7 +20,7 @@ const SETS: [&str; 9] = [
     "wmt14",
 ];
 
-/// The files of the inputs of a task under one key; those of the sample corpus are always there.
+/// The files of a task's inputs under one key, without those of the built-in sample corpus.
 fn of_inputs(inputs: &[Input]) -> impl Iterator<Item = String> {
     let files = inputs.iter().flat_map(|input| {
         let table = input.table();
@@ -33,7 +33,7 @@ fn of_inputs(inputs: &[Input]) -> impl Iterator<Item = String> {
     files.filter(|file| !file.starts_with("sample:"))
 }
 
-/// Every file and folder that a run reads, with the key that names it.
+/// Every file and folder that a run reads, with its key.
 fn all(config: &Config) -> Vec<(String, PathBuf)> {
     let of_task = |task: &TaskSpec| {
         let keys = [
@@ -69,12 +69,12 @@ fn all(config: &Config) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// Refuses a run with inputs that are not there, and names the first of them with the set of
-/// `cargo xtask fetch-data` that brings it, if one does.
+/// Refuses a run with missing inputs. The error names the first one and, if known, the
+/// `cargo xtask fetch-data` command that fetches it.
 ///
 /// # Errors
 ///
-/// [`TrainError::Missing`]. What cannot be looked at is left to those who read it.
+/// [`TrainError::Missing`]. Inputs whose existence cannot be determined are left to their readers.
 pub fn check(config: &Config) -> Result<(), TrainError> {
     let base = &config.run.data;
     for (key, file) in all(config) {
@@ -85,9 +85,9 @@ pub fn check(config: &Config) -> Result<(), TrainError> {
         let first = file.iter().next().and_then(|name| name.to_str());
         let set = first.filter(|name| SETS.contains(name));
         let hint = set.map(|set| match base == Path::new("data") {
-            true => format!("; `cargo xtask fetch-data {set}` brings it"),
+            true => format!("; run `cargo xtask fetch-data {set}`"),
             false => format!(
-                "; `cargo xtask fetch-data {set} --dir {}` brings it",
+                "; run `cargo xtask fetch-data {set} --dir {}`",
                 base.display()
             ),
         });

@@ -1,4 +1,4 @@
-//! The reference's JSON configuration, read as it is.
+//! Reads the reference's JSON configuration.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::config::{
 };
 use crate::error::TrainError;
 
-/// What is read under a key that has no meaning here.
+/// Values of keys without a meaning here.
 type Others = BTreeMap<String, serde_json::Value>;
 
-/// The keys of the reference's training program that mean something here.
+/// The keys of the reference's training program that have a meaning here.
 #[derive(Deserialize)]
 struct Legacy {
     training: Training,
@@ -92,7 +92,7 @@ fn yes() -> bool {
     true
 }
 
-/// Keys of the reference that change nothing here, with the reason.
+/// Keys of the reference that have no effect here, with the reason.
 const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("training.optimizer", "the optimiser is always Adam"),
     (
@@ -106,9 +106,9 @@ const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("model.n_layers_trg", "decoders have one layer"),
 ];
 
-/// The reference's steps are counted in examples.
+/// Converts the reference's intervals, which count examples, to steps.
 fn steps(examples: u64, batch: usize) -> u64 {
-    // TOML has no larger numbers.
+    // The largest number in TOML.
     (examples / (batch as u64).max(1)).clamp(1, i64::MAX as u64)
 }
 
@@ -129,23 +129,18 @@ impl Legacy {
         let warning = |(section, key)| {
             let key = format!("{section}{key}");
             let known = WITHOUT_EFFECT.iter().find(|(name, _)| *name == key);
-            let reason = known.map_or("the reference does not know it", |(_, reason)| reason);
+            let reason = known.map_or("the reference has no such key", |(_, reason)| reason);
             format!("{origin}: {key} has no effect: {reason}")
         };
         keys.map(warning).collect()
     }
 }
 
-/// The configuration that means the same as a JSON one of the reference, and a warning for each key
-/// that has no effect.
+/// Converts a JSON configuration of the reference, with a warning for each key without effect.
 ///
-/// The reference trains until it is stopped; so does this, for want of a number of steps.
+/// Like the reference, the run trains until it is stopped: the JSON has no number of steps.
 pub(crate) fn read(origin: &str, text: &str) -> Result<(Config, Vec<String>), TrainError> {
-    let error = |problem: String| TrainError::Config {
-        origin: origin.into(),
-        problem,
-    };
-    let legacy: Legacy = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
+    let legacy: Legacy = serde_json::from_str(text).map_err(TrainError::invalid(origin))?;
     let warnings = legacy.warnings(origin);
     let Legacy {
         training,
@@ -155,12 +150,15 @@ pub(crate) fn read(origin: &str, text: &str) -> Result<(Config, Vec<String>), Tr
         others: _,
     } = legacy;
     let batch = training.batch_size * training.n_gpus.max(1);
-    // The reference counts a sentence's two special words.
+    // The reference's lengths include a sentence's two special words.
     let words = |key: &str, length: usize| match length.checked_sub(2) {
         Some(words @ 1..) => Ok(words),
-        _ => Err(error(format!(
-            "data.{key} = {length}: expected at least 3, for a word between the special ones"
-        ))),
+        _ => {
+            let problem = format!(
+                "data.{key} = {length}: expected at least 3, for a word between the special ones"
+            );
+            Err(TrainError::config(origin, problem))
+        }
     };
     let config = Config {
         model: ModelSizes {
@@ -185,7 +183,7 @@ pub(crate) fn read(origin: &str, text: &str) -> Result<(Config, Vec<String>), Tr
             batch_size: Some(batch),
             learning_rate: training.lrate,
             clip_norm: 1.0,
-            // The most that TOML has.
+            // The largest number in TOML.
             steps: i64::MAX as u64,
             nli_every: 10,
             max_source_words: words("max_src_length", data.max_src_length)?,
@@ -245,7 +243,7 @@ fn sequence(paths: &Paths) -> TaskSpec {
     task
 }
 
-/// The reference's two files of neighbours, over the same sources in the same order.
+/// One task of the reference's two, whose files of next and previous sentences share their sources.
 fn skip_thought(next: &Paths, previous: &Paths) -> TaskSpec {
     let files = |source: &String, target: &String, before: &String| {
         Input::Table(Box::new(InputTable {
@@ -267,6 +265,8 @@ fn skip_thought(next: &Paths, previous: &Paths) -> TaskSpec {
 
 #[cfg(test)]
 mod tests {
+    use gensen_data::error::chain;
+
     #[test]
     fn a_configuration_of_the_reference_is_understood() {
         let text = r#"{
@@ -309,7 +309,7 @@ mod tests {
                       "n_words_src": 9, "n_words_trg": 9, "n_layer_src": 2, "dropout": 0}"#;
         let text = format!(r#"{{"training": {{"lrate": 1, "batch_size": 1}}, {sections}}}"#);
         let (_, warnings) = super::read("x.json", &text).unwrap();
-        let expected = "x.json: model.n_layer_src has no effect: the reference does not know it";
+        let expected = "x.json: model.n_layer_src has no effect: the reference has no such key";
         assert_eq!(warnings, [expected]);
     }
 
@@ -328,7 +328,7 @@ mod tests {
                 "model": {{"dim_src": 2, "dim_trg": 2, "dim_word_src": 2, "dim_word_trg": 2,
                            "n_words_src": 9, "n_words_trg": 9, "dropout": 0}}}}"#
             );
-            let error = super::read("x.json", &text).unwrap_err().to_string();
+            let error = chain(&super::read("x.json", &text).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }
     }
@@ -336,6 +336,6 @@ mod tests {
     #[test]
     fn a_missing_key_is_named() {
         let error = super::read("x.json", r#"{"training": {"lrate": 1}}"#).unwrap_err();
-        assert!(error.to_string().contains("batch_size"), "{error}");
+        assert!(chain(&error).contains("batch_size"), "{error}");
     }
 }

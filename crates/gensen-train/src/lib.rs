@@ -66,7 +66,7 @@ mod vocabularies;
 pub mod word_dropout;
 pub mod word_vectors;
 
-pub use error::TrainError;
+pub use error::{Cause, TrainError};
 
 /// The examples of the README.
 #[cfg(doctest)]

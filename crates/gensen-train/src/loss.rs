@@ -9,7 +9,8 @@ use gensen_model::{Lookups, MultitaskModel};
 use crate::optimizer::StepGradients;
 use crate::precision::Autocast;
 
-/// What the losses of a batch are means over: the words of each target but its first, or examples.
+/// The number of items that each loss of a batch averages over: target words without `<s>`, or
+/// examples.
 pub fn counts(batch: &Batch) -> Vec<usize> {
     match batch {
         Batch::Seq2Seq(batch) => {
@@ -22,8 +23,7 @@ pub fn counts(batch: &Batch) -> Vec<usize> {
     }
 }
 
-/// A loss, if the model has a head for it, and how many of the largest logits are those of the right
-/// answers.
+/// A loss and the number of right answers, by the largest logit. `loss` must be present.
 fn answered(
     loss: Option<(Tensor<1>, Tensor<2>)>,
     answers: impl ExactSizeIterator<Item = usize>,
@@ -42,17 +42,17 @@ fn answered(
 /// The losses of one batch on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses {
-    /// The mean loss of each target: in nats a word of each decoder's target, a pair or a label; of
-    /// distillation the parts of the loss.
+    /// The mean loss of each target in nats per word, pair or label; for distillation, each part of
+    /// the loss.
     pub losses: Vec<f64>,
     /// Target words, or examples.
     pub counts: Vec<usize>,
-    /// Examples whose label was guessed right, or whose partner came first; zero for other tasks.
+    /// Examples with the right label, or whose partner ranked first; zero for other tasks.
     pub correct: usize,
 }
 
 impl Losses {
-    /// The losses of the batch whose shares these are.
+    /// Joins the losses of a batch's shares.
     pub fn join(mut shares: Vec<Self>) -> Self {
         if shares.len() == 1 {
             return shares.remove(0);
@@ -77,33 +77,33 @@ impl Losses {
     }
 }
 
-/// The losses of one batch on the device that computes them. Nothing here waits for it but
-/// [`Self::read`].
+/// The losses of one batch on the device that computes them. Only [`Self::read`] waits for the
+/// device.
 #[derive(Debug)]
 pub struct BatchLoss {
     /// Target words, or examples.
     counts: Vec<usize>,
-    /// `[1]` each: the mean loss of each target, then, where there are right answers, how many were
-    /// given.
+    /// `[1]` each: the mean loss of each target, then the number of right answers for tasks that
+    /// have them.
     values: Vec<Tensor<1>>,
-    /// The sum of the losses, if there are any, and the embedding rows they depend on, until
-    /// differentiated.
+    /// The sum of the losses and the embedding rows it depends on, until it is differentiated.
     graph: Option<(Tensor<1>, Lookups)>,
-    /// What the sum is multiplied by when it is differentiated.
+    /// The factor of the sum before it is differentiated.
     loss_scale: f32,
 }
 
 impl BatchLoss {
-    /// Runs the model on `batch`, a task whose first head among those of its kind is `head`, in f32.
+    /// Runs the model on `batch` in f32. `head` is the index of the task's first head among heads
+    /// of its kind.
     pub fn new(model: &MultitaskModel, batch: &Batch, head: usize, dropout: &mut Dropout) -> Self {
         let (whole, autocast) = (counts(batch), Autocast::default());
         Self::of_share(model, batch, head, dropout, &whole, autocast)
     }
 
-    /// Runs the model on `batch`, a share of a larger one that has `whole` target words (or pairs)
-    /// for each target. What is differentiated is the share's part in the larger batch's losses, so
-    /// that the gradients of all shares add up to those of the larger batch. A mean over words
-    /// weighs shares by their words, for each decoder by its own.
+    /// Runs the model on `batch`, a share of a batch whose [`counts`] are `whole`. The
+    /// differentiated loss is the share's part of the whole batch's loss, so that the shares'
+    /// gradients add up to those of the whole batch: each mean is weighted by the share's count
+    /// over the whole count.
     pub fn of_share(
         model: &MultitaskModel,
         batch: &Batch,
@@ -180,12 +180,12 @@ impl BatchLoss {
         }
     }
 
-    /// The numbers to read back, `[1]` each, outside of automatic differentiation.
+    /// The numbers to read back, `[1]` each, not tracked by automatic differentiation.
     pub fn values(&self) -> &[Tensor<1>] {
         &self.values
     }
 
-    /// What these are that were read back.
+    /// Interprets the numbers of [`Self::values`] once they are read back.
     pub fn losses(&self, numbers: &[f64]) -> Losses {
         let targets = self.counts.len().min(numbers.len());
         let correct = numbers.get(targets).copied().unwrap_or(0.0);
@@ -213,9 +213,9 @@ impl BatchLoss {
         self
     }
 
-    /// The gradients of the sum of the losses, times the loss scale; none when asked again. What the forward pass kept is
-    /// let go, so that the optimiser finds parameters that nobody else holds and updates them in
-    /// place.
+    /// The gradients of the sum of the losses, times the loss scale; empty on a second call.
+    /// Tensors kept by the forward pass are dropped, so that the optimiser is the only owner of the
+    /// parameters and updates them in place.
     pub fn backward(&mut self, model: &MultitaskModel) -> StepGradients {
         let Some((total, lookups)) = self.graph.take() else {
             return StepGradients::default();

@@ -1,4 +1,4 @@
-//! Whether a model of the configured sizes can be allocated, before anything is read.
+//! Checks that a model of the configured sizes fits in memory, before anything is read.
 
 use gensen_data::spec::TaskKind;
 
@@ -34,8 +34,8 @@ const KEYS: [Key; 5] = [
     },
 ];
 
-/// Numbers of the model with `source_words` words, at least: target words and heads that depend on
-/// the data are left out. In floating point, which no configured size overflows.
+/// A lower bound of the model's parameters with `source_words` words: target words and heads whose
+/// sizes depend on the data are left out. In floating point, so that no size overflows.
 fn numbers(config: &Config, source_words: usize) -> f64 {
     let model = &config.model;
     let size = |size: usize| size as f64;
@@ -60,7 +60,7 @@ fn numbers(config: &Config, source_words: usize) -> f64 {
             .sum::<f64>()
 }
 
-/// Bytes of memory that the machine has, where the system says it.
+/// The machine's memory and swap in bytes, if the system reports them.
 fn memory() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kilobytes = |key: &str| -> Option<f64> {
@@ -76,16 +76,16 @@ fn can_be_allocated(bytes: f64) -> bool {
     if bytes > isize::MAX as f64 || memory().is_some_and(|memory| bytes > memory) {
         return false;
     }
-    // The system's own limits: nothing is written to it.
+    // Checks the system's limits; the memory is not touched.
     Vec::<u8>::new().try_reserve_exact(bytes as usize).is_ok()
 }
 
-/// Refuses a model that the host cannot hold `copies` times: once to be initialised and saved; on the
-/// CPU with gradients, two moments, and the mean of the weights.
+/// Refuses a model that does not fit `copies` times in the host's memory: once for initialising and
+/// saving; on the CPU also for gradients, two moments and the mean of the weights.
 ///
 /// # Errors
 ///
-/// The key that makes it so large, and the bytes.
+/// [`TrainError::Config`] names the key that contributes most, and the bytes.
 pub fn check(config: &Config, source_words: usize, copies: usize) -> Result<(), TrainError> {
     let bytes = |config: &Config| numbers(config, source_words) * 4.0 * copies as f64;
     let whole = bytes(config);
@@ -101,14 +101,14 @@ pub fn check(config: &Config, source_words: usize, copies: usize) -> Result<(), 
             least = (bytes, format!("{} = {value}", key.name));
         }
     }
-    Err(TrainError::Config {
-        origin: least.1,
-        problem: format!(
+    Err(TrainError::config(
+        least.1,
+        format!(
             "the model and its training would take at least {whole:.0} bytes ({:.1} GB), which cannot \
              be allocated",
             whole / 1e9
         ),
-    })
+    ))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a run reports: means of training losses, validation results, `metrics.jsonl`.
+//! A run's metrics: mean training losses, validation results, and the file `metrics.jsonl`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -17,17 +17,17 @@ pub struct Metric {
     pub step: u64,
     /// Which data.
     pub split: Split,
-    /// The task, and after a slash the decoder or the part of the loss where a task has several;
-    /// `encoder` for properties of the sentence vectors.
+    /// The task; for a task with several outputs, `TASK/OUTPUT`, with the decoder or the part of
+    /// the loss. `encoder` for properties of the sentence vectors.
     pub task: String,
-    /// Mean cross-entropy in nats: a target word, a pair of sentences, a label; of a distillation
-    /// task a part of its loss, times its weight.
+    /// Mean cross-entropy in nats per target word, pair or label; for distillation a part of the
+    /// loss, times its weight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// `exp(loss)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perplexity: Option<f64>,
-    /// Share of examples whose label was guessed right, or whose partner came first.
+    /// The share of examples with the right label, or whose partner ranked first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
     /// Pearson's correlation of cosines with people's scores.
@@ -36,7 +36,7 @@ pub struct Metric {
     /// Spearman's rank correlation of the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spearman: Option<f64>,
-    /// Target words, or examples, that the loss is a mean over.
+    /// The number of target words or examples that the loss averages over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Mean global gradient norm before clipping.
@@ -45,14 +45,14 @@ pub struct Metric {
     /// Adam's step size in this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// `exp` of the entropy of the variance spectrum of sentence vectors: how many directions
-    /// they use. A small number tells of collapsed vectors.
+    /// The effective rank of sentence vectors: `exp` of the entropy of their variance spectrum. A
+    /// small number means that vectors have collapsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_rank: Option<f64>,
-    /// Target words, or pairs, a second: not reproducible.
+    /// Target words or examples per second; not reproducible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count_per_second: Option<f64>,
-    /// Wall time of the steps or the validation: not reproducible.
+    /// Wall time of the steps or of the validation; not reproducible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
@@ -63,9 +63,9 @@ pub struct Metric {
 pub enum Split {
     /// Training batches, dropout on.
     Train,
-    /// Held-out data that decides on early stopping and the best checkpoint.
+    /// Held-out data for early stopping and for choosing the best checkpoint.
     Validation,
-    /// Held-out data that decides on nothing.
+    /// Held-out data for the final test only.
     Test,
 }
 
@@ -94,14 +94,14 @@ impl Metric {
 /// Sums over the steps since the last report; part of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    /// One entry a decoder, then one an inference task.
+    /// One entry per output, in the order of the tasks.
     pub tasks: Vec<TaskSums>,
 }
 
-/// Sums of one decoder or inference task.
+/// Sums of one output.
 ///
-/// Numbers are kept as bits, so that a resumed run reports to the last digit what an
-/// uninterrupted one would have.
+/// Numbers are stored as bits, so that a resumed run reports exactly the numbers of an
+/// uninterrupted one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskSums {
     /// Steps.
@@ -112,9 +112,9 @@ pub struct TaskSums {
     /// Sum of gradient norms.
     #[serde(with = "bits")]
     pub gradient_norm: f64,
-    /// Target words, or pairs.
+    /// Target words or examples.
     pub count: u64,
-    /// Pairs guessed right.
+    /// Right answers.
     pub correct: u64,
     /// Wall time.
     #[serde(with = "bits")]
@@ -135,14 +135,14 @@ mod bits {
 }
 
 impl Window {
-    /// Nothing yet, for so many decoders and inference tasks.
+    /// Empty sums for `outputs` outputs.
     pub fn new(outputs: usize) -> Self {
         Self {
             tasks: vec![TaskSums::default(); outputs],
         }
     }
 
-    /// Adds a step whose first output is `first`.
+    /// Adds a step; `first` is the index of its task's first output.
     pub fn add(&mut self, first: usize, loss: &Losses, gradient_norm: f64, seconds: f64) {
         let outputs = self.tasks.iter_mut().skip(first);
         for (sums, (value, count)) in outputs.zip(loss.losses.iter().zip(&loss.counts)) {
@@ -155,7 +155,8 @@ impl Window {
         }
     }
 
-    /// One metric for each output that was trained since the last report, and starts again.
+    /// Returns a metric for each output that was trained since the last report, and clears the
+    /// sums.
     pub fn report(&mut self, step: u64, outputs: &[Output], learning_rate: f64) -> Vec<Metric> {
         let sums = std::mem::replace(self, Self::new(outputs.len())).tasks;
         let trained = outputs.iter().zip(sums).filter(|(_, sums)| sums.steps > 0);
@@ -178,40 +179,40 @@ impl Window {
     }
 }
 
-/// Something with a loss of its own: a decoder, an inference task, a part of a distillation task's.
+/// Something with its own loss: a decoder, a classifier, a part of a distillation loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The task's name, with the decoder's or the part's after a slash where there are several.
+    /// The task's name; `TASK/OUTPUT` if the task has several outputs.
     pub name: String,
-    /// What its loss is a mean over.
+    /// The unit that its loss averages over.
     pub unit: Unit,
 }
 
-/// What a loss is a mean over, which says what else is told of it.
+/// The unit that a loss averages over; it determines which other measures there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Target words: perplexity.
     Words,
-    /// Labels or partners, each guessed right or wrong: accuracy.
+    /// Labels or partners, right or wrong: accuracy.
     Answers,
-    /// Vectors that are near or far: neither.
+    /// Vectors: no other measure.
     Vectors,
 }
 
 impl Output {
-    /// The perplexity at a loss, of words.
+    /// The perplexity for a loss, if the unit is words.
     pub(crate) fn perplexity(&self, loss: f64) -> Option<f64> {
         (self.unit == Unit::Words).then(|| loss.exp())
     }
 
-    /// The share of right answers, where there are any.
+    /// The share of right answers, if the unit is answers.
     pub(crate) fn accuracy(&self, correct: u64, count: u64) -> Option<f64> {
         let share = correct as f64 / count.max(1) as f64;
         (self.unit == Unit::Answers).then_some(share)
     }
 }
 
-/// The metrics of the run in a folder; a torn last line is left out.
+/// Reads the metrics of a run's folder; a torn last line is ignored.
 ///
 /// # Errors
 ///
@@ -225,7 +226,7 @@ pub fn read(folder: &Path) -> Result<Vec<Metric>, TrainError> {
     Ok(metrics.collect())
 }
 
-/// The growing file of a run's metrics.
+/// The metrics file of a run in progress.
 #[derive(Debug)]
 pub struct MetricsLog {
     path: PathBuf,
@@ -233,8 +234,8 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Opens `metrics.jsonl` in a run's folder and forgets what came after `step`, the checkpoint
-    /// that the run goes on from.
+    /// Opens `metrics.jsonl` in a run's folder and removes metrics after `step`, the checkpoint
+    /// that the run resumes from.
     ///
     /// # Errors
     ///
@@ -247,7 +248,7 @@ impl MetricsLog {
             && path.exists()
         {
             let text = fs::read(&path).map_err(TrainError::io(&path))?;
-            // A line that a power cut tore is after the last checkpoint, and ends the file.
+            // A line torn by a power cut is the last one, after the last checkpoint.
             for line in text.split_inclusive(|&byte| byte == b'\n') {
                 let Ok(metric) = serde_json::from_slice::<Metric>(line) else {
                     break;
@@ -263,7 +264,7 @@ impl MetricsLog {
         Ok(Self { path, metrics })
     }
 
-    /// Appends lines and waits until they are on disk.
+    /// Appends metrics and syncs the file.
     ///
     /// # Errors
     ///

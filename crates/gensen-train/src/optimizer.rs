@@ -11,7 +11,7 @@ use gensen_model::ops::{
 };
 use gensen_model::parameters::{self, ParameterMapper, ParameterVisitor};
 
-/// The parameter that source words are looked up in.
+/// The parameter name of the source embedding.
 const SOURCE_EMBEDDING: &str = "src_embedding.weight";
 
 /// Adam's constants.
@@ -19,14 +19,13 @@ const SOURCE_EMBEDDING: &str = "src_embedding.weight";
 pub struct AdamConfig {
     /// Step size.
     pub learning_rate: f64,
-    /// What the step size is times for the source words' embeddings; 0 leaves them alone, and
-    /// keeps no moments of them.
+    /// The factor of the step size for source embeddings; 0 freezes them, without moments.
     pub embedding_factor: f64,
     /// Decay of the running mean of gradients.
     pub beta1: f64,
     /// Decay of the running mean of squared gradients.
     pub beta2: f64,
-    /// Keeps the division finite.
+    /// Added to the denominator.
     pub epsilon: f64,
     /// Gradients of a step are scaled down to this global norm.
     pub clip_norm: f64,
@@ -46,7 +45,7 @@ impl AdamConfig {
     }
 }
 
-/// One parameter's running means and how often it has been updated.
+/// One parameter's running means and number of updates.
 #[derive(Clone, Debug)]
 pub struct Moments {
     /// Updates so far.
@@ -60,9 +59,9 @@ pub struct Moments {
 /// A parameter's gradient.
 #[derive(Debug)]
 pub enum Gradient {
-    /// Of all its numbers, flattened.
+    /// The whole gradient, flattened.
     Dense(Tensor<1>),
-    /// Of an embedding's rows that the step looked up; the others' is zero.
+    /// The gradient of the embedding rows that the step looked up; that of other rows is zero.
     Rows(RowGradient),
 }
 
@@ -76,7 +75,7 @@ pub struct RowGradient {
 }
 
 impl RowGradient {
-    /// Adds up what each row got, in the order of its uses.
+    /// Adds up the gradients of each row, in the order of its uses.
     fn sum(ids: &[u32], values: Tensor<2>) -> Self {
         let mut rows = ids.to_vec();
         rows.sort_unstable();
@@ -90,7 +89,7 @@ impl RowGradient {
 }
 
 impl Gradient {
-    /// All numbers, flattened, of a parameter of `size` numbers.
+    /// The whole gradient, flattened, of a parameter of `size` numbers.
     pub fn dense(&self, size: usize) -> Tensor<1> {
         match self {
             Self::Dense(values) => values.clone(),
@@ -111,7 +110,7 @@ impl Gradient {
         }
     }
 
-    /// The sum of both, which are of one parameter and on one device.
+    /// The sum of two gradients of the same parameter, on the same device.
     fn add(self, other: Self) -> Self {
         match (self, other) {
             (Self::Dense(a), Self::Dense(b)) => Self::Dense(a + b),
@@ -142,8 +141,8 @@ impl Gradient {
 pub struct StepGradients {
     /// By parameter name. Parameters the step's loss does not depend on are absent.
     pub by_name: BTreeMap<String, Gradient>,
-    /// The loss scale, which all of them still have in them, over the weight of the loss, which they
-    /// do not have in them yet. Norms are told and updates made as if both had been applied.
+    /// The loss scale still multiplied into these gradients, divided by the loss weight not yet
+    /// multiplied into them. Norms and updates divide by it.
     pub loss_scale: f32,
 }
 
@@ -157,8 +156,8 @@ impl Default for StepGradients {
 }
 
 impl StepGradients {
-    /// Takes the gradients of `module`'s parameters, and of the embedding rows that were looked up,
-    /// out of a backward pass.
+    /// Takes the gradients of `module`'s parameters and of the looked-up embedding rows from a
+    /// backward pass.
     pub fn take<M: Module>(module: &M, lookups: &Lookups, gradients: &mut Gradients) -> Self {
         struct Take<'a> {
             source: &'a mut Gradients,
@@ -198,8 +197,8 @@ impl StepGradients {
         taken
     }
 
-    /// The sum of these gradients, which stay where they are, and of others of the same loss scale
-    /// from any device.
+    /// The sum of these gradients and others, which have the same loss scale and are moved to
+    /// `device`.
     #[must_use]
     pub fn add(mut self, others: Self, device: &Device) -> Self {
         for (name, other) in others.by_name {
@@ -213,8 +212,8 @@ impl StepGradients {
         self
     }
 
-    /// The gradients of a model of which they were taken from a part: its parameters have other
-    /// names there, but the same identities.
+    /// Renames the gradients of a part of a model to the names of the whole model: parameters have
+    /// the same identities in both.
     #[must_use]
     pub fn renamed<M: Module>(self, part: &M, whole: &M) -> Self {
         let whole = parameters::names(whole);
@@ -240,7 +239,7 @@ impl StepGradients {
         self
     }
 
-    /// The squared norm of each gradient, `[gradients]`, on the device; none without gradients.
+    /// The squared norm of each gradient, `[gradients]`, on the device; `None` without gradients.
     pub fn squared_norms(&self) -> Option<Tensor<1>> {
         let gradients = self.by_name.values();
         let squares: Vec<Tensor<1>> = gradients.map(Gradient::sum_of_squares).collect();
@@ -248,41 +247,41 @@ impl StepGradients {
         (!squares.is_empty()).then(|| times(Tensor::cat(squares, 0), scale.powi(-2)))
     }
 
-    /// Waits for the device and reads the norm of all gradients together.
+    /// Waits for the device and reads the global norm.
     pub fn norm(&self) -> f64 {
         let squares = self.squared_norms().map(Tensor::into_data);
         norm(&squares.map_or_else(Vec::new, |squares| squares.iter().collect()))
     }
 }
 
-/// A product that is left out where it would change nothing.
+/// `x * factor`, skipped for a factor of 1.
 fn times(x: Tensor<1>, factor: f64) -> Tensor<1> {
     if factor == 1.0 { x } else { x * factor }
 }
 
-/// The Euclidean norm of what has parts of these squared norms.
+/// The Euclidean norm of a vector from the squared norms of its parts.
 pub fn norm(squares: &[f64]) -> f64 {
     squares.iter().sum::<f64>().sqrt()
 }
 
-/// Adam's state. A parameter without a gradient in a step is left alone, its moments and its
-/// count of updates included, as PyTorch does with gradients set to none. A row of an embedding that
-/// a step did not look up has a gradient of zero: its moments decay and move it, as in PyTorch.
+/// Adam's state. A parameter without a gradient in a step is left alone, moments and number of
+/// updates included, as in PyTorch for gradients set to `None`. An embedding row that a step did
+/// not look up has a gradient of zero: its moments decay and move it, as in PyTorch.
 #[derive(Debug)]
 pub struct Adam {
     config: AdamConfig,
-    /// What the step size is multiplied by.
+    /// The schedule's factor of the step size.
     factor: f64,
     moments: BTreeMap<String, Moments>,
 }
 
 impl Adam {
-    /// No parameter has been updated yet.
+    /// The state before the first update.
     pub fn new(config: AdamConfig) -> Self {
         Self::resume(config, BTreeMap::new())
     }
 
-    /// Goes on from saved moments.
+    /// Resumes from saved moments.
     pub fn resume(config: AdamConfig, moments: BTreeMap<String, Moments>) -> Self {
         Self {
             config,
@@ -291,7 +290,7 @@ impl Adam {
         }
     }
 
-    /// Multiplies the step size by `factor` from now on: a schedule says by what in each step.
+    /// Sets the schedule's factor of the step size.
     pub fn set_factor(&mut self, factor: f64) {
         self.factor = factor;
     }
@@ -301,8 +300,8 @@ impl Adam {
         &self.moments
     }
 
-    /// Updates `module` by `gradients`, whose squared norms these are. Nothing is read back: where
-    /// the norm is not finite, neither are the parameters afterwards.
+    /// Updates `module` by `gradients` with these squared norms. Nothing is read back: a norm that
+    /// is not finite makes parameters that are not finite.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -326,7 +325,7 @@ impl Adam {
 struct Update<'a> {
     adam: &'a mut Adam,
     gradients: StepGradients,
-    /// `[1]`: what clips the gradients, and takes the loss scale out of them.
+    /// `[1]`: the factor that clips gradients and divides out the loss scale.
     scale: Tensor<1>,
 }
 
@@ -349,7 +348,7 @@ impl ParameterMapper for Update<'_> {
         if name == SOURCE_EMBEDDING {
             rate *= config.embedding_factor;
         }
-        // Exponents beyond i32 have long underflowed to zero.
+        // Powers with such exponents are zero in any case.
         let exponent = i32::try_from(updates).unwrap_or(i32::MAX);
         let step = AdamStep {
             step_size: (rate / (1.0 - config.beta1.powi(exponent))) as f32,

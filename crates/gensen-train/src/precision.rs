@@ -1,7 +1,7 @@
-//! Mixed precision: which devices train in it, and how losses are scaled for it.
+//! Mixed precision: which devices support it, and the loss scale.
 //!
 //! Weights, their gradients, Adam's moments and checkpoints are in f32. A step casts the weights it
-//! uses to 16 bits, computes states in them and the loss in f32, as PyTorch's autocast does.
+//! uses to 16 bits, computes states in 16 bits and the loss in f32, like PyTorch's autocast.
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use gensen_model::ops::multiplies_bf16;
@@ -17,7 +17,7 @@ const ALL: [TrainingPrecision; 3] = [
 ];
 
 impl TrainingPrecision {
-    /// The float type that states are computed in.
+    /// The floating-point type of states.
     pub fn float_type(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
@@ -27,10 +27,10 @@ impl TrainingPrecision {
     }
 }
 
-/// Why a device does not train in a precision; `Ok` if it does.
+/// Checks whether a device can train in a precision.
 ///
-/// f32 works everywhere. The CPU could do the others, but where its processor does not multiply them
-/// only more slowly than f32.
+/// f32 works everywhere. On a CPU without instructions for it, 16 bits would be slower than f32, so
+/// they are refused.
 ///
 /// # Errors
 ///
@@ -43,22 +43,22 @@ pub fn supports(device: &Device, precision: TrainingPrecision) -> Result<(), Str
         if multiplies_bf16() {
             return Ok(());
         }
-        "the CPU computes in f32: its processor, or the system, has neither AMX nor AVX512-BF16"
+        "the CPU trains in f32 only: the processor or the system supports neither AMX nor AVX512-BF16"
     } else if on_cpu {
-        "the CPU computes in f32 or bf16"
+        "the CPU trains in f32 or bf16 only"
     } else if !device.supports_dtype(precision.float_type()) {
-        "the device does not compute in it"
+        "the device does not support it"
     } else {
         return Ok(());
     };
     Err(format!("{reason} ({device:?})"))
 }
 
-/// Refuses a precision that one of the devices does not train in.
+/// Refuses a precision that one of the devices does not support.
 ///
 /// # Errors
 ///
-/// [`TrainError::Config`] names the precisions that all devices have.
+/// [`TrainError::Config`] names the precisions that all devices support.
 pub fn check(devices: &[Device], precision: TrainingPrecision) -> Result<(), TrainError> {
     let refused = devices
         .iter()
@@ -70,18 +70,18 @@ pub fn check(devices: &[Device], precision: TrainingPrecision) -> Result<(), Tra
         |precision: &TrainingPrecision| devices.iter().all(|d| supports(d, *precision).is_ok());
     let names = ALL.into_iter().filter(supported);
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    Err(TrainError::Config {
-        origin: format!("training.precision = \"{precision}\""),
-        problem: format!("{reason}; expected {}", names.join(" or ")),
-    })
+    Err(TrainError::config(
+        format!("training.precision = \"{precision}\""),
+        format!("{reason}; expected {}", names.join(" or ")),
+    ))
 }
 
-/// How a step computes.
+/// The floating-point type and loss scale of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Autocast {
-    /// What states and weights are in.
+    /// The type of states, and of weights during the step.
     pub float_type: FloatDType,
-    /// What losses are multiplied by before they are differentiated; a power of two.
+    /// The factor of losses before they are differentiated; a power of two.
     pub loss_scale: f32,
 }
 
@@ -93,7 +93,7 @@ impl Default for Autocast {
 }
 
 impl Autocast {
-    /// In a precision, with losses scaled if a scale is given.
+    /// For a precision; losses are scaled if a scale is given.
     pub fn new(precision: TrainingPrecision, scale: Option<LossScale>) -> Self {
         Self {
             float_type: precision.float_type(),
@@ -102,11 +102,11 @@ impl Autocast {
     }
 }
 
-/// The loss scale of a run in f16, whose gradients would vanish among its smallest numbers: as large
-/// as they can bear, found by trial. PyTorch's `GradScaler` has the same numbers.
+/// The dynamic loss scale of a run in f16: the largest that does not overflow, so that small
+/// gradients do not underflow. Constants as in PyTorch's `GradScaler`.
 ///
-/// A step whose gradients overflow updates nothing and halves the scale; the scale is doubled after
-/// 2,000 steps that did not.
+/// A step whose gradients overflow updates nothing and halves the scale; 2,000 steps without
+/// overflow double it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossScale {
@@ -120,7 +120,7 @@ impl LossScale {
     const FIRST: f32 = 65536.0;
     const STEPS_TO_DOUBLE: u32 = 2000;
 
-    /// What a run in this precision begins with: nothing where there is nothing to scale.
+    /// The initial scale; `None` for precisions without a loss scale.
     pub fn first(precision: TrainingPrecision) -> Option<Self> {
         (precision == TrainingPrecision::F16).then_some(Self {
             scale: Self::FIRST,
@@ -128,8 +128,8 @@ impl LossScale {
         })
     }
 
-    /// Waits for the device and says whether gradients with these squared norms are finite. The scale
-    /// of the next step follows from that.
+    /// Waits for the device, returns whether gradients with these squared norms are finite, and
+    /// updates the scale for the next step.
     pub fn accepts(&mut self, squared_norms: &Tensor<1>) -> bool {
         let norms = squared_norms.clone().into_data();
         let finite = norms.iter::<f32>().all(f32::is_finite);
@@ -137,7 +137,7 @@ impl LossScale {
         finite
     }
 
-    /// Whether there is no smaller scale: what overflows now does so without any.
+    /// Whether the scale is at its minimum: overflow then cannot be avoided by scaling.
     pub fn is_least(self) -> bool {
         self.scale <= 1.0
     }
@@ -176,7 +176,7 @@ mod tests {
         let error = check(&cpu, TrainingPrecision::F16)
             .expect_err("f16")
             .to_string();
-        let start = "training.precision = \"f16\": the CPU computes in f32";
+        let start = "training.precision = \"f16\": the CPU trains in f32";
         assert!(error.starts_with(start), "{error}");
         assert!(error.ends_with(expected), "{error}");
     }

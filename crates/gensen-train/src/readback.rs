@@ -1,10 +1,10 @@
-//! Numbers on their way from a device to the host.
+//! Reads a step's numbers from a device while the next step is queued.
 //!
-//! Whoever reads a number waits until the device has computed it, and a device that is waited for
-//! in every step stands idle until the host has queued the next one. So a thread of its own reads,
-//! from the moment on when the numbers are queued, and a step's are taken when the next step is
-//! queued. (Burn's own `into_data_async` would not do: on CubeCL's devices it begins to copy when the
-//! numbers are first looked at, after all that has been queued since.)
+//! Reading blocks until the device has computed the value, and a device would stand idle meanwhile.
+//! So a separate thread reads, starting as soon as the numbers are queued, and the host takes a
+//! step's numbers after it has queued the next step. (Burn's `into_data_async` does not help: on
+//! CubeCL's devices the copy starts when the future is first polled, behind everything queued
+//! since.)
 
 use std::collections::VecDeque;
 use std::panic;
@@ -18,8 +18,7 @@ use gensen_data::panics;
 use crate::loss::{BatchLoss, Losses};
 use crate::optimizer;
 
-/// A thread that reads tensors back in the order in which it gets them. It ends when this is
-/// dropped.
+/// A thread that reads tensors in the order of requests. It ends when this is dropped.
 #[derive(Debug)]
 struct Reader {
     requests: Sender<(StreamId, Option<Tensor<1>>)>,
@@ -33,7 +32,7 @@ impl Reader {
         thread::spawn(move || {
             for (stream, tensor) in receiver {
                 let read = || tensor.map_or_else(Vec::new, |x| x.into_data().iter().collect());
-                // In the device's queue where the tensor's own work is, not in one of this thread's.
+                // On the stream of the tensor's own operations, not on this thread's.
                 let read = || stream.executes(read);
                 if sender.send(panics::catch(read)).is_err() {
                     return;
@@ -48,8 +47,7 @@ impl Reader {
         let _ = self.requests.send((StreamId::current(), tensor));
     }
 
-    /// The numbers of the oldest tensor that nobody has waited for. A device that fails panics
-    /// here, as it does wherever it is waited for.
+    /// Waits for the oldest pending tensor. Panics if the device fails, like any read.
     fn wait(&self) -> Vec<f64> {
         match self.answers.recv() {
             Ok(Ok(numbers)) => numbers,
@@ -59,40 +57,40 @@ impl Reader {
     }
 }
 
-/// The steps whose numbers are on their way.
+/// Queued steps whose numbers have not been read.
 #[derive(Debug)]
 pub struct Readback {
     reader: Reader,
     queued: VecDeque<QueuedStep>,
 }
 
-/// A step that has been queued.
+/// A queued step.
 #[derive(Debug)]
 pub struct QueuedStep {
-    /// Steps queued with this one.
+    /// The step's number, counted from 1.
     pub step: u64,
-    /// The number of its task.
+    /// The index of its task.
     pub task: usize,
     /// The losses of the shares of its batch, all on one device.
     pub losses: Vec<BatchLoss>,
-    /// The squared norms of its gradients, on that device; none if it updated nothing.
+    /// The squared norms of its gradients, on that device; `None` if it updated nothing.
     pub squared_norms: Option<Tensor<1>>,
-    /// The time it took to queue it.
+    /// Seconds it took to queue it.
     pub seconds: f64,
 }
 
-/// What a step tells of itself.
+/// The numbers of a finished step.
 #[derive(Clone, Debug)]
 pub struct StepNumbers {
-    /// Steps done with this one.
+    /// The step's number, counted from 1.
     pub step: u64,
-    /// The number of its task.
+    /// The index of its task.
     pub task: usize,
     /// Its losses.
     pub losses: Losses,
-    /// The norm of its gradients before clipping; none if it updated nothing.
+    /// The norm of its gradients before clipping; `None` if it updated nothing.
     pub gradient_norm: Option<f64>,
-    /// The time it took to queue it and then to wait for it.
+    /// Seconds it took to queue it and to wait for it.
     pub seconds: f64,
 }
 
@@ -103,7 +101,7 @@ impl Default for Readback {
 }
 
 impl Readback {
-    /// No step yet.
+    /// Without queued steps.
     pub fn new() -> Self {
         Self {
             reader: Reader::new(),
@@ -111,17 +109,17 @@ impl Readback {
         }
     }
 
-    /// Steps that have been started and not waited for.
+    /// The number of queued steps.
     pub fn len(&self) -> usize {
         self.queued.len()
     }
 
-    /// Whether there is none.
+    /// Whether no step is queued.
     pub fn is_empty(&self) -> bool {
         self.queued.is_empty()
     }
 
-    /// Starts to read a step's losses and norms.
+    /// Queues the reading of a step's losses and norms.
     pub fn start(&mut self, step: QueuedStep) {
         let losses = step.losses.iter().flat_map(BatchLoss::values);
         let numbers: Vec<Tensor<1>> = losses.chain(&step.squared_norms).cloned().collect();
@@ -130,7 +128,7 @@ impl Readback {
         self.queued.push_back(step);
     }
 
-    /// Waits for the numbers of the oldest step, if there is one.
+    /// Waits for the numbers of the oldest queued step; `None` without one.
     pub fn wait(&mut self) -> Option<StepNumbers> {
         let step = self.queued.pop_front()?;
         let started = Instant::now();

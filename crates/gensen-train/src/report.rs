@@ -1,4 +1,4 @@
-//! The end-of-run report: from where to where each task went, and what the vectors are like.
+//! The report at the end of a run: results of each task, and nearest neighbours.
 
 use std::fmt::Write;
 
@@ -12,14 +12,14 @@ use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
 use crate::validation::first_sentences;
 
-/// Sentences among which neighbours are looked for.
+/// The number of candidates for nearest neighbours.
 const CANDIDATES: usize = 500;
-/// Sentences whose neighbours are shown.
+/// The number of sentences whose neighbours are shown.
 const QUERIES: usize = 4;
 const NEIGHBOURS: usize = 3;
 
-/// A table of each task's held-out results: the first, those of the exported step, and the last;
-/// then those of tests.
+/// A table of each task's held-out results at the first, the exported and the last step, and test
+/// results.
 pub fn table(metrics: &[Metric], exported: u64) -> String {
     let validated = metrics.iter().filter(|m| m.split == Split::Validation);
     let validated: Vec<&Metric> = validated
@@ -71,7 +71,7 @@ pub fn table(metrics: &[Metric], exported: u64) -> String {
     text
 }
 
-/// Loss, and what users read instead of it.
+/// The loss, with perplexity, accuracy or correlation where the task has it.
 fn result(metric: &Metric) -> String {
     let quality = match (metric.accuracy, metric.perplexity) {
         (Some(x), _) => format!(", {:.1} % right", 100.0 * x),
@@ -83,7 +83,7 @@ fn result(metric: &Metric) -> String {
     loss.or(pearson).unwrap_or_default() + &quality
 }
 
-/// A few held-out sentences, each with the sentences whose vectors point most nearly its way.
+/// A few held-out sentences with their nearest neighbours by cosine.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Where a run begins, and whether it is the run that a folder holds.
+//! Where a run starts, and whether it matches the run in its folder.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -13,20 +13,20 @@ use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, RunConfig, TrainingConfig};
 use crate::error::TrainError;
 
-/// Where a run begins.
+/// Where a run starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// At the newest whole checkpoint of the run's folder, or afresh if there is none.
+    /// At the newest undamaged checkpoint of the run's folder, or afresh if there is none.
     Auto,
-    /// Afresh; refused if the folder holds a run already.
+    /// Afresh; refused if the folder already holds a run.
     Never,
     /// At this checkpoint.
     Path(PathBuf),
 }
 
-/// How much a step of all devices together takes.
+/// Batch sizes of a step, all devices together.
 pub(crate) struct StepSizes {
-    /// Of tasks without a size of their own.
+    /// The default of tasks.
     pub(crate) all: BatchSize,
     /// Of each task.
     pub(crate) tasks: Vec<BatchSize>,
@@ -42,18 +42,18 @@ impl StepSizes {
         }
     }
 
-    /// What takes another size than it did before.
+    /// The first difference to the sizes before, as a message.
     fn difference(&self, config: &Config, before: &Self) -> Option<String> {
         let difference = |of: &str, now: BatchSize, before: BatchSize, key: &str| {
             (now != before).then(|| {
                 format!(
                     "a step of all devices takes {now}{of}, and took {before}: set \
-                     {key}batch_size or {key}batch_words so that it is the same again \
+                     {key}batch_size or {key}batch_words so that the total is the same \
                      with this number of devices"
                 )
             })
         };
-        // Checkpoints of earlier versions do not know of tasks.
+        // Checkpoints of earlier versions have no sizes of tasks.
         if before.tasks.is_empty() {
             return difference("", self.all, before.all, "training.");
         }
@@ -68,25 +68,26 @@ impl StepSizes {
     }
 }
 
-/// A checkpoint that a run goes on from.
+/// A checkpoint that a run resumes from.
 pub(crate) struct Start {
     pub(crate) checkpoint: PathBuf,
     pub(crate) state: RunState,
 }
 
 impl Resume {
-    /// Refuses what is wrong whatever the data are, before anybody prepares them.
+    /// Refuses impossible choices before any data is prepared.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Checkpoint`] for a path without a checkpoint; [`TrainError::Resume`] for a folder that
-    /// holds a run already, where none is to go on; a `config.toml` that no run has written.
+    /// [`TrainError::Checkpoint`] for a path without a checkpoint; [`TrainError::Resume`] for
+    /// [`Self::Never`] in a folder that holds a run; [`TrainError::Config`] for a `config.toml`
+    /// that was not written by a run.
     pub fn check(&self, folder: &Path) -> Result<(), TrainError> {
         check_own_config(folder)?;
         match self {
             Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::Checkpoint {
                 path: path.clone(),
-                problem: "there is none; --resume takes auto, never, or a folder such as \
+                problem: "no checkpoint here; --resume takes auto, never, or a folder such as \
                           RUN/checkpoints/step-00000100"
                     .into(),
             }),
@@ -99,7 +100,7 @@ impl Resume {
         }
     }
 
-    /// The checkpoint in the run's folder to go on from, if any.
+    /// The checkpoint to resume from, if any.
     pub(crate) fn start(
         &self,
         folder: &Path,
@@ -111,7 +112,7 @@ impl Resume {
         let from = match self {
             Self::Path(path) => {
                 checkpoint::verify(path)?;
-                // Whole, so that its run's folder is found from wherever it was named.
+                // Absolute, so that its run's folder can be derived from it.
                 Some(fs::canonicalize(path).map_err(TrainError::io(path))?)
             }
             Self::Auto => checkpoints.newest_whole()?,
@@ -122,7 +123,7 @@ impl Resume {
         };
         let before = same_run(folder, config)?;
         let state = checkpoint::load_state(&checkpoint)?;
-        // Later ones that `auto` passed over are damaged, and are written again.
+        // `auto` skips only damaged checkpoints, which are then overwritten.
         if *self != Self::Auto
             && let Some(later) = checkpoints.steps()?.pop()
             && later > state.step
@@ -151,7 +152,7 @@ impl Resume {
     }
 }
 
-/// Why a run cannot go on, or begin, in a folder.
+/// The error of a run that cannot start or resume in a folder.
 fn refused(folder: &Path, problem: impl Into<String>) -> TrainError {
     TrainError::Resume {
         folder: folder.into(),
@@ -159,8 +160,7 @@ fn refused(folder: &Path, problem: impl Into<String>) -> TrainError {
     }
 }
 
-/// Keeps others from training in a folder until the file is dropped, or its process ends however it
-/// may.
+/// Locks a run's folder until the file is dropped or the process ends.
 pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join(".lock");
     let file = scratch::lock_file(&path).map_err(TrainError::io(&path))?;
@@ -174,11 +174,14 @@ pub(crate) fn lock(folder: &Path) -> Result<File, TrainError> {
     }
 }
 
-/// The first line of a configuration that a run wrote.
+/// The first line of a configuration written by a run.
 const WRITTEN: &str =
-    "# Written by gensen-train, which writes it anew when the run goes on: edit another file.\n";
+    "# Written by gensen-train and overwritten when the run resumes: edit another file.\n";
 
-/// Refuses a folder with a configuration that no run has written: it would be lost.
+/// The beginning of that line in every version.
+const WRITTEN_BY: &str = "# Written by gensen-train";
+
+/// Refuses a folder with a configuration that was not written by a run: it would be lost.
 fn check_own_config(folder: &Path) -> Result<(), TrainError> {
     let path = folder.join("config.toml");
     let text = match fs::read(&path) {
@@ -186,44 +189,38 @@ fn check_own_config(folder: &Path) -> Result<(), TrainError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(TrainError::io(&path)(error)),
     };
-    // Runs of earlier versions wrote no such line.
-    if text.starts_with(WRITTEN.as_bytes()) || !Checkpoints::of(folder).steps()?.is_empty() {
+    // The earliest versions wrote no such line.
+    if text.starts_with(WRITTEN_BY.as_bytes()) || !Checkpoints::of(folder).steps()?.is_empty() {
         return Ok(());
     }
-    Err(TrainError::Config {
-        origin: path.display().to_string(),
-        problem:
-            "it was not written by a run, and a run in this folder would replace it: move it, or \
-                  choose another run.folder"
-                .into(),
-    })
+    Err(TrainError::config(
+        path.display().to_string(),
+        "it was not written by a run, and a run in this folder would replace it: move it, or \
+         choose another run.folder",
+    ))
 }
 
 /// Writes the configuration as resolved.
 pub(crate) fn write_config(folder: &Path, config: &Config) -> Result<(), TrainError> {
     let path = folder.join("config.toml");
-    let text = toml::to_string(config).map_err(|e| TrainError::Config {
-        origin: path.display().to_string(),
-        problem: e.to_string(),
-    })?;
+    let text = toml::to_string(config);
+    let text = text.map_err(TrainError::invalid(&path.display().to_string()))?;
     let text = format!("{WRITTEN}\n{text}");
     scratch::write_file(&path, |file| file.write_all(text.as_bytes()))
         .map_err(TrainError::io(&path))
 }
 
-/// The configuration that a folder's run had. Refuses settings that would make it another run.
+/// The configuration of the folder's run, if any. Refuses a configuration that would make it
+/// another run.
 fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError> {
     let path = folder.join("config.toml");
     let Ok(text) = fs::read_to_string(&path) else {
         return Ok(None);
     };
-    let before: Config = toml::from_str(&text).map_err(|e| TrainError::Config {
-        origin: path.display().to_string(),
-        problem: e.to_string(),
-    })?;
-    // Where the run is kept, how often it is looked at, how long it trains, how fast it learns and in
-    // what precision may change; what is trained may not. How much a step takes is compared for all
-    // devices together.
+    let before = toml::from_str(&text);
+    let before: Config = before.map_err(TrainError::invalid(&path.display().to_string()))?;
+    // Folders, management, steps, learning rates and precision may change; model, data and tasks
+    // may not. Batch sizes are compared elsewhere, for all devices together.
     let mut now = config.clone();
     now.run = RunConfig {
         seed: config.run.seed,
@@ -261,7 +258,7 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
     Err(refused(folder, problem))
 }
 
-/// The first key in which two values of `key` differ, as part of a sentence.
+/// The first difference between two values of `key`, as part of a message.
 fn difference(
     key: &str,
     before: Option<&toml::Value>,

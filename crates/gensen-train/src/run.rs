@@ -1,15 +1,15 @@
-//! A training run from its first step, or its last checkpoint, to its end.
+//! A training run, from its first step or a checkpoint to its end.
 
 mod events;
 mod held_out;
+mod open;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn_train::{ExecutionStrategy, Interrupter};
 use gensen_data::batch::Batch;
 use gensen_data::loader::{LoadedBatch, Loader};
@@ -20,58 +20,27 @@ use gensen_model::MultitaskModel;
 
 use crate::average::Average;
 use crate::best::BestBy;
-use crate::checkpoint::{self, Checkpoints, RunState};
-use crate::config::{Config, DataSizes};
-use crate::devices::{self, Devices, StepBatch};
+use crate::checkpoint::{Checkpoints, RunState};
+use crate::config::Config;
+use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
 use crate::events::EventLog;
-use crate::metrics::{MetricsLog, Output, Window};
-use crate::optimizer::{Adam, AdamConfig, StepGradients};
-use crate::precision::{self, Autocast, LossScale};
+use crate::metrics::{MetricsLog, Output};
+use crate::optimizer::{Adam, StepGradients};
+use crate::precision::{Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
-use crate::resume::{self, Start, StepSizes};
 use crate::sampler::TaskSampler;
 use crate::schedule::Schedule;
-use crate::similarity::{self, Similarity};
-use crate::start_from::StartModel;
-use crate::tasks::{TrainingTask, tasks};
-use crate::{memory, vocabularies, word_dropout, word_vectors};
+use crate::similarity::Similarity;
+use crate::tasks::TrainingTask;
+use crate::word_dropout;
 
 pub use self::events::{Ending, Event, Outcome};
+pub use self::open::initial_model;
 pub use crate::resume::Resume;
 
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
-
-/// The model that a run begins with: `run.start_from`'s encoder, or initial weights and word vectors.
-///
-/// # Errors
-///
-/// Sizes that no model can have; a model to start from, or word vectors, that cannot be read or do not
-/// fit.
-pub fn initial_model(
-    config: &Config,
-    data: &PreparedData,
-    device: &Device,
-) -> Result<MultitaskModel, TrainError> {
-    let model = drawn_model(config, data, device)?;
-    match StartModel::open(config)? {
-        Some(start) => start.give(model, config, data),
-        None => word_vectors::put(config, &data.source_vocabulary, model),
-    }
-}
-
-/// A model of the configuration's sizes whose weights are drawn from its seed.
-fn drawn_model(
-    config: &Config,
-    data: &PreparedData,
-    device: &Device,
-) -> Result<MultitaskModel, TrainError> {
-    memory::check(config, data.source_vocabulary.len(), 1)?;
-    let sizes = DataSizes::of(&config.tasks, data);
-    let sizes = config.model_config(&sizes);
-    Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
-}
 
 /// Which task each step trains.
 pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
@@ -96,7 +65,7 @@ pub(crate) fn order(config: &Config, task: &TrainingTask, devices: usize) -> Bat
     BatchOrder::new(&data.train, size, config.run.seed, &data.name, options)
 }
 
-/// What the step of a task gets, before which `done` were done.
+/// The batch of a step after `done` steps, with word dropout applied.
 pub(crate) fn step_batch(
     config: &Config,
     task: &TrainingTask,
@@ -134,7 +103,7 @@ struct Run<'a> {
     model: MultitaskModel,
     average: Option<Average<MultitaskModel>>,
     adam: Adam,
-    /// Its sums are without the steps that `readback` still has.
+    /// Its sums lack the steps still queued in `readback`.
     state: RunState,
     readback: Readback,
     sampler: Arc<TaskSampler>,
@@ -147,16 +116,16 @@ struct Run<'a> {
 /// the seed and the step: a run that was stopped at any moment and resumed ends, on the CPU, in the
 /// same bytes as one that never stopped.
 ///
-/// `strategy` says on what: [`ExecutionStrategy::single`], or [`ExecutionStrategy::multi`] with
-/// [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Of several devices each takes
-/// a batch of the configured size in every step: up to the rounding of sums, N of them train as one
-/// with batches N times as large. The first one updates, validates and saves.
+/// `strategy` names the devices: [`ExecutionStrategy::single`], or [`ExecutionStrategy::multi`]
+/// with [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Each device takes a
+/// batch of the configured size in every step: up to the rounding of sums, N devices train like one
+/// with batches N times as large. The first device updates, validates and saves.
 ///
 /// # Errors
 ///
-/// Devices, strategies and precisions that do not fit the configuration; a run that cannot be resumed
-/// under it; losses or gradients that are not finite; data that cannot be read; files that cannot be
-/// written. The last checkpoint is kept.
+/// Unsupported devices, strategies or precisions; a run that cannot be resumed with this
+/// configuration; losses or gradients that are not finite; data that cannot be read; files that
+/// cannot be written. The last checkpoint is kept.
 pub fn train(
     config: &Config,
     data: &PreparedData,
@@ -184,132 +153,7 @@ pub fn train(
     })
 }
 
-impl<'a> Run<'a> {
-    fn open(
-        config: &'a Config,
-        data: &PreparedData,
-        strategy: &ExecutionStrategy,
-        resume: &Resume,
-        watch: &'a mut dyn FnMut(Event<'_>),
-    ) -> Result<Self, TrainError> {
-        let devices = Devices::new(strategy)?;
-        let device = strategy.main_device();
-        devices::check_tasks(&config.tasks, devices.count())?;
-        let precision = config.training.precision;
-        precision::check(devices.all(), precision)?;
-        let folder = config.folder();
-        fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
-        let lock = resume::lock(&folder)?;
-        let batch = config.training.batch();
-        let tasks = tasks(&config.tasks, &data.tasks, batch);
-        let similarities = similarity::load(config, &data.source_vocabulary)?;
-        let takes = StepSizes::new(config, devices.count());
-        let start = resume.start(&folder, config, &takes)?;
-        let resumed = start.is_some();
-        let best_by = BestBy::new(config);
-        let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
-        let sampler = sampler(config, &tasks);
-        let autodiff = device.clone().autodiff();
-        let adam = AdamConfig {
-            embedding_factor: config.training.embedding_factor(),
-            ..AdamConfig::new(config.training.learning_rate, config.training.clip_norm)
-        };
-        let mut mean = None;
-        let average_from = config.training.average_from;
-        let (model, state, adam) = match start {
-            None => {
-                let state = RunState {
-                    step: 0,
-                    seed: config.run.seed,
-                    batch: Some(takes.all),
-                    task_batches: takes.tasks,
-                    sampler_positions: sampler.positions(0),
-                    updates: Default::default(),
-                    window: Window::new(outputs.len()),
-                    best: None,
-                    loss_scale: LossScale::first(precision),
-                };
-                let model = initial_model(config, data, &autodiff)?;
-                (model, state, Adam::new(adam))
-            }
-            Some(Start {
-                checkpoint,
-                mut state,
-            }) => {
-                // A checkpoint is in RUN/checkpoints/STEP.
-                if let Some(run) = checkpoint.ancestors().nth(2) {
-                    vocabularies::check(data, run)?;
-                }
-                if state.sampler_positions != sampler.positions(state.step)
-                    || state.window.tasks.len() != outputs.len()
-                {
-                    let path = checkpoint.display();
-                    return Err(TrainError::Resume {
-                        folder,
-                        problem: format!("{path} was written by other tasks or weights"),
-                    });
-                }
-                (state.batch, state.task_batches) = (Some(takes.all), takes.tasks);
-                state.best = state.best.filter(|best| {
-                    let chosen = best_by.chose(best);
-                    if !chosen {
-                        tracing::info!("management.best_by has changed: the best is chosen anew");
-                    }
-                    chosen
-                });
-                // The precision may have changed.
-                state.loss_scale = LossScale::first(precision).map(|first| {
-                    let before = state.loss_scale;
-                    before.unwrap_or(first)
-                });
-                let model = drawn_model(config, data, &autodiff)?;
-                let model = checkpoint::load_model(&checkpoint, model)?;
-                if average_from.is_some_and(|from| state.step > from) {
-                    mean = Some(checkpoint::load_average(&checkpoint, model.valid())?);
-                }
-                let adam = checkpoint::load_optimizer(&checkpoint, &state, adam, device)?;
-                watch(Event::Resumed {
-                    from: &checkpoint,
-                    step: state.step,
-                });
-                (model, state, adam)
-            }
-        };
-        resume::write_config(&folder, config)?;
-        vocabularies::write(data, &folder)?;
-        let from = resumed.then_some(state.step);
-        let (log, events) = (
-            MetricsLog::open(&folder, from)?,
-            EventLog::open(&folder, from)?,
-        );
-        let mut model = model.train();
-        if config.training.embedding_factor() == 0.0 {
-            let embedding = model.encoder.embedding;
-            model.encoder.embedding = embedding.set_require_grad(false);
-        }
-        Ok(Self {
-            config,
-            checkpoints: Checkpoints::of(&folder),
-            folder,
-            _lock: lock,
-            tasks,
-            outputs,
-            similarities,
-            best_by,
-            schedule: Schedule::new(&config.training),
-            log,
-            events,
-            devices,
-            model,
-            average: average_from.map(|from| Average::new(from, mean)),
-            adam,
-            state,
-            readback: Readback::new(),
-            sampler: Arc::new(sampler),
-            watch,
-        })
-    }
-
+impl Run<'_> {
     fn loader(&self) -> Loader {
         let of_task = |task: &TrainingTask| {
             let order = order(self.config, task, self.devices.count());
@@ -329,7 +173,7 @@ impl<'a> Run<'a> {
     fn steps(mut self, interrupter: &Interrupter) -> Result<(Self, Ending), TrainError> {
         let steps = self.config.training.steps;
         let management = &self.config.management;
-        // Kept like any other: nothing that comes after may be better.
+        // The initial model is validated and saved too: training may make it worse.
         if self.checkpoints.steps()?.is_empty() && self.state.step == 0 {
             self.validate()?;
             self.save()?;
@@ -372,8 +216,8 @@ impl<'a> Run<'a> {
         Ok((self, Ending::Finished))
     }
 
-    /// Queues one optimiser step, and takes in the step before it: the device has this one to
-    /// compute meanwhile.
+    /// Queues one optimiser step, then takes in the numbers of the step before, while the device
+    /// computes.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
         let (task, done) = (&self.tasks[loaded.task], self.state.step);
@@ -431,8 +275,8 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Takes in all steps queued so far. A step that was not finite is an error here, so that the
-    /// weights it spoiled are never reported on, validated or saved.
+    /// Takes in the numbers of all queued steps. A loss or norm that is not finite is an error
+    /// here, before the weights are validated or saved.
     fn take_in_steps(&mut self) -> Result<(), TrainError> {
         while !self.readback.is_empty() {
             self.take_in_step()?;

@@ -1,4 +1,4 @@
-//! Which task a step trains, and which of the task's batches it takes.
+//! Draws the task of each step and the index of the task's batch.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,21 +7,21 @@ use std::sync::{Mutex, PoisonError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How many past steps are remembered for readers that run behind the foremost one.
+/// The number of past steps kept for readers that lag behind.
 const REMEMBERED: usize = 4096;
 
 /// Draws a task for each step, as a pure function of (seed, step).
 ///
-/// One step in `nli_every` (the first, and every `nli_every`-th after it) trains an inference
-/// task; the others draw a task by weight. With no inference task, or nothing but inference tasks,
-/// among those that take part in the step, every step draws.
+/// Every `nli_every`-th step, counted from the first, trains an inference task; the others draw
+/// another task by weight. If the tasks of a step are all of one sort, one of them is drawn by
+/// weight.
 #[derive(Debug)]
 pub struct TaskSampler {
     seed: u64,
     weights: Vec<f64>,
     inference: Vec<bool>,
     nli_every: u64,
-    /// The steps that each task takes part in.
+    /// The steps in which each task takes part.
     spans: Vec<Range<u64>>,
     positions: Mutex<Positions>,
 }
@@ -30,14 +30,14 @@ pub struct TaskSampler {
 struct Positions {
     /// The next step to draw.
     next: u64,
-    /// Batches each task has been given before `next`.
+    /// The number of batches that each task has had before `next`.
     given: Vec<u64>,
     /// (task, batch) of the steps just before `next`.
     recent: VecDeque<(usize, u64)>,
 }
 
 impl TaskSampler {
-    /// `weights` and `inference` have one entry a task.
+    /// `weights` and `inference` have one entry per task.
     pub fn new(seed: u64, weights: Vec<f64>, inference: Vec<bool>, nli_every: u64) -> Self {
         let given = vec![0; weights.len()];
         Self {
@@ -54,8 +54,8 @@ impl TaskSampler {
         }
     }
 
-    /// Each task takes part in these steps alone, counted from 0. Every step that is asked for is to
-    /// have one.
+    /// Restricts each task to a range of steps, counted from 0. Every step of the run must have a
+    /// task.
     #[must_use]
     pub fn within(mut self, spans: Vec<Range<u64>>) -> Self {
         self.spans = spans;
@@ -87,9 +87,9 @@ impl TaskSampler {
         chosen
     }
 
-    /// The task of a step and how many batches that task was given before.
+    /// The task of a step, and the number of batches that the task has had before.
     ///
-    /// Steps are drawn once, in order; asking again for one of the last few thousand is cheap.
+    /// Steps are drawn once, in order; the last few thousand are kept.
     pub fn at(&self, step: u64) -> (usize, u64) {
         let mut positions = self
             .positions
@@ -115,7 +115,7 @@ impl TaskSampler {
         positions.recent[(step - oldest) as usize]
     }
 
-    /// Batches each task has been given before `step`.
+    /// The number of batches that each task has had before `step`.
     pub fn positions(&self, step: u64) -> Vec<u64> {
         let mut given = vec![0; self.weights.len()];
         (0..step).for_each(|step| given[self.task(step)] += 1);
@@ -172,7 +172,7 @@ mod tests {
         // Every tenth step is inference where that takes part beside others.
         let inference = |step: &u64| within.task(*step) == 3;
         assert!((0..2_000).filter(inference).eq((150..250).step_by(10)));
-        // Elsewhere tasks are drawn as if nobody else were there.
+        // Elsewhere tasks are drawn as if they were the only ones.
         assert!((0..100).all(|step| within.task(step) == 0));
         let all = sampler().within(vec![0..u64::MAX; 4]);
         assert!((0..2_000).all(|step| all.task(step) == sampler().task(step)));

@@ -4,25 +4,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TrainingConfig;
 
-/// How the learning rate goes on after the warm-up.
+/// The schedule of the learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// It stays.
+    /// Constant.
     #[default]
     Constant,
-    /// It falls along a line.
+    /// Linear decay.
     Linear,
-    /// It falls along half a wave of the cosine (Loshchilov and Hutter, ICLR 2017).
+    /// Cosine decay (Loshchilov and Hutter, ICLR 2017).
     Cosine,
-    /// It falls with the square root of the step (Vaswani et al., NeurIPS 2017).
+    /// Decay with the inverse square root of the step (Vaswani et al., NeurIPS 2017).
     InverseSquareRoot,
 }
 
-/// What the learning rate is multiplied by in each step.
+/// The factor of the learning rate in each step.
 ///
-/// With `s` steps done before, `w` steps of warm-up, the decay's end `e` and the final share `f`
-/// (the final rate divided by the rate):
+/// With `s` steps done before, `w` steps of warm-up, the end of the decay `e` and the final factor
+/// `f` (the final rate over the rate):
 ///
 /// | | factor |
 /// | --- | --- |
@@ -51,7 +51,7 @@ impl Schedule {
         }
     }
 
-    /// What the learning rate is multiplied by in the step before which `done` were done.
+    /// The factor of the learning rate in the step after `done` steps.
     pub fn factor(&self, done: u64) -> f64 {
         if done < self.warmup {
             return (done + 1) as f64 / self.warmup as f64;
@@ -70,7 +70,7 @@ impl Schedule {
         }
     }
 
-    /// How much of the decay is over, from 0 to 1.
+    /// Progress of the decay, from 0 to 1.
     fn progress(&self, done: u64) -> f64 {
         let length = self.end.saturating_sub(self.warmup);
         if length == 0 {
@@ -80,7 +80,7 @@ impl Schedule {
     }
 }
 
-/// What is wrong with the keys of a schedule.
+/// Checks the keys of a schedule; the error is the problem.
 pub(crate) fn check(training: &TrainingConfig) -> Result<(), String> {
     let warmup = training.warmup_steps;
     let falls_to_an_end = matches!(

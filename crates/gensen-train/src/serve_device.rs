@@ -11,8 +11,7 @@ use crate::terminal::print;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Where to listen: an address of this machine, or 0.0.0.0 for all of them; port 0 takes any
-    /// that is free.
+    /// Where to listen: an address of this machine, or 0.0.0.0 for all; port 0 picks a free port.
     #[arg(long, default_value = "0.0.0.0:7878", value_name = "ADDRESS:PORT")]
     listen: String,
     /// The device to serve.
@@ -34,8 +33,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let address = listener.local_addr()?;
     let token = remote::token();
     let who = match token {
-        Some(_) => "those who have the token",
-        None => "anybody",
+        Some(_) => "clients with the token",
+        None => "any client",
     };
     print(&format!(
         "serving {} on {address}, to {who}",

@@ -1,4 +1,4 @@
-//! A run that starts from a trained model: its encoder and its words, and further words of the corpora.
+//! Starts a run from a trained model: its encoder and vocabulary, extended by words of the corpora.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use ndarray::Array2;
 use crate::config::Config;
 use crate::error::TrainError;
 
-/// The parameter whose rows are the source words' vectors.
+/// The parameter name of the source embedding.
 const EMBEDDING: &str = "src_embedding.weight";
 
 /// The model that a run starts from.
@@ -31,7 +31,8 @@ impl StartModel {
     ///
     /// # Errors
     ///
-    /// A folder that is no model's, or a model of another architecture than the configuration's.
+    /// A folder that is not a model folder, or a model whose architecture differs from the
+    /// configuration's.
     pub fn open(config: &Config) -> Result<Option<Self>, TrainError> {
         let Some(path) = &config.run.start_from else {
             return Ok(None);
@@ -43,8 +44,8 @@ impl StartModel {
         for (key, of_model, of_run) in start.wording(config) {
             if of_model != of_run {
                 tracing::warn!(
-                    "{key} is {of_run}, and {of_model} in {}: words are split otherwise than the \
-                     model learnt them",
+                    "{key} is {of_run}, and {of_model} in {}: the run tokenises differently from the \
+                     model",
                     start.path.display()
                 );
             }
@@ -74,18 +75,21 @@ impl StartModel {
             ),
         ] {
             if configured != found {
-                return Err(TrainError::Config {
-                    origin: format!("run.start_from = \"{}\"", self.path.display()),
-                    problem: format!(
-                        "model.{key} is {configured}, and {found} in the model: expected the same"
-                    ),
-                });
+                return Err(self.unfit(&format!(
+                    "model.{key} is {configured}, and {found} in the model: expected the same"
+                )));
             }
         }
         Ok(())
     }
 
-    /// How the model and the run split words.
+    /// The model does not fit the run.
+    fn unfit(&self, problem: &str) -> TrainError {
+        let origin = format!("run.start_from = \"{}\"", self.path.display());
+        TrainError::config(origin, problem)
+    }
+
+    /// The tokenisation of the model and of the run.
     fn wording(&self, config: &Config) -> [(&'static str, String, String); 2] {
         let (model, run) = (self.folder.config(), &config.vocabulary);
         [
@@ -102,7 +106,7 @@ impl StartModel {
         ]
     }
 
-    /// `options` by which the source vocabulary begins with the model's.
+    /// `options` with the model's words at the beginning of the source vocabulary.
     #[must_use]
     pub fn data_options(&self, options: DataOptions) -> DataOptions {
         DataOptions {
@@ -111,9 +115,8 @@ impl StartModel {
         }
     }
 
-    /// `model` with the model's encoder. Words that the model does not know have the vectors that the
-    /// linear map gives them, if there are `vocabulary.word_vectors` and they hold the word, or else
-    /// keep those of `model`.
+    /// Replaces the encoder of `model` with this model's. New words get embeddings by the linear
+    /// map if `vocabulary.word_vectors` has them, and else keep those of `model`.
     pub(crate) fn give(
         &self,
         model: MultitaskModel,
@@ -127,12 +130,10 @@ impl StartModel {
             .zip(vocabulary.words())
             .find(|(own, of_run)| own != of_run);
         if differs.is_some() || vocabulary.len() < own.len() {
-            return Err(TrainError::Config {
-                origin: format!("run.start_from = \"{}\"", self.path.display()),
-                problem: "the data were prepared without the model's words; prepare them with \
-                          StartModel::data_options"
-                    .into(),
-            });
+            return Err(self.unfit(
+                "the data were prepared without the model's words; prepare them with \
+                 StartModel::data_options",
+            ));
         }
         let mapped = self.mapped(config, vocabulary)?;
         let mut give = Give {
@@ -144,7 +145,7 @@ impl StartModel {
         give.error.map_or(Ok(model), Err)
     }
 
-    /// Rows of new words by the linear map, by their ids.
+    /// Ids and embeddings of new words by the linear map.
     fn mapped(
         &self,
         config: &Config,
@@ -170,7 +171,7 @@ impl StartModel {
         let known = new().filter(|(_, word)| vectors.position(word).is_some());
         let (ids, words): (Vec<usize>, Vec<&str>) = known.unzip();
         tracing::info!(
-            "{} words of {}; of {} new ones {} have vectors by the linear map",
+            "{} words of {}; of {} new words {} have embeddings by the linear map",
             own.len(),
             self.path.display(),
             new().len(),
@@ -180,12 +181,12 @@ impl StartModel {
             return Ok(Vec::new());
         }
         let expansion = map.expand_table(&table, words)?;
-        // The four special words come first there.
+        // The first four rows are the special words.
         let rows = expansion.embedding.rows().into_iter().skip(4);
         Ok(ids.into_iter().zip(rows.map(|row| row.to_vec())).collect())
     }
 
-    /// The model's word vectors, `[words, width]`.
+    /// The model's word embeddings, `[words, width]`.
     fn embedding(&self) -> Result<Array2<f32>, TrainError> {
         let weights = self.folder.weights();
         let shape = (weights.vocabulary_size(), weights.embedding_size());
@@ -199,7 +200,7 @@ impl StartModel {
     }
 }
 
-/// Puts the model's weights in the place of the initial ones.
+/// Replaces initial weights with the model's.
 struct Give<'a> {
     start: &'a StartModel,
     mapped: Vec<(usize, Vec<f32>)>,

@@ -1,4 +1,4 @@
-//! A run's tasks, with their places among heads and reports.
+//! A run's tasks, with their heads and outputs.
 
 use gensen_data::batch::BatchSize;
 use gensen_data::dataset::Dataset;
@@ -6,24 +6,43 @@ use gensen_data::prepare::PreparedTask;
 use gensen_data::spec::{TaskKind, TaskSpec};
 
 use crate::config::distillation_weights;
-use crate::metrics::{Output, Unit};
+use crate::metrics::{Output, Split, Unit};
+use crate::validation::HeldOut;
 
-/// A prepared task with its place among heads and reports.
+/// A prepared task with its heads and outputs.
 pub(crate) struct TrainingTask {
-    /// Its data, with the targets that it trains alone.
+    /// Its data, with only the targets that it trains.
     pub(crate) data: PreparedTask,
-    /// Its first head among those of its kind: decoders, contrasts, distillations or classifiers.
+    /// The index of its first head among heads of its kind: decoders, contrasts, distillations or
+    /// classifiers.
     pub(crate) head: usize,
-    /// Its first place in reports.
+    /// The index of its first output among those of all tasks.
     pub(crate) first_output: usize,
     pub(crate) outputs: Vec<Output>,
-    /// What its gradients are multiplied by.
+    /// The factor of its gradients.
     pub(crate) loss_weight: f64,
-    /// How much each device takes in a step.
+    /// The batch size of each device.
     pub(crate) batch: BatchSize,
 }
 
-/// Heads given to the tasks before.
+impl TrainingTask {
+    /// Its held-out data of a split, if there are any.
+    pub(crate) fn held_out(&self, split: Split) -> Option<HeldOut<'_>> {
+        let data = match split {
+            Split::Train => None,
+            Split::Validation => self.data.validation.as_ref(),
+            Split::Test => self.data.test.as_ref(),
+        };
+        data.map(|data| HeldOut {
+            data,
+            split,
+            outputs: &self.outputs,
+            head: self.head,
+        })
+    }
+}
+
+/// The numbers of heads assigned so far.
 #[derive(Default)]
 struct Given {
     decoders: usize,
@@ -32,7 +51,7 @@ struct Given {
     classifiers: usize,
 }
 
-/// What a task has losses of.
+/// The outputs of a task.
 pub(crate) fn outputs(spec: &TaskSpec) -> Vec<Output> {
     let (names, unit): (Vec<&str>, Unit) = match spec.form() {
         TaskKind::Nli | TaskKind::Classification => (vec!["label"], Unit::Answers),
@@ -60,8 +79,7 @@ pub(crate) fn outputs(spec: &TaskSpec) -> Vec<Output> {
     names.iter().map(output).collect()
 }
 
-/// Gives each task its heads, and its places in reports; `batch` is the size of those without one of
-/// their own.
+/// Assigns heads and outputs to each task; `batch` is the default batch size.
 pub(crate) fn tasks(
     specs: &[TaskSpec],
     prepared: &[PreparedTask],

@@ -1,5 +1,5 @@
-//! Safetensors files written and read one tensor at a time, so that saving a model never holds a
-//! second copy of it.
+//! Writes and reads safetensors files one tensor at a time, so that saving a model needs no second
+//! copy of it in memory.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,14 +12,14 @@ use gensen_model::parameters::NamedTensor;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 
-/// A tensor to come: its name and shape.
+/// Name and shape of a tensor to write.
 pub(crate) struct Announced {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
 }
 
-/// Writes single-precision tensors; `fill` hands each over in the announced order. Returns the
-/// file's hash and size.
+/// Writes f32 tensors; `fill` passes their numbers in the announced order. Returns the file's hash
+/// and size.
 pub(crate) fn write(
     path: &Path,
     announced: Vec<Announced>,
@@ -63,12 +63,14 @@ pub(crate) fn write(
         .map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     if written != (8 + header.len() + end) as u64 {
-        return Err(io::Error::other("tensors of other sizes than announced"));
+        return Err(io::Error::other(
+            "tensors differ in size from those announced",
+        ));
     }
     Ok((hash, written))
 }
 
-/// A file of single-precision tensors, mapped into memory.
+/// A memory-mapped file of f32 tensors.
 pub(crate) struct Mapped(Mmap);
 
 impl Mapped {
@@ -81,7 +83,7 @@ impl Mapped {
         Ok(Self(map))
     }
 
-    /// A tensor by name; none if it is absent or not single-precision.
+    /// A tensor by name; `None` if it is absent or not f32.
     pub(crate) fn tensor(&self, name: &str) -> Option<NamedTensor> {
         let tensors = SafeTensors::deserialize(&self.0).ok()?;
         let view = tensors.tensor(name).ok()?;

@@ -1,4 +1,4 @@
-//! Progress bars and logging; bars are hidden when standard error is no terminal.
+//! Progress bars and logging; bars are hidden unless standard error is a terminal.
 
 use std::fs::OpenOptions;
 use std::io::IsTerminal;
@@ -15,12 +15,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged: our own news and others' warnings. CubeCL's compiler for CUDA tells of each pass
-/// over each kernel, hundreds of megabytes; Burn's remote back end warns of each message that a lost
-/// connection drops, of which a run has thousands.
+/// The default log filter: our messages and other crates' warnings. CubeCL's compiler for CUDA logs
+/// each pass over each kernel, hundreds of megabytes; Burn's remote back end logs each message
+/// dropped by a lost connection, thousands in a run.
 const INFO: &str = "warn,gensen=info,burn_remote=error,burn_communication=error";
 
-/// Writes a line to standard output, whose reader may have gone.
+/// Writes a line to standard output; a closed pipe is not an error.
 pub(crate) fn print(text: &str) -> Result<()> {
     match output::print(format_args!("{text}\n")) {
         Err(error) if !error.is_closed() => Err(error.into()),
@@ -28,10 +28,10 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Logs to standard error and, with its time, to a file. `RUST_LOG` chooses what.
+/// Logs to standard error and, with times, to a file. `RUST_LOG` sets the filter.
 pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
     let level = || EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(INFO));
-    // What cannot be logged, because nobody reads it any more, is let go.
+    // Messages to a closed standard error are dropped.
     let console = tracing_subscriber::fmt::layer()
         .log_internal_errors(false)
         .without_time()
@@ -55,7 +55,7 @@ pub(crate) fn log_to(file: Option<&Path>) -> Result<()> {
         .context("logging")
 }
 
-/// What preparation is doing.
+/// Shows the progress of data preparation.
 pub(crate) struct Spinner(ProgressBar);
 
 impl Spinner {
@@ -65,8 +65,8 @@ impl Spinner {
         Self(bar)
     }
 
-    pub(crate) fn show(&self, progress: &prepare::Progress<'_>) {
-        use prepare::Progress::{Counting, Hashing, Reading, Ready, Writing};
+    pub(crate) fn show(&self, progress: &prepare::PrepareProgress<'_>) {
+        use prepare::PrepareProgress::{Counting, Hashing, Reading, Ready, Writing};
         let message = match progress {
             Hashing { input } => format!("hashing {input}"),
             Reading {
@@ -90,10 +90,10 @@ impl Spinner {
     }
 }
 
-/// The bar over a run's steps, with its metrics as lines above it.
+/// The progress bar of a run's steps, with metrics as lines above it.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// Exponential mean of the loss, for the eye.
+    /// Exponential moving average of the loss, for display.
     loss: Option<f64>,
 }
 
@@ -110,7 +110,7 @@ impl Progress {
     pub(crate) fn show(&mut self, event: &Event<'_>) {
         match event {
             Event::Resumed { from, step } => {
-                tracing::info!("going on from {} ({step} steps done)", from.display());
+                tracing::info!("resuming from {} ({step} steps done)", from.display());
                 self.bar.set_position(*step);
                 self.bar.reset_eta();
             }

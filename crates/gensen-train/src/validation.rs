@@ -1,10 +1,10 @@
-//! Held-out losses, accuracy and the health of sentence vectors.
+//! Held-out losses and accuracy, and the effective rank of sentence vectors.
 
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 use faer::{Mat, Side};
-use gensen_data::batch::{BatchSize, Sentences};
+use gensen_data::batch::{Batch, BatchSize, Sentences};
 use gensen_data::dataset::Dataset;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
@@ -13,7 +13,7 @@ use crate::error::TrainError;
 use crate::loss::BatchLoss;
 use crate::metrics::{Metric, Output, Split};
 
-/// Sentences whose vectors' effective rank is measured.
+/// The number of sentences for the effective rank.
 const RANK_SENTENCES: usize = 500;
 
 /// One task's held-out data.
@@ -21,11 +21,11 @@ const RANK_SENTENCES: usize = 500;
 pub struct HeldOut<'a> {
     /// The examples.
     pub data: &'a Dataset,
-    /// What they are for.
+    /// The split they belong to.
     pub split: Split,
-    /// What is reported, one entry a target.
+    /// The task's outputs.
     pub outputs: &'a [Output],
-    /// The task's first head among those of its kind.
+    /// The index of the task's first head among heads of its kind.
     pub head: usize,
 }
 
@@ -68,9 +68,37 @@ impl HeldOut<'_> {
         };
         Ok(self.outputs.iter().enumerate().map(metric).collect())
     }
+
+    /// Seconds that [`Self::measure`] takes, estimated from its first `batches` batches.
+    ///
+    /// # Errors
+    ///
+    /// Examples that cannot be read.
+    pub fn seconds(
+        &self,
+        model: &MultitaskModel,
+        size: BatchSize,
+        batches: usize,
+    ) -> Result<f64, TrainError> {
+        let loss =
+            |batch: &Batch| BatchLoss::new(model, batch, self.head, &mut Dropout::off()).read();
+        // The first pass over a batch is slower.
+        if let Some(first) = self.data.sequential(size).next() {
+            loss(&first?);
+        }
+        let started = Instant::now();
+        let mut examples = 0;
+        for batch in self.data.sequential(size).take(batches) {
+            let batch = batch?;
+            loss(&batch);
+            examples += batch.len();
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(seconds * self.data.len() as f64 / examples.max(1) as f64)
+    }
 }
 
-/// The first sentences of held-out data, for looking at their vectors.
+/// The first `count` sentences of held-out data.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The vocabularies that a run keeps: a row of its weights means the word of that number.
+//! The vocabularies and labels of a run, in its folder: word or label k belongs to row k of the
+//! weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use gensen_data::vocabulary::Vocabulary;
 
 use crate::error::TrainError;
 
-/// The folder inside a run's.
+/// The subfolder of a run's folder.
 const FOLDER: &str = "vocab";
 
 /// The source vocabulary's file.
@@ -18,7 +19,7 @@ pub(crate) fn source(run: &Path) -> PathBuf {
     run.join(FOLDER).join("source.txt")
 }
 
-/// Each vocabulary of the data and its file: the source's, and that of each task with target words.
+/// The vocabularies with their files: the source's, and that of each task with target words.
 fn files(data: &PreparedData, run: &Path) -> Vec<(PathBuf, Arc<Vocabulary>)> {
     let mut files = vec![(source(run), Arc::clone(&data.source_vocabulary))];
     for task in &data.tasks {
@@ -30,7 +31,7 @@ fn files(data: &PreparedData, run: &Path) -> Vec<(PathBuf, Arc<Vocabulary>)> {
     files
 }
 
-/// Each classification task's labels, one a line in the order of their numbers, and their file.
+/// The labels of each classification task, one a line in order, with their file.
 fn labels(data: &PreparedData, run: &Path) -> Vec<(PathBuf, String)> {
     let tasks = data.tasks.iter().filter(|task| !task.labels.is_empty());
     let file = |task: &PreparedTask| {
@@ -54,15 +55,15 @@ pub(crate) fn write(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Refuses data whose words are not those that a run was trained with. Files that are not there are
-/// not missed.
+/// Refuses data whose words or labels differ from those that a run was trained with. Missing files
+/// are ignored.
 pub(crate) fn check(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
     for (path, now) in labels(data, run) {
         if path.exists() && fs::read_to_string(&path).map_err(TrainError::io(&path))? != now {
             return Err(TrainError::Resume {
                 folder: run.into(),
                 problem: format!(
-                    "the data is not what it was trained on: its labels are not those of {}",
+                    "the data has changed: its labels differ from those in {}",
                     path.display()
                 ),
             });
@@ -88,10 +89,7 @@ pub(crate) fn check(data: &PreparedData, run: &Path) -> Result<(), TrainError> {
         };
         return Err(TrainError::Resume {
             folder: run.into(),
-            problem: format!(
-                "the data is not what it was trained on: in {} {what}",
-                path.display()
-            ),
+            problem: format!("the data has changed: in {} {what}", path.display()),
         });
     }
     Ok(())

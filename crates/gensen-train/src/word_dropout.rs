@@ -1,17 +1,17 @@
-//! Word dropout: source words that a training step does not get to see.
+//! Word dropout: replaces source words by `<unk>` during training.
 
 use gensen_data::batch::Batch;
 use gensen_data::vocabulary::Vocabulary;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Makes the generator another one than those of dropout and of the order of tasks.
+/// Separates the random stream from those of dropout and of the order of tasks.
 const SEED: u64 = 0x776f_7264_6472_6f70;
 
 /// Replaces each word that the encoder reads by `<unk>` with probability `rate`; special words stay.
 ///
-/// What is replaced follows from the seed, the step, the sentence's place in the batch of all devices
-/// and the word's place in the sentence, and from nothing else.
+/// The replaced words are a function of the seed, the step, the sentence's place in the batch of
+/// all devices and the word's place in the sentence.
 pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
     if rate <= 0.0 {
         return;
@@ -19,13 +19,13 @@ pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
     rng.set_stream(step);
     if let Batch::Pairs(batch) = batch {
-        // Sentences that are the same stay so, though they lose other words.
+        // Equal sentences still count as equal, although they lose different words.
         batch.keep_numbers();
     }
     for (side, sentences) in batch.sources_mut().into_iter().enumerate() {
         let mut start = 0;
         for (place, &length) in sentences.lengths.iter().enumerate() {
-            // Each sentence has a part of the generator's numbers to itself.
+            // Each sentence has its own part of the random stream.
             rng.set_word_pos((side as u128) << 64 | (place as u128) << 32);
             let end = start + length as usize;
             for id in &mut sentences.ids[start..end] {

@@ -1,4 +1,4 @@
-//! Word vectors trained elsewhere as the first values of the source words' embeddings.
+//! Pretrained word vectors as initial source embeddings.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use gensen_model::MultitaskModel;
 use crate::config::Config;
 use crate::error::TrainError;
 
-/// Words read beyond those that a vocabulary needs, for some cannot be in one.
+/// Extra words to read, because some cannot be in a vocabulary.
 const SPARE: usize = 1024;
 
 fn path(config: &Config) -> Option<PathBuf> {
@@ -19,13 +19,13 @@ fn path(config: &Config) -> Option<PathBuf> {
     Some(config.run.data.join(path))
 }
 
-/// The words that fill the source vocabulary up where the corpora have too few
-/// ([`DataOptions::further_words`]), in the order of the file; none without `vocabulary.word_vectors`,
-/// and none with `run.start_from`, whose new words are those of the corpora.
+/// Words of the file, in its order, that fill the source vocabulary up where the corpora have too
+/// few ([`DataOptions::further_words`]). Empty without `vocabulary.word_vectors`, and with
+/// `run.start_from`, where only words of the corpora are added.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or whose vectors have another width than `model.embedding_size`.
+/// A file that cannot be read, or whose vectors are not `model.embedding_size` wide.
 ///
 /// [`DataOptions::further_words`]: gensen_data::prepare::DataOptions::further_words
 pub fn further_words(config: &Config) -> Result<Vec<String>, TrainError> {
@@ -43,13 +43,13 @@ pub fn further_words(config: &Config) -> Result<Vec<String>, TrainError> {
     Ok(vectors.words().iter().filter(fits).cloned().collect())
 }
 
-/// Puts the vectors of the words that have one in the place of their embeddings, all times one number,
-/// so that the standard deviation of what is put is `vocabulary.word_vectors_deviation`; the other
-/// words keep their own. The model as it is without `vocabulary.word_vectors`.
+/// Replaces the embeddings of words that have a word vector, scaled by one factor so that their
+/// standard deviation is `vocabulary.word_vectors_deviation`. Other words keep their embeddings.
+/// Without `vocabulary.word_vectors`, returns the model unchanged.
 ///
 /// # Errors
 ///
-/// As [`further_words`]; no word with a vector, or vectors without variation.
+/// As [`further_words`]; no word with a vector, or vectors that are all equal.
 pub fn put(
     config: &Config,
     vocabulary: &Vocabulary,
@@ -68,8 +68,8 @@ pub fn put(
         return Err(fault(
             &path,
             format!(
-                "{} of the vocabulary's words have a vector in it, and their deviation is \
-                 {deviation}; expected words of the corpora with vectors that differ",
+                "it has vectors of {} words of the vocabulary, with standard deviation \
+                 {deviation}; expected vectors of the corpora's words that differ",
                 vectors.len()
             ),
         ));
@@ -89,7 +89,7 @@ pub fn put(
     let embedding = Tensor::from_data(TensorData::new(numbers, shape), &device);
     model.encoder.embedding = Param::from_tensor(embedding);
     tracing::info!(
-        "{} of {} source words begin with a word vector, times {factor:.4}",
+        "{} of {} source words start with a word vector, scaled by {factor:.4}",
         vectors.len(),
         vocabulary.len()
     );
@@ -115,8 +115,6 @@ fn read(
 }
 
 fn fault(path: &Path, problem: String) -> TrainError {
-    TrainError::Config {
-        origin: format!("vocabulary.word_vectors, {}", path.display()),
-        problem,
-    }
+    let origin = format!("vocabulary.word_vectors, {}", path.display());
+    TrainError::config(origin, problem)
 }

@@ -1,5 +1,4 @@
-//! Where the program computes: any device of Burn's, or the CPU alone in a build without the feature
-//! `burn`.
+//! Devices: any of Burn's, or the CPU alone in a build without the feature `burn`.
 
 #[cfg(feature = "burn")]
 mod burn;

@@ -1,34 +1,34 @@
-//! The model in the box, in a build with the feature `english`.
+//! The built-in model, with the feature `english`.
 
 use anyhow::Result;
 use gensen_encode::model_folder::ModelFolder;
 
 use crate::commands::Usage;
 
-/// What the model in the box is called.
+/// The built-in model's name.
 pub(crate) const NAME: &str = "english";
 
-/// Whether this build has it.
+/// Whether this build has one.
 pub(crate) const IS_THERE: bool = cfg!(feature = "english");
 
-/// The model in the box.
+/// The built-in model.
 #[cfg(feature = "english")]
 pub(crate) fn model() -> Result<ModelFolder> {
     Ok(gensen_english::model()?)
 }
 
-/// The bytes of the files of the model in the box: configuration, weights, words.
+/// The bytes of the built-in model's files: configuration, weights, vocabulary.
 #[cfg(feature = "english")]
 pub(crate) fn files() -> Result<[&'static [u8]; 3], Usage> {
     use gensen_english::{CONFIG, VOCABULARY, WEIGHTS};
     Ok([CONFIG, WEIGHTS, VOCABULARY])
 }
 
-/// Says that this build has none.
+/// The error of a build without one.
 #[cfg(not(feature = "english"))]
 fn missing() -> Usage {
     Usage(
-        "--model: this build has no model of its own; name one, or build with `--features english`"
+        "--model: this build has no built-in model; name one, or build with `--features english`"
             .into(),
     )
 }

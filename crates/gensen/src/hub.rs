@@ -1,16 +1,16 @@
-//! Models of the Hugging Face Hub, in a build with the feature `hub`.
+//! Models on the Hugging Face Hub, with the feature `hub`.
 
 #[cfg(feature = "hub")]
 pub(crate) use gensen_encode::hub::{SCHEME, fetch};
 
-/// What a model's name begins with if it is on the hub.
+/// Prefix of the names of models on the hub.
 #[cfg(not(feature = "hub"))]
 pub(crate) const SCHEME: &str = "hf://";
 
-/// Says that this build is without the hub.
+/// The error of a build without the hub.
 #[cfg(not(feature = "hub"))]
 pub(crate) fn fetch(name: &str) -> Result<std::path::PathBuf, crate::commands::Usage> {
     Err(crate::commands::Usage(format!(
-        "{name}: this build is without the hub; build with `--features hub`"
+        "{name}: this build has no hub support; build with `--features hub`"
     )))
 }

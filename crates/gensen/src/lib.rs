@@ -1,21 +1,20 @@
 //! General-purpose sentence representations, learnt by multi-task training.
 //!
 //! One recurrent encoder is trained on several tasks at once and turns any sentence into a vector
-//! of fixed length. This crate gathers the parts of the workspace under one name:
+//! of fixed length. This crate re-exports the workspace's crates:
 //!
-//! | module | what it is for |
+//! | module | for |
 //! | --- | --- |
 //! | [`encode`] | sentences in, vectors out: encoders on the CPU, model folders and their weights |
-//! | [`expand`] | more words than the encoder was trained with |
+//! | [`expand`] | vocabulary expansion from word vectors |
 //! | [`eval`] | transfer tasks, classifiers and metrics |
 //! | [`data`] | vocabularies, tokenisers, corpora |
 //! | `model` | the model on Burn, and encoders on any device |
 //! | `train` | training |
 //! | `serve` | an HTTP server |
 //!
-//! `model` and `train` need Burn; they are there with the feature `burn`, one of the default ones, and `serve`
-//! with the feature of that name. The program
-//! `gensen` does the same from the command line.
+//! `model` and `train` need Burn and come with the default feature `burn`; `serve` comes with the feature of that
+//! name. The program `gensen` does the same from the command line.
 //!
 //! ```no_run
 //! use gensen::{ConcatEncoder, EncodeOptions, Pooling, SentenceEncoder};

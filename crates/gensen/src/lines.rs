@@ -1,31 +1,33 @@
-//! Text input, a line a sentence, from a file or standard input.
+//! Text input, one sentence per line, from a file or standard input.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use gensen_data::digest::{Digest, hex};
 use gensen_data::lines::{LineReader, checked};
 use gensen_data::{gzip, text};
 
-/// Bytes of text after which a block is handed on.
+/// Bytes of text after which a chunk ends.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Lines that wait for a reader that is busy.
+/// Lines buffered for a slower reader.
 const WAITING_LINES: usize = 1 << 12;
 
-/// What lines are read from.
+/// The stream of lines.
 type Input = Box<dyn Read + Send>;
 
-/// The lines of an input, unpacked if it is gzip. A line ends in `\n` or `\r\n`, the last one also without; a blank line
-/// is a line. A byte-order mark at the start is no part of the first line.
+/// The lines of an input, decompressed if it is gzip. A line ends in `\n` or `\r\n`, optional for the last; blank lines
+/// count. A byte-order mark at the start is dropped.
 pub(crate) struct Lines {
     input: LineReader<Input>,
     size: Option<u64>,
     /// Whether it can be opened again.
     regular: bool,
     bytes: u64,
-    /// Where lines come from that another thread reads, with the bytes of each.
+    /// Lines that another thread reads, each with the bytes read so far.
     live: Option<Receiver<Result<(String, u64)>>>,
 }
 
@@ -37,6 +39,21 @@ impl Lines {
             let input = BufReader::with_capacity(1 << 16, io::stdin());
             return Self::unpacked(name, input, None, false);
         }
+        Self::open_file(path, |file| file)
+    }
+
+    /// As [`open`](Lines::open) of a file, with the hash of what is read.
+    pub(crate) fn open_hashed(path: &Path) -> Result<(Self, FileHash)> {
+        let digest = Arc::default();
+        let hash = FileHash(Arc::clone(&digest));
+        let lines = Self::open_file(path, |file| Hashed { file, digest })?;
+        Ok((lines, hash))
+    }
+
+    fn open_file<R: Read + Send + 'static>(
+        path: &Path,
+        reader: impl FnOnce(File) -> R,
+    ) -> Result<Self> {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| name.clone())?;
         let metadata = file.metadata().with_context(|| name.clone())?;
@@ -45,11 +62,11 @@ impl Lines {
         }
         let regular = metadata.is_file();
         let size = regular.then_some(metadata.len());
-        let input = BufReader::with_capacity(1 << 16, file);
+        let input = BufReader::with_capacity(1 << 16, reader(file));
         Self::unpacked(name, input, size, regular)
     }
 
-    /// The lines of what is gzip or text.
+    /// The lines of gzip or text.
     fn unpacked(
         name: String,
         mut input: impl BufRead + Send + 'static,
@@ -79,8 +96,8 @@ impl Lines {
         }
     }
 
-    /// Passes over all lines before any is read, and starts again. What cannot be read twice,
-    /// such as standard input, is copied to a temporary file.
+    /// Makes a first pass over all lines, and starts again. An input that cannot be read twice, such as standard
+    /// input, is copied to a temporary file.
     pub(crate) fn twice(
         mut self,
         path: &Path,
@@ -104,8 +121,8 @@ impl Lines {
         Ok(lines(copy))
     }
 
-    /// Hands out lines as they come, if the input is no file: a [`chunk`](Lines::chunk) no longer
-    /// waits to be full.
+    /// For inputs other than files, returns lines as they arrive: a [`chunk`](Lines::chunk) no longer waits to be
+    /// full.
     pub(crate) fn live(mut self) -> Self {
         if self.regular {
             return self;
@@ -116,7 +133,7 @@ impl Lines {
             while let Some(line) = self.next().transpose() {
                 let failed = line.is_err();
                 let line = line.map(|line| (line, self.bytes));
-                // Nobody listens any more where the program ends.
+                // The receiver is gone when the program ends.
                 if sender.send(line).is_err() || failed {
                     break;
                 }
@@ -142,10 +159,10 @@ impl Lines {
         self.bytes
     }
 
-    /// The next line without its end, or nothing after the last.
+    /// The next line without its end; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<String>> {
         if let Some(live) = &self.live {
-            // The other thread is done when it no longer sends.
+            // The channel is closed after the last line.
             return self.arrived(live.recv().ok());
         }
         let number = self.input.lines() + 1;
@@ -178,7 +195,7 @@ impl Lines {
                 break;
             }
             let line = match &self.live {
-                // What is there is handed on before more is waited for.
+                // Lines that have arrived are returned before more are awaited.
                 Some(live) if !lines.is_empty() => match live.try_recv() {
                     Ok(line) => self.arrived(Some(line))?,
                     Err(_) => break,
@@ -199,5 +216,30 @@ impl Lines {
             self.next()?;
         }
         Ok(())
+    }
+}
+
+/// The hash of a file whose lines are being read. Reading the last line reads the whole file, gzip or not.
+pub(crate) struct FileHash(Arc<Mutex<Digest>>);
+
+impl FileHash {
+    /// The SHA-256 of the bytes read so far, in hexadecimal.
+    pub(crate) fn finish(self) -> String {
+        let digest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hex(&digest.clone().finish())
+    }
+}
+
+struct Hashed {
+    file: File,
+    digest: Arc<Mutex<Digest>>,
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        digest.update(&buffer[..read]);
+        Ok(read)
     }
 }

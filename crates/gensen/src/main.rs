@@ -16,7 +16,7 @@ mod vector_output;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gensen_data::output::tell;
 use gensen_data::scratch;
 
@@ -64,20 +64,20 @@ enum Command {
     Man(commands::man::Arguments),
 }
 
-/// The exit status of a program that a signal ended (128 and SIGINT's number).
+/// Exit status after a signal: 128 + SIGINT's number.
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
     let outcome = if device::list_is_asked_for(std::env::args_os()) {
         output::print(format_args!("{}", device::listing())).map(|()| ExitCode::SUCCESS)
     } else {
-        run(Arguments::parse().command)
+        run(parse().command)
     };
     match outcome {
         Ok(code) => code,
         Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where nobody reads errors either, the exit code is left.
+            // If standard error is closed too, only the exit code remains.
             tell!("error: {error:#}");
             let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
             #[cfg(feature = "burn")]
@@ -87,13 +87,36 @@ fn main() -> ExitCode {
     }
 }
 
+/// The command line, with the trainer's examples as `gensen train`.
+fn program() -> clap::Command {
+    let program = Arguments::command();
+    #[cfg(feature = "burn")]
+    let program = program.mut_subcommand("train", |train| {
+        train.mut_subcommands(|command| match command.get_after_help() {
+            Some(help) => {
+                let help = help.to_string().replace("gensen-train ", "gensen train ");
+                command.after_help(help)
+            }
+            None => command,
+        })
+    });
+    program
+}
+
+/// Parses the arguments; prints help or what is wrong and exits otherwise.
+fn parse() -> Arguments {
+    let mut program = program();
+    let matches = program.get_matches_mut();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut program).exit())
+}
+
 fn run(command: Command) -> Result<ExitCode> {
-    // It logs and ends in its own way.
+    // The trainer has its own logging and signal handling.
     #[cfg(feature = "burn")]
     if let Command::Train(arguments) = command {
         return gensen_train::cli::run(*arguments);
     }
-    // It goes on for long, and handles signals in its own way.
+    // The server logs timestamps and has its own signal handling.
     #[cfg(feature = "serve")]
     if let Command::Serve(arguments) = command {
         terminal::log(true)?;
@@ -129,10 +152,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Train(_) => unreachable!("has returned above"),
         #[cfg(feature = "burn")]
         Command::Config(arguments) => commands::config::run(&arguments),
-        Command::Completions(arguments) => {
-            commands::completions::run(&arguments, Arguments::command())
-        }
-        Command::Man(arguments) => commands::man::run(&arguments, Arguments::command()),
+        Command::Completions(arguments) => commands::completions::run(&arguments, program()),
+        Command::Man(arguments) => commands::man::run(&arguments, program()),
     }?;
     Ok(ExitCode::SUCCESS)
 }

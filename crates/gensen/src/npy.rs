@@ -1,4 +1,4 @@
-//! NumPy's `.npy` files, written row by row: complete under their own name, or absent.
+//! NumPy's `.npy` files, written row by row; complete or absent.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -9,10 +9,10 @@ use gensen_data::npy::{Header, MAGIC};
 use gensen_data::scratch::Scratch;
 use gensen_encode::{VectorPrecision, Vectors};
 
-/// Bytes of the header, padded: the shape is known only in the end.
+/// Bytes of the padded header; the shape is known only at the end.
 const HEADER_BYTES: usize = 192;
 
-/// Whether a file begins as NumPy's arrays do.
+/// Whether a file begins with NumPy's magic bytes.
 pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
     File::open(place)?
@@ -21,7 +21,7 @@ pub(crate) fn is_one(place: &Path) -> std::io::Result<bool> {
     Ok(start == MAGIC)
 }
 
-/// Whether a file is one of ours with vectors of this shape, to its last byte.
+/// Whether a file is an array that this program wrote, with vectors of this shape and no byte more or less.
 pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     let mut file = File::open(place)?;
     let mut start = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
     }))
 }
 
-/// The numbers of a file of vectors.
+/// The number type of a file of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     F32,
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Those that vectors of this precision are stored as.
+    /// The type that vectors of this precision are stored as.
     pub(crate) fn of(precision: VectorPrecision) -> Self {
         match precision {
             VectorPrecision::Int8 | VectorPrecision::Binary => Self::I8,
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// As NumPy describes them.
+    /// NumPy's name of the type.
     pub(crate) fn descr(self) -> &'static str {
         match self {
             Self::F32 => "<f4",
@@ -117,7 +117,7 @@ impl Npy {
                 let bytes: Vec<u8> = vectors.iter().copied().collect();
                 self.file.write_all(&bytes)
             }
-            other => bail!("vectors that have no .npy form: {:?}", other.dim()),
+            other => bail!("vectors without a .npy type: {:?}", other.dim()),
         };
         self.context(written)
     }
@@ -130,7 +130,7 @@ impl Npy {
         self.context(written)
     }
 
-    /// Puts the header in its place and gives the file its name.
+    /// Writes the header and gives the file its name.
     pub(crate) fn finish(mut self, descr: &str, shape: &[u64]) -> Result<()> {
         let written = self
             .file
@@ -149,8 +149,8 @@ impl Npy {
     }
 }
 
-/// Hidden states `[sentences, longest, width]`, whose longest sentence is known only in the end:
-/// collected without padding, then written with it.
+/// Hidden states `[sentences, longest, width]`. The longest sentence is known only at the end: states are collected
+/// unpadded and then written with padding.
 pub(crate) struct PaddedNpy {
     ragged: Npy,
     width: usize,

@@ -1,4 +1,4 @@
-//! What the program says on standard output, which may be full or closed.
+//! Standard output, which may be full or closed.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -12,12 +12,12 @@ pub(crate) fn print(text: fmt::Arguments<'_>) -> Result<()> {
     Ok(gensen_data::output::print(text)?)
 }
 
-/// A JSON object on a line of standard output.
+/// Prints a value as one line of JSON.
 pub(crate) fn say_json(value: &impl Serialize) -> Result<()> {
     print(format_args!("{}\n", serde_json::to_string(value)?))
 }
 
-/// Says what the columns are that follow, if a person reads them: on a terminal.
+/// Prints column headings, if standard output is a terminal.
 pub(crate) fn heading(columns: &str) -> Result<()> {
     match io::stdout().is_terminal() {
         true => print(format_args!("{columns}\n")),
@@ -25,7 +25,7 @@ pub(crate) fn heading(columns: &str) -> Result<()> {
     }
 }
 
-/// A line on standard output, as `println!`, but an error where that panics.
+/// As `println!`, with an error where that panics.
 macro_rules! say {
     ($format:literal $($rest:tt)*) => {
         $crate::output::print(format_args!("{}\n", format_args!($format $($rest)*)))

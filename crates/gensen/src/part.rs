@@ -1,8 +1,8 @@
-//! Parts of a large input, encoded by many machines, and whether they fit together.
+//! Parts of a large input encoded by many machines, and the check that they fit together.
 //!
-//! `embed --part I/N` writes beside its output `OUTPUT.part.json`, which says what the part was made
-//! from, and the hash of the output itself. Parts fit if they are the files that were written, were made
-//! from the same input, models and options, and follow each other without a gap.
+//! `embed --part I/N` writes `OUTPUT.part.json` beside its output: the hashes of the input, the models and the output,
+//! and the options. Parts fit if their outputs are unchanged, their inputs, models and options are the same, and no part is
+//! missing.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::npy;
 
-/// Which lines of an input.
+/// One of N parts of an input's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// From 1.
@@ -41,7 +41,7 @@ impl FromStr for Part {
 }
 
 impl Part {
-    /// The lines before it and its lines, of so many.
+    /// The number of lines before it and in it, of `lines` in all.
     pub(crate) fn of(self, lines: u64) -> (u64, u64) {
         let border = |k| (u128::from(lines) * u128::from(k) / u128::from(self.count)) as u64;
         let start = border(self.index - 1);
@@ -49,24 +49,24 @@ impl Part {
     }
 }
 
-/// What a part's vectors are made from; the same for all parts of a whole.
+/// Everything a part's vectors depend on; the same for all parts of a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MadeFrom {
     /// Lines of the whole input.
     pub(crate) input_lines: u64,
     /// Of the input file.
     pub(crate) input_sha256: String,
-    /// Of each model's configuration, weights and words.
+    /// Of each model's configuration, weights and vocabulary.
     pub(crate) models_sha256: Vec<String>,
     /// Of the word vectors, if the vocabulary was expanded.
     pub(crate) vectors_sha256: Option<String>,
-    /// All options that the vectors depend on.
+    /// All options the vectors depend on.
     pub(crate) options: String,
     /// Numbers of a vector.
     pub(crate) width: u64,
 }
 
-/// What is written beside a part's vectors.
+/// The record beside a part's vectors.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) part: Part,
@@ -77,19 +77,19 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Where it is, or would be, for this file.
+    /// Its path for this output.
     pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
         name.push(".part.json");
         name.into()
     }
 
-    /// Whether there is one beside this file.
+    /// Whether this output has one.
     pub(crate) fn is_beside(output: &Path) -> bool {
         Self::place(output).is_file()
     }
 
-    /// Removes the one beside this file, if there is one: what it says will no longer hold.
+    /// Removes an outdated record of this output, if any.
     pub(crate) fn remove(output: &Path) -> Result<()> {
         let place = Self::place(output);
         match fs::remove_file(&place) {
@@ -129,7 +129,7 @@ pub(crate) struct Whole {
     pub(crate) width: u64,
 }
 
-/// Checks that these files are the parts of one whole, each there once and complete.
+/// Checks that these files are the complete parts of one whole, each given once.
 pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
     let mut parts = Vec::new();
     for file in files {
@@ -145,9 +145,9 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
             same.then_some(()).ok_or_else(problem)
         };
         let (a, b) = (&record.origin, origin);
-        same("one whole has other parts", record.part.count == count)?;
+        same("different numbers of parts", record.part.count == count)?;
         let input = a.input_sha256 == b.input_sha256 && a.input_lines == b.input_lines;
-        same("they are parts of different inputs", input)?;
+        same("different inputs", input)?;
         same("different models", a.models_sha256 == b.models_sha256)?;
         same(
             "different word vectors",
@@ -162,7 +162,7 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
         if sha256(std::slice::from_ref(*file))? != record.output_sha256 {
             let (file, record) = (file.display(), Record::place(file));
             let record = record.display();
-            bail!("{file}: it has changed since {record} was written beside it (other SHA-256)");
+            bail!("{file}: changed since {record} was written (different SHA-256)");
         }
     }
     for index in 1..=count {
@@ -172,7 +172,7 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
         match with.count() {
             1 => {}
             0 => bail!("part {index}/{count} is missing"),
-            copies => bail!("part {index}/{count} is there {copies} times"),
+            copies => bail!("part {index}/{count} is given {copies} times"),
         }
     }
     Ok(Whole {
@@ -191,14 +191,14 @@ fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
     };
     if !whole.with_context(|| file.display().to_string())? {
         bail!(
-            "{}: it does not hold {lines} vectors of {width} numbers, as its part has",
+            "{}: does not hold the part's {lines} vectors of {width} numbers",
             file.display()
         );
     }
     Ok(())
 }
 
-/// Lines that end as lines do; one that was cut off does not count.
+/// Lines with a line end; a truncated last line does not count.
 fn complete_lines(file: &Path) -> io::Result<u64> {
     let mut bytes = File::open(file)?;
     let mut buffer = vec![0; 1 << 16];

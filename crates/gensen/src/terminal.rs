@@ -1,4 +1,4 @@
-//! Logging and progress; bars are hidden when standard error is no terminal.
+//! Logging and progress bars; bars only if standard error is a terminal.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,13 +7,12 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
-/// Logs to standard error, with the time of each line where a program runs for long. `RUST_LOG` chooses
-/// what.
+/// Logs to standard error, with timestamps for a long-running program. `RUST_LOG` sets the level.
 pub(crate) fn log(has_time: bool) -> Result<()> {
     let level = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new("warn,gensen::commands=info,gensen::device=info,gensen_serve=info")
     });
-    // What cannot be logged, because nobody reads it any more, is let go.
+    // Log lines are dropped once standard error is closed.
     let log = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_env_filter(level)
@@ -28,11 +27,11 @@ pub(crate) fn log(has_time: bool) -> Result<()> {
     .context("logging")
 }
 
-/// How far an input has been encoded.
+/// Progress bar over an input.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// `bytes` of input, if that is known.
+    /// `bytes` of input, if known.
     pub(crate) fn new(bytes: Option<u64>) -> Self {
         let bar = match bytes {
             Some(bytes) => ProgressBar::new(bytes),
@@ -49,7 +48,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Shows how many bytes of input and sentences are done.
+    /// Shows the bytes of input and the sentences done.
     pub(crate) fn show(&self, bytes: u64, sentences: u64) {
         self.0.set_position(bytes);
         let seconds = self.0.elapsed().as_secs_f64().max(1e-3);
@@ -65,7 +64,7 @@ impl Drop for Progress {
     }
 }
 
-/// A sign of life while something takes its time.
+/// A spinner during a long step.
 pub(crate) struct Busy(ProgressBar);
 
 impl Busy {

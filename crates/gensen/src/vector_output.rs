@@ -1,5 +1,4 @@
-//! Where vectors go, in the format that is asked for: complete under their own name, or absent; to standard
-//! output and through pipes piece by piece.
+//! Output of vectors in any format: a file that is complete or absent, or a stream to standard output or a pipe.
 
 mod format;
 #[cfg(feature = "parquet")]
@@ -16,7 +15,7 @@ use crate::npy::{self, Npy};
 
 pub(crate) use format::{Format, Written};
 
-/// Vectors that are being written.
+/// A writer of vectors.
 pub(crate) enum VectorOutput {
     Npy(Npy, npy::Kind),
     Lines(text::Lines),
@@ -25,7 +24,7 @@ pub(crate) enum VectorOutput {
 }
 
 impl VectorOutput {
-    /// Begins a file at `place`, or standard output if that is `-`; `lines_before` come before the first vector's.
+    /// Begins a file at `place`, or standard output if that is `-`; the first vector is that of line `lines_before` + 1.
     pub(crate) fn create(
         place: &Path,
         written: Written,
@@ -51,7 +50,7 @@ impl VectorOutput {
         })
     }
 
-    /// Whether each line can be read as soon as it is written.
+    /// Whether a reader sees each line as soon as it is written.
     pub(crate) fn is_read_along(&self) -> bool {
         matches!(self, Self::Lines(lines) if lines.is_read_along())
     }

@@ -1,4 +1,4 @@
-//! What programs print, and how two of them compare.
+//! The programs' measurements, and their comparison.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -6,21 +6,21 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// What a program prints of one measurement: a line of JSON.
+/// One measurement of a program, which prints it as a line of JSON.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Measurement {
     pub(super) name: String,
-    /// Over how many sentences the times are; of training, a step's are printed.
+    /// The number of sentences the times are for; without it, the times are of one training step.
     sentences: Option<u32>,
     seconds: f64,
     cpu_seconds: Option<f64>,
     peak_bytes: Option<u64>,
-    /// The most of a GPU's memory that has been reserved.
+    /// Peak GPU memory reserved.
     device_peak_bytes: Option<u64>,
     threads: Option<usize>,
 }
 
-/// The head of the table whose lines [`row`] ends.
+/// The table's heading; [`row`] makes the end of each line.
 pub(super) const HEAD: &str = "\
 | pair | measurement | threads | ours, s | peer, s | peer / ours | min to max | by processor time \
 | ours, MiB | peer, MiB | ours, device MiB | peer, device MiB |
@@ -31,14 +31,14 @@ impl Measurement {
         serde_json::from_str(line).with_context(|| format!("measurement {line}"))
     }
 
-    /// Seconds a sentence or a step, by the clock and of the processor.
+    /// Wall-clock and processor seconds per sentence or step.
     fn cost(&self) -> (f64, Option<f64>) {
         let share = |seconds| seconds / f64::from(self.sentences.unwrap_or(1));
         (share(self.seconds), self.cpu_seconds.map(share))
     }
 }
 
-/// What a program prints, which must succeed.
+/// The output of a program, which must succeed.
 pub(super) fn text(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
@@ -50,7 +50,7 @@ pub(super) fn text(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{command:?}"))
 }
 
-/// Runs a program and reads what it measured.
+/// Runs a program and parses its measurements.
 pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
     let start = Instant::now();
     let output = text(command)?;
@@ -68,7 +68,7 @@ pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
     output.lines().map(Measurement::parse).collect()
 }
 
-/// The cells of one measurement's rounds, each ours and the peer's.
+/// The cells of a measurement, from our and the peer's results of each round.
 pub(super) fn row(rounds: &[[Measurement; 2]]) -> String {
     let side = |k: usize, value: &dyn Fn(&Measurement) -> Option<f64>| {
         median(rounds.iter().filter_map(|round| value(&round[k])).collect())

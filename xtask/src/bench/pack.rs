@@ -1,4 +1,4 @@
-//! `cargo xtask bench pack`: what `bench peers` needs on a machine without Rust and this repository.
+//! `cargo xtask bench pack`: a folder with all that `bench peers` needs, for a machine without Rust.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use super::programs::Programs;
 use crate::repository::root;
 use gensen_data::output::say;
 
-/// Our programs that are packed.
+/// Our programs to pack.
 const PROGRAMS: [&str; 5] = [
     "gensen",
     "gensen-train",
@@ -48,7 +48,7 @@ pub(super) struct Pack {
     /// Cargo features to build with, such as `gensen/cuda` or `gensen/tch`
     #[arg(long)]
     features: Option<String>,
-    /// The folder to make; beside it comes FOLDER.tar.gz
+    /// Folder to create, and FOLDER.tar.gz beside it
     folder: PathBuf,
 }
 
@@ -94,7 +94,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes `folder` under `name` into a compressed archive.
+/// Writes `folder` into a compressed archive, as `name`.
 fn compress(folder: &Path, name: &OsStr, archive: &mut dyn Write) -> io::Result<()> {
     let mut tar = tar::Builder::new(GzEncoder::new(archive, Compression::default()));
     tar.append_dir_all(name, folder)?;

@@ -1,4 +1,4 @@
-//! What is measured against what.
+//! The comparisons: our programs and their peers.
 
 /// One of our programs and the program it is measured against. Each prints a JSON object a
 /// measurement, with the fields of [`Measurement`](super::measurement::Measurement); of programs
@@ -18,12 +18,11 @@ impl Pair {
     }
 }
 
-/// Stands in arguments for a folder with a model of the released size and sentences, which is made
-/// when it is needed.
+/// Placeholder in arguments for a folder with a model of the released size and sentences, made when needed.
 pub(super) const ENCODE: &str = "ENCODE";
 
-/// What the names of pairs begin with that a group's name stands for: those for a GPU, which take long
-/// on a CPU, and those of a CPU with the best that PyTorch does.
+/// Groups of pairs, as prefixes of their names: for a GPU, which take long on a CPU; and on a CPU with PyTorch's fastest
+/// settings.
 const GROUPS: [&str; 2] = ["gpu", "best"];
 
 /// A case of `encode_speed`, the peer with further options.
@@ -44,6 +43,31 @@ macro_rules! best_train {
             name: $name,
             ours: &["train_step", "--precision", $precision, $size],
             peer: &["train_step.py", "--best", "--precision", $precision, $size],
+        }
+    };
+}
+
+/// A training step of an objective of sentence vectors on a CPU, `$batch` examples a step, in a precision.
+macro_rules! best_objective {
+    ($name:literal, $precision:literal, $batch:literal, $case:literal) => {
+        Pair {
+            name: $name,
+            ours: &[
+                "train_step",
+                "--precision",
+                $precision,
+                "--batch",
+                $batch,
+                $case,
+            ],
+            peer: &[
+                "train_step.py",
+                "--precision",
+                $precision,
+                "--batch",
+                $batch,
+                $case,
+            ],
         }
     };
 }
@@ -127,6 +151,80 @@ pub(super) const PAIRS: &[Pair] = &[
     best_train!("best-train-small-bf16", "bf16", "small"),
     best_train!("best-train-paper-f32", "f32", "paper"),
     best_train!("best-train-paper-bf16", "bf16", "paper"),
+    best_objective!("best-train-pairs-f32", "f32", "256", "pairs"),
+    best_objective!("best-train-pairs-bf16", "bf16", "256", "pairs"),
+    best_objective!(
+        "best-train-hard-negatives-f32",
+        "f32",
+        "256",
+        "hard-negatives"
+    ),
+    best_objective!(
+        "best-train-hard-negatives-bf16",
+        "bf16",
+        "256",
+        "hard-negatives"
+    ),
+    best_objective!(
+        "best-train-next-sentence-f32",
+        "f32",
+        "256",
+        "next-sentence"
+    ),
+    best_objective!(
+        "best-train-next-sentence-bf16",
+        "bf16",
+        "256",
+        "next-sentence"
+    ),
+    best_objective!(
+        "best-train-distillation-256-f32",
+        "f32",
+        "256",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-256-bf16",
+        "bf16",
+        "256",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-512-f32",
+        "f32",
+        "512",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-distillation-512-bf16",
+        "bf16",
+        "512",
+        "distillation"
+    ),
+    best_objective!(
+        "best-train-classification-f32",
+        "f32",
+        "128",
+        "classification"
+    ),
+    best_objective!(
+        "best-train-classification-bf16",
+        "bf16",
+        "128",
+        "classification"
+    ),
+    best_objective!(
+        "best-train-pair-classification-f32",
+        "f32",
+        "128",
+        "pair-classification"
+    ),
+    best_objective!(
+        "best-train-pair-classification-bf16",
+        "bf16",
+        "128",
+        "pair-classification"
+    ),
     best_encode!("best-encode-128-f32", "snli-128-f32"),
     best_encode!("best-encode-128-bf16", "snli-128-bf16"),
     best_encode!("best-encode-128-i8", "snli-128-i8"),
@@ -166,13 +264,13 @@ fn group(pair: &Pair) -> Option<&'static str> {
     GROUPS.into_iter().find(|&group| first == Some(group))
 }
 
-/// What a user can choose by.
+/// The names a user can choose from.
 pub(super) fn names() -> Vec<&'static str> {
     let names = PAIRS.iter().map(|pair| pair.name);
     names.chain(GROUPS).collect()
 }
 
-/// The pairs of these names; without any, those of no group.
+/// The pairs with these names; without names, those outside groups.
 pub(super) fn chosen(names: &[String]) -> Vec<&'static Pair> {
     let is_chosen = |pair: &&Pair| match names {
         [] => group(pair).is_none(),

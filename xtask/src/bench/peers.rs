@@ -1,4 +1,4 @@
-//! `cargo xtask bench peers`: ours and the peer, run alternately.
+//! `cargo xtask bench peers`: our programs and their peers, run alternately.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,31 +13,31 @@ use gensen_data::output::{say, tell};
 
 #[derive(Args)]
 pub(super) struct Peers {
-    /// How often each program runs
+    /// Runs of each program
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// A Python that has the peers' packages
+    /// Python with the peers' packages
     #[arg(long, default_value = "python3")]
     python: PathBuf,
-    /// Where ours compute, as `gensen --device` takes it; the CPU if left out
+    /// Device of our programs, as for `gensen --device` [default: the CPU]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Where the peers compute, as PyTorch calls it; if left out, the like of `--device`
+    /// Device of the peers, as for PyTorch [default: the equivalent of --device]
     #[arg(long, value_name = "NAME")]
     peer_device: Option<String>,
-    /// Let the peers take TF32 for products of f32, as CubeCL does where that is faster
+    /// Let the peers use TF32 for f32 products, as CubeCL does where it is faster
     #[arg(long)]
     tf32: bool,
-    /// A folder made by `bench pack` to take the programs from; they are built if left out
+    /// Folder of `bench pack` with the programs [default: build them]
     #[arg(long, value_name = "FOLDER", conflicts_with = "features")]
     programs: Option<PathBuf>,
     /// Cargo features to build with, such as `gensen/cuda`
     #[arg(long)]
     features: Option<String>,
-    /// First print what bounds the peers' machine: rates of products in f32, bf16 and 8 bits, and of memory
+    /// First measure the machine's bounds with PyTorch: f32, bf16 and 8-bit products, memory bandwidth
     #[arg(long)]
     bounds: bool,
-    /// Which pairs, `gpu` or `best` for all that begin so; all others if left out
+    /// Pairs by name; `gpu` and `best` are groups [default: all outside these groups]
     #[arg(value_parser = pairs::names())]
     names: Vec<String>,
 }
@@ -62,7 +62,7 @@ impl Peers {
         Ok(programs)
     }
 
-    /// The options that `--device` and its like add to ours and to the peer.
+    /// The options that `--device` and the others add to our program's and to the peer's.
     fn options(&self) -> [Vec<&str>; 2] {
         let ours = self.device.as_deref();
         let peers = self.peer_device.as_deref().or(ours.map(torch_device));
@@ -98,7 +98,7 @@ impl Peers {
 /// By the name of what was measured, ours and the peer's of each round.
 type Rounds = BTreeMap<String, Vec<[Measurement; 2]>>;
 
-/// What PyTorch calls the like of one of our devices: for any GPU, CUDA.
+/// PyTorch's equivalent of one of our devices: CUDA for any GPU.
 fn torch_device(name: &str) -> &str {
     match name.trim_start_matches("tch-") {
         cpu if cpu.starts_with("cpu") => "cpu",
@@ -107,8 +107,7 @@ fn torch_device(name: &str) -> &str {
     }
 }
 
-/// Prints a line of a table for each measurement. A pair that fails does not keep the others from
-/// being measured.
+/// Prints a line of a table for each measurement. A failing pair does not stop the others.
 pub(super) fn run(peers: &Peers) -> Result<()> {
     let pairs = pairs::chosen(&peers.names);
     let programs = peers.programs(&pairs)?;

@@ -1,4 +1,4 @@
-//! Where our programs and their peers are: built here, or in a folder made by `bench pack`.
+//! Our programs and their peers: built here, or in a folder of `bench pack`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use gensen_data::scratch;
 use super::pairs::{ENCODE, Pair};
 use crate::repository::{cargo, root, run_whole};
 
-/// Our programs that are no examples.
+/// Our programs that are not examples.
 const BINARIES: [&str; 2] = ["gensen", "gensen-train"];
 
 /// Our programs and the peers' scripts.
@@ -24,7 +24,7 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds programs with the features of the whole workspace and these.
+    /// Builds programs with the workspace's features and these.
     pub(super) fn build(names: &[&str], features: Option<&str>) -> Result<Self> {
         let mut build = cargo();
         build.args(["build", "--release", "--workspace"]);
@@ -50,7 +50,7 @@ impl Programs {
         })
     }
 
-    /// Those in a folder made by `bench pack`.
+    /// The programs in a folder of `bench pack`.
     pub(super) fn packed(folder: &Path) -> Self {
         Self {
             binaries: folder.into(),
@@ -60,7 +60,7 @@ impl Programs {
         }
     }
 
-    /// Makes the model and the sentences that some pairs encode.
+    /// Writes the model and the sentences for encoding.
     pub(super) fn prepare(&self, pairs: &[&Pair]) -> Result<()> {
         let sentence = self.encode.join("sentence.txt");
         if pairs.iter().any(|pair| pair.encodes()) && !sentence.is_file() {
@@ -73,7 +73,7 @@ impl Programs {
         Ok(())
     }
 
-    /// Where one of our programs is.
+    /// The path of one of our programs.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         match BINARIES.contains(&name) {
             true => self.binaries.join(name),

@@ -1,7 +1,6 @@
-//! The catalogue: which files there are, where they come from, and what is made of them.
+//! The catalogue: sets, their files and addresses, and the steps that make them.
 //!
-//! It is one TOML file, `xtask/catalogue.toml`, compiled into the program; `--catalogue` reads
-//! another one.
+//! It is `xtask/catalogue.toml`, compiled into the program, or the file of `--catalogue`.
 
 use super::convert::Step;
 use super::error::{FetchError, Result, at};
@@ -17,35 +16,35 @@ pub struct Catalogue {
     /// Names for several sets at once.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
-    /// What a person asks for.
+    /// The sets.
     #[serde(rename = "set")]
     pub sets: Vec<DataSet>,
-    /// What is downloaded; sets name these.
+    /// The files; sets name them.
     #[serde(rename = "file", default)]
     pub files: Vec<RemoteFile>,
-    /// Long lists of files that a server publishes; sets name these like files.
+    /// Lists of files that a server publishes; sets name them like files.
     #[serde(rename = "listing", default)]
     pub listings: Vec<Listing>,
 }
 
-/// A set: something a person can ask for by name.
+/// A set, which is fetched by name.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSet {
     pub name: String,
-    /// What it is and what it is for, in a line.
+    /// Contents and use, in one line.
     pub about: String,
     pub licence: String,
-    /// About how many bytes are downloaded, where the files do not say.
+    /// Approximate bytes to download, if the files do not state their sizes.
     pub size: Option<u64>,
-    /// Sets that have to be there first.
+    /// Sets that must be complete first.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Ways to bring it, tried in order.
+    /// Routes, tried in order.
     pub routes: Vec<Route>,
 }
 
-/// One way to bring a set: downloads, then steps.
+/// One way to make a set: downloads, then steps.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
@@ -65,11 +64,11 @@ pub struct RemoteFile {
     pub urls: Vec<Location>,
     pub size: Option<u64>,
     pub sha256: Option<String>,
-    /// SHA-1 of the file as a git blob, where only that is known.
+    /// SHA-1 of the file as a git blob, if only that is known.
     pub git_blob: Option<String>,
 }
 
-/// An address; a mirror that serves other bytes (packed anew) states its own size and sum.
+/// An address; a mirror with different bytes (repacked) states its own size and hash.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(
     untagged,
@@ -85,30 +84,29 @@ pub enum Location {
     },
 }
 
-/// A list of files on a server, one relative path a line.
+/// A list of files on a server, one relative path per line.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
     pub name: String,
     /// The address of the list.
     pub list: String,
-    /// What is put before each line to get the file's address.
+    /// The prefix of each line's address.
     pub base: String,
-    /// How many of the first files to take.
+    /// Number of files taken from the start of the list.
     pub first: Option<usize>,
 }
 
-/// Where a file can be had.
+/// A place to download a file from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub url: String,
     pub expected: Expected,
-    /// What the sum of the first download is recorded under: the file's name, or the address
-    /// where it serves other bytes than the rest.
+    /// The key of the recorded hash: the file's name, or the address if its bytes differ.
     pub key: String,
 }
 
-/// What a download has to look like.
+/// The expected size and hash of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     pub size: Option<u64>,
@@ -117,14 +115,14 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// What identifies the bytes, if anything does.
+    /// The hash, if known.
     pub fn sum(&self) -> Option<&str> {
         self.sha256.as_deref().or(self.git_blob.as_deref())
     }
 }
 
 impl RemoteFile {
-    /// The addresses in order, those below `mirror` first.
+    /// The addresses in order, `mirror`'s first.
     pub fn addresses(&self, mirror: Option<&str>) -> Vec<Address> {
         let same = |url: String| Address {
             url,
@@ -273,11 +271,11 @@ impl Catalogue {
         self.sets.iter().find(|set| set.name == name)
     }
 
-    /// The sets that the names stand for, each once, with what they need in front of them.
+    /// The named sets and members of groups, each once, needed sets first.
     ///
     /// # Errors
     ///
-    /// When a name is neither a set nor a group, or needs go round in a circle.
+    /// When a name is neither a set nor a group, or needs are circular.
     pub fn select(&self, names: &[String]) -> Result<Vec<&DataSet>> {
         let mut selected = Vec::new();
         for name in names {
@@ -324,7 +322,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// About how many bytes a set's first route downloads, if that is known.
+    /// Approximate bytes of a set's first route, if known.
     pub fn download_size(&self, set: &DataSet) -> Option<u64> {
         set.size.or_else(|| {
             let names = &set.routes.first()?.files;
@@ -336,7 +334,7 @@ impl Catalogue {
     }
 }
 
-/// Whether a relative path stays below the folder it is relative to.
+/// Whether a relative path stays below its folder.
 pub fn is_inside(path: &str) -> bool {
     !path.is_empty()
         && !path.contains(['\\', '\0'])

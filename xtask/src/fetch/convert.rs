@@ -1,8 +1,7 @@
-//! What is made of the downloads: the steps that the catalogue names.
+//! The catalogue's steps, which convert downloads.
 //!
-//! A step reads a download by its name, or what an earlier step or another set wrote by its path
-//! below the data folder, and writes to a path below the data folder. A path that begins with
-//! `tmp/` lives only until the set is complete.
+//! A step reads downloads by name, and outputs of earlier steps or other sets by path; it writes below the data folder.
+//! Paths in `tmp/` are removed when the set is complete.
 
 mod books;
 mod nli;
@@ -25,29 +24,29 @@ use text::{Output, Texts, Words};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// Takes entries out of a zip, tar or tar.gz file. `limit`: bytes that may come out of it.
+    /// Extracts entries of a zip, tar or tar.gz file, at most `limit` bytes.
     Unpack {
         archive: String,
         keep: Vec<Keep>,
         to: String,
         limit: Option<u64>,
     },
-    /// Unpacks one compressed file.
+    /// Decompresses one file.
     Gunzip {
         from: String,
         to: String,
         limit: Option<u64>,
     },
-    /// Copies a file as it is.
+    /// Copies a file.
     Copy { from: String, to: String },
-    /// Puts texts one after another; with `header`, keeps only the first one's first line.
+    /// Concatenates texts; with `header`, only the first keeps its first line.
     Concat {
         from: Vec<String>,
         to: String,
         #[serde(default)]
         header: bool,
     },
-    /// Splits a text into words.
+    /// Tokenises a text.
     Tokenize {
         from: String,
         to: String,
@@ -63,19 +62,19 @@ pub enum Step {
         tokenizer: String,
         lowercase: bool,
     },
-    /// The distinct parse trees of SNLI's and MultiNLI's tables, one a line.
+    /// The distinct parse trees of SNLI's and MultiNLI's tables, one per line.
     Parses { from: Vec<String>, to: String },
-    /// Line-aligned texts to words, a random part of them held out.
+    /// Tokenises parallel texts, and holds out a random part.
     Parallel(parallel::Split),
-    /// Two text columns of Parquet files, to two line-aligned texts.
+    /// Two text columns of Parquet files, to two parallel texts.
     ParquetColumns {
         from: Vec<String>,
         columns: [String; 2],
         to: [String; 2],
     },
-    /// Books with hard line breaks to texts with one paragraph a line.
+    /// Books with hard line breaks, to texts with one paragraph per line.
     Books { from: String, to: String },
-    /// SentEval's MR, CR, SUBJ and MPQA: a sentence a line.
+    /// SentEval's MR, CR, SUBJ and MPQA: one sentence per line.
     SentevalSentences { from: String, to: String },
     /// SentEval's TREC questions.
     SentevalTrec { from: String, to: String },
@@ -132,20 +131,20 @@ impl Step {
     }
 }
 
-/// Where a step reads and writes.
+/// A step's inputs and outputs.
 pub struct Workplace<'a> {
-    /// The data folder, with what other sets wrote.
+    /// The data folder, with other sets.
     pub root: &'a Path,
-    /// The folder that stands for it while the set is being made.
+    /// The scratch folder for this set's outputs.
     pub stage: &'a Path,
     /// Downloads by name, each with its path and address. A listing is a folder.
     pub downloads: HashMap<String, (PathBuf, String)>,
-    /// What a person should know about the text that was read.
+    /// Notes on the text that was read, to be printed.
     pub notes: RefCell<Vec<String>>,
 }
 
 impl Workplace<'_> {
-    /// Where to read what a step names.
+    /// The path of an input.
     fn input(&self, name: &str) -> Result<PathBuf> {
         if let Some((path, _)) = self.downloads.get(name) {
             return Ok(path.clone());
@@ -207,14 +206,14 @@ impl Workplace<'_> {
         self.notes.borrow_mut().push(note.into());
     }
 
-    /// Notes what had to be put right in a text.
+    /// Notes corrections of a text.
     fn note_repairs(&self, texts: &Texts) {
         for note in texts.repairs() {
             self.note(note);
         }
     }
 
-    /// Takes one step.
+    /// Runs one step.
     pub fn take(&self, step: &Step) -> Result<()> {
         match step {
             Step::Unpack {

@@ -1,4 +1,4 @@
-//! Bringing one file: from one address after another, going on where an earlier attempt stopped.
+//! Downloading one file: from one address after another, resuming earlier attempts.
 
 use super::catalogue::{Address, RemoteFile};
 use super::error::{Fault, FetchError, Result, at};
@@ -15,20 +15,20 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often the same request is made again without a byte of progress in between.
+/// Attempts of a request without a byte of progress.
 const RETRIES: u32 = 3;
 
-/// How files are to be brought.
+/// Options of downloads.
 pub struct Options {
-    /// An address below which every file is looked for first, under its name in the catalogue.
+    /// The address tried first for every file, under its name in the catalogue.
     pub mirror: Option<String>,
-    /// Nothing is to be downloaded.
+    /// Download nothing.
     pub offline: bool,
-    /// How long a server may be silent, and the unit of waiting between attempts.
+    /// Timeout of a silent server, and the unit of delays between attempts.
     pub patience: Duration,
 }
 
-/// Brings files into the folder of downloads.
+/// Downloads files into the folder of downloads.
 pub struct Downloader<'a> {
     store: &'a Store,
     options: Options,
@@ -36,27 +36,27 @@ pub struct Downloader<'a> {
     ledger: Ledger,
 }
 
-/// What is remembered beside an unfinished download.
+/// The record beside an unfinished download.
 #[derive(Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 struct Unfinished {
     url: String,
     validator: Option<String>,
-    /// The sum the whole file is known to have.
+    /// The expected hash of the whole file.
     sum: Option<String>,
 }
 
 impl Unfinished {
-    /// Whether a part from here may be gone on with from that address.
+    /// Whether a partial download from here may be resumed from that address.
     fn continues_at(&self, address: &Address) -> bool {
         match address.expected.sum() {
             Some(sum) => self.sum.as_deref() == Some(sum),
-            // Without a sum to check at the end, only the same version from the same address will do.
+            // Without a hash to verify at the end, only the same version from the same address is safe.
             None => self.url == address.url && self.validator.is_some(),
         }
     }
 }
 
-/// A request that failed: the next address may do better, or there is no point in going on.
+/// A failed request: try the next address, or give up.
 enum Failure {
     Address(Fault),
     Final(FetchError),
@@ -85,12 +85,12 @@ impl<'a> Downloader<'a> {
         })
     }
 
-    /// The path of the verified file; downloaded if it is not there. Also the address it is from.
+    /// The path of the verified file, downloaded if necessary, and its address.
     ///
     /// # Errors
     ///
-    /// When no address gives the file, each with its reason; when the disk is full; when it is
-    /// not there and downloading is forbidden.
+    /// When all addresses fail, with each one's reason; when the disk is full; when the file is missing and downloading is
+    /// forbidden.
     pub fn bring(&mut self, file: &RemoteFile) -> Result<(PathBuf, String)> {
         let path = self.store.download(&file.name);
         let addresses = file.addresses(self.options.mirror.as_deref());
@@ -135,7 +135,7 @@ impl<'a> Downloader<'a> {
         })
     }
 
-    /// Which address a file on disk may be from: it fits what is known of that address.
+    /// The address a file on disk may be from, by size and hash.
     fn recognise(&mut self, path: &Path, addresses: &[Address]) -> Result<Option<String>> {
         let found = sum_file(path)?;
         for address in addresses {
@@ -178,8 +178,8 @@ impl<'a> Downloader<'a> {
         }
     }
 
-    /// Makes requests until the partial file is as long as the server says. Whether any of it was
-    /// there before.
+    /// Makes requests until the partial file has the length the server states. Returns whether part of it existed
+    /// before.
     fn transfer(&self, name: &str, address: &Address, partial: &Path) -> Result<bool, Failure> {
         let mut resumed = false;
         let mut best = 0;
@@ -201,7 +201,7 @@ impl<'a> Downloader<'a> {
         }
     }
 
-    /// One request, appended to what is there.
+    /// One request, appended to the partial file.
     fn request(
         &self,
         name: &str,
@@ -230,7 +230,7 @@ impl<'a> Downloader<'a> {
                 validator,
             },
         ) {
-            // The file is shorter than what is there: another version.
+            // The file is shorter than the partial one: another version.
             Err(Fault::Status(416)) if have > 0 => {
                 forget(partial)?;
                 have = 0;
@@ -272,7 +272,7 @@ impl<'a> Downloader<'a> {
         if let (Some(expected), Some(total)) = (address.expected.size, answer.total)
             && expected != total
         {
-            // A page in place of the file is the likelier reason; say so if it is one.
+            // An HTML page is a likely reason; say so if it is one.
             if answer.start == 0 && answer.is_html {
                 let (start, _) = read_start(&mut answer.body);
                 return Err(Fault::HtmlPage(html_page(&start).flatten()).into());
@@ -288,7 +288,7 @@ impl<'a> Downloader<'a> {
         let mut file = if answer.start == 0 {
             (start, broken) = read_start(&mut answer.body);
             let page = html_page(&start);
-            // Some servers call everything HTML; a sum tells better what it is.
+            // Some servers declare everything HTML; a hash is more reliable.
             let called_so = answer.is_html && address.expected.sum().is_none();
             if (page.is_some() || called_so) && !name.ends_with(".html") {
                 return Err(Fault::HtmlPage(page.flatten()).into());
@@ -296,7 +296,7 @@ impl<'a> Downloader<'a> {
             if is_lfs_pointer(&start) {
                 return Err(Fault::LfsPointer.into());
             }
-            // Where the connection breaks off, it would look as if the file ended there.
+            // A broken connection would look like the end of the file.
             let vouched = address.expected.size.is_some() || address.expected.sum().is_some();
             if !answer.says_its_end && !vouched {
                 return Err(Fault::NoEnd.into());
@@ -319,7 +319,7 @@ impl<'a> Downloader<'a> {
             file.write_all(chunk).map_err(full)?;
             length += chunk.len() as u64;
             progress.at(length);
-            // A server that sends more than it said would fill the disk.
+            // A server that sends more than it stated could fill the disk.
             if let Some(limit) = limit
                 && length > limit
             {
@@ -360,7 +360,7 @@ impl<'a> Downloader<'a> {
     }
 }
 
-/// The first bytes of a body, enough to tell what it is, and what broke it off.
+/// The first bytes of a body, enough to identify it, and the error that ended it.
 fn read_start(body: &mut impl Read) -> (Vec<u8>, Option<std::io::Error>) {
     let mut start = Vec::new();
     let broken = body.take(1024).read_to_end(&mut start).err();

@@ -1,10 +1,10 @@
-//! What can go wrong, said with the address or the file it went wrong at.
+//! Errors, with the address or file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A fault of one request: why an address did not give the file.
+/// The failure of one request.
 #[derive(Debug, Error)]
 pub enum Fault {
     #[error("the server answered with status {0}")]
@@ -46,7 +46,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the same request may succeed a moment later.
+    /// Whether the same request may succeed later.
     pub fn is_passing(&self) -> bool {
         match self {
             Fault::Network(_) | Fault::Truncated { .. } => true,
@@ -56,7 +56,7 @@ impl Fault {
     }
 }
 
-/// Why a set could not be brought.
+/// The failure of a set.
 #[derive(Debug, Error)]
 pub enum FetchError {
     #[error("{path}")]
@@ -100,7 +100,7 @@ pub enum FetchError {
 
 pub type Result<T, E = FetchError> = std::result::Result<T, E>;
 
-/// Names the file an input or output error happened at; a full disk is told apart.
+/// Adds the file to an I/O error, and distinguishes a full disk.
 pub fn at(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     move |source| match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

@@ -1,4 +1,4 @@
-//! One HTTP request: where it went, and what it asked for of a file that is partly there.
+//! HTTP requests for files or their remaining parts.
 
 use super::error::{Fault, FetchError, Result, at};
 use std::io::Read;
@@ -12,27 +12,27 @@ pub struct Client {
     agent: ureq::Agent,
 }
 
-/// An answer whose body is the whole file, or the part of it from `start` on.
+/// A response with the whole file, or the part from `start` on.
 pub struct Answer {
     pub start: u64,
-    /// The size of the whole file, if the server says it.
+    /// The size of the whole file, if stated.
     pub total: Option<u64>,
-    /// What tells this version of the file from another: an entity tag or a date.
+    /// The version of the file: an entity tag or a date.
     pub validator: Option<String>,
     pub is_html: bool,
-    /// Whether the server says where its answer ends, so that a broken one is told from a whole.
+    /// Whether the server states where its response ends, so that a truncated one can be detected.
     pub says_its_end: bool,
     pub body: Box<dyn Read>,
 }
 
-/// What is there already of a file.
+/// The existing part of a file.
 pub struct Have<'a> {
     pub bytes: u64,
     pub validator: Option<&'a str>,
 }
 
 impl Client {
-    /// `patience` is how long the server may send nothing at all.
+    /// `patience` is the timeout of a silent server.
     ///
     /// The environment's `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are respected;
     /// `SSL_CERT_FILE` replaces the built-in certificate authorities.
@@ -60,7 +60,7 @@ impl Client {
             .tls_config(tls.build())
             .http_status_as_error(false)
             .max_redirects(10)
-            // A compressed answer could not be resumed or compared with a size.
+            // A compressed response could not be resumed or compared with a size.
             .accept_encoding("identity")
             .user_agent(concat!("gensen-xtask/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(patience))
@@ -72,10 +72,9 @@ impl Client {
         })
     }
 
-    /// Asks for a file, or for the rest of it.
+    /// Requests a file, or its remaining part.
     ///
-    /// A server that knows no ranges, or holds another version by now, answers with the whole
-    /// file: then `start` is 0.
+    /// A server without range support, or with another version, sends the whole file; then `start` is 0.
     pub fn get(&self, url: &str, have: &Have<'_>) -> Result<Answer, Fault> {
         let mut request = self.agent.get(url);
         if have.bytes > 0 {
@@ -95,7 +94,7 @@ impl Client {
             206 => content_range(headers).ok_or_else(|| {
                 Fault::Network("the answer to a request for a range names no range".into())
             })?,
-            // Nothing beyond what is there, because it is the whole file.
+            // The existing part is already the whole file.
             416 if unsatisfied_total(headers) == Some(have.bytes) => (have.bytes, Some(have.bytes)),
             _ => return Err(Fault::Status(status)),
         };
@@ -122,7 +121,7 @@ impl Client {
         });
         let says_its_end = headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING);
-        // A weak tag does not promise the same bytes.
+        // A weak tag does not guarantee the same bytes.
         let validator = text(headers, header::ETAG)
             .filter(|tag| !tag.starts_with("W/"))
             .or_else(|| text(headers, header::LAST_MODIFIED))

@@ -1,5 +1,5 @@
-//! The sums of earlier downloads, for files whose sum nobody published: the first download is
-//! trusted, later ones have to be the same.
+//! Hashes of earlier downloads, for files without a published hash: the first download is trusted, later ones must
+//! match.
 
 use super::error::{Fault, FetchError, Result, at};
 use super::store::create_parent;
@@ -10,17 +10,16 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// A text file with a line for each file: its sum, its size, its name (or address).
+/// A text file with a line per file: hash, size, name (or address).
 pub struct Ledger {
     path: PathBuf,
     sums: HashMap<String, String>,
-    /// Whether an editor left the last line without its end.
+    /// Whether the last line has no line end (an editor's doing).
     open_line: bool,
 }
 
 impl Ledger {
-    /// Reads the ledger; a missing one is empty. A last line that was only begun (on a full disk,
-    /// say) is taken off.
+    /// Reads the ledger; a missing one is empty. An incomplete last line, as after a full disk, is removed.
     pub fn open(path: PathBuf) -> Result<Self> {
         let text = match text::read(&path) {
             Ok(text) => text,
@@ -58,7 +57,7 @@ impl Ledger {
         })
     }
 
-    /// Compares with what is recorded under that name, or records it.
+    /// Compares with the record of that name, or records it.
     pub fn check(&mut self, key: &str, found: &Found) -> Result<Result<(), Fault>> {
         if let Some(recorded) = self.sums.get(key) {
             if *recorded == found.sha256 {
@@ -76,7 +75,7 @@ impl Ledger {
             .append(true)
             .open(&self.path)
             .map_err(at(&self.path))?;
-        // One write, so that an interrupted call leaves no half line.
+        // A single write, so that an interrupted call leaves no partial line.
         let before = if self.open_line { "\n" } else { "" };
         file.write_all(format!("{before}{} {} {key}\n", found.sha256, found.size).as_bytes())
             .and_then(|()| file.sync_all())

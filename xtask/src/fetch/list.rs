@@ -1,9 +1,9 @@
-//! `--list`: what there is.
+//! `--list`.
 
 use super::catalogue::Catalogue;
 use std::fmt::Write;
 
-/// The catalogue for a person to read.
+/// The catalogue as text.
 pub fn table(catalogue: &Catalogue) -> String {
     let mut text = String::from("Sets:\n");
     for set in &catalogue.sets {
@@ -30,7 +30,7 @@ pub fn table(catalogue: &Catalogue) -> String {
     text
 }
 
-/// A number of bytes in the unit that fits.
+/// A number of bytes with a suitable unit.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     let (mut value, mut unit) = (count as f64, "B");

@@ -1,20 +1,20 @@
-//! Progress on a terminal; silence when the output goes elsewhere.
+//! Progress bars, on a terminal only.
 
 use super::list::bytes;
 use gensen_data::output::tell;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
-/// Bytes that take long enough to be announced.
+/// Files of at least this many bytes are announced without a terminal.
 const LARGE: u64 = 10_000_000;
 
-/// A bar that goes away when it is dropped.
+/// A bar that disappears when dropped.
 pub struct Progress(ProgressBar);
 
 impl Progress {
     /// Bytes of a file, with the rate and the time left.
     ///
-    /// Where there is no terminal, a line says that a large file has begun.
+    /// Without a terminal, a line announces a large file.
     pub fn bytes(name: &str, from: u64, total: Option<u64>) -> Self {
         if !std::io::stderr().is_terminal()
             && let Some(total) = total.filter(|&total| total > LARGE)
@@ -56,12 +56,12 @@ impl Progress {
         };
         bar.set_message(name.to_owned());
         bar.set_position(from);
-        // The rate is that of this call, not of the part that was there.
+        // The rate is that of this call, without the existing part.
         bar.reset_eta();
         Self(bar)
     }
 
-    /// Says how far it is.
+    /// Sets the progress.
     pub fn at(&self, position: u64) {
         self.0.set_position(position);
     }

@@ -1,9 +1,9 @@
-//! Where things lie on disk. Everything but finished data is below `DATA/.fetch`:
+//! Layout on disk. Everything except finished data is below `DATA/.fetch`:
 //!
 //! - `downloads/` verified files as the servers sent them; may be deleted at any time,
-//! - `partial/` unfinished downloads, which the next call goes on with,
-//! - `stage/` what the steps of a set have written so far, under a scratch name,
-//! - `done/SET.toml` written last: which files the set consists of,
+//! - `partial/` unfinished downloads, which the next call resumes,
+//! - `stage/` outputs of a set's steps, under a scratch name,
+//! - `done/SET.toml` the files of a complete set, written last,
 //! - `sums.txt` the SHA-256 of every download.
 
 use super::error::{Result, at};
@@ -17,22 +17,22 @@ use std::path::{Path, PathBuf};
 /// The data folder and its scratch area.
 pub struct Store {
     root: PathBuf,
-    /// Held until the program ends: two calls on one folder take turns.
+    /// A lock held until the program ends: two calls on one folder take turns.
     _lock: File,
 }
 
-/// What a finished set consists of.
+/// The contents of a complete set.
 #[derive(Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Stamp {
-    /// Hash of how the set is made; another one means it is made anew.
+    /// Hash of the set's definition; a different one means that it is rebuilt.
     pub definition: String,
     /// Paths below the data folder, with sizes in bytes.
     pub files: Vec<(String, u64)>,
 }
 
 impl Store {
-    /// Opens a data folder; made if it is not there. Waits for another call that uses it, and
-    /// removes what calls that were killed left unfinished, parts of downloads excepted.
+    /// Opens a data folder, creating it if necessary. Waits for another call that uses it, and removes what killed calls left
+    /// unfinished, except partial downloads.
     pub fn open(root: &Path) -> Result<Self> {
         let area = root.join(".fetch");
         fs::create_dir_all(&area).map_err(at(&area))?;
@@ -42,7 +42,7 @@ impl Store {
             tell!("waiting for another call that uses {}", root.display());
             lock.lock().map_err(at(&path))?;
         }
-        // Nobody else is at work here, so all of it is left over.
+        // No other call is running, so everything there is left over.
         remove_dir(&area.join("stage"))?;
         for folder in ["done", "partial"] {
             remove_stale(&area.join(folder))?;
@@ -75,14 +75,13 @@ impl Store {
         self.root.join(".fetch/done").join(format!("{set}.toml"))
     }
 
-    /// An empty folder for the steps of a set to write into, removed unless it is
-    /// [published](Store::publish).
+    /// An empty folder for the outputs of a set's steps, removed unless [published](Store::publish).
     pub fn stage(&self, set: &str) -> Result<Scratch> {
         let path = self.root.join(".fetch/stage").join(set);
         Scratch::folder(&path).map_err(at(&path))
     }
 
-    /// The stamp of a set that is complete and made in that way, if it is.
+    /// The stamp of a set, if it is complete and has this definition.
     pub fn finished(&self, set: &str, definition: &str) -> Option<Stamp> {
         let text = text::read(self.stamp_path(set)).ok()?;
         let stamp: Stamp = toml::from_str(&text).ok()?;
@@ -94,7 +93,7 @@ impl Store {
         whole.then_some(stamp)
     }
 
-    /// Moves what the steps wrote to its place, `tmp/` excepted, and stamps the set.
+    /// Moves the outputs of the steps to the data folder, except `tmp/`, and stamps the set.
     pub fn publish(&self, stage: Scratch, set: &str, definition: &str) -> Result<Stamp> {
         let files = files::below(stage.path(), |path| !path.starts_with("tmp/"))?;
         let mut stamp = Stamp {
@@ -119,7 +118,7 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes what is left under scratch names in a folder and those in it, if it is there.
+/// Removes scratch files in a folder and its subfolders, if it exists.
 fn remove_stale(folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         return Ok(());
@@ -134,7 +133,7 @@ fn remove_stale(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the folder a file is to lie in.
+/// Creates a file's folder.
 pub fn create_parent(path: &Path) -> Result<()> {
     match path.parent() {
         Some(parent) => fs::create_dir_all(parent).map_err(at(parent)),
@@ -142,7 +141,7 @@ pub fn create_parent(path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a small record so that it is there whole or not at all.
+/// Writes a small record, complete or not at all.
 pub fn write_toml(path: &Path, record: &impl Serialize) -> Result<()> {
     #[allow(
         clippy::expect_used,

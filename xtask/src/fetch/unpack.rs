@@ -1,8 +1,7 @@
-//! Unpacking zip, tar, tar.gz and gz, of archives that nobody vouches for.
+//! Unpacking untrusted zip, tar, tar.gz and gz archives.
 //!
-//! What an archive may do is bounded: every name in it has to stay inside the folder, links may
-//! not lead out of it, and what comes out may not be larger than a stated number of bytes.
-//! Everything is written below a scratch folder; a fault leaves nothing anywhere else.
+//! Names must stay inside the folder, links must not lead out of it, and the contents are bounded in bytes. Everything is
+//! written below a scratch folder.
 
 use super::catalogue::is_inside;
 use super::error::{FetchError, Result, at};
@@ -15,15 +14,15 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Component, Path};
 
-/// Entries an archive may have.
+/// Entries per archive at most.
 const MAX_ENTRIES: u64 = 1_000_000;
-/// How much larger than the archive its contents may be, unless the catalogue says otherwise:
-/// text shrinks to a fifth, a bomb to a thousandth.
+/// Largest ratio of the contents to the archive, unless the catalogue has a limit: text compresses to a fifth, a
+/// decompression bomb to a thousandth.
 const MAX_RATIO: u64 = 40;
-/// Contents that are always acceptable.
+/// Bytes of contents that are always allowed.
 const SMALL: u64 = 64 << 20;
 
-/// An entry to take from an archive, and the path below the target folder it gets.
+/// An entry to extract, and its path below the target folder.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(
     untagged,
@@ -31,10 +30,10 @@ const SMALL: u64 = 64 << 20;
     expecting = "expected the end of an entry's path, or { from, to }"
 )]
 pub enum Keep {
-    /// The last parts of the entry's path; it keeps its file name. With a `/` at the end, a whole
-    /// folder, which keeps its name.
+    /// The end of the entry's path; it keeps its file name. With a trailing `/`, a whole folder, which keeps its
+    /// name.
     AsNamed(String),
-    /// The last parts of the entry's path, and its new path.
+    /// The end of the entry's path, and its new path.
     Renamed { from: String, to: String },
 }
 
@@ -45,7 +44,7 @@ impl Keep {
         }
     }
 
-    /// Where the entry goes, if it is one to take.
+    /// The entry's target, if it is to be extracted.
     fn target(&self, entry: &str) -> Option<String> {
         let pattern = self.pattern();
         if let Some(folder) = pattern.strip_suffix('/') {
@@ -53,7 +52,7 @@ impl Keep {
                 Some(below) => below,
                 None => entry.split_once(&format!("/{pattern}"))?.1,
             };
-            // What systems leave in folders for themselves.
+            // Operating systems' own files.
             if is_hidden(below) {
                 return None;
             }
@@ -74,12 +73,12 @@ impl Keep {
     }
 }
 
-/// An archive and what is known of it.
+/// An archive.
 pub struct Archive<'a> {
     pub path: &'a Path,
-    /// Where it came from, for messages.
+    /// Its origin, for messages.
     pub url: &'a str,
-    /// Bytes that may come out of it.
+    /// Bytes of contents at most.
     pub limit: Option<u64>,
 }
 
@@ -92,12 +91,11 @@ impl Archive<'_> {
         }
     }
 
-    /// Takes the entries of a zip, tar or tar.gz file, told apart by their first bytes.
+    /// Extracts entries of a zip, tar or tar.gz file; the format is recognised by its first bytes.
     ///
     /// # Errors
     ///
-    /// When the archive is damaged, tries to write outside the folder, is too large inside, or
-    /// lacks an entry.
+    /// When the archive is damaged, tries to write outside the folder, has too large contents, or lacks an entry.
     pub fn unpack(&self, keep: &[Keep], folder: &Path) -> Result<()> {
         let mut file = File::open(self.path).map_err(at(self.path))?;
         let mut start = [0; 4];
@@ -123,7 +121,7 @@ impl Archive<'_> {
         taker.finish()
     }
 
-    /// Unpacks a single compressed file.
+    /// Decompresses a single file.
     pub fn gunzip(&self, target: &Path) -> Result<()> {
         let file = File::open(self.path).map_err(at(self.path))?;
         let size = file.metadata().map_err(at(self.path))?.len();
@@ -144,7 +142,7 @@ struct Taker<'a> {
     archive: &'a Archive<'a>,
     keep: &'a [Keep],
     folder: &'a Path,
-    /// How many entries each of `keep` took.
+    /// The number of entries extracted for each of `keep`.
     taken: Vec<usize>,
     /// Some of the names, for the message when one is missing.
     seen: Vec<String>,
@@ -196,12 +194,12 @@ impl Taker<'_> {
                 self.take(&name, &mut entry)?;
             }
         }
-        // To the end of the file: the last bytes tell whether it is whole.
+        // To the end of the file, whose last bytes show whether it is complete.
         io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
         Ok(())
     }
 
-    /// Whether an entry of that name may be there at all.
+    /// Refuses entries with unsafe names.
     fn admit(&mut self, name: &str) -> Result<()> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
@@ -223,7 +221,7 @@ impl Taker<'_> {
         Ok(())
     }
 
-    /// A link that stays inside is passed over; nothing we take is behind one.
+    /// A link that stays inside is skipped; no needed entry is behind one.
     fn admit_link(&self, name: &str, link: &str, from_root: bool) -> Result<()> {
         let mut depth = if from_root {
             0
@@ -322,7 +320,7 @@ fn copy(
     file.flush().map_err(at(target))
 }
 
-/// A reader that fails when more than it may comes out of it.
+/// A reader that fails beyond a number of bytes.
 struct Bounded<R> {
     reader: R,
     left: u64,

@@ -1,4 +1,4 @@
-//! Whether a downloaded file is the one that was asked for.
+//! Verifying downloads.
 
 use super::catalogue::Expected;
 use super::error::{Fault, Result, at};
@@ -7,7 +7,7 @@ use sha1::{Digest as _, Sha1};
 use std::fs::File;
 use std::path::Path;
 
-/// What a file turned out to be.
+/// Size and hashes of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Found {
     pub size: u64,
@@ -15,7 +15,7 @@ pub struct Found {
     pub git_blob: String,
 }
 
-/// Reads a whole file and sums it.
+/// Reads and hashes a whole file.
 pub fn sum_file(path: &Path) -> Result<Found> {
     let file = File::open(path).map_err(at(path))?;
     let size = file.metadata().map_err(at(path))?.len();
@@ -24,7 +24,7 @@ pub fn sum_file(path: &Path) -> Result<Found> {
     git_blob.update(format!("blob {size}\0"));
     chunks(file, |bytes| {
         sha256.update(bytes);
-        // Only the small files of git repositories are known by it.
+        // Only used for small files of git repositories.
         if size <= 1 << 30 {
             git_blob.update(bytes);
         }
@@ -37,7 +37,7 @@ pub fn sum_file(path: &Path) -> Result<Found> {
     })
 }
 
-/// Compares what was found with what the catalogue says.
+/// Compares a file with the catalogue.
 pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
     if let Some(size) = expected.size
         && size != found.size
@@ -64,12 +64,12 @@ pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether the first bytes of a body are those of a Git LFS pointer.
+/// Whether a body begins as a Git LFS pointer.
 pub fn is_lfs_pointer(start: &[u8]) -> bool {
     start.starts_with(b"version https://git-lfs.github.com/spec/")
 }
 
-/// Whether the first bytes of a body are a web page's; then also its title.
+/// Whether a body begins as an HTML page, and its title.
 pub fn html_page(start: &[u8]) -> Option<Option<String>> {
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();

@@ -1,4 +1,4 @@
-//! Text in blocks of whole lines: what one worker takes at a time.
+//! Blocks of whole lines: the unit of work of one thread.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ pub(crate) struct Block {
     /// The number of the first line, counted from 1.
     pub(crate) first_line: u64,
     text: Vec<u8>,
-    /// The same lines of line-aligned files.
+    /// The corresponding lines of the line-aligned files, with each file's name.
     pub(crate) aligned: Vec<(Arc<str>, Vec<u8>)>,
-    /// Whether a document begins here.
+    /// Whether a document begins with this block.
     pub(crate) document_start: bool,
-    /// Where a row's fields are.
+    /// The columns of the rows.
     pub(crate) columns: Columns,
 }
 

@@ -1,4 +1,4 @@
-//! Documents: files of running text, and tars of them.
+//! Documents: files of running text, and tar archives of them.
 
 use std::io::Read;
 
@@ -9,7 +9,8 @@ use crate::error::DataError;
 use crate::files;
 use crate::lines::LineReader;
 
-/// Hands out the blocks of one document; `false` once `emit` says stop.
+/// Calls `emit` with the blocks of one document, until it returns `false`. Returns whether the
+/// whole document was read.
 pub(super) fn read(
     name: &str,
     text: impl Read,
@@ -27,7 +28,8 @@ pub(super) fn read(
     lines.not_empty().map(|()| true)
 }
 
-/// Hands out the blocks of the files of a tar, in the tar's order.
+/// Calls `emit` with the blocks of all files of a tar archive in the archive's order, until it
+/// returns `false`.
 pub(super) fn read_tar(
     origin: &Origin,
     filter: &Filter,
@@ -40,7 +42,7 @@ pub(super) fn read_tar(
         let entry = entry.map_err(io())?;
         let name = entry.path().map_err(io())?.to_string_lossy().into_owned();
         let is_file = entry.header().entry_type().is_file();
-        if !is_file || files::is_hidden(&name) || !filter.takes(&name) {
+        if !is_file || files::is_hidden(&name) || !filter.selects(&name) {
             continue;
         }
         documents += 1;

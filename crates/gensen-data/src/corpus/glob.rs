@@ -1,6 +1,6 @@
 //! Patterns on document names.
 
-/// Which documents of a folder or tar are read.
+/// Selects documents of a folder or tar archive by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     include: Vec<String>,
@@ -19,8 +19,8 @@ impl Filter {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
-    /// Whether the document of this name (with `/` between folders) is read.
-    pub(super) fn takes(&self, name: &str) -> bool {
+    /// Whether the document with this name (with `/` between folders) is selected.
+    pub(super) fn selects(&self, name: &str) -> bool {
         let hit = |patterns: &[String]| patterns.iter().any(|pattern| name_matches(pattern, name));
         (self.include.is_empty() || hit(&self.include)) && !hit(&self.exclude)
     }
@@ -34,8 +34,8 @@ fn name_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// `*` is any run of characters, `?` any one character. Linear space, no recursion: on a mismatch
-/// the last star takes one character more.
+/// Whether `name` matches `pattern`, in which `*` is any run of characters and `?` any one
+/// character. Iterative: on a mismatch, the last star is extended by one character.
 fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn excluding_wins() {
         let filter = Filter::new(&["*.txt".into()], &["b*".into()]);
-        assert!(filter.takes("d/a.txt") && !filter.takes("d/b.txt") && !filter.takes("a.md"));
-        assert!(Filter::default().takes("anything"));
+        assert!(filter.selects("d/a.txt") && !filter.selects("d/b.txt"));
+        assert!(!filter.selects("a.md"));
+        assert!(Filter::default().selects("anything"));
     }
 }

@@ -1,32 +1,33 @@
-//! Rows of natural language inference corpora: plain TSV, and SNLI's and MultiNLI's own formats.
+//! Rows of natural language inference corpora: plain TSV, and the formats of SNLI and MultiNLI.
 
 use serde::Deserialize;
 
 use crate::error::LineFault;
 
-/// Where the fields of a row are.
+/// The format of rows, and the indices of their columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Columns {
-    /// In the order of the task's own format.
+    /// Tab-separated, in the order of the task's own format.
     Plain,
-    /// In SNLI's or MultiNLI's own TSV, by its header line.
+    /// Tab-separated as in SNLI and MultiNLI, in the order of the file's header line.
     Named {
         label: usize,
         sentences: [usize; 2],
         parses: [usize; 2],
-        /// Columns of the header line.
+        /// Columns in the header line.
         width: usize,
     },
-    /// In a JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// The fields of a row that tasks use.
+/// They borrow from the line, except for JSON strings with escapes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Row<'a> {
+pub(crate) struct InferenceRow<'a> {
     pub(crate) label: std::borrow::Cow<'a, str>,
     pub(crate) sentences: [std::borrow::Cow<'a, str>; 2],
-    /// Empty in plain rows.
+    /// Empty for plain rows.
     pub(crate) parses: [std::borrow::Cow<'a, str>; 2],
 }
 
@@ -45,13 +46,16 @@ struct JsonRow<'a> {
 }
 
 impl Columns {
-    /// The columns that a header line names, if the text begins with one.
+    /// The columns named by the header line, if the text begins with one.
     pub(crate) fn of_header(text: &[u8]) -> Option<Self> {
         let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
         let header = std::str::from_utf8(&text[..end])
             .ok()?
             .trim_end_matches('\r');
-        let place = |name: &str| header.split('\t').position(|column| column == name);
+        let place = |name: &str| {
+            let mut columns = header.split('\t').take(MAX_COLUMNS);
+            columns.position(|column| column == name)
+        };
         Some(Self::Named {
             label: place("gold_label")?,
             sentences: [place("sentence1")?, place("sentence2")?],
@@ -60,13 +64,13 @@ impl Columns {
         })
     }
 
-    /// The fields of one row.
-    pub(crate) fn row<'a>(&self, line: &'a str) -> Result<Row<'a>, LineFault> {
+    /// The fields of a row.
+    pub(crate) fn row<'a>(&self, line: &'a str) -> Result<InferenceRow<'a>, LineFault> {
         let (label, sentences, parses) = match *self {
             Self::Json => {
                 let row: JsonRow<'_> = serde_json::from_str(line)
                     .map_err(|error| LineFault::Json(error.to_string()))?;
-                return Ok(Row {
+                return Ok(InferenceRow {
                     label: row.gold_label,
                     sentences: [row.sentence1, row.sentence2],
                     parses: [row.sentence1_parse, row.sentence2_parse],
@@ -79,7 +83,7 @@ impl Columns {
                 parses,
                 width,
             } => {
-                // A row that is longer than its header says nothing about which column is which.
+                // In a row longer than the header line, the columns cannot be told apart.
                 let found = 1 + memchr::memchr_iter(b'\t', line.as_bytes()).count();
                 if found > width {
                     return Err(LineFault::MoreColumns { found, width });
@@ -87,22 +91,19 @@ impl Columns {
                 (label, sentences, Some(parses))
             }
         };
-        let needed = [label]
-            .into_iter()
-            .chain(sentences)
-            .chain(parses.into_iter().flatten());
-        let expected = 1 + needed.max().unwrap_or_default();
+        let others = sentences.into_iter().chain(parses.into_iter().flatten());
+        let expected = 1 + others.fold(label, usize::max);
         let mut columns = [""; MAX_COLUMNS];
         let mut found = 0;
         for (place, column) in columns.iter_mut().zip(line.split('\t')) {
             *place = column;
             found += 1;
         }
-        if found < expected.min(MAX_COLUMNS) {
+        if found < expected {
             return Err(LineFault::Columns { found, expected });
         }
-        let column = |place: usize| columns.get(place).copied().unwrap_or_default().into();
-        Ok(Row {
+        let column = |place: usize| columns[place].into();
+        Ok(InferenceRow {
             label: column(label),
             sentences: sentences.map(column),
             parses: parses.map_or(["".into(), "".into()], |parses| parses.map(column)),
@@ -110,14 +111,14 @@ impl Columns {
     }
 }
 
-/// Columns beyond these are ignored (MultiNLI has 15).
+/// The most columns read; further ones are ignored. MultiNLI has 15.
 const MAX_COLUMNS: usize = 32;
 
-/// The labels of natural language inference, by their numbers.
+/// The labels of natural language inference, in the order of their numbers.
 pub const LABELS: [&str; 3] = ["entailment", "neutral", "contradiction"];
 
-/// The number of a label, in capitals or small letters: its place in [`LABELS`]; `None` for `-`,
-/// the mark of a pair whose annotators did not agree.
+/// The number of a label, in upper or lower case: its index in [`LABELS`]. `None` for `-`, which
+/// marks a pair whose annotators did not agree.
 ///
 /// # Errors
 /// [`LineFault::Label`].

@@ -1,4 +1,4 @@
-//! An input of a task, and how it becomes blocks.
+//! The inputs of a task, read as blocks.
 
 use std::io::Read;
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::error::DataError;
 use crate::lines::{LineReader, checked};
 use crate::spec::{InputTable, TaskKind};
 
-/// One input of a task, ready to be read.
+/// One input of a task whose files have been found.
 #[derive(Clone, Debug)]
 pub(crate) struct Corpus {
     pub(crate) kind: TaskKind,
     pub(crate) table: InputTable,
-    /// The name that reports use.
+    /// The name in reports.
     pub(crate) name: String,
     shape: Shape,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Corpus {
 #[derive(Clone, Debug)]
 enum Shape {
     Rows(Origin),
-    /// Files of which line `n` belongs to line `n` of the first.
+    /// Line-aligned files: line `n` of each belongs to line `n` of the first.
     Aligned(Vec<Origin>),
     Trees(Origin),
     Documents(Vec<Origin>),
@@ -34,7 +34,7 @@ enum Shape {
 }
 
 impl Corpus {
-    /// Finds what the table names.
+    /// Checks an input and finds its files.
     pub(crate) fn new(table: InputTable, kind: TaskKind, base: &Path) -> Result<Self, DataError> {
         table.check(kind)?;
         let (name, shape) = match (&table.path, &table.source, &table.target) {
@@ -75,13 +75,13 @@ impl Corpus {
             .any(|end| name.ends_with(end));
         let shape = match (kind, folder) {
             (kind, Some(folder)) if kind.is_running_text() => {
-                // Listed once: a file that comes later is not part of the corpus.
-                let found = Origin::in_folder(&folder, |name| filter.takes(name))?;
+                // Listed once, so that a file added later is not half included.
+                let found = Origin::in_folder(&folder, |name| filter.selects(name))?;
                 return Ok(Shape::Documents(found));
             }
             (kind, None) if tar && kind.is_running_text() => return Ok(Shape::Tar(origin, filter)),
             (_, Some(folder)) => {
-                let problem = "a folder; only skip-thought reads folders, expected a file";
+                let problem = "a folder, expected a file: only skip-thought reads folders";
                 return Err(DataError::key(&folder.display().to_string(), problem));
             }
             (kind, None) if kind.is_running_text() => Shape::Documents(vec![origin]),
@@ -89,14 +89,14 @@ impl Corpus {
             (_, None) => Shape::Rows(origin),
         };
         if !filter.is_empty() {
-            let problem = "chooses documents of a folder or tar, and this is one file";
-            return Err(DataError::key("include", format!("{problem}: {name}")));
+            let problem = format!("selects documents of a folder or tar, but {name} is one file");
+            return Err(DataError::key("include", problem));
         }
         Ok(shape)
     }
 
-    /// The files that the corpus is read from, in reading order. Their contents together with
-    /// [`Corpus::table`] determine the records.
+    /// The files of the corpus, in reading order. The examples are a function of their contents
+    /// and of [`Corpus::table`].
     pub(crate) fn origins(&self) -> Vec<&Origin> {
         match &self.shape {
             Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
@@ -104,7 +104,7 @@ impl Corpus {
         }
     }
 
-    /// The first line that is not blank; none for what is not rows.
+    /// The first row that is not blank; `None` if there is none or the corpus has no rows.
     pub(crate) fn first_row(&self) -> Result<Option<String>, DataError> {
         let Shape::Rows(origin) = &self.shape else {
             return Ok(None);
@@ -121,8 +121,7 @@ impl Corpus {
         Ok(None)
     }
 
-    /// Reads the corpus from start to end and hands out its blocks in order, until `emit` says
-    /// stop by `false`.
+    /// Reads the corpus and calls `emit` with its blocks in order, until it returns `false`.
     pub(crate) fn read(&self, emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
         match &self.shape {
             Shape::Rows(origin) => self.read_rows(origin, emit),
@@ -150,7 +149,7 @@ impl Corpus {
             .ends_with(".jsonl")
     }
 
-    /// Whether a parsing input is SNLI's or MultiNLI's own file rather than trees.
+    /// Whether a parsing input has rows in the format of SNLI or MultiNLI instead of trees.
     fn rows_with_parses(&self, origin: &Origin) -> Result<bool, DataError> {
         if Self::is_jsonl(origin) {
             return Ok(true);
@@ -205,10 +204,8 @@ fn read_aligned(origins: &[Origin], emit: &mut dyn FnMut(Block) -> bool) -> Resu
         let count = source.lines() + 1 - line;
         let mut block = Block::new(source.file().clone(), line, text);
         for other in others.iter_mut() {
-            let aligned = other
-                .next_lines(count)?
-                .map(|(text, _)| text)
-                .unwrap_or_default();
+            let aligned = other.next_lines(count)?;
+            let aligned = aligned.map_or(Vec::new(), |(text, _)| text);
             if other.lines() < source.lines() {
                 while source.next_block()?.is_some() {}
                 return Err(unequal(source, other));

@@ -1,4 +1,4 @@
-//! Where text comes from.
+//! The files that text is read from.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -11,7 +11,7 @@ use crate::gzip;
 use crate::sample;
 use crate::text;
 
-/// A file, or a file of the embedded sample corpus.
+/// A file on disk or of the embedded sample corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     File(PathBuf),
@@ -30,19 +30,19 @@ impl Origin {
     pub(crate) fn all(path: &Path) -> Result<Vec<Self>, DataError> {
         match path.is_dir() {
             true => return Self::in_folder(path, |_| true),
-            // It is hashed and then read.
+            // It is read twice: for its hash and for its contents.
             false => text::regular(path).map_err(DataError::io(path))?,
         }
         Ok(vec![Self::File(path.to_owned())])
     }
 
-    /// The files of a folder and its subfolders whose names `takes` takes, in the byte order of
-    /// their names, each once ([`files::below`]).
+    /// The files of a folder and its subfolders whose names `selects` accepts, as
+    /// [`files::below`].
     pub(super) fn in_folder(
         folder: &Path,
-        takes: impl Fn(&str) -> bool,
+        selects: impl Fn(&str) -> bool,
     ) -> Result<Vec<Self>, DataError> {
-        let found = files::below(folder, takes)?;
+        let found = files::below(folder, selects)?;
         if found.is_empty() {
             return Err(no_document(folder.display().to_string()));
         }
@@ -52,7 +52,7 @@ impl Origin {
             .collect())
     }
 
-    /// The name that messages use.
+    /// The name in messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -60,7 +60,7 @@ impl Origin {
         }
     }
 
-    /// Size and age; a file of the sample corpus has neither.
+    /// Size and time of modification; 0 and `None` for a file of the sample corpus.
     pub(crate) fn stamp(&self) -> Result<(u64, Option<SystemTime>), DataError> {
         match self {
             Self::File(path) => {
@@ -71,10 +71,10 @@ impl Origin {
         }
     }
 
-    /// Whether it can be read.
+    /// Checks that it can be read.
     pub(super) fn check(&self) -> Result<(), DataError> {
         match self {
-            // Fingerprints and passes read it several times.
+            // It is read several times: for the hash and in each pass.
             Self::File(path) => text::regular(path)
                 .and_then(|()| File::open(path))
                 .map(drop)
@@ -86,13 +86,13 @@ impl Origin {
 
     fn not_in_sample(&self) -> DataError {
         let problem = format!(
-            "not in the sample corpus, which has {}",
+            "not in the sample corpus; expected one of {}",
             sample::names().join(", ")
         );
         DataError::key(&self.name(), problem)
     }
 
-    /// The bytes as they are stored.
+    /// The bytes as stored.
     pub(crate) fn open(&self) -> Result<Box<dyn Read>, DataError> {
         match self {
             Self::File(path) => {
@@ -106,19 +106,19 @@ impl Origin {
         }
     }
 
-    /// The text: what is compressed is unpacked.
+    /// The text, unpacked if it is gzip.
     pub(crate) fn open_text(&self) -> Result<Box<dyn Read>, DataError> {
         unpacked(self.open()?).map_err(DataError::io(self.name()))
     }
 }
 
-/// A folder or tar in which nothing is to be read.
+/// The error for a folder or tar without documents to read.
 pub(super) fn no_document(input: String) -> DataError {
-    let found = "no document in it, or none that `include` and `exclude` leave".into();
+    let found = "it holds no document, or `include` and `exclude` select none".into();
     DataError::NoExamples { input, found }
 }
 
-/// Unpacks gzip, told by its first two bytes; anything else passes through.
+/// Unpacks gzip, recognised by its first two bytes; returns any other stream unchanged.
 pub(super) fn unpacked<'a>(mut stream: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut magic = [0; 2];
     let mut found = 0;

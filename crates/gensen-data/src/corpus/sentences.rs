@@ -5,20 +5,21 @@
 pub(crate) enum Sentence<'a> {
     /// A sentence.
     Text(&'a str),
-    /// A line that does not end in punctuation: it is dropped and breaks the chain.
+    /// A paragraph that does not end in punctuation. It is dropped, and sentences before and after
+    /// it are not neighbours.
     Heading,
 }
 
-/// Abbreviations whose full stop ends no sentence.
+/// Abbreviations whose full stop does not end a sentence.
 const ABBREVIATIONS: [&str; 21] = [
     "Mr", "Mrs", "Ms", "Dr", "St", "Messrs", "Rev", "Hon", "Capt", "Col", "Gen", "Lieut", "Esq",
     "Prof", "Sr", "Jr", "No", "vol", "Sergt", "Mme", "Mlle",
 ];
 
-/// Splits a paragraph after `.`, `!`, `?` or a run of them, together with the closing quotes and
-/// brackets that follow, where white space and a capital letter or digit follow in turn, quoted or
-/// not. A single full stop after an abbreviation or a single capital letter ends no
-/// sentence.
+/// Splits a paragraph into sentences. A sentence ends with `.`, `!`, `?` or a run of them and any
+/// closing quotes and brackets, if then white space follows, and then a capital letter or digit
+/// (possibly after an opening quote). A single full stop after an abbreviation or a single capital
+/// letter does not end a sentence.
 pub(crate) fn split_paragraph<'a>(paragraph: &'a str, mut visit: impl FnMut(Sentence<'a>)) {
     let text = paragraph.trim();
     let Some(last) = text.chars().next_back() else {
@@ -70,7 +71,7 @@ fn ends_abbreviated(text: &str) -> bool {
     single_capital || ABBREVIATIONS.contains(&word)
 }
 
-/// ASCII punctuation and the marks that novels end a line with.
+/// ASCII punctuation, and the marks that lines of novels end with.
 fn is_punctuation(c: char) -> bool {
     c.is_ascii_punctuation() && !matches!(c, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~')
         || matches!(

@@ -5,29 +5,30 @@ use super::origin::Origin;
 use crate::error::{DataError, LineFault};
 use crate::lines::LineReader;
 
-/// A tree as a parser learns it (Vinyals et al., "Grammar as a Foreign Language", 2015): its words,
-/// and its brackets in one line, where a label is typed on both brackets of its constituent and a
-/// word with its part of speech is the placeholder `XX`.
+/// A tree as a sentence and its linearised form (Vinyals et al., "Grammar as a Foreign Language",
+/// 2015): both brackets of a constituent carry its label, and a word with its part of speech
+/// becomes the placeholder `XX`.
 ///
 /// `(S (NP-SBJ (NNP John)) (VP (VBZ has) (NP (DT a) (NN dog))) (. .))` gives
 /// `John has a dog .` and `(S (NP XX )NP (VP XX (NP XX XX )NP )VP XX )S`.
 ///
-/// A label is cut at its function tags (`NP-SBJ-1`, `PP=2`); traces (`-NONE-`) and constituents
-/// that they leave empty are gone; an outermost bracket without label, or labelled `ROOT` or `TOP`,
-/// is no constituent. The Penn Treebank's names of brackets (`-LRB-`) stay as words.
+/// Function tags are removed from labels (`NP-SBJ-1`, `PP=2`), as are traces (`-NONE-`) and
+/// constituents that have nothing but traces. An outermost bracket without a label, or labelled
+/// `ROOT` or `TOP`, is not a constituent. The Penn Treebank's names of brackets (`-LRB-`) are kept
+/// as words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
-    /// The words, one blank between two.
+    /// The words, separated by single spaces.
     pub(crate) source: String,
-    /// The linearised tree, one blank between two symbols.
+    /// The linearised tree, its symbols separated by single spaces.
     pub(crate) target: String,
 }
 
-/// One open bracket.
+/// An open bracket.
 struct Open {
-    /// Where its label stands in the block.
+    /// The byte range of its label in the block.
     label: (usize, usize),
-    /// Lengths of the tree's texts when it opened, to take an empty constituent back.
+    /// The lengths of the tree's texts when it was opened, to remove an empty constituent.
     source: usize,
     target: usize,
     /// Brackets inside it.
@@ -36,11 +37,11 @@ struct Open {
     words: usize,
 }
 
-/// Calls `visit` with every tree of a text, with the line where it begins; a tree without words is
-/// `None`.
+/// Calls `visit` for every tree of a text with the line where it begins and the tree, or `None` for
+/// a tree without words.
 ///
 /// # Errors
-/// The line and fault of brackets that do not match, or of text outside of them.
+/// Line and fault if brackets do not match or there is text outside of brackets; errors of `visit`.
 pub(crate) fn each_tree<E>(
     text: &str,
     first_line: u64,
@@ -84,7 +85,7 @@ pub(crate) fn each_tree<E>(
                 let Some(closed) = open.pop() else {
                     return Err(fault(
                         line,
-                        LineFault::Tree("a bracket is closed that was not opened"),
+                        LineFault::Tree("a closing bracket without an opening one"),
                     ));
                 };
                 close(
@@ -129,10 +130,10 @@ pub(crate) fn each_tree<E>(
     Ok(())
 }
 
-/// Whether a line holds whole trees with words, one at least.
+/// Whether a line holds at least one tree with words.
 ///
 /// # Errors
-/// [`LineFault::Tree`] for brackets that do not match, or text outside of them.
+/// [`LineFault::Tree`] if brackets do not match or there is text outside of brackets.
 pub fn check_tree(line: &str) -> Result<bool, LineFault> {
     let mut has_words = false;
     let visit = |_, tree: Option<&Tree>| {
@@ -148,10 +149,10 @@ const NONE: &str = "-NONE-";
 
 fn close(tree: &mut Tree, closed: &Open, label: &str, depth: usize) {
     if tree.source.len() == closed.source {
-        // Nothing but traces inside.
+        // It holds only traces.
         tree.target.truncate(closed.target);
     } else if closed.words == 1 && closed.children == 0 {
-        // A part of speech with its word.
+        // A word with its part of speech.
         tree.target.truncate(closed.target);
         push(&mut tree.target, &["XX"]);
     } else if !is_hidden(label, depth) {
@@ -159,7 +160,7 @@ fn close(tree: &mut Tree, closed: &Open, label: &str, depth: usize) {
     }
 }
 
-/// Whether a bracket is no constituent: it has no label, or is the outermost with a root's name.
+/// Whether a bracket is left out: it has no label, or is the outermost with a root's label.
 fn is_hidden(label: &str, depth: usize) -> bool {
     label.is_empty() || (depth == 1 && matches!(label, "ROOT" | "TOP"))
 }
@@ -183,8 +184,8 @@ fn atom_end(bytes: &[u8], start: usize) -> usize {
         .map_or(bytes.len(), |length| start + length)
 }
 
-/// Where a label's function tags begin. A label that itself begins with a hyphen (`-NONE-`,
-/// `-LRB-`) is whole.
+/// The end of a label without its function tags. A label that begins with a hyphen (`-NONE-`,
+/// `-LRB-`) has none.
 fn label_end(label: &str) -> usize {
     if label.starts_with('-') {
         return label.len();
@@ -195,7 +196,7 @@ fn label_end(label: &str) -> usize {
         .unwrap_or(label.len())
 }
 
-/// Reads a file of trees and hands out blocks of whole trees.
+/// Reads a file of trees and calls `emit` with blocks of whole trees, until it returns `false`.
 pub(super) fn read(origin: &Origin, emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
     let mut lines = LineReader::new(origin.name(), origin.open_text()?);
     while let Some((text, line)) = lines.next_block_where(last_whole_tree)? {
@@ -206,8 +207,8 @@ pub(super) fn read(origin: &Origin, emit: &mut dyn FnMut(Block) -> bool) -> Resu
     lines.not_empty()
 }
 
-/// The last line end outside of all brackets. Where brackets are closed that were not opened, the
-/// text counts as outside: whoever reads the block names the line.
+/// The end of the last line that ends outside of all brackets. After an unmatched closing bracket,
+/// text counts as outside; reading the block then reports the error.
 fn last_whole_tree(bytes: &[u8]) -> Option<usize> {
     let (mut depth, mut cut) = (0i64, None);
     for (at, &byte) in bytes.iter().enumerate() {
@@ -294,7 +295,7 @@ mod tests {
         assert!(
             trees("(S (NN a)))\n")
                 .unwrap_err()
-                .contains("line 1: a bracket is closed")
+                .contains("line 1: a closing bracket")
         );
         assert!(
             trees("(S (NN a))\nno tree\n")

@@ -9,19 +9,19 @@ use super::cache::{self, Manifest, TaskEntry, Workshop};
 use super::chunk::ChunkFile;
 use super::chunking::tokenise;
 use super::key::Stamps;
-use super::layout::Side;
+use super::layout::StreamSide;
 use super::select::Selection;
 use super::task::TaskInputs;
-use super::write::{Extent, Part, create_files};
-use super::{DataOptions, Progress, TASKS, VOCABULARY, Vocabularies};
+use super::write::{DataSize, InputPart, create_files};
+use super::{DataOptions, PrepareProgress, TASKS, VOCABULARY, Vocabularies};
 use crate::count::WordCounter;
 use crate::error::DataError;
 use crate::exclusion::Excluded;
-use crate::report::{InputReport, Report};
+use crate::report::{DataReport, InputReport};
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
 
-/// Prepares everything anew.
+/// Prepares the data of all tasks in a new cache folder.
 pub(super) fn build(
     tasks: &[TaskInputs],
     options: &DataOptions,
@@ -29,14 +29,14 @@ pub(super) fn build(
     excluded: &Excluded,
     (key, stamps): (String, Stamps),
     cache: &Path,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<(PathBuf, Manifest), DataError> {
     let workshop = Workshop::open(cache, &key)?;
     let (work, out) = (workshop.work(), workshop.out());
     let threads = options.threads();
-    let mut report = Report::default();
+    let mut report = DataReport::default();
 
-    // First pass, for all tasks: the source vocabulary needs them all.
+    // First pass, over all tasks, since the source vocabulary is of all tasks.
     let mut tokenised = Vec::new();
     for task in tasks {
         let splits = tokenise_task(task, options, excluded, &work, &mut report, progress);
@@ -44,17 +44,17 @@ pub(super) fn build(
     }
     stamps.check()?;
 
-    // Second pass: which examples are kept and where they go, and how often each word occurs.
+    // Second pass: the positions of the examples kept, and the counts of their words.
     let only_nli = tasks.iter().all(|task| task.kind == TaskKind::Nli);
     let mut labels = Vec::new();
-    let source_counter = match given {
-        None => Some(counter(&work, "source")?),
-        Some(_) => None,
+    let source_words = match given {
+        Some(given) => SourceWords::Given(Arc::clone(&given.source)),
+        None => SourceWords::Counted(counter(&work, "source")?),
     };
     let mut entries = Vec::new();
     let mut targets = Vec::new();
     for (task, splits) in tasks.iter().zip(&mut tokenised) {
-        progress(Progress::Counting { task: &task.name });
+        progress(PrepareProgress::Counting { task: &task.name });
         let given_target = given.and_then(|given| given.targets.get(&task.name));
         let target_counter = match given_target {
             None if !task.kind.decoders().is_empty() => Some(counter(&work, &task.name)?),
@@ -63,8 +63,8 @@ pub(super) fn build(
         let counts_source = task.kind != TaskKind::Nli || options.count_nli || only_nli;
         let streams = task.layout.streams.iter();
         let counters = streams.map(|stream| match stream.side {
-            Side::Source => source_counter.as_ref().filter(|_| counts_source),
-            Side::Target => target_counter.as_ref(),
+            StreamSide::Source => source_words.counter().filter(|_| counts_source),
+            StreamSide::Target => target_counter.as_ref(),
         });
         let counters: Vec<Option<&WordCounter>> = counters.collect();
         let entry = survey_task(task, splits, threads, &counters, &mut report);
@@ -77,20 +77,16 @@ pub(super) fn build(
             (None, None) => None,
         });
     }
-    let source = match (given, source_counter) {
-        (Some(given), _) => Arc::clone(&given.source),
-        (None, Some(counter)) => {
-            let words = source_vocabulary(counter, options, threads)?;
-            Arc::new(words)
-        }
-        (None, None) => return Err(DataError::key("source_words", "there is nothing to count")),
+    let source = match source_words {
+        SourceWords::Given(vocabulary) => vocabulary,
+        SourceWords::Counted(counter) => Arc::new(source_vocabulary(counter, options, threads)?),
     };
     source.save(out.join(VOCABULARY))?;
 
-    // Third pass: final ids at their final place.
+    // Third pass: final ids at their final positions.
     let tokenised = tokenised.into_iter().zip(labels);
     for ((task, (splits, labels)), target) in tasks.iter().zip(tokenised).zip(&targets) {
-        progress(Progress::Writing { task: &task.name });
+        progress(PrepareProgress::Writing { task: &task.name });
         let folder = out.join(TASKS).join(&task.name);
         fs::create_dir_all(&folder).map_err(DataError::io(&folder))?;
         if let Some(target) = target {
@@ -98,7 +94,7 @@ pub(super) fn build(
         }
         let streams = task.layout.streams.iter();
         let vocabularies = streams.map(|stream| match (stream.side, target) {
-            (Side::Target, Some(target)) => &**target,
+            (StreamSide::Target, Some(target)) => &**target,
             _ => &*source,
         });
         let vocabularies: Vec<&Vocabulary> = vocabularies.collect();
@@ -116,16 +112,31 @@ pub(super) fn build(
     workshop.finish(cache, manifest)
 }
 
-/// A split's name and its inputs on their way.
-type Splits = Vec<(&'static str, Vec<Part>)>;
+/// The source vocabulary, or the counts that it is made of.
+enum SourceWords {
+    Given(Arc<Vocabulary>),
+    Counted(WordCounter),
+}
+
+impl SourceWords {
+    fn counter(&self) -> Option<&WordCounter> {
+        match self {
+            Self::Given(_) => None,
+            Self::Counted(counter) => Some(counter),
+        }
+    }
+}
+
+/// The splits of a task with their tokenised inputs.
+type Splits = Vec<(&'static str, Vec<InputPart>)>;
 
 fn tokenise_task(
     task: &TaskInputs,
     options: &DataOptions,
     excluded: &Excluded,
     work: &Path,
-    report: &mut Report,
-    progress: &dyn Fn(Progress<'_>),
+    report: &mut DataReport,
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<Splits, DataError> {
     let mut splits = Vec::new();
     for (split, corpora) in &task.splits {
@@ -145,20 +156,26 @@ fn tokenise_task(
             report.inputs.push(found);
             let flags = work.join(format!("{number}.flags"));
             let selection = Selection::new(task.kind, &corpus.table, &scratch, &places, flags)?;
-            parts.push(Part::new(scratch, places, selection, number, &corpus.name));
+            parts.push(InputPart::new(
+                scratch,
+                places,
+                selection,
+                number,
+                &corpus.name,
+            ));
         }
         splits.push((*split, parts));
     }
     Ok(splits)
 }
 
-/// Surveys a task; only its training split is counted.
+/// Finds the positions of a task's examples, and counts the words of its training split.
 fn survey_task(
     task: &TaskInputs,
     splits: &mut Splits,
     threads: usize,
     counters: &[Option<&WordCounter>],
-    report: &mut Report,
+    report: &mut DataReport,
 ) -> Result<TaskEntry, DataError> {
     let mut entry = TaskEntry {
         name: task.name.clone(),
@@ -170,7 +187,7 @@ fn survey_task(
         let train = *split == "train";
         let none = vec![None; counters.len()];
         let counters = if train { counters } else { &none };
-        let mut position = Extent::default();
+        let mut position = DataSize::default();
         for part in parts.iter_mut() {
             let before = position.examples;
             part.survey(&task.layout, threads, counters, &mut position)?;
@@ -184,7 +201,7 @@ fn survey_task(
             }
         }
         if train && task.kind.needs_whole_batch() && position.examples < 2 {
-            let problem = "one example alone; the examples of a batch are compared, expected more";
+            let problem = "one example, expected at least 2: examples of a batch are compared";
             return Err(DataError::key("train", problem));
         }
         if train && task.kind == TaskKind::Classification {
@@ -206,7 +223,7 @@ fn write_task(
     threads: usize,
     (vocabularies, labels): (&[&Vocabulary], &[String]),
     folder: &Path,
-    report: &mut Report,
+    report: &mut DataReport,
 ) -> Result<(), DataError> {
     for (split, parts) in splits {
         let folder = folder.join(split);
@@ -230,8 +247,8 @@ fn counter(work: &Path, name: &str) -> Result<WordCounter, DataError> {
     Ok(WordCounter::new(folder, WordCounter::MEMORY))
 }
 
-/// The source vocabulary: the first words of the options, the most frequent words counted, and where
-/// they are too few, the further words.
+/// The source vocabulary: [`DataOptions::first_words`], then the most frequent words counted, then
+/// [`DataOptions::further_words`] up to the size wanted.
 fn source_vocabulary(
     counter: WordCounter,
     options: &DataOptions,
@@ -245,7 +262,7 @@ fn source_vocabulary(
     Vocabulary::from_words(words.words().chain(further.take(missing)))
 }
 
-/// The most labels that a classification task may have.
+/// The limit on the labels of a classification task.
 const MAX_LABELS: usize = 1 << 16;
 
 fn check_labels(labels: &[String]) -> Result<(), DataError> {
@@ -253,7 +270,7 @@ fn check_labels(labels: &[String]) -> Result<(), DataError> {
         return Ok(());
     }
     let problem = format!(
-        "its examples have {} labels; expected 2 to {MAX_LABELS}",
+        "its examples have {} labels, expected 2 to {MAX_LABELS}",
         labels.len()
     );
     Err(DataError::key("train", problem))
@@ -263,7 +280,7 @@ fn cut(counter: WordCounter, size: usize, threads: usize) -> Result<Vocabulary, 
     cut_after(&[], counter, size, threads)
 }
 
-/// A vocabulary of `size` words, special words not counted: the `first` ones, then the most frequent
+/// A vocabulary of `size` words besides the special ones: the words `first`, then the most frequent
 /// others.
 fn cut_after(
     first: &[String],

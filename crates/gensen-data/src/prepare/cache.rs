@@ -1,4 +1,4 @@
-//! The cache folder: what prepared data is named by, and how it becomes complete or absent.
+//! The cache: a folder for each key, written completely or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,48 +8,48 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, chain};
-use crate::report::Report;
+use crate::report::DataReport;
 use crate::scratch::{Scratch, lock_file, publish, remove_stale, sync_folder, write_file};
 use crate::spec::TaskKind;
 
-/// Raised whenever the meaning of a cache folder changes.
+/// The format's version, incremented with every change to a cache folder's contents or meaning.
 pub(super) const FORMAT: u32 = 1;
 
 const MANIFEST: &str = "manifest.json";
 
-/// The largest manifest that is read, in bytes.
+/// The size limit of a manifest in bytes.
 const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
-/// What a complete cache folder holds; written last.
+/// The contents of a complete cache folder. It is written last.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) format: u32,
     pub(super) key: String,
     pub(super) tasks: Vec<TaskEntry>,
-    pub(super) report: Report,
+    pub(super) report: DataReport,
     /// The size of every other file, by its path in the folder.
     pub(super) files: BTreeMap<String, u64>,
 }
 
-/// One task in a manifest.
+/// A task in a manifest.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TaskEntry {
     pub(super) name: String,
     pub(super) kind: TaskKind,
-    /// Examples of each split that there is.
+    /// The number of examples of each split the task has.
     pub(super) splits: BTreeMap<String, u64>,
     /// A classification task's labels, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) labels: Vec<String>,
 }
 
-/// Opens the finished folder of a key: `None` if there is none, or if it is not complete.
+/// The folder of a key and its manifest; `None` if it does not exist or is damaged.
 pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, Manifest)> {
     let folder = cache.join(key);
     match read_manifest(&folder, key) {
         Ok(manifest) => manifest.map(|manifest| (folder, manifest)),
         Err(error) => {
-            tracing::warn!("{}; it is prepared anew", chain(&error));
+            tracing::warn!("{}; the data is prepared again", chain(&error));
             None
         }
     }
@@ -72,7 +72,7 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
     let manifest: Manifest =
         serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
     if (manifest.format, manifest.key.as_str()) != (FORMAT, key) {
-        return Err(damaged("its manifest is another folder's".into()));
+        return Err(damaged("its manifest belongs to another folder".into()));
     }
     for (name, size) in &manifest.files {
         let path = folder.join(name);
@@ -86,14 +86,14 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
     Ok(Some(manifest))
 }
 
-/// A folder in the cache where preparation works; gone with this value unless it is finished.
+/// The scratch folder of a preparation in the cache; deleted with this value.
 pub(super) struct Workshop(Scratch);
 
-/// Locked by the process that gives a folder its name.
+/// The file that a process locks while it moves a finished folder to its final name.
 const GATE: &str = ".lock";
 
 impl Workshop {
-    /// For the folder of `key`. What killed processes left in the cache is removed.
+    /// Creates the scratch folder for `key`, after removing those of killed processes.
     pub(super) fn open(cache: &Path, key: &str) -> Result<Self, DataError> {
         fs::create_dir_all(cache).map_err(DataError::io(cache))?;
         remove_stale(cache).map_err(DataError::io(cache))?;
@@ -105,18 +105,18 @@ impl Workshop {
         Ok(Self(folder))
     }
 
-    /// For files that are gone when preparation ends.
+    /// The folder for temporary files.
     pub(super) fn work(&self) -> PathBuf {
         self.0.path().join("work")
     }
 
-    /// For what becomes the finished folder.
+    /// The folder that becomes the finished one.
     pub(super) fn out(&self) -> PathBuf {
         self.0.path().join("out")
     }
 
-    /// Syncs what was written, writes the manifest last, and gives the folder its name. If another
-    /// process was faster, its folder stays and this one's work is dropped.
+    /// Syncs the files, writes the manifest and moves the folder to its final name. If another
+    /// process has finished the same folder meanwhile, that one is returned.
     pub(super) fn finish(
         self,
         cache: &Path,
@@ -134,14 +134,14 @@ impl Workshop {
             return Ok(found);
         }
         let folder = cache.join(&manifest.key);
-        // In place of one that is not complete, as `find` says.
+        // This replaces a damaged folder, for which `find` returns `None`.
         publish(&out, &folder).map_err(DataError::io(&folder))?;
         Ok((folder, manifest))
     }
 }
 
-/// Waits until no other process gives a folder its name; others wait as long as the value lasts.
-/// `None` where the file system has no locks: then the process that is second fails.
+/// Locks the cache against other processes that finish a folder, for the lifetime of the value.
+/// `None` if the file system has no locks; then, of two processes that finish at once, one fails.
 fn gate(cache: &Path) -> Result<Option<File>, DataError> {
     let path = cache.join(GATE);
     let file = lock_file(&path).map_err(DataError::io(&path))?;
@@ -152,18 +152,16 @@ fn gate(cache: &Path) -> Result<Option<File>, DataError> {
     }
 }
 
-/// Syncs every file of a folder and notes its size.
+/// Syncs every file of a folder and adds its size to `sizes`.
 fn sync_files(
     folder: &Path,
     prefix: &str,
     sizes: &mut BTreeMap<String, u64>,
 ) -> Result<(), DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io(folder))? {
-        let path = entry.map_err(DataError::io(folder))?.path();
-        let name = format!(
-            "{prefix}{}",
-            path.file_name().unwrap_or_default().to_string_lossy()
-        );
+        let entry = entry.map_err(DataError::io(folder))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = format!("{prefix}{}", name.to_string_lossy());
         if path.is_dir() {
             sync_files(&path, &format!("{name}/"), sizes)?;
             sync_folder(&path).map_err(DataError::io(&path))?;

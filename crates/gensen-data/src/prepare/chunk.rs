@@ -1,4 +1,5 @@
-//! Tokenised text on its way through preparation: one block's words numbered within the block.
+//! Chunks: the tokenised examples of one block, with words numbered by the chunk's own
+//! dictionaries.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,31 +11,31 @@ use crate::error::DataError;
 use crate::scratch::create_part;
 use crate::words::WordTable;
 
-/// The sentences of one side of a chunk.
+/// One field of a chunk's examples: the sources, for instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Field {
     /// The number of words of each sentence before truncation, or [`BREAK`].
     pub(super) lengths: Vec<u32>,
-    /// The words kept, by their number in the chunk's dictionary.
+    /// The words after truncation, as their numbers in the chunk's dictionary.
     pub(super) ids: Vec<u32>,
 }
 
-/// Stands in [`Field::lengths`] where a document ends.
+/// Marks the end of a document in [`Field::lengths`].
 pub(super) const BREAK: u32 = u32::MAX;
 
-/// The records of one block.
+/// The examples of one block; for running text, its sentences.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     pub(super) fields: [Field; FIELDS],
     /// The distinct words, in order of appearance.
     pub(super) words: [WordTable; FIELDS],
-    /// Each record's label: its number, or in the dictionary [`LABELS`].
+    /// The label of each example: its number (NLI), or its number in the dictionary [`LABELS`].
     pub(super) labels: Vec<u32>,
-    /// Each record's line in its file, counted from 1.
+    /// The line of each example in its file, counted from 1.
     pub(super) lines: Vec<u32>,
 }
 
-/// The dictionary of a classification task's labels.
+/// The index of the dictionary of a classification task's labels.
 pub(super) const LABELS: usize = FIELDS - 1;
 
 impl Field {
@@ -53,15 +54,16 @@ impl Chunk {
     }
 }
 
-/// Where a chunk lies in the scratch file, and how many entries (records and breaks) it has.
+/// The position of a chunk in the scratch file, and its number of entries (examples or sentences,
+/// and breaks).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct ChunkPlace {
     offset: u64,
     bytes: u64,
     pub(super) entries: u64,
 }
 
-/// A file of chunks that is written once, by many threads, and read a few times.
+/// A scratch file of chunks, appended to by many threads and then read several times.
 pub(super) struct ChunkFile {
     path: PathBuf,
     file: Mutex<(File, u64)>,
@@ -74,7 +76,7 @@ pub(super) struct ChunkReader {
     bytes: Vec<u8>,
 }
 
-/// A chunk read back: like [`Chunk`], with the dictionaries as plain lists.
+/// A chunk read from the file: like [`Chunk`], with dictionaries as lists.
 #[derive(Debug, Default)]
 pub(super) struct StoredChunk {
     pub(super) fields: [Field; FIELDS],
@@ -83,7 +85,7 @@ pub(super) struct StoredChunk {
     pub(super) lines: Vec<u32>,
 }
 
-/// Words laid end to end.
+/// A list of words, concatenated.
 #[derive(Debug, Default)]
 pub(super) struct WordList {
     text: String,
@@ -99,7 +101,7 @@ impl WordList {
         let mut start = 0;
         self.lengths.iter().map(move |&length| {
             let end = start + length as usize;
-            // Reading has checked that they are as long as the text.
+            // `ChunkReader::read` checked that the lengths add up to that of the text.
             let word = &self.text[start..end];
             start = end;
             word
@@ -116,15 +118,19 @@ impl ChunkFile {
         })
     }
 
-    /// Appends a chunk; `bytes` is working memory.
-    pub(super) fn append(&self, chunk: &Chunk, bytes: &mut Vec<u8>) -> Result<Place, DataError> {
+    /// Appends a chunk; `bytes` is a reusable buffer.
+    pub(super) fn append(
+        &self,
+        chunk: &Chunk,
+        bytes: &mut Vec<u8>,
+    ) -> Result<ChunkPlace, DataError> {
         bytes.clear();
         for field in &chunk.fields {
             put_u32s(bytes, &field.lengths);
         }
         put_u32s(bytes, &chunk.labels);
         put_u32s(bytes, &chunk.lines);
-        // A chunk seldom has more distinct words than two bytes can number.
+        // Ids are stored in two bytes if they fit, as they nearly always do.
         let narrow = chunk.words.iter().all(|words| words.len() <= 1 << 16);
         bytes.push(u8::from(narrow));
         for field in &chunk.fields {
@@ -140,7 +146,7 @@ impl ChunkFile {
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.0.write_all(bytes).map_err(DataError::io(&self.path))?;
-        let place = Place {
+        let place = ChunkPlace {
             offset: file.1,
             bytes: bytes.len() as u64,
             entries: chunk.fields[0].lengths.len() as u64,
@@ -165,7 +171,11 @@ impl ChunkFile {
 
 impl ChunkReader {
     /// Reads a whole chunk.
-    pub(super) fn read(&mut self, place: Place, chunk: &mut StoredChunk) -> Result<(), DataError> {
+    pub(super) fn read(
+        &mut self,
+        place: ChunkPlace,
+        chunk: &mut StoredChunk,
+    ) -> Result<(), DataError> {
         self.load(place.offset, place.bytes)?;
         let mut rest = &self.bytes[..];
         let mut take = || {
@@ -198,7 +208,7 @@ impl ChunkReader {
     /// Reads only the lengths of a chunk's first field.
     pub(super) fn read_lengths(
         &mut self,
-        place: Place,
+        place: ChunkPlace,
         lengths: &mut Vec<u32>,
     ) -> Result<(), DataError> {
         self.load(place.offset, 8 + place.entries * 4)?;
@@ -216,19 +226,19 @@ impl ChunkReader {
     fn damaged(&self) -> DataError {
         DataError::Damaged {
             path: self.path.display().to_string(),
-            problem: "a chunk does not read back as it was written".into(),
+            problem: "a chunk differs from what was written".into(),
         }
     }
 }
 
-/// A file that many threads write to, each at places of its own.
+/// A file that many threads write to, each at positions of its own.
 pub(super) struct SharedFile {
     path: PathBuf,
     file: File,
 }
 
 impl SharedFile {
-    /// Another handle on a file that exists, with a position of its own.
+    /// Opens a new handle on an existing file.
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let file = OpenOptions::new()
             .write(true)
@@ -262,7 +272,7 @@ fn put_u32s(bytes: &mut Vec<u8>, numbers: &[u32]) {
     extend_u32s(bytes, numbers);
 }
 
-/// Numbers that are known to fit.
+/// Writes numbers that are less than 2^16.
 fn put_u16s(bytes: &mut Vec<u8>, numbers: &[u32]) {
     bytes.extend((numbers.len() as u64).to_le_bytes());
     let start = bytes.len();

@@ -1,14 +1,14 @@
-//! First pass: blocks of text become chunks of numbered words.
+//! The first pass: tokenises blocks of text into chunks.
 
-mod worker;
+mod builder;
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use self::worker::{Tally, Worker};
-use super::chunk::{ChunkFile, Place};
+use self::builder::{ChunkBuilder, Tally};
+use super::chunk::{ChunkFile, ChunkPlace};
 use super::task::TaskInputs;
-use super::{DataOptions, Progress};
+use super::{DataOptions, PrepareProgress};
 use crate::corpus::Corpus;
 use crate::error::DataError;
 use crate::exclusion::Excluded;
@@ -16,13 +16,14 @@ use crate::parallel;
 use crate::report::InputReport;
 use crate::tokenizer::Tokenizer;
 
-/// How the sentences of a task become words.
+/// How a task's text is split into words: for its first texts, and for the others.
 pub(super) struct Wording {
     pub(super) tokenizers: [Box<dyn Tokenizer>; 2],
     pub(super) lowercase: [bool; 2],
 }
 
-/// Tokenises a corpus into `scratch`, without what is excluded from training; returns the places of its chunks in order.
+/// Tokenises a corpus into `scratch`, leaving out sentences excluded from training. Returns the
+/// positions of the chunks in the corpus's order.
 pub(super) fn tokenise(
     corpus: &Corpus,
     task: &TaskInputs,
@@ -30,16 +31,16 @@ pub(super) fn tokenise(
     excluded: &Excluded,
     scratch: &ChunkFile,
     report: &mut InputReport,
-    progress: &dyn Fn(Progress),
-) -> Result<Vec<Place>, DataError> {
-    let done: Mutex<(Vec<(usize, Place)>, Tally)> = Mutex::default();
+    progress: &dyn Fn(PrepareProgress),
+) -> Result<Vec<ChunkPlace>, DataError> {
+    let done: Mutex<(Vec<(usize, ChunkPlace)>, Tally)> = Mutex::default();
     let (name, split, input) = (&*task.name, &*report.split, &*report.input);
     let excluded = (split == "train").then_some(excluded);
     parallel::for_each(
         options.threads(),
         |send| {
             corpus.read(&mut |block| {
-                progress(Progress::Reading {
+                progress(PrepareProgress::Reading {
                     task: name,
                     split,
                     input,
@@ -48,15 +49,15 @@ pub(super) fn tokenise(
                 send(block)
             })
         },
-        || Ok((Worker::new(corpus, task, excluded), Vec::new())),
-        |(worker, bytes), number, block| {
-            worker.chunk.clear();
-            worker.tally = Tally::default();
-            worker.take(&block)?;
-            let place = scratch.append(&worker.chunk, bytes)?;
+        || Ok((ChunkBuilder::new(corpus, task, excluded), Vec::new())),
+        |(builder, bytes), number, block| {
+            builder.chunk.clear();
+            builder.tally = Tally::default();
+            builder.take(&block)?;
+            let place = scratch.append(&builder.chunk, bytes)?;
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.0.push((number, place));
-            done.1.add(&worker.tally);
+            done.1.add(&builder.tally);
             Ok(())
         },
     )?;

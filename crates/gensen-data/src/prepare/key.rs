@@ -1,4 +1,4 @@
-//! What prepared data is named by.
+//! The cache's key: a hash of everything that prepared data depends on.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::task::TaskInputs;
-use super::{DataOptions, Progress, Vocabularies, cache};
+use super::{DataOptions, PrepareProgress, Vocabularies, cache};
 use crate::corpus::Origin;
 use crate::digest::{Digest, hex};
 use crate::error::DataError;
@@ -17,14 +17,13 @@ use crate::parallel;
 use crate::spec::InputTable;
 use crate::tokenizer::NonbreakingPrefixes;
 
-/// The key that prepared data lies under: a hash of all that it depends on. Also the state of the
-/// files when they were hashed.
+/// The cache's key, and the state of the input files when they were hashed.
 pub(super) fn of(
     tasks: &[TaskInputs],
     options: &DataOptions,
     given: Option<&Vocabularies>,
     base: &Path,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<(String, Stamps), DataError> {
     let inputs = hash_inputs(tasks, options.threads(), progress)?;
     let mut digest = Digest::default();
@@ -39,7 +38,7 @@ pub(super) fn of(
         .iter()
         .for_each(|list| add(list));
     let DataOptions {
-        // In the text above.
+        // Hashed as JSON above.
         source_words: _,
         target_words: _,
         tokenizer: _,
@@ -48,7 +47,7 @@ pub(super) fn of(
         max_target_words: _,
         max_nli_words: _,
         count_nli: _,
-        // The files' contents follow.
+        // The contents of these files are hashed below.
         nonbreaking_prefixes: _,
         punkt: _,
         further_words,
@@ -80,7 +79,7 @@ pub(super) fn of(
             languages,
             tokenizer,
             splits,
-            // Functions of the others and of the inputs' contents.
+            // Determined by the other fields and the inputs' contents.
             columns: _,
             wording: _,
             layout: _,
@@ -89,7 +88,7 @@ pub(super) fn of(
         for (split, corpora) in splits {
             add(split);
             for corpus in corpora {
-                // Where a file lies does not matter, but its name does: it tells the format.
+                // A file's folder does not matter, but its name does, since it tells the format.
                 let settings = InputTable {
                     path: None,
                     teacher: None,
@@ -104,7 +103,7 @@ pub(super) fn of(
                     let name = origin.name();
                     let file = Path::new(&name).file_name();
                     add(&file.map_or(Cow::Borrowed(""), OsStr::to_string_lossy));
-                    add(inputs.0.get(&name).map_or("", |input| &input.hash));
+                    add(inputs.hash(&name));
                 }
             }
         }
@@ -122,7 +121,7 @@ pub(super) fn of(
     Ok((hex(&digest.finish())[..32].to_owned(), inputs))
 }
 
-/// The SHA-256 of what an input holds, as it is stored.
+/// The SHA-256 of an input's bytes as stored.
 fn hash_of(origin: &Origin) -> Result<String, DataError> {
     let mut digest = Digest::default();
     let read = digest.read(origin.open()?);
@@ -130,17 +129,17 @@ fn hash_of(origin: &Origin) -> Result<String, DataError> {
     Ok(hex(&digest.finish()))
 }
 
-/// The inputs by name, as they were when they were hashed.
-pub(super) struct Stamps(BTreeMap<String, Input>);
+/// The hash of each input by name, and its state when it was hashed.
+pub(super) struct Stamps(BTreeMap<String, HashedInput>);
 
-struct Input {
+struct HashedInput {
     hash: String,
     origin: Origin,
     size: u64,
     modified: Option<SystemTime>,
 }
 
-impl Input {
+impl HashedInput {
     fn new(origin: &Origin) -> Result<Self, DataError> {
         let (size, modified) = origin.stamp()?;
         Ok(Self {
@@ -153,14 +152,23 @@ impl Input {
 }
 
 impl Stamps {
-    /// Checks that no file was changed since it was hashed: what was read would lie under the wrong
-    /// key.
+    /// The hash of an input.
+    fn hash(&self, name: &str) -> &str {
+        #[allow(
+            clippy::expect_used,
+            reason = "`hash_inputs` has hashed every origin of the same tasks"
+        )]
+        &self.0.get(name).expect("the hash of an input").hash
+    }
+
+    /// Checks that no file has changed since it was hashed, since its data would be cached under
+    /// the wrong key.
     pub(super) fn check(&self) -> Result<(), DataError> {
         for (name, input) in &self.0 {
             if input.origin.stamp()? != (input.size, input.modified) {
                 return Err(DataError::Damaged {
                     path: name.clone(),
-                    problem: "it was changed while it was read".into(),
+                    problem: "it was changed during preparation".into(),
                 });
             }
         }
@@ -168,11 +176,11 @@ impl Stamps {
     }
 }
 
-/// Hashes the contents of every file that is read.
+/// Hashes the contents of all inputs.
 fn hash_inputs(
     tasks: &[TaskInputs],
     threads: usize,
-    progress: &dyn Fn(Progress<'_>),
+    progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<Stamps, DataError> {
     let mut origins: BTreeMap<String, (&Origin, &str)> = BTreeMap::new();
     for task in tasks {
@@ -186,14 +194,14 @@ fn hash_inputs(
         threads,
         |send| {
             origins.iter().all(|(name, origin)| {
-                progress(Progress::Hashing { input: name });
+                progress(PrepareProgress::Hashing { input: name });
                 send((name, origin))
             });
             Ok(())
         },
         || Ok(()),
         |(), _, (name, (origin, task))| {
-            let input = Input::new(origin).map_err(|error| error.in_task(task))?;
+            let input = HashedInput::new(origin).map_err(|error| error.in_task(task))?;
             let mut inputs = inputs.lock().unwrap_or_else(PoisonError::into_inner);
             inputs.insert(name.clone(), input);
             Ok(())

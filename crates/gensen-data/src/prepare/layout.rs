@@ -1,26 +1,26 @@
-//! How each kind of task is stored: its fields, dictionaries and streams.
+//! The storage layout of each kind of task: its fields, dictionaries and streams.
 
 use super::DataOptions;
 use crate::spec::TaskKind;
 
-/// The vocabulary of a side.
+/// The vocabulary that a stream's words are looked up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum StreamSide {
     Source,
     Target,
 }
 
-/// What of a chunk becomes a stream of the data set.
+/// One stream of the data set: a field of the chunks, truncated and looked up in a vocabulary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StreamLayout {
     /// The chunk's field.
     pub(super) field: usize,
-    pub(super) side: Side,
-    /// Longer sentences are cut to this.
+    pub(super) side: StreamSide,
+    /// Longer sentences are truncated to this.
     pub(super) max_words: u32,
 }
 
-/// The storage of one kind of task.
+/// The storage layout of a task.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) kind: TaskKind,
@@ -28,14 +28,14 @@ pub(super) struct Layout {
     pub(super) streams: Vec<StreamLayout>,
 }
 
-/// Fields of a chunk at most, and so streams.
+/// The most fields, and the most streams, of any kind.
 pub(super) const FIELDS: usize = 3;
 
-/// Flags of a chunk's entries: what they are kept as. A pair kept is a [`SOURCE`].
+/// Flag of a chunk's entry: it is an example kept, or the middle sentence of a triple kept.
 pub(super) const SOURCE: u8 = 1;
-/// The sentence is the next one of a triple.
+/// Flag of a chunk's entry: it is the next sentence of a triple kept.
 pub(super) const NEXT: u8 = 2;
-/// The sentence is the previous one of a triple.
+/// Flag of a chunk's entry: it is the previous sentence of a triple kept.
 pub(super) const PREVIOUS: u8 = 4;
 
 impl Layout {
@@ -45,19 +45,25 @@ impl Layout {
             side,
             max_words: u32::try_from(max).unwrap_or(u32::MAX),
         };
-        let source = |field| stream(field, Side::Source, options.max_source_words);
+        let source = |field| stream(field, StreamSide::Source, options.max_source_words);
         let streams = match kind {
             TaskKind::Translation | TaskKind::Seq2seq | TaskKind::Parsing => {
-                vec![source(0), stream(1, Side::Target, options.max_target_words)]
+                vec![
+                    source(0),
+                    stream(1, StreamSide::Target, options.max_target_words),
+                ]
             }
-            // A sentence is stored once a vocabulary: as source and as target.
+            // Sentences are stored twice: with source ids and with target ids.
             TaskKind::SkipThought => {
-                vec![source(0), stream(0, Side::Target, options.max_target_words)]
+                vec![
+                    source(0),
+                    stream(0, StreamSide::Target, options.max_target_words),
+                ]
             }
             TaskKind::NextSentence | TaskKind::Distillation => vec![source(0)],
             TaskKind::Nli => vec![
-                stream(0, Side::Source, options.max_nli_words),
-                stream(1, Side::Source, options.max_nli_words),
+                stream(0, StreamSide::Source, options.max_nli_words),
+                stream(1, StreamSide::Source, options.max_nli_words),
             ],
             TaskKind::Classification => vec![source(0), source(1)],
             TaskKind::Pairs => vec![source(0), source(1), source(2)],
@@ -65,7 +71,7 @@ impl Layout {
         Self { kind, streams }
     }
 
-    /// The dictionary of a chunk's field: all fields of the source side share one.
+    /// The index of the dictionary of a chunk's field; fields that share a vocabulary share one.
     pub(super) fn dictionary(&self, field: usize) -> usize {
         match self.kind {
             TaskKind::Nli | TaskKind::Pairs | TaskKind::Classification => 0,
@@ -73,14 +79,14 @@ impl Layout {
         }
     }
 
-    /// How many words of a sentence a chunk holds.
+    /// The number of words to which a chunk truncates the sentences of a field.
     pub(super) fn kept_words(&self, field: usize) -> u32 {
         let of_field = self.streams.iter().filter(|stream| stream.field == field);
         of_field.map(|stream| stream.max_words).max().unwrap_or(0)
     }
 
-    /// How often a sentence counts for the vocabulary of a stream: once for each decoder of the
-    /// task that reads or says it, or once for each example that holds it.
+    /// The weight of a sentence's words in the counts for a stream's vocabulary: the number of
+    /// decoders that use it as source or target, or of examples that contain it.
     pub(super) fn count_weight(&self, stream: usize, flags: u8) -> u64 {
         let has = |flag: u8| u64::from(flags & flag != 0);
         match (self.kind, stream) {

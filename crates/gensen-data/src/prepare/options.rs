@@ -8,47 +8,48 @@ use serde::{Deserialize, Serialize};
 use crate::error::DataError;
 use crate::tokenizer::Resources;
 
-/// Settings that all tasks share.
+/// Settings common to all tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// Words of the source vocabulary, besides the four special ones.
+    /// The size of the source vocabulary, without the four special words.
     pub source_words: usize,
-    /// Words of each target vocabulary, besides the four special ones.
+    /// The size of each target vocabulary, without the four special words.
     pub target_words: usize,
-    /// The tokeniser's name.
+    /// The tokeniser's name; see [`NAMES`](crate::tokenizer::NAMES).
     pub tokenizer: String,
-    /// For `moses`: a file of non-breaking prefixes or a folder of such files, in place of the
-    /// lists that are built in. Relative to the base folder.
+    /// For `moses`: a file of non-breaking prefixes or a folder of such files, instead of the
+    /// built-in lists. Relative to the base folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonbreaking_prefixes: Option<PathBuf>,
     /// For `nltk`: the `punkt_tab` folder, to split sentences. Relative to the base folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub punkt: Option<PathBuf>,
-    /// Whether words are put in lower case, after tokenisation (linearised trees never are).
+    /// Whether words are lower-cased after tokenisation. Linearised trees never are.
     pub lowercase: bool,
-    /// The most words of a source sentence; longer ones are cut; `<s>` and `</s>` do not count.
+    /// The number of words to which source sentences are truncated, without `<s>` and `</s>`.
     pub max_source_words: usize,
-    /// The most words of a target sentence; longer ones are cut; `<s>` and `</s>` do not count.
+    /// The number of words to which target sentences are truncated, without `<s>` and `</s>`.
     pub max_target_words: usize,
-    /// The most words of a premise or hypothesis; longer ones are cut (the reference has no limit).
+    /// The number of words to which premises and hypotheses are truncated. The reference
+    /// implementation has no limit.
     pub max_nli_words: usize,
-    /// Whether the text of inference tasks counts for the source vocabulary (the reference: no).
-    /// Where there is no other task it always does.
+    /// Whether the words of inference tasks count for the source vocabulary; the reference
+    /// implementation does not count them. If there are no other tasks, they always count.
     pub count_nli: bool,
-    /// Words that fill the source vocabulary up, in this order, where the corpora have fewer than
-    /// `source_words`: those that there are word vectors of. Each to occur once.
+    /// Distinct words to append to the source vocabulary, in this order, if the corpora have fewer
+    /// than `source_words`; for instance words with pretrained vectors.
     #[serde(skip)]
     pub further_words: Arc<[String]>,
-    /// Words that the source vocabulary begins with, special words included: a model's own, which keep
-    /// their ids. The most frequent other words follow until there are `source_words`.
+    /// The first words of the source vocabulary, special words included: those of a model, which
+    /// keep their ids. The most frequent other words follow, up to `source_words`.
     #[serde(skip)]
     pub first_words: Arc<[String]>,
-    /// Files, and folders of files, whose sentences are not to be trained on; see
+    /// Files and folders of files whose sentences are excluded from training, compared by
     /// [`normalise`](crate::exclusion::normalise). Relative to the base folder.
     #[serde(skip)]
     pub exclude_sentences: Vec<PathBuf>,
-    /// Threads to work with; 0 stands for all cores. The result does not depend on it.
+    /// The number of threads; 0 for one per core. The result does not depend on it.
     #[serde(skip)]
     pub threads: usize,
 }
@@ -82,7 +83,7 @@ impl DataOptions {
         }
     }
 
-    /// The files that tokenisers read, their paths relative to `base`.
+    /// The files that tokenisers read; relative paths are relative to `base`.
     pub fn resources(&self, base: &Path) -> Resources {
         let at_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
         Resources {
@@ -102,7 +103,7 @@ impl DataOptions {
             if value == 0 || value > 1 << 30 {
                 return Err(DataError::key(
                     key,
-                    format!("{value}; expected 1 to {}", 1 << 30),
+                    format!("{value}, expected 1 to {}", 1 << 30),
                 ));
             }
         }

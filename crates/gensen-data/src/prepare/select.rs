@@ -1,26 +1,26 @@
-//! Which entries of the chunks are kept, as examples or as neighbours of examples.
+//! Selection of the examples to keep, by the settings of their input.
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::chunk::{BREAK, ChunkFile, Place};
+use super::chunk::{BREAK, ChunkFile, ChunkPlace};
 use super::layout::{NEXT, PREVIOUS, SOURCE};
 use crate::error::DataError;
 use crate::permutation::{Permutation, key};
 use crate::scratch::create_part;
 use crate::spec::{InputTable, TaskKind};
 
-/// Says which examples of an input are kept.
+/// The examples of an input to keep.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Choice {
+pub(super) enum ExampleChoice {
     All,
     First(u64),
-    /// Those that a permutation puts before the limit.
+    /// Those whose image under a permutation is less than the limit.
     Shuffled(Permutation, u64),
 }
 
-impl Choice {
+impl ExampleChoice {
     fn new(table: &InputTable, examples: u64) -> Self {
         match (table.limit, table.shuffle) {
             (None, _) => Self::All,
@@ -43,24 +43,24 @@ impl Choice {
 
 /// The flags of every entry of an input.
 pub(super) enum Selection {
-    /// Pairs: each entry is an example.
-    Pairs(Choice),
-    /// Running text: the flags lie in a file.
+    /// Each entry is an example.
+    Pairs(ExampleChoice),
+    /// Running text: the flags are in a file, one byte for each entry.
     Sentences(PathBuf),
 }
 
 impl Selection {
-    /// Selects from the chunks of an input; `path` is for a scratch file.
+    /// Selects examples of the chunks of an input; `path` is the scratch file for flags.
     pub(super) fn new(
         kind: TaskKind,
         table: &InputTable,
         scratch: &ChunkFile,
-        places: &[Place],
+        places: &[ChunkPlace],
         path: PathBuf,
     ) -> Result<Self, DataError> {
         if !kind.is_running_text() {
             let examples = places.iter().map(|place| place.entries).sum();
-            let choice = Choice::new(table, examples);
+            let choice = ExampleChoice::new(table, examples);
             return Ok(Self::Pairs(choice));
         }
         let mut examples = 0;
@@ -68,10 +68,10 @@ impl Selection {
             examples += u64::from(triple);
             Ok(())
         })?;
-        let choice = Choice::new(table, examples);
+        let choice = ExampleChoice::new(table, examples);
         let io = || DataError::io(&path);
         let mut file = BufWriter::new(create_part(&path).map_err(io())?);
-        // An entry's flags are complete once the two entries behind it have been seen.
+        // An entry's flags are complete when the two entries after it have been seen.
         let mut pending = [0u8; 2];
         let (mut example, mut entries) = (0, 0u64);
         each_triple(table, scratch, places, |triple| {
@@ -99,25 +99,24 @@ impl Selection {
     }
 
     pub(super) fn reader(&self) -> Result<SelectionReader<'_>, DataError> {
-        let file = match self {
-            Self::Pairs(_) => None,
-            Self::Sentences(path) => Some(File::open(path).map_err(DataError::io(path))?),
-        };
-        Ok(SelectionReader {
-            selection: self,
-            file,
+        Ok(match self {
+            Self::Pairs(choice) => SelectionReader::Pairs(choice),
+            Self::Sentences(path) => {
+                let file = File::open(path).map_err(DataError::io(path))?;
+                SelectionReader::Sentences(path, file)
+            }
         })
     }
 }
 
-/// Reads flags chunk by chunk.
-pub(super) struct SelectionReader<'a> {
-    selection: &'a Selection,
-    file: Option<File>,
+/// Reads the flags of a [`Selection`] chunk by chunk.
+pub(super) enum SelectionReader<'a> {
+    Pairs(&'a ExampleChoice),
+    Sentences(&'a Path, File),
 }
 
 impl SelectionReader<'_> {
-    /// The flags of `count` entries from the entry `first` of the input on.
+    /// Reads the flags of `count` entries, from the input's entry `first` on.
     pub(super) fn read(
         &mut self,
         first: u64,
@@ -125,31 +124,30 @@ impl SelectionReader<'_> {
         flags: &mut Vec<u8>,
     ) -> Result<(), DataError> {
         flags.clear();
-        match (self.selection, &mut self.file) {
-            (Selection::Pairs(choice), _) => {
+        match self {
+            Self::Pairs(choice) => {
                 flags.extend(
                     (first..first + count)
                         .map(|example| if choice.keeps(example) { SOURCE } else { 0 }),
                 );
             }
-            (Selection::Sentences(path), Some(file)) => {
+            Self::Sentences(path, file) => {
                 flags.resize(count as usize, 0);
                 file.seek(SeekFrom::Start(first))
                     .and_then(|_| file.read_exact(flags))
                     .map_err(DataError::io(path))?;
             }
-            (Selection::Sentences(_), None) => {}
         }
         Ok(())
     }
 }
 
-/// Calls `visit` for every entry with whether it completes a triple: it and the two entries before
-/// it are sentences of one document, each of a length allowed.
+/// Calls `visit` for every entry with whether it completes a triple: whether it and the two entries
+/// before it are sentences of one document with lengths in the allowed range.
 fn each_triple(
     table: &InputTable,
     scratch: &ChunkFile,
-    places: &[Place],
+    places: &[ChunkPlace],
     mut visit: impl FnMut(bool) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let allowed = table.min_words.unwrap_or(0)..=table.max_words.unwrap_or(u32::MAX);

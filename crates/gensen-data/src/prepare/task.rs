@@ -1,4 +1,4 @@
-//! The inputs of tasks, found before any is read.
+//! Resolving tasks: finding their inputs and checking their settings before any input is read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,31 +8,31 @@ use super::chunking::Wording;
 use super::layout::Layout;
 use crate::corpus::Corpus;
 use crate::error::DataError;
-use crate::report::Report;
+use crate::report::DataReport;
 use crate::spec::{TaskKind, TaskSpec};
 use crate::teacher::VectorsOf;
 use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
 
-/// What was found of a task: its inputs, and how they are read.
+/// A task's inputs, and how they are read.
 pub(super) struct TaskInputs {
     pub(super) name: String,
     pub(super) kind: TaskKind,
-    /// Columns of a classification task's first row.
+    /// The number of columns of a classification task's first row.
     pub(super) columns: usize,
     pub(super) languages: [String; 2],
     pub(super) tokenizer: String,
     pub(super) wording: Wording,
     pub(super) layout: Layout,
-    /// The splits that there are, with their inputs.
+    /// The splits the task has, with their inputs.
     pub(super) splits: Vec<(&'static str, Vec<Corpus>)>,
 }
 
 impl TaskInputs {
-    /// The files of a teacher's vectors of a split, each with the sentences' file and its lines.
+    /// The files of a split's teacher's vectors, each with its file of sentences.
     pub(super) fn teachers(
         &self,
         split: &str,
-        report: &Report,
+        report: &DataReport,
         base: &Path,
     ) -> Result<Vec<VectorsOf>, DataError> {
         let inputs = report.inputs.iter();
@@ -50,7 +50,7 @@ impl TaskInputs {
                     }),
                     None => Err(DataError::Damaged {
                         path: corpus.name.clone(),
-                        problem: "what was read of it is not known any more".into(),
+                        problem: "its number of lines is missing in the cache".into(),
                     }),
                 }
             })
@@ -58,14 +58,14 @@ impl TaskInputs {
     }
 }
 
-/// Finds the inputs of all tasks and checks what can be checked before any work starts.
+/// Finds the inputs of all tasks and checks their settings.
 pub(super) fn resolve(
     tasks: &[TaskSpec],
     options: &DataOptions,
     base: &Path,
 ) -> Result<Vec<TaskInputs>, DataError> {
     if tasks.is_empty() {
-        return Err(DataError::key("task", "there is no task"));
+        return Err(DataError::key("task", "there are no tasks"));
     }
     let resources = options.resources(base);
     let mut names = BTreeSet::new();
@@ -75,13 +75,13 @@ pub(super) fn resolve(
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
         if task.name.is_empty() || task.name.starts_with('.') || !task.name.chars().all(plain) {
             let problem = format!(
-                "`{}`; expected letters, digits and `-_+.`, not a dot first",
+                "`{}`, expected letters, digits and `-_+.`, not beginning with a dot",
                 task.name
             );
             return Err(DataError::key("name", problem));
         }
         if task.train.is_empty() {
-            return Err(DataError::key("train", "there is no input"));
+            return Err(DataError::key("train", "there are no inputs"));
         }
         let languages = languages(task);
         let splits = [
@@ -122,7 +122,7 @@ pub(super) fn resolve(
         .map(|task| {
             if !names.insert(task.name.as_str()) {
                 return Err(
-                    DataError::key("name", "occurs twice; tasks need different names")
+                    DataError::key("name", "used twice; tasks need different names")
                         .in_task(&task.name),
                 );
             }
@@ -135,7 +135,7 @@ fn tokenizer_name<'a>(task: &'a TaskSpec, options: &'a DataOptions) -> &'a str {
     task.tokenizer.as_deref().unwrap_or(&options.tokenizer)
 }
 
-/// The tokenisers of a task. Trees come as words already, and their symbols keep their case.
+/// The tokenisers of a task. Trees are tokenised already, and their symbols keep their case.
 fn wording(
     task: &TaskSpec,
     languages: &[String; 2],
@@ -159,8 +159,8 @@ fn wording(
     })
 }
 
-/// The languages of a task's first and second texts. Sentences that one encoder reads are of one language
-/// unless the task says otherwise.
+/// The languages of a task's first texts and of its others. Texts that the same encoder reads have
+/// the same language, unless the task sets another.
 fn languages(task: &TaskSpec) -> [String; 2] {
     let first = task.source_language();
     let second = match task.form() {
@@ -171,7 +171,7 @@ fn languages(task: &TaskSpec) -> [String; 2] {
     [first, second].map(str::to_owned)
 }
 
-/// The tokeniser of this name for a language.
+/// Creates a tokeniser by name for a language.
 fn tokenizer(
     name: &str,
     language: &str,

@@ -1,12 +1,15 @@
-//! Second and third pass: counting the words that are kept, then writing the data set.
+//! The second and third pass over an input: counting the words of the examples kept, then writing
+//! the examples to the data set.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::chunk::{ChunkFile, ChunkReader, LABELS, Place, SharedFile, StoredChunk, extend_u32s};
-use super::layout::{FIELDS, Layout, SOURCE, Side};
+use super::chunk::{
+    ChunkFile, ChunkPlace, ChunkReader, LABELS, SharedFile, StoredChunk, extend_u32s,
+};
+use super::layout::{FIELDS, Layout, SOURCE, StreamSide};
 use super::select::{Selection, SelectionReader};
 use crate::count::WordCounter;
 use crate::dataset::{extra_of, stream_names};
@@ -17,28 +20,28 @@ use crate::scratch::create_part;
 use crate::spec::TaskKind;
 use crate::vocabulary::Vocabulary;
 
-/// One input, tokenised.
-pub(super) struct Part {
+/// One tokenised input: a part of its split.
+pub(super) struct InputPart {
     pub(super) scratch: ChunkFile,
-    places: Vec<Place>,
+    places: Vec<ChunkPlace>,
     selection: Selection,
-    /// Where each chunk begins in the data set; known once the part is surveyed.
-    starts: Vec<Extent>,
-    /// The place of this input's report.
+    /// The start of each chunk in the data set; set by [`InputPart::survey`].
+    starts: Vec<DataSize>,
+    /// The index of this input's report.
     pub(super) report: usize,
-    /// The name that messages use.
+    /// The input's name in messages.
     input: String,
 }
 
-/// How much of a data set lies before a chunk.
+/// The size of the part of a data set before a chunk, or that of a chunk.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Extent {
+pub(super) struct DataSize {
     pub(super) examples: u64,
     sentences: u64,
     ids: [u64; FIELDS],
 }
 
-impl Extent {
+impl DataSize {
     fn add(&mut self, other: &Self) {
         self.examples += other.examples;
         self.sentences += other.sentences;
@@ -47,16 +50,16 @@ impl Extent {
     }
 }
 
-/// One thread's working memory.
-struct Worker<'a> {
+/// Reads a part's chunks with their flags: one thread's state.
+struct PartReader<'a> {
     chunks: ChunkReader,
     flags_of: SelectionReader<'a>,
     chunk: StoredChunk,
     flags: Vec<u8>,
 }
 
-impl<'a> Worker<'a> {
-    fn new(part: &'a Part) -> Result<Self, DataError> {
+impl<'a> PartReader<'a> {
+    fn new(part: &'a InputPart) -> Result<Self, DataError> {
         Ok(Self {
             chunks: part.scratch.reader()?,
             flags_of: part.selection.reader()?,
@@ -65,14 +68,15 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn read(&mut self, place: Place, first_entry: u64) -> Result<(), DataError> {
+    fn read(&mut self, place: ChunkPlace, first_entry: u64) -> Result<(), DataError> {
         self.chunks.read(place, &mut self.chunk)?;
         self.flags_of
             .read(first_entry, place.entries, &mut self.flags)
     }
 }
 
-/// The kept sentences of a stream: flags, the words kept, and the number of words before that.
+/// The sentences of a stream that are kept: flags, words after truncation, and the number of words
+/// before.
 fn kept<'a>(
     chunk: &'a StoredChunk,
     flags: &'a [u8],
@@ -90,7 +94,8 @@ fn kept<'a>(
             if length == super::chunk::BREAK {
                 return None;
             }
-            let words = field.ids.get(start..start + length.min(stored) as usize)?;
+            // A chunk read from the file was written with this many ids for each sentence.
+            let words = &field.ids[start..start + length.min(stored) as usize];
             start += words.len();
             (flags != 0).then(|| {
                 (
@@ -102,8 +107,8 @@ fn kept<'a>(
         })
 }
 
-/// The first entry of each chunk.
-fn first_entries(places: &[Place]) -> Vec<u64> {
+/// The number of each chunk's first entry in the input.
+fn first_entries(places: &[ChunkPlace]) -> Vec<u64> {
     let mut next = 0;
     places
         .iter()
@@ -115,10 +120,10 @@ fn first_entries(places: &[Place]) -> Vec<u64> {
         .collect()
 }
 
-impl Part {
+impl InputPart {
     pub(super) fn new(
         scratch: ChunkFile,
-        places: Vec<Place>,
+        places: Vec<ChunkPlace>,
         selection: Selection,
         report: usize,
         input: &str,
@@ -133,29 +138,29 @@ impl Part {
         }
     }
 
-    /// Finds where each chunk of an input goes, and counts its words if `counters` are given: one for
-    /// each stream.
+    /// Computes the start of each chunk in the data set and advances `position` past this input.
+    /// Adds the words of each stream to its counter in `counters`, if it has one.
     pub(super) fn survey(
         &mut self,
         layout: &Layout,
         threads: usize,
         counters: &[Option<&WordCounter>],
-        position: &mut Extent,
+        position: &mut DataSize,
     ) -> Result<(), DataError> {
         let part = &*self;
         let firsts = first_entries(&part.places);
-        let extents = Mutex::new(vec![Extent::default(); part.places.len()]);
+        let extents = Mutex::new(vec![DataSize::default(); part.places.len()]);
         parallel::for_each(
             threads,
             |send| {
                 (0..part.places.len()).all(send);
                 Ok(())
             },
-            || Ok((Worker::new(part)?, Vec::new())),
-            |(worker, counts), _, number| {
-                worker.read(part.places[number], firsts[number])?;
-                let (chunk, flags) = (&worker.chunk, &worker.flags);
-                let mut extent = Extent {
+            || Ok((PartReader::new(part)?, Vec::new())),
+            |(reader, counts), _, number| {
+                reader.read(part.places[number], firsts[number])?;
+                let (chunk, flags) = (&reader.chunk, &reader.flags);
+                let mut extent = DataSize {
                     examples: flags.iter().filter(|flags| **flags & SOURCE != 0).count() as u64,
                     sentences: flags.iter().filter(|flags| **flags != 0).count() as u64,
                     ids: [0; FIELDS],
@@ -169,9 +174,7 @@ impl Part {
                         let weight = layout.count_weight(stream, flags);
                         if counter.is_some() && weight > 0 {
                             for &word in words {
-                                if let Some(count) = counts.get_mut(word as usize) {
-                                    *count += weight;
-                                }
+                                counts[word as usize] += weight;
                             }
                         }
                     }
@@ -193,24 +196,24 @@ impl Part {
 
     /// Adds the labels of the examples kept.
     pub(super) fn labels(&self, labels: &mut BTreeSet<String>) -> Result<(), DataError> {
-        let mut worker = Worker::new(self)?;
+        let mut reader = PartReader::new(self)?;
         for (place, first) in self.places.iter().zip(first_entries(&self.places)) {
-            worker.read(*place, first)?;
-            let words: Vec<&str> = worker.chunk.words[LABELS].iter().collect();
-            let kept = worker.chunk.labels.iter().zip(&worker.flags);
+            reader.read(*place, first)?;
+            let words: Vec<&str> = reader.chunk.words[LABELS].iter().collect();
+            let kept = reader.chunk.labels.iter().zip(&reader.flags);
             for (label, _) in kept.filter(|(_, flags)| **flags != 0) {
-                if let Some(word) = words.get(*label as usize)
-                    && !labels.contains(*word)
-                {
-                    labels.insert((*word).to_owned());
+                let word = words[*label as usize];
+                if !labels.contains(word) {
+                    labels.insert(word.to_owned());
                 }
             }
         }
         Ok(())
     }
 
-    /// What each example has beside its sentences, as bytes. `first_row` is the row of the first
-    /// line in the files of vectors taken together.
+    /// The bytes of a chunk in the file named by [`extra_of`]. `sentences` is the number of
+    /// sentences before the chunk, `first_row` the row of the input's first line among all rows of
+    /// the split's vectors.
     fn extra(
         &self,
         layout: &Layout,
@@ -221,7 +224,7 @@ impl Part {
         let kept = || flags.iter().enumerate().filter(|(_, flags)| **flags != 0);
         let damaged = || DataError::Damaged {
             path: self.input.clone(),
-            problem: "a record of it has lost its label or line".into(),
+            problem: "an example has lost its label or line number".into(),
         };
         match layout.kind {
             TaskKind::Nli => {
@@ -265,9 +268,9 @@ impl Part {
         }
     }
 
-    /// Writes an input into the files of its data set; returns what became of its words, by side.
-    /// `labels` are the task's, sorted; `first_row` is where the input's lines begin among the rows of
-    /// the split's vectors.
+    /// Writes an input to the files of its data set. Returns the statistics of its source and
+    /// target words. `labels` are the task's labels, sorted; `first_row` is the row of the input's
+    /// first line among all rows of the split's vectors.
     pub(super) fn write(
         &self,
         layout: &Layout,
@@ -290,12 +293,12 @@ impl Part {
                     .iter()
                     .map(|name| SharedFile::open(&folder.join(name)));
                 let files = files.collect::<Result<Vec<_>, _>>()?;
-                Ok((Worker::new(self)?, files, Vec::new(), Vec::new()))
+                Ok((PartReader::new(self)?, files, Vec::new(), Vec::new()))
             },
-            |(worker, files, map, bytes), _, number| {
+            |(reader, files, map, bytes), _, number| {
                 let start = self.starts[number];
-                worker.read(self.places[number], firsts[number])?;
-                let (chunk, flags) = (&worker.chunk, &worker.flags);
+                reader.read(self.places[number], firsts[number])?;
+                let (chunk, flags) = (&reader.chunk, &reader.flags);
                 let mut words_of: [WordReport; 2] = Default::default();
                 for (stream, vocabulary) in vocabularies.iter().enumerate() {
                     let stream_layout = layout.streams[stream];
@@ -305,13 +308,11 @@ impl Part {
                     let (mut ids, mut ends) = (Vec::new(), Vec::new());
                     let mut end = start.ids[stream];
                     let side = match stream_layout.side {
-                        Side::Source => &mut words_of[0],
-                        Side::Target => &mut words_of[1],
+                        StreamSide::Source => &mut words_of[0],
+                        StreamSide::Target => &mut words_of[1],
                     };
                     for (_, words, length) in kept(chunk, flags, layout, stream) {
-                        ids.extend(words.iter().map(|word| {
-                            map.get(*word as usize).copied().unwrap_or(Vocabulary::UNK)
-                        }));
+                        ids.extend(words.iter().map(|&word| map[word as usize]));
                         end += words.len() as u64;
                         ends.extend(end.to_le_bytes());
                         side.truncated += u64::from(length > stream_layout.max_words);
@@ -340,7 +341,7 @@ impl Part {
     }
 }
 
-/// The names of a data set's files.
+/// The names of the files of a data set.
 fn file_names(kind: TaskKind) -> Vec<String> {
     let streams = stream_names(kind).iter();
     let mut names: Vec<String> = streams
@@ -350,7 +351,7 @@ fn file_names(kind: TaskKind) -> Vec<String> {
     names
 }
 
-/// Creates the files of a data set, empty.
+/// Creates the files of a data set, all empty.
 pub(super) fn create_files(folder: &Path, kind: TaskKind) -> Result<(), DataError> {
     fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     for name in file_names(kind) {

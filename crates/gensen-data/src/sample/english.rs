@@ -1,27 +1,27 @@
-//! English: a meaning becomes a constituency tree, and the tree's leaves are the sentence.
+//! English: the constituency tree of a meaning; the sentence is its leaves.
 
 use std::fmt;
 
 use super::lexicon::{Adjective, Noun, Number, Place, Time};
 use super::meaning::{
-    Bound, Clause, Comparison, Compound, Count, Event, Holder, Link, Meaning, Object, Tense,
+    Bound, Clause, Comparison, Compound, Count, Holder, Link, Meaning, Object, Tense, TimedClause,
 };
 
-/// A constituency tree; its [`Display`](fmt::Display) is the Penn Treebank's bracketing.
+/// A constituency tree; its [`Display`](fmt::Display) is in the Penn Treebank's brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Tree {
+pub(super) enum SyntaxTree {
     Word {
         tag: &'static str,
         word: &'static str,
     },
     Phrase {
         label: &'static str,
-        children: Vec<Tree>,
+        children: Vec<SyntaxTree>,
     },
 }
 
-impl Tree {
-    /// The sentence: the leaves, with blanks between them.
+impl SyntaxTree {
+    /// The sentence: the leaves, separated by spaces.
     pub(super) fn sentence(&self) -> String {
         let mut words = Vec::new();
         self.leaves(&mut words);
@@ -38,7 +38,7 @@ impl Tree {
     }
 }
 
-impl fmt::Display for Tree {
+impl fmt::Display for SyntaxTree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Word { tag, word } => write!(f, "({tag} {word})"),
@@ -53,21 +53,21 @@ impl fmt::Display for Tree {
     }
 }
 
-fn word(tag: &'static str, word: &'static str) -> Tree {
-    Tree::Word { tag, word }
+fn word(tag: &'static str, word: &'static str) -> SyntaxTree {
+    SyntaxTree::Word { tag, word }
 }
 
-fn phrase(label: &'static str, children: impl IntoIterator<Item = Tree>) -> Tree {
-    Tree::Phrase {
+fn phrase(label: &'static str, children: impl IntoIterator<Item = SyntaxTree>) -> SyntaxTree {
+    SyntaxTree::Phrase {
         label,
         children: children.into_iter().collect(),
     }
 }
 
-/// The tree of a sentence, its full stop included.
-pub(super) fn tree(meaning: &Meaning) -> Tree {
+/// The tree of a meaning's sentence, with its full stop.
+pub(super) fn tree(meaning: &Meaning) -> SyntaxTree {
     let mut children = match meaning {
-        Meaning::Event(Event {
+        Meaning::Timed(TimedClause {
             time,
             tense,
             clause,
@@ -92,9 +92,9 @@ pub(super) fn sentence(meaning: &Meaning) -> String {
     tree(meaning).sentence()
 }
 
-fn opening(time: &'static Time) -> Tree {
+fn opening(time: &'static Time) -> SyntaxTree {
     let (label, words) = time.english;
-    let mut children: Vec<Tree> = words.iter().map(|&(tag, text)| word(tag, text)).collect();
+    let mut children: Vec<SyntaxTree> = words.iter().map(|&(tag, text)| word(tag, text)).collect();
     if label == "PP" {
         let inner = children.split_off(1);
         children.push(phrase("NP", inner));
@@ -103,7 +103,7 @@ fn opening(time: &'static Time) -> Tree {
 }
 
 /// Subject and predicate.
-fn parts(clause: &Clause, tense: Tense) -> [Tree; 2] {
+fn parts(clause: &Clause, tense: Tense) -> [SyntaxTree; 2] {
     let [base, third_person, past] = clause.verb.english;
     let mut predicate = Vec::new();
     let (tag, form) = match (clause.negated, tense, clause.plural) {
@@ -138,7 +138,7 @@ fn parts(clause: &Clause, tense: Tense) -> [Tree; 2] {
     ]
 }
 
-fn definite(noun: &'static Noun, plural: bool) -> Tree {
+fn definite(noun: &'static Noun, plural: bool) -> SyntaxTree {
     let tag = if plural { "NNS" } else { "NN" };
     phrase(
         "NP",
@@ -149,7 +149,7 @@ fn definite(noun: &'static Noun, plural: bool) -> Tree {
     )
 }
 
-fn indefinite(noun: &'static Noun, adjective: Option<&'static Adjective>) -> Tree {
+fn indefinite(noun: &'static Noun, adjective: Option<&'static Adjective>) -> SyntaxTree {
     let next = adjective.map_or(noun.english[0], |adjective| adjective.english);
     let article = if next.starts_with(['a', 'e', 'i', 'o', 'u']) {
         "an"
@@ -165,13 +165,13 @@ fn indefinite(noun: &'static Noun, adjective: Option<&'static Adjective>) -> Tre
     phrase("NP", children.into_iter().flatten())
 }
 
-fn somewhere(place: &'static Place) -> Tree {
+fn somewhere(place: &'static Place) -> SyntaxTree {
     let [preposition, noun] = place.english;
     let noun = phrase("NP", [word("DT", "the"), word("NN", noun)]);
     phrase("PP", [word("IN", preposition), noun])
 }
 
-fn quantity(count: &Count) -> Vec<Tree> {
+fn quantity(count: &Count) -> Vec<SyntaxTree> {
     let things = counted(count.bound, count.number, count.adjective, count.noun);
     match count.holder {
         Holder::Person(person) => {
@@ -192,7 +192,7 @@ fn counted(
     number: &'static Number,
     adjective: Option<&'static Adjective>,
     noun: &'static Noun,
-) -> Tree {
+) -> SyntaxTree {
     let number = word("CD", number.english);
     let number = match bound {
         Bound::Exactly => number,
@@ -204,7 +204,7 @@ fn counted(
     phrase("NP", children.into_iter().flatten())
 }
 
-fn compare(comparison: &Comparison) -> Vec<Tree> {
+fn compare(comparison: &Comparison) -> Vec<SyntaxTree> {
     let quality = comparison.quality.english[usize::from(comparison.opposite)];
     let than = phrase("PP", [word("IN", "than"), definite(comparison.than, false)]);
     let adjective = [
@@ -223,7 +223,7 @@ fn join(
         link,
         second,
     }: &Compound,
-) -> Vec<Tree> {
+) -> Vec<SyntaxTree> {
     let (first, second) = (parts(first, Tense::Present), parts(second, Tense::Present));
     match link {
         Link::And => vec![phrase("S", first), word("CC", "and"), phrase("S", second)],
@@ -239,12 +239,12 @@ fn join(
             let reason = phrase("SBAR", [word("IN", "because"), phrase("S", second)]);
             let [subject, predicate] = first;
             let predicate = match predicate {
-                Tree::Phrase {
+                SyntaxTree::Phrase {
                     label,
                     mut children,
                 } => {
                     children.push(reason);
-                    Tree::Phrase { label, children }
+                    SyntaxTree::Phrase { label, children }
                 }
                 word => phrase("VP", [word, reason]),
             };

@@ -1,20 +1,21 @@
 //! French. Articles, adjectives and participles agree; "le", "la", "de" and "ne" lose their vowel
-//! in front of another one, and the rest of the word stands alone: "l' homme", "n' achète pas d' outil".
+//! before another vowel, and what is left is a word of its own: "l' homme", "n' achète pas d'
+//! outil".
 
 use super::lexicon::{Adjective, Gender, Noun};
 use super::meaning::{
-    Bound, Clause, Comparison, Compound, Count, Event, Holder, Link, Meaning, Object, Tense,
+    Bound, Clause, Comparison, Compound, Count, Holder, Link, Meaning, Object, Tense, TimedClause,
 };
 
 /// The sentence of a meaning.
 pub(super) fn sentence(meaning: &Meaning) -> String {
     let text = match meaning {
-        Meaning::Event(Event {
+        Meaning::Timed(TimedClause {
             time: None,
             tense,
             clause,
         }) => self::clause(clause, *tense),
-        Meaning::Event(Event {
+        Meaning::Timed(TimedClause {
             time: Some(time),
             tense,
             clause,

@@ -1,15 +1,15 @@
-//! German. Articles and adjectives agree in case, gender and number; the verb comes second, or last
-//! behind "weil"; "kein" denies an indefinite object and "nicht" everything else.
+//! German. Articles and adjectives agree in case, gender and number. The verb comes second, or last
+//! after "weil". "kein" negates an indefinite object, "nicht" everything else.
 
 use super::lexicon::{Adjective, Gender, Noun};
 use super::meaning::{
-    Bound, Clause, Comparison, Compound, Count, Event, Holder, Link, Meaning, Object, Tense,
+    Bound, Clause, Comparison, Compound, Count, Holder, Link, Meaning, Object, Tense, TimedClause,
 };
 
 /// The sentence of a meaning.
 pub(super) fn sentence(meaning: &Meaning) -> String {
     let text = match meaning {
-        Meaning::Event(Event {
+        Meaning::Timed(TimedClause {
             time,
             tense,
             clause,
@@ -40,7 +40,7 @@ enum Case {
     Dative,
 }
 
-/// The pieces of a clause, which its kind puts in order.
+/// The parts of a clause, whose order depends on the kind of clause.
 struct Parts {
     subject: String,
     finite: &'static str,
@@ -83,7 +83,7 @@ impl Parts {
         }
     }
 
-    /// Verb second, behind the subject or behind a time that opens the sentence.
+    /// Verb second, after the subject or after a time that opens the sentence.
     fn main(self, time: Option<&str>) -> String {
         let start = match time {
             None => [self.subject.as_str(), self.finite].join(" "),

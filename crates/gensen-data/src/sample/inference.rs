@@ -1,18 +1,17 @@
-//! Natural language inference: what one meaning says about another, and pairs of sentences to
-//! learn it from.
+//! Natural language inference: the relation between two meanings, and generated pairs.
 //!
-//! The labels are computed from the meanings, not from the way a pair was made. And every
-//! hypothesis comes with one premise for each label, so that the hypothesis alone says nothing.
+//! Labels are computed from the meanings, not from the way a pair was generated. Every hypothesis
+//! occurs with one premise for each label, so that the label cannot be guessed from it alone.
 
 use super::lexicon::{
     ADJECTIVES, NUMBERS, Noun, PEOPLE, PLACES, QUALITIES, TO_BEINGS, TO_RECIPIENTS, TO_THINGS,
 };
 use super::meaning::{
-    Bound, Clause, Comparison, Count, Event, Holder, Meaning, Object, another, being,
+    Bound, Clause, Comparison, Count, Holder, Meaning, Object, TimedClause, another, being,
 };
 use super::random::Random;
 
-/// What a premise says about a hypothesis.
+/// The relation of a premise to a hypothesis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
     Entailment,
@@ -23,7 +22,7 @@ pub(super) enum Label {
 impl Label {
     pub(super) const ALL: [Self; 3] = [Self::Entailment, Self::Neutral, Self::Contradiction];
 
-    /// The name SNLI gives it.
+    /// Its name in SNLI.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Entailment => "entailment",
@@ -33,10 +32,10 @@ impl Label {
     }
 }
 
-/// Whether `premise` entails or contradicts `hypothesis`.
+/// The relation of `premise` to `hypothesis`.
 pub(super) fn infer(premise: &Meaning, hypothesis: &Meaning) -> Label {
     match (premise, hypothesis) {
-        (Meaning::Event(premise), Meaning::Event(hypothesis)) => {
+        (Meaning::Timed(premise), Meaning::Timed(hypothesis)) => {
             events(&premise.clause, &hypothesis.clause)
         }
         (Meaning::Count(premise), Meaning::Count(hypothesis)) => counts(premise, hypothesis),
@@ -47,8 +46,8 @@ pub(super) fn infer(premise: &Meaning, hypothesis: &Meaning) -> Label {
     }
 }
 
-/// What happens in particular happens in general; what does not happen in general does not happen
-/// in particular.
+/// A specific clause entails a more general one; the negation of a general clause entails that of a
+/// more specific one.
 fn events(premise: &Clause, hypothesis: &Clause) -> Label {
     match (premise.negated, hypothesis.negated) {
         (false, false) if special(premise, hypothesis) => Label::Entailment,
@@ -59,7 +58,7 @@ fn events(premise: &Clause, hypothesis: &Clause) -> Label {
     }
 }
 
-/// Whether, negation aside, `a` happens only if `b` does.
+/// Whether `a` is a special case of `b`, ignoring negation.
 fn special(a: &Clause, b: &Clause) -> bool {
     let object = match (&a.object, &b.object) {
         (Object::A(a, a_adjective), Object::A(b, b_adjective)) => {
@@ -111,7 +110,7 @@ fn range(count: &Count) -> (usize, usize) {
     }
 }
 
-/// A is older than B just if B is younger than A; then B is not older than A.
+/// "A is older than B" is equivalent to "B is younger than A" and contradicts "B is older than A".
 fn comparisons(premise: &Comparison, hypothesis: &Comparison) -> Label {
     let ranking = |c: &Comparison| {
         if c.opposite {
@@ -132,7 +131,8 @@ fn comparisons(premise: &Comparison, hypothesis: &Comparison) -> Label {
     }
 }
 
-/// A hypothesis that `accept` takes and a premise for each label, in the order of [`Label::ALL`].
+/// A hypothesis for which `accept` is true, and a premise for each label in the order of
+/// [`Label::ALL`].
 pub(super) fn draw(
     random: &mut Random,
     mut accept: impl FnMut(&Meaning) -> bool,
@@ -156,12 +156,12 @@ pub(super) fn draw(
     }
 }
 
-/// A meaning that differs from `meaning` in a few respects.
+/// A meaning that differs from `meaning` in a few details.
 fn vary(meaning: &Meaning, random: &mut Random) -> Meaning {
     loop {
         let mut varied = meaning.clone();
         match &mut varied {
-            Meaning::Event(Event { clause, .. }) => vary_clause(clause, random),
+            Meaning::Timed(TimedClause { clause, .. }) => vary_clause(clause, random),
             Meaning::Count(count) => vary_count(count, random),
             Meaning::Comparison(comparison) => vary_comparison(comparison, random),
             Meaning::Compound(_) => {}
@@ -169,11 +169,11 @@ fn vary(meaning: &Meaning, random: &mut Random) -> Meaning {
         if varied == *meaning {
             continue;
         }
-        // With two people or animals, most neutral premises are ones that would be something else
-        // if the roles were not swapped: the same words, another meaning.
+        // With two people or animals, most neutral premises have their roles swapped and would have
+        // another label otherwise: the same words, but another meaning.
         let neutral = infer(&varied, meaning) == Label::Neutral;
         let roles = match &mut varied {
-            Meaning::Event(Event { clause, .. }) => roles(clause),
+            Meaning::Timed(TimedClause { clause, .. }) => roles(clause),
             _ => None,
         };
         match roles {
@@ -185,7 +185,7 @@ fn vary(meaning: &Meaning, random: &mut Random) -> Meaning {
     }
 }
 
-/// The two beings that could change roles.
+/// The two beings whose roles could be swapped.
 fn roles(clause: &mut Clause) -> Option<(&mut &'static Noun, &mut &'static Noun)> {
     match (&mut clause.object, &mut clause.recipient) {
         (_, Some(recipient)) => Some((&mut clause.actor, recipient)),
@@ -204,7 +204,7 @@ fn vary_clause(clause: &mut Clause, random: &mut Random) {
     clause.negated ^= random.chance(50);
 }
 
-/// Says more or less than before, or names a related thing.
+/// Makes the meaning more or less specific, or replaces a thing with a related one.
 fn vary_detail(clause: &mut Clause, random: &mut Random) {
     match (&mut clause.object, random.below(3)) {
         (Object::A(noun, _), 0) => *noun = related(noun, random),
@@ -214,7 +214,7 @@ fn vary_detail(clause: &mut Clause, random: &mut Random) {
     }
 }
 
-/// Changes who does what.
+/// Changes the actor or another role.
 fn vary_core(clause: &mut Clause, random: &mut Random) {
     let (verbs, beings): (_, fn(&mut Random) -> &'static Noun) = match clause {
         Clause {
@@ -272,7 +272,7 @@ fn vary_comparison(comparison: &mut Comparison, random: &mut Random) {
     }
 }
 
-/// Leaves a detail out, or adds one.
+/// Removes a detail, or adds one.
 fn toggle<T>(detail: &mut Option<&'static T>, table: &'static [T], random: &mut Random) {
     *detail = if detail.is_some() {
         None
@@ -281,7 +281,7 @@ fn toggle<T>(detail: &mut Option<&'static T>, table: &'static [T], random: &mut 
     };
 }
 
-/// The name of the noun's kind or another thing of it.
+/// The hypernym of the noun, or another noun of its kind.
 fn related(noun: &'static Noun, random: &mut Random) -> &'static Noun {
     let (things, hypernym) = Noun::family(noun.kind);
     match hypernym {
@@ -311,7 +311,7 @@ mod tests {
                 assert_eq!(infer(&premise, &hypothesis), label);
                 let mut swapped = premise.clone();
                 match &mut swapped {
-                    Meaning::Event(Event { clause, .. }) => match roles(clause) {
+                    Meaning::Timed(TimedClause { clause, .. }) => match roles(clause) {
                         Some((actor, other)) => std::mem::swap(actor, other),
                         None => continue,
                     },
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn numbers_and_kinds_work_together() {
-        let (animals, animal) = Noun::family(super::super::lexicon::Kind::Animal);
+        let (animals, animal) = Noun::family(super::super::lexicon::NounKind::Animal);
         let animal = animal.unwrap_or(&animals[0]);
         let count = |bound, value: usize, noun| Count {
             holder: Holder::Person(&PEOPLE[0]),

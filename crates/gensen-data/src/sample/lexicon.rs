@@ -1,9 +1,9 @@
-//! The words: nouns, verbs, adjectives, numbers, places and times in three languages.
+//! The lexicon: nouns, verbs, adjectives, numbers, places and times in three languages.
 
 use Gender::{Feminine as F, Masculine as M, Neuter as N, WeakMasculine as W};
-use Kind::{Animal, Flower, Fruit, Garment, Instrument, Person, Tool, Vehicle};
+use NounKind::{Animal, Flower, Fruit, Garment, Instrument, Person, Tool, Vehicle};
 
-/// Grammatical gender. A weak masculine is German and takes -n in the singular but for the nominative.
+/// Grammatical gender. German weak masculines take -n in the singular, except in the nominative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gender {
     Masculine,
@@ -12,9 +12,9 @@ pub(super) enum Gender {
     WeakMasculine,
 }
 
-/// What a noun is one of.
+/// The kind of thing that a noun denotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NounKind {
     Person,
     Animal,
     Fruit,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 /// A noun's singular and plural.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Noun {
-    pub(super) kind: Kind,
+    pub(super) kind: NounKind,
     pub(super) english: [&'static str; 2],
     pub(super) french_gender: Gender,
     pub(super) french: [&'static str; 2],
@@ -37,7 +37,7 @@ pub(super) struct Noun {
 }
 
 const fn noun(
-    kind: Kind,
+    kind: NounKind,
     english: [&'static str; 2],
     (french_gender, french): (Gender, [&'static str; 2]),
     (german_gender, german): (Gender, [&'static str; 2]),
@@ -53,8 +53,8 @@ const fn noun(
 }
 
 impl Noun {
-    /// The table of things of a kind, and the noun that names the kind, if there is one.
-    pub(super) fn family(kind: Kind) -> (&'static [Noun], Option<&'static Noun>) {
+    /// The nouns of a kind, and its hypernym, if there is one.
+    pub(super) fn family(kind: NounKind) -> (&'static [Noun], Option<&'static Noun>) {
         let things = match kind {
             Person => PEOPLE,
             Animal => ANIMALS,
@@ -68,18 +68,18 @@ impl Noun {
         (things, HYPERNYMS.iter().find(|noun| noun.kind == kind))
     }
 
-    /// True for "animal", "fruit", "tool", ...
+    /// Whether the noun names a kind, like "animal", "fruit" or "tool".
     pub(super) fn is_hypernym(&self) -> bool {
         HYPERNYMS.contains(self)
     }
 
-    /// Every dog is a dog and an animal.
+    /// Whether the noun equals `general` or has it as its hypernym: a dog is a dog and an animal.
     pub(super) fn is_a(&self, general: &Noun) -> bool {
         self == general || (self.kind == general.kind && general.is_hypernym())
     }
 }
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 pub(super) static PEOPLE: &[Noun] = &[
     noun(Person, ["man", "men"], (M, ["homme", "hommes"]), (M, ["mann", "männer"])),
     noun(Person, ["woman", "women"], (F, ["femme", "femmes"]), (F, ["frau", "frauen"])),
@@ -99,7 +99,7 @@ pub(super) static PEOPLE: &[Noun] = &[
     noun(Person, ["grandmother", "grandmothers"], (F, ["grand-mère", "grands-mères"]), (F, ["großmutter", "großmütter"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 pub(super) static ANIMALS: &[Noun] = &[
     noun(Animal, ["dog", "dogs"], (M, ["chien", "chiens"]), (M, ["hund", "hunde"])),
     noun(Animal, ["cat", "cats"], (M, ["chat", "chats"]), (F, ["katze", "katzen"])),
@@ -109,7 +109,7 @@ pub(super) static ANIMALS: &[Noun] = &[
     noun(Animal, ["goat", "goats"], (F, ["chèvre", "chèvres"]), (F, ["ziege", "ziegen"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static FRUITS: &[Noun] = &[
     noun(Fruit, ["apple", "apples"], (F, ["pomme", "pommes"]), (M, ["apfel", "äpfel"])),
     noun(Fruit, ["pear", "pears"], (F, ["poire", "poires"]), (F, ["birne", "birnen"])),
@@ -118,7 +118,7 @@ static FRUITS: &[Noun] = &[
     noun(Fruit, ["lemon", "lemons"], (M, ["citron", "citrons"]), (F, ["zitrone", "zitronen"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static FLOWERS: &[Noun] = &[
     noun(Flower, ["rose", "roses"], (F, ["rose", "roses"]), (F, ["rose", "rosen"])),
     noun(Flower, ["tulip", "tulips"], (F, ["tulipe", "tulipes"]), (F, ["tulpe", "tulpen"])),
@@ -126,7 +126,7 @@ static FLOWERS: &[Noun] = &[
     noun(Flower, ["daisy", "daisies"], (F, ["marguerite", "marguerites"]), (N, ["gänseblümchen", "gänseblümchen"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static TOOLS: &[Noun] = &[
     noun(Tool, ["hammer", "hammers"], (M, ["marteau", "marteaux"]), (M, ["hammer", "hämmer"])),
     noun(Tool, ["knife", "knives"], (M, ["couteau", "couteaux"]), (N, ["messer", "messer"])),
@@ -134,7 +134,7 @@ static TOOLS: &[Noun] = &[
     noun(Tool, ["needle", "needles"], (F, ["aiguille", "aiguilles"]), (F, ["nadel", "nadeln"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static GARMENTS: &[Noun] = &[
     noun(Garment, ["coat", "coats"], (M, ["manteau", "manteaux"]), (M, ["mantel", "mäntel"])),
     noun(Garment, ["hat", "hats"], (M, ["chapeau", "chapeaux"]), (M, ["hut", "hüte"])),
@@ -143,7 +143,7 @@ static GARMENTS: &[Noun] = &[
     noun(Garment, ["scarf", "scarves"], (F, ["écharpe", "écharpes"]), (M, ["schal", "schals"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static VEHICLES: &[Noun] = &[
     noun(Vehicle, ["car", "cars"], (F, ["voiture", "voitures"]), (N, ["auto", "autos"])),
     noun(Vehicle, ["boat", "boats"], (M, ["bateau", "bateaux"]), (N, ["boot", "boote"])),
@@ -151,7 +151,7 @@ static VEHICLES: &[Noun] = &[
     noun(Vehicle, ["truck", "trucks"], (M, ["camion", "camions"]), (M, ["lastwagen", "lastwagen"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static INSTRUMENTS: &[Noun] = &[
     noun(Instrument, ["violin", "violins"], (M, ["violon", "violons"]), (F, ["geige", "geigen"])),
     noun(Instrument, ["flute", "flutes"], (F, ["flûte", "flûtes"]), (F, ["flöte", "flöten"])),
@@ -159,7 +159,7 @@ static INSTRUMENTS: &[Noun] = &[
     noun(Instrument, ["drum", "drums"], (M, ["tambour", "tambours"]), (F, ["trommel", "trommeln"])),
 ];
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 static HYPERNYMS: &[Noun] = &[
     noun(Animal, ["animal", "animals"], (M, ["animal", "animaux"]), (N, ["tier", "tiere"])),
     noun(Fruit, ["fruit", "fruits"], (M, ["fruit", "fruits"]), (F, ["frucht", "früchte"])),
@@ -170,8 +170,9 @@ static HYPERNYMS: &[Noun] = &[
     noun(Instrument, ["instrument", "instruments"], (M, ["instrument", "instruments"]), (N, ["instrument", "instrumente"])),
 ];
 
-/// The kinds of things one can buy, find or own.
-pub(super) static THINGS: &[Kind] = &[Animal, Fruit, Flower, Tool, Garment, Vehicle, Instrument];
+/// The kinds of things that can be bought, found or owned.
+pub(super) static THINGS: &[NounKind] =
+    &[Animal, Fruit, Flower, Tool, Garment, Vehicle, Instrument];
 
 /// A verb: base, third person singular and past in English; third person singular and plural of
 /// the present and the past participle in French (all with "avoir") and German (all with "haben").
@@ -195,7 +196,7 @@ const fn verb(
 }
 
 /// Verbs without an object.
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 pub(super) static INTRANSITIVE: &[Verb] = &[
     verb(["sleep", "sleeps", "slept"], ["dort", "dorment", "dormi"], ["schläft", "schlafen", "geschlafen"]),
     verb(["sing", "sings", "sang"], ["chante", "chantent", "chanté"], ["singt", "singen", "gesungen"]),
@@ -208,7 +209,7 @@ pub(super) static INTRANSITIVE: &[Verb] = &[
 ];
 
 /// What people do with a thing.
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 pub(super) static TO_THINGS: &[Verb] = &[
     verb(["buy", "buys", "bought"], ["achète", "achètent", "acheté"], ["kauft", "kaufen", "gekauft"]),
     verb(["sell", "sells", "sold"], ["vend", "vendent", "vendu"], ["verkauft", "verkaufen", "verkauft"]),
@@ -220,8 +221,8 @@ pub(super) static TO_THINGS: &[Verb] = &[
     verb(["wash", "washes", "washed"], ["lave", "lavent", "lavé"], ["wäscht", "waschen", "gewaschen"]),
 ];
 
-/// What people do with a thing for somebody; who is the giver matters.
-#[rustfmt::skip] // A row a line.
+/// What people do with a thing for somebody; the roles are not interchangeable.
+#[rustfmt::skip] // One row per line.
 pub(super) static TO_RECIPIENTS: &[Verb] = &[
     verb(["give", "gives", "gave"], ["donne", "donnent", "donné"], ["gibt", "geben", "gegeben"]),
     verb(["show", "shows", "showed"], ["montre", "montrent", "montré"], ["zeigt", "zeigen", "gezeigt"]),
@@ -229,8 +230,8 @@ pub(super) static TO_RECIPIENTS: &[Verb] = &[
     verb(["send", "sends", "sent"], ["envoie", "envoient", "envoyé"], ["schickt", "schicken", "geschickt"]),
 ];
 
-/// What people and animals do to one another; who acts on whom matters.
-#[rustfmt::skip] // A row a line.
+/// What people and animals do to each other; the roles are not interchangeable.
+#[rustfmt::skip] // One row per line.
 pub(super) static TO_BEINGS: &[Verb] = &[
     verb(["see", "sees", "saw"], ["voit", "voient", "vu"], ["sieht", "sehen", "gesehen"]),
     verb(["hear", "hears", "heard"], ["entend", "entendent", "entendu"], ["hört", "hören", "gehört"]),
@@ -242,7 +243,7 @@ pub(super) static TO_BEINGS: &[Verb] = &[
     verb(["push", "pushes", "pushed"], ["pousse", "poussent", "poussé"], ["schubst", "schubsen", "geschubst"]),
 ];
 
-/// An adjective in front of a noun (behind it in French, unless `french_before`).
+/// An adjective, which comes before its noun (in French after it, unless `french_before`).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Adjective {
     pub(super) english: &'static str,
@@ -283,7 +284,7 @@ pub(super) static ADJECTIVES: &[Adjective] = &[
     },
 ];
 
-/// A comparative and the one that says the same the other way round.
+/// A comparative and its opposite.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Quality {
     /// The comparative and its opposite.
@@ -305,7 +306,7 @@ const fn quality(
     }
 }
 
-#[rustfmt::skip] // A row a line.
+#[rustfmt::skip] // One row per line.
 pub(super) static QUALITIES: &[Quality] = &[
     quality(["older", "younger"], [["âgé", "âgée"], ["jeune", "jeune"]], ["älter", "jünger"]),
     quality(["taller", "shorter"], [["grand", "grande"], ["petit", "petite"]], ["größer", "kleiner"]),
@@ -314,7 +315,7 @@ pub(super) static QUALITIES: &[Quality] = &[
     quality(["happier", "sadder"], [["heureux", "heureuse"], ["triste", "triste"]], ["glücklicher", "trauriger"]),
 ];
 
-/// A number word; `value` counts from two, so that nouns are plural.
+/// A number word from two on, so that its noun is plural.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Number {
     pub(super) value: usize,
@@ -380,10 +381,10 @@ pub(super) static PLACES: &[Place] = &[
     place("at", "castle", "au château", "am schloss"),
 ];
 
-/// A time of the present or the past, which opens its sentence.
+/// A time of the present or the past; it begins its sentence.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Time {
-    /// The English words with their tags, and the phrase's label.
+    /// The label of the English phrase, and its words with their tags.
     pub(super) english: (&'static str, &'static [(&'static str, &'static str)]),
     pub(super) french: &'static str,
     pub(super) german: &'static str,

@@ -1,4 +1,4 @@
-//! What a sentence says, whatever the language it is said in.
+//! The meaning of a sentence, independent of its language.
 
 use super::lexicon::{
     ADJECTIVES, ANIMALS, Adjective, INTRANSITIVE, NUMBERS, Noun, Number, PAST_TIMES, PEOPLE,
@@ -7,16 +7,16 @@ use super::lexicon::{
 };
 use super::random::{Random, hash};
 
-/// One sentence's meaning.
+/// The meaning of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    Event(Event),
+    Timed(TimedClause),
     Count(Count),
     Comparison(Comparison),
     Compound(Compound),
 }
 
-/// Somebody does, or does not do, something, somewhere.
+/// An action: its actor, verb, object, recipient and place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Clause {
     pub(super) actor: &'static Noun,
@@ -38,9 +38,9 @@ pub(super) enum Object {
     A(&'static Noun, Option<&'static Adjective>),
 }
 
-/// A clause in time.
+/// A clause with a tense and a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub(super) struct TimedClause {
     pub(super) time: Option<&'static Time>,
     pub(super) tense: Tense,
     pub(super) clause: Clause,
@@ -68,7 +68,7 @@ pub(super) enum Holder {
     Place(&'static Place),
 }
 
-/// A plain number is exact.
+/// How a number bounds a quantity; without a word, it is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
     Exactly,
@@ -101,16 +101,17 @@ pub(super) enum Link {
     Because,
 }
 
-/// The part of the space of sentences a sentence belongs to.
+/// The split that a sentence belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Split {
+pub(super) enum SampleSplit {
     Train,
     Validation,
     Test,
 }
 
-impl Split {
-    /// Eight tenths of all keys are for training, one for validation, one for test.
+impl SampleSplit {
+    /// The split of a key: eight tenths of all keys are for training, one for validation, one for
+    /// test.
     pub(super) fn of(key: &str) -> Self {
         match hash(key) % 10 {
             0 => Self::Validation,
@@ -121,7 +122,7 @@ impl Split {
 }
 
 impl Meaning {
-    /// A meaning for translation and parsing, from the whole grammar.
+    /// Draws a meaning for translation and parsing, from the whole grammar.
     pub(super) fn draw(random: &mut Random) -> Self {
         match random.below(100) {
             0..60 => {
@@ -141,7 +142,7 @@ impl Meaning {
                     Tense::Past => PAST_TIMES,
                 };
                 let time = random.chance(35).then(|| random.pick(times));
-                Self::Event(Event {
+                Self::Timed(TimedClause {
                     time,
                     tense,
                     clause,
@@ -153,14 +154,14 @@ impl Meaning {
         }
     }
 
-    /// A meaning that inference is asked about: timeless, and no compound.
+    /// Draws a meaning for inference pairs: without a time, and not a compound.
     pub(super) fn draw_statement(random: &mut Random) -> Self {
         let clause = match random.below(100) {
             0..8 => Clause::about_thing(random),
             8..40 => Clause::about_recipient(random),
             40..72 => {
-                // A place is all that can be left out, and only a statement that is denied with its
-                // place, or made without one, follows from another one.
+                // The place is the only detail that can be removed. A clause is entailed by another
+                // one only if it is negated with a place, or affirmed without one.
                 let clause = Clause::about_being(random);
                 Clause {
                     negated: clause.place.is_some(),
@@ -168,7 +169,7 @@ impl Meaning {
                 }
             }
             72..84 => {
-                // Only itself entails an exact number.
+                // An exact number would be entailed only by itself.
                 let bound = *random.pick(&[Bound::MoreThan, Bound::FewerThan]);
                 return Self::Count(Count {
                     bound,
@@ -177,19 +178,19 @@ impl Meaning {
             }
             _ => return Self::Comparison(Comparison::draw(random)),
         };
-        Self::Event(Event {
+        Self::Timed(TimedClause {
             time: None,
             tense: Tense::Present,
             clause,
         })
     }
 
-    /// The split this meaning belongs to. It depends on who and what the sentence is about, not on
-    /// how it says so: swapped roles, negation, hypernyms, numbers, adjectives, places, times and
-    /// opposites stay on the same side, so that premise and hypothesis can share one.
-    pub(super) fn split(&self) -> Split {
-        Split::of(&match self {
-            Self::Event(event) => event.clause.key(),
+    /// The split of this meaning. It depends on the people, verbs and kinds of things only. It does
+    /// not change with roles, negation, hypernyms, numbers, adjectives, places, times and
+    /// opposites, so that premise and hypothesis are in the same split.
+    pub(super) fn split(&self) -> SampleSplit {
+        SampleSplit::of(&match self {
+            Self::Timed(event) => event.clause.key(),
             Self::Compound(Compound { first, second, .. }) => {
                 unordered(&first.key(), &second.key())
             }
@@ -230,7 +231,7 @@ impl Clause {
         }
     }
 
-    /// A person, a thing and who gets or sees it.
+    /// A person, a thing and its recipient.
     fn about_recipient(random: &mut Random) -> Self {
         let actor = random.pick(PEOPLE);
         let recipient = another(actor, || random.pick(PEOPLE));
@@ -345,12 +346,10 @@ impl Compound {
 
 /// A person or an animal, people more often.
 pub(super) fn being(random: &mut Random) -> &'static Noun {
-    let index = random.below(PEOPLE.len() + ANIMALS.len());
-    PEOPLE
-        .iter()
-        .chain(ANIMALS)
-        .nth(index)
-        .unwrap_or(&PEOPLE[0])
+    match random.below(PEOPLE.len() + ANIMALS.len()) {
+        person if person < PEOPLE.len() => &PEOPLE[person],
+        index => &ANIMALS[index - PEOPLE.len()],
+    }
 }
 
 fn two_beings(random: &mut Random) -> (&'static Noun, &'static Noun) {
@@ -368,7 +367,7 @@ pub(super) fn another(not: &Noun, mut draw: impl FnMut() -> &'static Noun) -> &'
     }
 }
 
-/// A thing, or one time in three the name of its kind.
+/// A thing, or in a third of the cases its hypernym.
 pub(super) fn thing(random: &mut Random) -> &'static Noun {
     let (things, hypernym) = Noun::family(*random.pick(THINGS));
     match hypernym {

@@ -1,11 +1,11 @@
-//! A tiny seeded generator whose numbers are the same on every platform and in every release.
+//! A small random number generator with the same numbers on every platform and in every release.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The stream of `name` under `seed`: every file of the corpus has a stream of its own.
+    /// The generator for the file `name`; each file has a sequence of its own.
     pub(super) fn new(seed: u64, name: &str) -> Self {
         Self(seed ^ hash(name))
     }
@@ -15,23 +15,23 @@ impl Random {
         mix(self.0)
     }
 
-    /// A number in `0..bound`, or 0 if `bound` is 0.
+    /// A number in `0..bound`; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         // The high half of a 128-bit product: uniform to within bound / 2^64.
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
-    /// True in `percent` of 100 calls.
+    /// True with a probability of `percent` in 100.
     pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One entry of a table. The tables are constants of this module and none is empty.
+    /// A random entry of a table, which must not be empty.
     pub(super) fn pick<T>(&mut self, table: &'static [T]) -> &'static T {
         &table[self.below(table.len())]
     }
 
-    /// Fisher-Yates.
+    /// Shuffles by Fisher and Yates.
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -39,7 +39,7 @@ impl Random {
     }
 }
 
-/// FNV-1a, finished by SplitMix64's mixer so that every bit is usable.
+/// FNV-1a with the finaliser of SplitMix64, so that every bit depends on all of the text.
 pub(super) fn hash(text: &str) -> u64 {
     mix(text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

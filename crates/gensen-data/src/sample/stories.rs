@@ -1,19 +1,19 @@
-//! Short stories in the past tense, a few sentences each, told in order.
+//! Short stories in the past tense, a few sentences each.
 //!
-//! Two people carry a story, and every sentence names at least one of them in full ("the old
-//! farmer"). A person so described belongs to one split, and so does every sentence.
+//! Each story is about two people, and every sentence names at least one of them in full ("the old
+//! farmer"). Each such name belongs to one split, and so does every sentence.
 
 use super::lexicon::{ADJECTIVES, NUMBERS, Noun, PEOPLE, PLACES};
-use super::lexicon::{Kind, Number, Place};
-use super::meaning::Split;
+use super::lexicon::{NounKind, Number, Place};
+use super::meaning::SampleSplit;
 use super::random::Random;
 
 static TRAITS: &[&str] = &[
     "old", "young", "tall", "kind", "poor", "rich", "clever", "tired",
 ];
 
-/// The plots. `$a` and `$b` are the two people, `$p` and `$q` two places; the rest is in [`Cast::word`].
-/// Alternatives are separated by `|`.
+/// The plots, as templates of sentences. `$a` and `$b` are the two people, `$p` and `$q` two
+/// places; the other slots are in [`Cast::word`]. Alternatives are separated by `|`.
 static PLOTS: &[&[&str]] = &[
     &[
         "$first $a lost a $colour $thing $p .",
@@ -84,7 +84,7 @@ static PLOTS: &[&[&str]] = &[
     ],
 ];
 
-/// Who and what a story is about.
+/// The people and things of a story.
 struct Cast {
     people: [String; 2],
     places: [&'static Place; 2],
@@ -93,11 +93,11 @@ struct Cast {
     things: Vec<(&'static str, &'static Noun)>,
 }
 
-/// The sentences of a story of `split`.
-pub(super) fn draw(random: &mut Random, split: Split) -> Vec<String> {
+/// Draws a story of `split`; its sentences.
+pub(super) fn draw(random: &mut Random, split: SampleSplit) -> Vec<String> {
     let cast = Cast::draw(random, split);
     let plot = random.pick(PLOTS);
-    // A story may break off before its last sentence.
+    // A quarter of the longer stories end before their last sentence.
     let sentences = plot.len() - usize::from(plot.len() > 4 && random.chance(25));
     plot.iter()
         .take(sentences)
@@ -109,7 +109,7 @@ pub(super) fn draw(random: &mut Random, split: Split) -> Vec<String> {
 }
 
 impl Cast {
-    fn draw(random: &mut Random, split: Split) -> Self {
+    fn draw(random: &mut Random, split: SampleSplit) -> Self {
         let (first, first_noun) = person(random, split);
         let second = loop {
             let (second, noun) = person(random, split);
@@ -124,16 +124,16 @@ impl Cast {
                 break other;
             }
         };
-        let thing = *random.pick(&[Kind::Garment, Kind::Tool, Kind::Instrument]);
+        let thing = *random.pick(&[NounKind::Garment, NounKind::Tool, NounKind::Instrument]);
         let things = [
             ("thing", thing),
-            ("animal", Kind::Animal),
-            ("fruit", Kind::Fruit),
-            ("flower", Kind::Flower),
-            ("tool", Kind::Tool),
-            ("garment", Kind::Garment),
-            ("vehicle", Kind::Vehicle),
-            ("instrument", Kind::Instrument),
+            ("animal", NounKind::Animal),
+            ("fruit", NounKind::Fruit),
+            ("flower", NounKind::Flower),
+            ("tool", NounKind::Tool),
+            ("garment", NounKind::Garment),
+            ("vehicle", NounKind::Vehicle),
+            ("instrument", NounKind::Instrument),
         ];
         Self {
             people: [first, second],
@@ -146,7 +146,7 @@ impl Cast {
         }
     }
 
-    /// A sentence with its slots filled.
+    /// Fills the slots of a template.
     fn tell(&self, template: &str, random: &mut Random) -> String {
         let filled: Vec<String> = template
             .split(' ')
@@ -200,20 +200,20 @@ impl Cast {
                 let plural = slot.ends_with('s');
                 let name = slot.strip_suffix('s').unwrap_or(slot);
                 let found = self.things.iter().find(|(slot, _)| *slot == name);
-                found.map_or(String::new(), |(_, noun)| {
-                    noun.english[usize::from(plural)].to_owned()
-                })
+                #[allow(clippy::expect_used, reason = "a test fills every slot of `PLOTS`")]
+                let (_, noun) = found.expect("a slot of a plot");
+                noun.english[usize::from(plural)].to_owned()
             }
         }
     }
 }
 
-/// "the old farmer", of the split, and who that is.
-fn person(random: &mut Random, split: Split) -> (String, &'static Noun) {
+/// Draws the name of a person of the split, like "the old farmer", and its noun.
+fn person(random: &mut Random, split: SampleSplit) -> (String, &'static Noun) {
     loop {
         let (character, noun) = (random.pick(TRAITS), random.pick(PEOPLE));
         let name = format!("the {character} {}", noun.english[0]);
-        if Split::of(&name) == split {
+        if SampleSplit::of(&name) == split {
             return (name, noun);
         }
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn every_slot_is_filled() {
         let mut random = Random::new(3, "stories");
-        let cast = Cast::draw(&mut random, Split::Train);
+        let cast = Cast::draw(&mut random, SampleSplit::Train);
         for template in PLOTS.iter().flat_map(|plot| plot.iter()) {
             for token in template.split([' ', '|']) {
                 if let Some(slot) = token.strip_prefix('$').filter(|slot| *slot != "then") {
@@ -242,16 +242,16 @@ mod tests {
     #[test]
     fn every_sentence_names_a_person_of_its_split() {
         let mut random = Random::new(4, "stories");
-        for split in [Split::Train, Split::Validation] {
+        for split in [SampleSplit::Train, SampleSplit::Validation] {
             for _ in 0..500 {
                 for sentence in draw(&mut random, split) {
                     let words: Vec<&str> = sentence.split(' ').collect();
-                    let people: Vec<Split> = words
+                    let people: Vec<SampleSplit> = words
                         .windows(3)
                         .filter(|w| {
                             TRAITS.contains(&w[1]) && PEOPLE.iter().any(|p| p.english[0] == w[2])
                         })
-                        .map(|w| Split::of(&w.join(" ")))
+                        .map(|w| SampleSplit::of(&w.join(" ")))
                         .collect();
                     assert!(!people.is_empty(), "nobody in {sentence}");
                     assert!(people.iter().all(|found| *found == split), "{sentence}");

@@ -1,4 +1,4 @@
-//! Where a task's examples come from.
+//! The inputs of a task in a configuration.
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -7,24 +7,24 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::TaskKind;
 use crate::error::DataError;
 
-/// Where examples come from: a path, or a table with a path and settings.
+/// An input: a path, or a table with a path and settings.
 ///
 /// Paths are relative to the configuration's base folder; `sample:NAME` is a file of the embedded
-/// sample corpus. Files are plain or gzip, told by their first bytes.
+/// sample corpus. Files are plain or gzip, recognised by their first bytes.
 ///
-/// | kind | a path may be |
+/// | kind | contents of the path |
 /// | --- | --- |
 /// | translation, seq2seq | rows `source TAB target` (more columns are ignored) |
-/// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); SNLI's or MultiNLI's own TSV, told by its header line, or JSONL, told by `.jsonl` in its name |
+/// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); the TSV of SNLI or MultiNLI, recognised by its header line, or their JSONL, recognised by the extension `.jsonl` |
 /// | skip-thought | a text, a folder of texts, or a `.tar`, `.tar.gz` or `.tgz` of texts |
-/// | parsing | bracketed trees; SNLI's or MultiNLI's own TSV or JSONL, for its parses |
+/// | parsing | bracketed trees; the TSV or JSONL of SNLI or MultiNLI, for its parses |
 /// | pairs | rows `first TAB second`, or `first TAB second TAB hard negative` |
-/// | distillation | sentences, one a line, with [`InputTable::teacher`] beside them |
-/// | classification | rows `label TAB sentence` or `label TAB first TAB second`, all of one kind |
+/// | distillation | one sentence per line, together with [`InputTable::teacher`] |
+/// | classification | rows `label TAB sentence`, or rows `label TAB first TAB second` |
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Input {
-    /// A path and nothing else.
+    /// A path only.
     Path(String),
     /// A path with settings, or a pair of line-aligned files.
     Table(Box<InputTable>),
@@ -34,66 +34,68 @@ pub enum Input {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InputTable {
-    /// A file or folder; not together with `source` and `target`.
+    /// A file or folder; excludes `source` and `target`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Source sentences, one a line (translation and seq2seq).
+    /// A file of source sentences, one per line (translation and seq2seq).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Target sentences: line `n` belongs to line `n` of `source`.
+    /// A file of target sentences: line `n` belongs to line `n` of `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The sentences after those of `source`, line by line (skip-thought, together with `source`
-    /// and `previous`: the reference's prepared triples).
+    /// A file of the sentences after those of `source`, line by line (skip-thought, together with
+    /// `source` and `previous`; the reference implementation prepares such triples).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The sentences before those of `source`, line by line.
+    /// A file of the sentences before those of `source`, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
     /// The teacher's vectors (distillation): a `.npy` file of f16 or f32 numbers with one row for
     /// each line of `path`, blank lines included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher: Option<String>,
-    /// Of a folder or tar, only documents whose name matches one of these patterns: `*` is any
-    /// run of characters, `?` any one character. A pattern without `/` is compared with the last
-    /// part of the name, another with the whole name inside the folder or tar.
+    /// Reads only documents of a folder or tar whose name matches one of these patterns, in which
+    /// `*` is any run of characters and `?` any one character. A pattern without `/` is matched
+    /// against the file name, any other against the whole path in the folder or tar.
     #[serde(
         deserialize_with = "string_or_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub include: Vec<String>,
-    /// Of a folder or tar, no document whose name matches one of these patterns.
+    /// Does not read documents of a folder or tar whose name matches one of these patterns.
     #[serde(
         deserialize_with = "string_or_list",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub exclude: Vec<String>,
-    /// The number of examples to keep: the first ones, or with `shuffle` a random choice.
+    /// The number of examples to keep: the first ones, or a random selection if `shuffle` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// The seed of the random choice that `limit` makes. The examples kept stay in file order
-    /// (training visits them in an order of its own).
+    /// The seed of the random selection for `limit`. The selected examples stay in file order;
+    /// training shuffles them anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shuffle: Option<u64>,
-    /// How running text is laid out (skip-thought).
+    /// The layout of running text (skip-thought).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentences: Option<SentenceLayout>,
-    /// The least words of each sentence of a triple; other triples are dropped (skip-thought).
+    /// The minimal number of words of each sentence of a triple (skip-thought). Other triples are
+    /// left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_words: Option<u32>,
-    /// The most words of each sentence of a triple; other triples are dropped (skip-thought).
+    /// The maximal number of words of each sentence of a triple (skip-thought). Other triples are
+    /// left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_words: Option<u32>,
 }
 
-/// How running text is laid out.
+/// The layout of running text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SentenceLayout {
-    /// One sentence a line; a blank line ends a document.
+    /// One sentence per line; a blank line ends a document.
     #[default]
     Lines,
-    /// One paragraph a line, to be split into sentences.
+    /// One paragraph per line, which is split into sentences.
     Paragraphs,
 }
 
@@ -111,7 +113,7 @@ impl Input {
 }
 
 impl InputTable {
-    /// Checks that the files named fit the kind of task.
+    /// Checks that the files given are those of the kind of task.
     fn check_files(&self, kind: TaskKind) -> Result<(), DataError> {
         let pairs = matches!(kind, TaskKind::Translation | TaskKind::Seq2seq);
         let triple = [&self.source, &self.next, &self.previous];
@@ -131,7 +133,7 @@ impl InputTable {
             (None, Some(_), Some(_)) => {
                 return Err(DataError::key(
                     "source",
-                    "line-aligned files are for translation and seq2seq; expected `path`",
+                    "line-aligned files are only for translation and seq2seq, expected `path`",
                 ));
             }
             (Some(_), ..) => {
@@ -141,29 +143,29 @@ impl InputTable {
                 ));
             }
             (None, Some(_), None) => {
-                return Err(DataError::key("target", "missing beside `source`"));
+                return Err(DataError::key("target", "missing, but `source` is given"));
             }
             (None, None, Some(_)) => {
-                return Err(DataError::key("source", "missing beside `target`"));
+                return Err(DataError::key("source", "missing, but `target` is given"));
             }
             (None, None, None) => {
                 return Err(DataError::key(
                     "path",
-                    "missing: expected `path`, or `source` and `target`",
+                    "missing, expected `path`, or `source` and `target`",
                 ));
             }
         }
         Ok(())
     }
 
-    /// Checks that the settings fit each other and the kind of task.
+    /// Checks that the settings are consistent and allowed for the kind of task.
     pub(crate) fn check(&self, kind: TaskKind) -> Result<(), DataError> {
         self.check_files(kind)?;
         if (kind == TaskKind::Distillation) != self.teacher.is_some() {
             let problem = match self.teacher {
-                Some(_) => "is for a task of kind distillation only",
+                Some(_) => "only for a task of kind distillation",
                 None => {
-                    "missing: expected the teacher's vectors, `{ path = ..., teacher = \"x.npy\" }`"
+                    "missing, expected the teacher's vectors: `{ path = ..., teacher = \"x.npy\" }`"
                 }
             };
             return Err(DataError::key("teacher", problem));
@@ -178,7 +180,7 @@ impl InputTable {
             ("max_words", self.max_words.is_some(), skip_thought),
         ];
         if let Some((key, ..)) = settings.iter().find(|(_, given, fits)| *given && !fits) {
-            let problem = "is for running text (kind skip-thought, with `path`) only";
+            let problem = "only for running text (kind skip-thought, with `path`)";
             return Err(DataError::key(key, problem));
         }
         if let (Some(min), Some(max)) = (self.min_words, self.max_words)
@@ -186,19 +188,16 @@ impl InputTable {
         {
             return Err(DataError::key(
                 "min_words",
-                format!("{min} is more than `max_words`, {max}"),
+                format!("{min}, but `max_words` is {max}"),
             ));
         }
         if self.limit == Some(0) {
-            return Err(DataError::key(
-                "limit",
-                "0 keeps nothing; expected at least 1",
-            ));
+            return Err(DataError::key("limit", "0, expected at least 1"));
         }
         if self.shuffle.is_some() && self.limit.is_none() {
             return Err(DataError::key(
                 "shuffle",
-                "chooses which examples `limit` keeps, but there is no `limit`",
+                "selects the examples that `limit` keeps, but there is no `limit`",
             ));
         }
         Ok(())
@@ -207,7 +206,7 @@ impl InputTable {
 
 impl<'de> Deserialize<'de> for Input {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `#[serde(untagged)]`, which would swallow the reason: an unknown key shall be named.
+        // Not `#[serde(untagged)]`, whose errors do not name an unknown key.
         struct InputVisitor;
         impl<'de> Visitor<'de> for InputVisitor {
             type Value = Input;

@@ -5,7 +5,7 @@ use super::{
     Whitespace,
 };
 
-/// The names that [`by_name`] knows. `+no-escape` and `+aggressive` may also be combined.
+/// The names accepted by [`by_name`]. `+no-escape` and `+aggressive` may also be combined.
 pub const NAMES: [&str; 6] = [
     "whitespace",
     "moses",
@@ -15,19 +15,20 @@ pub const NAMES: [&str; 6] = [
     "ptb",
 ];
 
-/// Files that tokenisers read instead of what is built in.
+/// Files of language data for tokenisers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     /// For `moses`: a file of non-breaking prefixes, or a folder that holds
-    /// `nonbreaking_prefix.LANGUAGE`. Without it the shipped list is used.
+    /// `nonbreaking_prefix.LANGUAGE`. `None` for the built-in list.
     pub nonbreaking_prefixes: Option<PathBuf>,
     /// For `nltk`: the `punkt_tab` folder of NLTK's data with a folder for each language
-    /// (`english`, `french`, `german`), or one such folder. Without it a line is one sentence.
+    /// (`english`, `french`, `german`), or the folder of one language. `None` to take each line as
+    /// one sentence.
     pub punkt: Option<PathBuf>,
 }
 
-/// The tokeniser of this name for a language (`en`, `fr`, `de`). `whitespace` and `ptb` take any
-/// language, as does `nltk` without Punkt.
+/// Creates the tokeniser with this name for a language (`en`, `fr`, `de`). `whitespace`, `ptb` and
+/// `nltk` without Punkt accept any language.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Resources, Tokens, by_name};
@@ -50,6 +51,7 @@ pub fn by_name(
     let unknown = || TokenizerError::UnknownName {
         name: name.to_owned(),
     };
+    // The name, then options; a tokeniser without options compares the whole.
     let mut parts = name.split('+');
     match parts.next() {
         Some("whitespace") if name == "whitespace" => Ok(Box::new(Whitespace)),

@@ -1,10 +1,10 @@
 //! The Unicode character classes of Perl's and Python's regular expressions.
 //!
 //! Letters, lower-case letters, numbers and white space come from the standard library, general
-//! categories from `unicode-properties`. Both follow a newer Unicode than the programs did: of the
-//! characters that Perl 5.36 (Unicode 14) knows, 44 have other properties today (38 combining
-//! vowel signs count as letters, six letters changed case), and some 14,000 newer ones were no
-//! letters or digits to it.
+//! categories from `unicode-properties`. Both follow a newer version of Unicode than the original
+//! programs. Of the characters in Perl 5.36 (Unicode 14), 44 have other properties now (38
+//! combining vowel signs became letters, six letters changed case), and some 14,000 letters and
+//! digits were added.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -38,8 +38,7 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace()
 }
 
-/// Python's `str.isspace`, and so what `str.split` splits on: White_Space and the four ASCII
-/// separators.
+/// Python's `str.isspace`, as used by `str.split`: White_Space and the four ASCII separators.
 pub fn is_python_space(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\x1c'..='\x1f')
 }
@@ -55,7 +54,7 @@ pub fn is_re_word(c: char) -> bool {
     )
 }
 
-/// `\w` of Python's `regex`, which NLTK prefers to `re`: Alphabetic, marks, decimal digits,
+/// `\w` of Python's `regex`, which NLTK uses instead of `re`: Alphabetic, marks, decimal digits,
 /// connecting punctuation and the two joiners.
 pub fn is_regex_word(c: char) -> bool {
     if c.is_ascii() {

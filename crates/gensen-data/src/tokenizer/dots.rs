@@ -1,14 +1,15 @@
-//! Runs of full stops stay together, and the words with which Moses hides them meanwhile.
+//! Moses's protection of runs of full stops.
 //!
-//! Moses writes a run of n >= 2 full stops as n-1 times `DOT`, then `MULTI`, and turns that back
-//! into full stops at the end; text that holds `DOTMULTI` itself is turned as well, and a single
-//! full stop behind such a word is taken into it.
+//! Moses replaces a run of n >= 2 full stops with n-1 times `DOT` and then `MULTI`, and restores
+//! the full stops at the end. Text that contains `DOTMULTI` itself is changed too, and a full stop
+//! after such a word becomes part of it.
 
 use super::rewriter::Rewriter;
 
 const MARK: &str = "DOTMULTI";
 
-/// Hides the runs of full stops and sets them apart. Tells whether [`restore`] has work to do.
+/// Replaces runs of full stops with marks, separated from other text. Returns whether there are any
+/// marks to [`restore`].
 pub fn mark_runs(line: &mut Rewriter) -> bool {
     let runs = line.text().contains("..");
     if !runs && !line.text().contains(MARK) {
@@ -22,7 +23,7 @@ pub fn mark_runs(line: &mut Rewriter) -> bool {
     true
 }
 
-/// Writes `word` into `restored` with full stops in place of the marks.
+/// Replaces the contents of `restored` with `word`, its marks turned back into full stops.
 pub fn restore(word: &str, restored: &mut String) {
     restored.clear();
     let mut rest = word;
@@ -49,8 +50,8 @@ fn begin_runs(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-/// `s/DOTMULTI\.([^.])/DOTDOTMULTI $1/g`: the character in `$1` belongs to the match, so that a
-/// mark that begins with it is passed over.
+/// `s/DOTMULTI\.([^.])/DOTDOTMULTI $1/g`. The character in `$1` is part of the match, so a mark
+/// that begins with it is skipped.
 fn take_one_full_stop(text: &str, out: &mut String) {
     const TAIL: &str = "DOTMULTI.";
     let mut copied = 0;
@@ -68,8 +69,9 @@ fn take_one_full_stop(text: &str, out: &mut String) {
     out.push_str(&text[copied..]);
 }
 
-/// The rest of the original's loop, which takes one more full stop into every mark at each turn:
-/// the first without a space behind the mark, the last of several with one if anything follows.
+/// The remaining iterations of the original's loop, each of which includes one more full stop in
+/// every mark: the first without a space after the mark, the last of several with one if text
+/// follows.
 fn take_all_full_stops(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some(at) = rest.find("DOTMULTI.") {
@@ -91,7 +93,7 @@ fn take_all_full_stops(text: &str, out: &mut String) {
 mod tests {
     use super::*;
 
-    /// Every step after the other, as the original has them.
+    /// All steps one after the other, as in the original.
     fn literally(line: &str) -> String {
         let mut text = String::new();
         begin_runs(line, &mut text);

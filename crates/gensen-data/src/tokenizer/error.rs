@@ -4,50 +4,50 @@ use std::path::{Path, PathBuf};
 
 use super::NAMES;
 
-/// Why a tokeniser could not be made.
+/// An error of creating a tokeniser.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizerError {
-    /// No tokeniser goes by this name.
+    /// There is no tokeniser with this name.
     #[error("unknown tokenizer `{name}`: expected one of {}", NAMES.join(", "))]
     UnknownName {
-        /// The name that was asked for.
+        /// The name given.
         name: String,
     },
     /// The tokeniser has no rules for this language.
     #[error("unknown language `{language}`: expected en, fr or de")]
     UnknownLanguage {
-        /// The language that was asked for.
+        /// The language given.
         language: String,
     },
-    /// A resource could not be read.
+    /// A resource cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a Punkt model is not what its file holds.
+    /// A line of a Punkt model is malformed.
     #[error(
-        "{}, line {line}: expected two columns with a tab between (in ortho_context.tab the \
-         second is a number), found {found:?}",
+        "{}, line {line}: expected two columns separated by a tab (in ortho_context.tab, the \
+         second a number), found {found:?}",
         path.display()
     )]
     PunktLine {
         /// The file.
         path: PathBuf,
-        /// The line, from one.
+        /// The line, counted from 1.
         line: usize,
         /// The beginning of the line.
         found: String,
     },
-    /// A resource is larger than any sensible one.
+    /// A resource is larger than its limit.
     #[error("{} is larger than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most that is read.
+        /// The limit in bytes.
         limit: u64,
     },
 }

@@ -1,6 +1,6 @@
 use super::TokenizerError;
 
-/// The languages whose rules are known.
+/// The languages that tokenisers have rules for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// `en`
@@ -24,7 +24,7 @@ impl Language {
         }
     }
 
-    /// The English name in small letters, which is what NLTK calls the language.
+    /// The English name in lower case, as in NLTK.
     pub fn name(self) -> &'static str {
         match self {
             Self::English => "english",
@@ -37,7 +37,7 @@ impl Language {
     ///
     /// # Errors
     ///
-    /// If it is another language; the error lists those that are known.
+    /// [`TokenizerError::UnknownLanguage`].
     pub fn parse(code: &str) -> Result<Self, TokenizerError> {
         Self::ALL
             .into_iter()

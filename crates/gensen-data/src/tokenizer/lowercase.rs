@@ -1,8 +1,7 @@
-/// Replaces the contents of `lowered` by `text` in lower case, as the Moses program
-/// `lowercase.perl` does.
+/// Replaces the contents of `lowered` with `text` in lower case, like Moses's `lowercase.perl`.
 ///
-/// Every character is mapped by itself (Unicode's full mapping, so `İ` becomes two characters);
-/// a capital sigma becomes `σ` at the end of a word too.
+/// Each character is mapped independently of its context by Unicode's full mapping: `İ` becomes two
+/// characters, and a capital sigma becomes `σ` even at the end of a word.
 ///
 /// ```
 /// let mut lowered = String::new();

@@ -3,16 +3,16 @@
 use super::char_class::{is_alnum, is_alpha, is_lower, is_number};
 use super::dots;
 use super::prefixes::{NonbreakingPrefixes, Prefix};
-use super::rewriter::{Neighbour, Substitution};
+use super::rewriter::{Condition, Substitution};
 use super::{Language, Tokenizer, Tokens};
 
-/// What the flags of the Moses tokeniser choose.
+/// Options of the Moses tokeniser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MosesOptions {
-    /// Writes `&`, `|`, `<`, `>`, `'`, `"`, `[` and `]` as entities, so that no word holds a
-    /// character with a meaning in the files of Moses. The flag `-no-escape` turns it off.
+    /// Replaces `&`, `|`, `<`, `>`, `'`, `"`, `[` and `]`, which have a meaning in Moses's files,
+    /// with entities. Moses's flag `-no-escape` turns it off.
     pub escape: bool,
-    /// Splits hyphens between letters or digits off as `@-@`: the flag `-a`.
+    /// Separates hyphens between letters or digits as `@-@`: Moses's flag `-a`.
     pub aggressive: bool,
 }
 
@@ -28,11 +28,11 @@ impl Default for MosesOptions {
 /// The tokeniser of the Moses translation system (`tokenizer.perl`), for English, French and
 /// German.
 ///
-/// It works as the original does, by rewriting the line step by step, and so agrees with it to
-/// the word: punctuation is set apart, commas inside numbers and full stops inside words are
-/// not, contractions are split as the language asks, and a full stop at the end of a word goes
-/// with it if the word is a [non-breaking prefix](NonbreakingPrefixes), holds a full stop itself,
-/// or is followed by a small letter. ASCII control characters are dropped.
+/// It rewrites the line step by step like the original, and gives the same words. Punctuation is
+/// separated, except commas inside numbers and full stops inside words. Contractions are split by
+/// the rules of the language. A full stop at the end of a word is kept if the word is a
+/// [non-breaking prefix](NonbreakingPrefixes), contains another full stop, or is followed by a
+/// lower-case letter. ASCII control characters are dropped.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Language, Moses, MosesOptions, Tokenizer, Tokens};
@@ -52,12 +52,12 @@ pub struct Moses {
 }
 
 impl Moses {
-    /// A tokeniser with the shipped list of non-breaking prefixes.
+    /// A tokeniser with the built-in list of non-breaking prefixes.
     pub fn new(language: Language, options: MosesOptions) -> Self {
         Self::with_prefixes(language, options, NonbreakingPrefixes::shipped(language))
     }
 
-    /// A tokeniser with another list of non-breaking prefixes.
+    /// A tokeniser with the given list of non-breaking prefixes.
     pub fn with_prefixes(
         language: Language,
         options: MosesOptions,
@@ -75,8 +75,8 @@ impl Moses {
         }
     }
 
-    /// Whether the full stop after `stem` belongs to it, given the word that follows. That word
-    /// is empty where the original sees two spaces.
+    /// Whether the full stop after `stem` is kept with it, given the next word, which is empty
+    /// where the original has two spaces.
     fn keeps_full_stop(&self, stem: &str, next: &str) -> bool {
         (stem.contains('.') && stem.contains(is_alpha))
             || next.starts_with(is_lower)
@@ -137,35 +137,35 @@ impl Tokenizer for Moses {
 
 /// `s/(alnum)-(?=alnum)/$1 @-@ /g`
 const HYPHEN: Substitution = Substitution {
-    before: Neighbour::Is(is_alnum),
+    before: Condition::Is(is_alnum),
     centre: b'-',
-    after: Neighbour::Ahead(is_alnum),
+    after: Condition::Ahead(is_alnum),
     replacement: " @-@ ",
 };
 
-/// Commas stand apart, except inside numbers.
+/// Separates commas, except inside numbers.
 const COMMAS: [Substitution; 3] = [
     Substitution {
-        before: Neighbour::Is(not_number),
+        before: Condition::Is(not_number),
         centre: b',',
-        after: Neighbour::Any,
+        after: Condition::Any,
         replacement: " , ",
     },
     Substitution {
-        before: Neighbour::Any,
+        before: Condition::Any,
         centre: b',',
-        after: Neighbour::Is(not_number),
+        after: Condition::Is(not_number),
         replacement: " , ",
     },
     Substitution {
-        before: Neighbour::Is(is_number),
+        before: Condition::Is(is_number),
         centre: b',',
-        after: Neighbour::Edge,
+        after: Condition::Edge,
         replacement: " ,",
     },
 ];
 
-/// English contractions go with what follows: `it 's`.
+/// English apostrophes are kept with what follows: `it 's`.
 const ENGLISH: [Substitution; 5] = [
     apostrophe(not_alpha, " ' ", not_alpha),
     apostrophe(neither_alpha_nor_number, " ' ", is_alpha),
@@ -174,7 +174,7 @@ const ENGLISH: [Substitution; 5] = [
     apostrophe(is_number, " '", is_small_s),
 ];
 
-/// French contractions go with what precedes: `l' eau`.
+/// French apostrophes are kept with what precedes: `l' eau`.
 const FRENCH: [Substitution; 4] = [
     apostrophe(not_alpha, " ' ", not_alpha),
     apostrophe(not_alpha, " ' ", is_alpha),
@@ -182,11 +182,11 @@ const FRENCH: [Substitution; 4] = [
     apostrophe(is_alpha, "' ", is_alpha),
 ];
 
-/// In German every apostrophe stands apart.
+/// German apostrophes are separated.
 const GERMAN: [Substitution; 1] = [Substitution {
-    before: Neighbour::Any,
+    before: Condition::Any,
     centre: b'\'',
-    after: Neighbour::Any,
+    after: Condition::Any,
     replacement: " ' ",
 }];
 
@@ -196,9 +196,9 @@ const fn apostrophe(
     after: fn(char) -> bool,
 ) -> Substitution {
     Substitution {
-        before: Neighbour::Is(before),
+        before: Condition::Is(before),
         centre: b'\'',
-        after: Neighbour::Is(after),
+        after: Condition::Is(after),
         replacement,
     }
 }
@@ -219,7 +219,7 @@ fn is_small_s(c: char) -> bool {
     c == 's'
 }
 
-/// What the first step does with a byte.
+/// The treatment of a byte in the first step.
 #[derive(Clone, Copy)]
 enum Byte {
     Keep,
@@ -248,20 +248,21 @@ const BYTES: [Byte; 256] = {
     bytes
 };
 
-/// Writes `line` into `text` with white space as single spaces and none at the ends, without
-/// control characters, and then with a space on either side of every character other than
-/// letters, digits and `.` `'` `` ` `` `,` `-`. These last spaces add to those that are there.
+/// Appends `line` to `text` with runs of white space replaced by single spaces, without white space
+/// at the ends and without control characters. Then every character other than letters, digits and
+/// `.` `'` `` ` `` `,` `-` gets a space on either side, in addition to spaces already there.
 fn set_symbols_apart(line: &str, text: &mut String) {
-    // `line[copied..at]` is kept as it is and not written yet.
+    // `line[copied..at]` is to be copied unchanged, later and in one piece.
     let (mut at, mut copied) = (0, 0);
-    // Whether a space is to be written before the next character, and whether there was one.
+    // Whether a space must be written before the next character, and whether any was written yet.
     let (mut space_due, mut begun) = (false, false);
     let bytes = line.as_bytes();
     while let Some(&byte) = bytes.get(at) {
         let mut length = 1;
         let kind = match BYTES[usize::from(byte)] {
             Byte::NotAscii => {
-                let c = line[at..].chars().next().unwrap_or(' ');
+                #[allow(clippy::expect_used, reason = "`bytes[at]` begins a character")]
+                let c = line[at..].chars().next().expect("a character");
                 length = c.len_utf8();
                 kind_of(c)
             }
@@ -275,7 +276,7 @@ fn set_symbols_apart(line: &str, text: &mut String) {
                 }
                 begun = true;
             }
-            // One space between two characters that are kept is kept itself.
+            // A single space between two characters that are kept is copied with them.
             Byte::Space
                 if byte == b' '
                     && begun
@@ -318,8 +319,8 @@ fn kind_of(c: char) -> Byte {
     }
 }
 
-/// Characters with a meaning in Moses's files, and the entities that it writes for them. `&` is the last:
-/// entities are undone in this order.
+/// The characters that Moses escapes, with their entities. They can be unescaped in this order,
+/// since `&` is last.
 pub const MOSES_ENTITIES: [(char, &str); 8] = [
     ('"', "&quot;"),
     ('\'', "&apos;"),
@@ -331,7 +332,7 @@ pub const MOSES_ENTITIES: [(char, &str); 8] = [
     ('&', "&amp;"),
 ];
 
-/// The entities by character.
+/// The entity of each ASCII character.
 const ENTITIES: [Option<&str>; 128] = {
     let mut entities = [None; 128];
     let mut k = 0;

@@ -13,10 +13,10 @@ use super::{Punkt, Tokenizer, TokenizerError, Tokens};
 
 /// NLTK's word tokeniser (`word_tokenize` of release 3.10).
 ///
-/// Without a sentence splitter the whole line is one sentence, as with `preserve_line=True`: only
-/// a full stop at its end is set apart. With one ([`Nltk::with_punkt`]) each sentence of the line
-/// is tokenised by itself, as `word_tokenize` does by default. Straight double quotes become
-/// ` `` ` and `''`.
+/// Without a sentence splitter the whole line is one sentence, as with `preserve_line=True`: a full
+/// stop is separated only at the end of the line. With one ([`Nltk::with_punkt`]) each sentence of
+/// the line is tokenised by itself, as is the default of `word_tokenize`. Straight double quotes
+/// become ` `` ` and `''`.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Nltk, Tokenizer, Tokens};
@@ -42,16 +42,16 @@ impl Nltk {
     ///
     /// # Errors
     ///
-    /// If a file of the model is missing, cannot be read or has a wrong line.
+    /// If a file of the model is missing, cannot be read or has a malformed line.
     pub fn with_punkt(folder: &Path) -> Result<Self, TokenizerError> {
         Ok(Self {
             punkt: Some(Punkt::read(folder)?),
         })
     }
 
-    /// Like [`Tokenizer::tokenize`], and replaces the contents of `offsets` by the place of each
-    /// word in `line`, in bytes. The text at that place is the word, except for double quotes:
-    /// the words ` `` ` and `''` may stand for `"`, and ` `` ` for `''`.
+    /// Like [`Tokenizer::tokenize`]; also replaces the contents of `offsets` with the byte range of
+    /// each word in `line`. The text in that range is the word, except for double quotes: ` `` `
+    /// and `''` may be `"` in the line, and ` `` ` may be `''`.
     ///
     /// ```
     /// use gensen_data::tokenizer::{Nltk, Tokens};

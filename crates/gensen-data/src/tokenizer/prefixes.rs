@@ -1,4 +1,4 @@
-//! Non-breaking prefixes: words whose final full stop belongs to them.
+//! Non-breaking prefixes: abbreviations whose full stop does not end a sentence.
 
 use std::path::{Path, PathBuf};
 
@@ -6,38 +6,38 @@ use rustc_hash::FxHashMap;
 
 use super::{Language, TokenizerError};
 
-/// The largest prefix file that is read; the lists at large are below 10 kB.
+/// The size limit of a prefix file in bytes; Moses's own are below 10 kB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// When the full stop after a word stays with it.
+/// When the full stop after a prefix is kept with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
     /// Always, as in `Mr. Smith`.
     Always,
-    /// In front of a number alone, as in `No. 5`.
+    /// Only before a number, as in `No. 5`.
     BeforeNumber,
 }
 
 /// A list of words, such as `Mr`, after which a full stop does not end the sentence.
 ///
-/// The format is that of the Moses files `nonbreaking_prefix.LANGUAGE`: a word to a line without
-/// its full stop, lines beginning with `#` are comments, and `#NUMERIC_ONLY#` after a word makes
-/// it count in front of a number alone. White space around a word is ignored; a word that comes
-/// twice counts as at its last line.
+/// The format is that of Moses's files `nonbreaking_prefix.LANGUAGE`: one word per line without its
+/// full stop; lines beginning with `#` are comments; `#NUMERIC_ONLY#` after a word restricts it to
+/// [`Prefix::BeforeNumber`]. White space around a word is ignored. Of a repeated word, the last
+/// line counts.
 #[derive(Clone, Debug)]
 pub struct NonbreakingPrefixes {
     words: FxHashMap<Box<str>, Prefix>,
 }
 
 impl NonbreakingPrefixes {
-    /// The lists that are shipped, of English, French and German.
+    /// The built-in lists for English, French and German.
     pub(crate) const SHIPPED: [&str; 3] = [
         include_str!("prefixes/en.txt"),
         include_str!("prefixes/fr.txt"),
         include_str!("prefixes/de.txt"),
     ];
 
-    /// The list that is shipped for a language.
+    /// The built-in list for a language.
     pub fn shipped(language: Language) -> Self {
         let [english, french, german] = Self::SHIPPED;
         Self::parse(match language {
@@ -61,7 +61,7 @@ impl NonbreakingPrefixes {
         super::read_text(&file, MAX_FILE_BYTES).map(|text| Self::parse(&text))
     }
 
-    /// Takes a list from text.
+    /// Parses the text of a list.
     pub fn parse(text: &str) -> Self {
         let mut words = FxHashMap::default();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -76,7 +76,7 @@ impl NonbreakingPrefixes {
         Self { words }
     }
 
-    /// What is known of a word, given without its full stop.
+    /// Looks up a word, given without its full stop.
     pub fn get(&self, word: &str) -> Option<Prefix> {
         self.words.get(word).copied()
     }

@@ -1,14 +1,14 @@
-//! The tokeniser of the Penn Treebank.
+//! The Penn Treebank's tokeniser.
 
-use super::rewriter::{Neighbour, Rewriter, Substitution};
+use super::rewriter::{Condition, Rewriter, Substitution};
 use super::{Tokenizer, Tokens};
 
-/// The Penn Treebank's sed script of 1995 (`tokenizer.sed`), which SentEval puts its data
-/// through; for English.
+/// The Penn Treebank's sed script of 1995 (`tokenizer.sed`) for English, with which SentEval's data
+/// was tokenised.
 ///
-/// A straight double quote becomes ` `` ` at the beginning of the line or after a space or an
-/// opening bracket, and `''` elsewhere; every comma stands apart, those in numbers too; a full
-/// stop does at the end of the line alone. Words end at ASCII white space.
+/// A straight double quote becomes ` `` ` at the beginning of the line and after a space or an
+/// opening bracket, and `''` elsewhere. Every comma is separated, even in numbers; a full stop is
+/// separated only at the end of the line. Words are separated by ASCII white space.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Ptb, Tokenizer, Tokens};
@@ -56,17 +56,17 @@ impl Tokenizer for Ptb {
 
 /// `s/([ ([{<])"/\1 `` /g`
 const OPENING_QUOTE: Substitution = Substitution {
-    before: Neighbour::Is(opens_quote),
+    before: Condition::Is(opens_quote),
     centre: b'"',
-    after: Neighbour::Any,
+    after: Condition::Any,
     replacement: " `` ",
 };
 
 /// `s/([^'])' /\1 ' /g`
 pub(super) const CLOSING_QUOTE: Substitution = Substitution {
-    before: Neighbour::Is(|c| c != '\''),
+    before: Condition::Is(|c| c != '\''),
     centre: b'\'',
-    after: Neighbour::Is(|c| c == ' '),
+    after: Condition::Is(|c| c == ' '),
     replacement: " '",
 };
 
@@ -85,7 +85,7 @@ const LONG_CLITICS: [(&str, &str); 8] = [
     ("N'T ", " N'T "),
 ];
 
-/// A word with a small and with a large first letter, and where it is cut.
+/// A joined word in lower case and with a capital first letter, each with its two parts.
 type Joined = [(&'static str, &'static str); 2];
 
 const JOINED_WORDS: [Joined; 10] = [
@@ -132,7 +132,7 @@ fn split_short_clitic(_free: &str, rest: &str, out: &mut String) -> usize {
     }
 }
 
-/// `s/ ([Cc])annot / \1an not /g`, with the letters of other words too.
+/// `s/ ([Cc])annot / \1an not /g`, and likewise for the other joined words.
 fn split_joined_word(line: &mut Rewriter, words: Joined) {
     if !words.iter().any(|(from, _)| line.text().contains(from)) {
         return;

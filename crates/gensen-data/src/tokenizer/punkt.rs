@@ -1,4 +1,4 @@
-//! Punkt: sentences without rules for a language.
+//! The Punkt sentence splitter.
 
 mod model;
 mod token;
@@ -9,19 +9,19 @@ use std::path::Path;
 
 use super::TokenizerError;
 use super::char_class::{is_python_space, is_space};
-use model::Model;
+use model::PunktModel;
 use token::{Starts, Token};
 
 /// The sentence splitter of Kiss and Strunk, "Unsupervised Multilingual Sentence Boundary
 /// Detection", Computational Linguistics 32 (2006), as NLTK 3.10 applies it.
 ///
-/// What it knows of a language (abbreviations, pairs of words that a full stop does not part,
-/// frequent first words of sentences, and in which case each word was seen where) comes from the
-/// four files of a `punkt_tab` model: `abbrev_types.txt`, `collocations.tab`, `sent_starters.txt`
-/// and `ortho_context.tab`.
+/// Its parameters for a language are in the four files of a `punkt_tab` model: abbreviations
+/// (`abbrev_types.txt`), pairs of words that a full stop does not separate (`collocations.tab`),
+/// frequent first words of sentences (`sent_starters.txt`), and the cases and positions in which
+/// each word was seen (`ortho_context.tab`).
 #[derive(Clone, Debug, Default)]
 pub struct Punkt {
-    model: Model,
+    model: PunktModel,
 }
 
 impl Punkt {
@@ -29,15 +29,14 @@ impl Punkt {
     ///
     /// # Errors
     ///
-    /// If a file is missing, cannot be read, is larger than 64 MiB or has a wrong line.
+    /// If a file is missing, cannot be read, is larger than 64 MiB or has a malformed line.
     pub fn read(folder: &Path) -> Result<Self, TokenizerError> {
         Ok(Self {
-            model: Model::read(folder)?,
+            model: PunktModel::read(folder)?,
         })
     }
 
-    /// The places of the sentences of `text`, in order, in bytes, without the white space between
-    /// them.
+    /// The byte ranges of the sentences of `text`, in order, without the white space between them.
     pub fn sentences(&self, text: &str) -> Vec<Range<usize>> {
         let mut pieces = Vec::new();
         let mut start = 0;
@@ -51,13 +50,13 @@ impl Punkt {
         keep_closing_punctuation(text, &pieces)
     }
 
-    /// Whether a sentence ends inside `context`: a word, a sentence-final character, and the word
-    /// or character that follows.
+    /// Whether a sentence ends inside `context`, which consists of a word, a sentence-final
+    /// character, and the next word or character.
     fn ends_sentence(&self, context: &str) -> bool {
         let mut tokens: Vec<Token> = context
             .split('\n')
             .filter(|line| !line.chars().all(is_python_space))
-            .flat_map(words::Words::of)
+            .flat_map(words::PunktWords::of)
             .map(|word| Token::new(word, &self.model))
             .collect();
         for i in 1..tokens.len() {
@@ -66,14 +65,14 @@ impl Punkt {
                 self.reconsider(token, next);
             }
         }
-        // A break after the last token says nothing.
+        // A break after the last token is not inside the context.
         let all_but_last = tokens.len().saturating_sub(1);
         tokens[..all_but_last]
             .iter()
             .any(|token| token.sentence_break)
     }
 
-    /// The second pass (section 4 of the paper): corrects the first by the word that follows.
+    /// The second pass (section 4 of the paper): corrects the first by the next word.
     fn reconsider(&self, token: &mut Token, next: &Token) {
         if !token.ends_with_period() {
             return;
@@ -108,17 +107,17 @@ impl Punkt {
     }
 }
 
-/// A character that may end a sentence, and what is around it.
+/// A character that may end a sentence, with positions in the text around it.
 #[derive(Clone, Debug)]
 struct Candidate {
-    /// The beginning of the word before.
+    /// The start of the word before it.
     word: usize,
-    /// The character.
+    /// The start and end of the character.
     at: usize,
     end: usize,
-    /// The end of the following word or character.
+    /// The end of the next word or character.
     after: usize,
-    /// Where the next sentence begins if one does.
+    /// The start of the next sentence, if one begins here.
     next: usize,
 }
 
@@ -128,7 +127,7 @@ impl Candidate {
     }
 }
 
-/// The places where a sentence may end, the last of each run of them.
+/// The positions where a sentence may end; of a run of adjacent ones, the last.
 fn candidates(text: &str) -> impl Iterator<Item = Candidate> {
     let mut places = text.match_indices(['.', '?', '!']).filter_map(|(at, _)| {
         let end = at + 1;
@@ -151,7 +150,7 @@ fn candidates(text: &str) -> impl Iterator<Item = Candidate> {
                 return previous.take();
             };
             let (word, at_before) = previous.as_ref().map_or((0, 0), |p| (p.word, p.at));
-            // White space at the very beginning counts as none, in the original too.
+            // As in the original, white space at index 0 counts as none.
             let word = match text[at_before..at].rfind(is_ascii_space) {
                 None | Some(0) => word,
                 Some(space) => at_before + space + 1,
@@ -176,7 +175,7 @@ fn is_ascii_space(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
 }
 
-/// Moves closing quotes and brackets at the beginning of a piece to the piece before.
+/// Moves closing quotes and brackets at the beginning of a piece to the end of the piece before.
 fn keep_closing_punctuation(text: &str, pieces: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut sentences = Vec::with_capacity(pieces.len());
     let mut moved = 0;
@@ -196,8 +195,8 @@ fn keep_closing_punctuation(text: &str, pieces: &[Range<usize>]) -> Vec<Range<us
     sentences
 }
 
-/// The closing punctuation at the beginning of `text` that ends with white space, at a line's end
-/// or before two hyphens: its length, and its length with the white space.
+/// The length in bytes of the closing punctuation at the beginning of `text`, without and with the
+/// white space after it. `None` unless white space, the end of the text or two hyphens follow.
 fn closing_punctuation(text: &str) -> Option<(usize, usize)> {
     let mut rest = text;
     loop {

@@ -1,36 +1,37 @@
-//! Rewriting a line step by step, as the programs do that the tokenisers follow.
+//! Rewriting a line step by step, as the original tokenisers do.
 //!
-//! They are lists of global substitutions, and their words depend on the order of these, on what
-//! a match takes away from the next one, and on the spaces that are there between two steps. So
-//! the steps are kept, each written as a scanner that leaves text without its character alone.
+//! The originals are lists of global regular-expression substitutions. Their result depends on the
+//! order of the substitutions, on the characters that one match leaves for the next, and on the
+//! spaces between steps. So the steps are kept, but each is a scanner that does nothing if the
+//! character it looks for does not occur.
 
-/// What must stand on one side of the character.
+/// The condition on the text on one side of the character.
 #[derive(Clone, Copy, Debug)]
-pub enum Neighbour {
-    /// Anything or nothing; it does not become part of the match.
+pub enum Condition {
+    /// No condition.
     Any,
-    /// The end of the text.
+    /// The start or end of the text.
     Edge,
-    /// A character of this class, which becomes part of the match: the next match cannot use it.
+    /// A character of this class, which is part of the match, so that the next match cannot use it.
     Is(fn(char) -> bool),
-    /// A character of this class, which does not become part of the match.
+    /// A character of this class, which is not part of the match.
     Ahead(fn(char) -> bool),
 }
 
-/// Replaces the character `centre` by `replacement` wherever its neighbours are right.
+/// Replaces the character `centre` with `replacement` wherever both conditions hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Substitution {
-    /// What must precede: [`Neighbour::Any`] or [`Neighbour::Is`].
-    pub before: Neighbour,
+    /// The condition on the text before: [`Condition::Any`] or [`Condition::Is`].
+    pub before: Condition,
     /// An ASCII character.
     pub centre: u8,
-    /// What must follow.
-    pub after: Neighbour,
-    /// What is written in place of `centre`.
+    /// The condition on the text after.
+    pub after: Condition,
+    /// The text that replaces `centre`.
     pub replacement: &'static str,
 }
 
-/// A line on its way through the steps.
+/// A line that is rewritten step by step.
 #[derive(Clone, Debug, Default)]
 pub struct Rewriter {
     text: String,
@@ -38,27 +39,28 @@ pub struct Rewriter {
 }
 
 impl Rewriter {
-    /// The line as it is now.
+    /// The current line.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Replaces the line by what `step` makes of another.
+    /// Replaces the line with what `step` writes for `line`.
     pub fn begin(&mut self, line: &str, step: impl FnOnce(&str, &mut String)) {
         self.text.clear();
         step(line, &mut self.text);
     }
 
-    /// Replaces the line by what `step` writes.
+    /// Replaces the line with what `step` writes for it.
     pub fn step(&mut self, step: impl FnOnce(&str, &mut String)) {
         self.spare.clear();
         step(&self.text, &mut self.spare);
         std::mem::swap(&mut self.text, &mut self.spare);
     }
 
-    /// Looks at the places that `find` finds, from left to right. At each, `rule` is given the
-    /// text between the last match and the place, and the text from the place on. If it sees a
-    /// match there, it writes what replaces it and returns its length, else zero.
+    /// Applies `rule` at each position that `find` returns, from left to right. The rule gets the
+    /// text between the last match and the position, and the text from the position on. If the
+    /// latter begins with a match, it writes the replacement and returns the match's length,
+    /// otherwise 0.
     pub fn rewrite(
         &mut self,
         find: impl Fn(&str) -> Option<usize>,
@@ -85,7 +87,7 @@ impl Rewriter {
         });
     }
 
-    /// Replaces a string wherever it is.
+    /// Replaces all occurrences of a string.
     pub fn replace(&mut self, from: &str, to: &str) {
         if self.text.contains(from) {
             self.step(|text, out| {
@@ -99,7 +101,7 @@ impl Rewriter {
         }
     }
 
-    /// Puts a space before and after every character of a class.
+    /// Inserts a space before and after every character of a class.
     pub fn surround(&mut self, class: impl Fn(char) -> bool) {
         self.rewrite(
             |text| text.find(&class),
@@ -111,7 +113,7 @@ impl Rewriter {
         );
     }
 
-    /// Makes a [`Substitution`].
+    /// Applies a [`Substitution`].
     pub fn substitute(&mut self, rule: &Substitution) {
         self.rewrite(
             |text| text.find(char::from(rule.centre)),
@@ -130,25 +132,26 @@ impl Rewriter {
 }
 
 impl Substitution {
-    /// Whether what stands before the character, as far as no match took it, is right.
+    /// Whether the text before the character, since the last match, satisfies its condition.
     fn follows(&self, free: &str) -> bool {
         match self.before {
-            Neighbour::Any => true,
-            Neighbour::Edge => free.is_empty(),
-            Neighbour::Is(class) | Neighbour::Ahead(class) => {
+            Condition::Any => true,
+            Condition::Edge => free.is_empty(),
+            Condition::Is(class) | Condition::Ahead(class) => {
                 free.chars().next_back().is_some_and(class)
             }
         }
     }
 
-    /// The bytes of `rest` that become part of the match, if there is one.
+    /// The number of bytes of `rest`, the text after the character, that are part of the match;
+    /// `None` if it does not satisfy its condition.
     fn precedes(&self, rest: &str) -> Option<usize> {
         let next = rest.chars().next();
         match self.after {
-            Neighbour::Any => Some(0),
-            Neighbour::Edge => next.is_none().then_some(0),
-            Neighbour::Is(class) => next.filter(|c| class(*c)).map(char::len_utf8),
-            Neighbour::Ahead(class) => next.filter(|c| class(*c)).map(|_| 0),
+            Condition::Any => Some(0),
+            Condition::Edge => next.is_none().then_some(0),
+            Condition::Is(class) => next.filter(|c| class(*c)).map(char::len_utf8),
+            Condition::Ahead(class) => next.filter(|c| class(*c)).map(|_| 0),
         }
     }
 }

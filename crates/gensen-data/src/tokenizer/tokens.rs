@@ -1,6 +1,6 @@
 use super::rewriter::Rewriter;
 
-/// The words of one line, held in one buffer that is reused from line to line.
+/// The words of a line, in a buffer that can be reused for the next line.
 ///
 /// ```
 /// use gensen_data::tokenizer::{Tokenizer, Tokens, Whitespace};
@@ -13,12 +13,12 @@ use super::rewriter::Rewriter;
 pub struct Tokens {
     text: String,
     ends: Vec<usize>,
-    /// Memory for the steps between a line and its words.
+    /// Reusable buffers for the tokenisers.
     pub(super) rewriter: Rewriter,
 }
 
 impl Tokens {
-    /// Appends a word; an empty one is left out.
+    /// Appends a word; an empty one is ignored.
     pub fn push(&mut self, word: &str) {
         self.text.push_str(word);
         if self.text.len() > self.ends.last().copied().unwrap_or(0) {
@@ -26,12 +26,12 @@ impl Tokens {
         }
     }
 
-    /// Appends the beginning of a word, which the next [`push`](Self::push) goes on with.
+    /// Appends the beginning of a word, which the next [`push`](Self::push) completes.
     pub(super) fn push_part(&mut self, part: &str) {
         self.text.push_str(part);
     }
 
-    /// Forgets the words and keeps the memory.
+    /// Removes all words and keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
@@ -42,7 +42,7 @@ impl Tokens {
         self.ends.len()
     }
 
-    /// Whether there is no word.
+    /// Whether there are no words.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -1,30 +1,30 @@
-//! The environment as the hub's own library, `huggingface_hub`, reads it.
+//! Settings from environment variables, with the names and rules of Python's `huggingface_hub`.
 
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where models are kept, and how the server is asked.
+/// The cache and the server.
 #[derive(Debug)]
-pub(super) struct Settings {
-    /// The folder of the repositories.
+pub(super) struct HubSettings {
+    /// The folder of cached repositories.
     pub(super) cache: PathBuf,
-    /// Whether the network is not to be used.
+    /// Whether the network must not be used.
     pub(super) offline: bool,
-    /// Another server than the hub's own.
+    /// The server's address, if it is not the hub itself.
     pub(super) endpoint: Option<String>,
-    /// What opens private models.
+    /// The access token.
     pub(super) token: Option<String>,
 }
 
-impl Settings {
+impl HubSettings {
     pub(super) fn of_environment() -> Self {
         Self::new(|name| env::var_os(name))
     }
 
     fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        // An empty variable is none.
+        // An empty variable counts as unset.
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
         let user = set("HOME")
@@ -58,14 +58,14 @@ fn is_true(value: String) -> bool {
     ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
 }
 
-/// A token without line ends and blanks around it; an empty one is none.
+/// A token without line ends and surrounding white space; `None` if nothing is left.
 fn clean(token: String) -> Option<String> {
     let token = token.replace(['\r', '\n'], "");
     let token = token.trim();
     (!token.is_empty()).then(|| token.to_owned())
 }
 
-/// A path whose `~` is the user's folder.
+/// Replaces a leading `~` with the user's folder.
 fn in_home(path: PathBuf, user: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), user) {
         (Ok(rest), Some(user)) => user.join(rest),
@@ -77,8 +77,8 @@ fn in_home(path: PathBuf, user: Option<&Path>) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn settings(variables: &[(&str, &str)]) -> Settings {
-        Settings::new(|name| {
+    fn settings(variables: &[(&str, &str)]) -> HubSettings {
+        HubSettings::new(|name| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| value.into())
         })

@@ -1,11 +1,11 @@
-//! Adam's update and square norms, each one pass over memory.
+//! Adam's update and squared norms, each in one pass over memory.
 
 use multiversion::multiversion;
 
 /// The scalars of one Adam step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep {
-    /// Learning rate over the first moment's bias correction: `rate / (1 - beta1^t)`.
+    /// The learning rate divided by the first moment's bias correction: `rate / (1 - beta1^t)`.
     pub step_size: f32,
     /// Decay of the first moment, usually 0.9.
     pub beta1: f32,
@@ -13,12 +13,12 @@ pub struct AdamStep {
     pub beta2: f32,
     /// `1 / sqrt(1 - beta2^t)`, the second moment's bias correction.
     pub variance_correction: f32,
-    /// Added to the corrected root of the second moment, usually 1e-8.
+    /// Added to the square root of the corrected second moment, usually 1e-8.
     pub epsilon: f32,
 }
 
-/// One step on a stretch of numbers, in the form of today's PyTorch:
-/// `p -= step_size * m / (sqrt(v) * correction + epsilon)`.
+/// One Adam step on a slice of parameters, rounded as PyTorch 1.x and 2.x do: `p -= step_size * m /
+/// (sqrt(v) * variance_correction + epsilon)`. `scale` multiplies the gradient.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub fn update(
     parameter: &mut [f32],
@@ -37,7 +37,7 @@ pub fn update(
     }
 }
 
-/// The sum of the squares of some numbers, in double precision.
+/// The sum of squares, in double precision.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub fn sum_squares(numbers: &[f32]) -> f64 {
     let mut sums = [0.0_f64; 8];

@@ -1,19 +1,20 @@
-//! The matrix products of the CPU's GRU: weights packed once, every row computed by itself.
+//! The matrix products of the encoder's GRU on the CPU: weights are packed once, and a row's result
+//! does not depend on other rows.
 //!
-//! A panel holds the weights of eight units' three gates, so that one pass over it yields all that
-//! the gate equations of those units need. Each number is one sum over the inputs, in order, with
-//! one rounding rule, whatever the number of rows beside it: a sentence's vector has the same bits
-//! in any batch.
+//! A panel holds the weights of eight units' three gates, so that one pass over it computes all
+//! that the gate equations of those units need. Each value is one sum over the inputs, in order and
+//! with the same rounding for any number of rows: a sentence's vector has the same bits in any
+//! batch.
 //!
-//! | weights | kept as | inputs | multiplied in |
+//! | weights | stored as | inputs | multiplied in |
 //! | --- | --- | --- | --- |
 //! | [`Floats`] | f32 | f32 | f32 |
 //! | [`Halves`] | f16 or bf16 | f32 | f32 |
-//! | [`Bf16s`] | bf16 | bf16 | bf16, added up in f32 |
+//! | [`Bf16s`] | bf16 | bf16 | bf16, summed in f32 |
 //! | [`Integers`] | 8 bits | 14 bits | integers |
 //! | [`Bytes`] | 8 bits | 8 bits | integers |
 //!
-//! [`Bf16s`] and [`Bytes`] need instructions of their own ([`super::products`]).
+//! [`Bf16s`] and [`Bytes`] need special instructions ([`super::products`]).
 
 mod bf16s;
 mod bytes;
@@ -28,13 +29,13 @@ pub(crate) use floats::Floats;
 pub(crate) use halves::Halves;
 pub(crate) use integers::Integers;
 
-/// Units of a panel.
+/// Units per panel.
 pub(crate) const UNITS: usize = 8;
-/// Panels of a group, which is what a thread works on. Of a single row, the inner loop computes a
-/// group's panels at once: reading from as many places, it waits less for memory.
+/// Panels per group; a thread works on one group at a time. For a single row, the inner loop
+/// computes all panels of a group together: reading several streams hides memory latency.
 pub(crate) const GROUP: usize = 4;
 
-/// Eight numbers that a vector register takes.
+/// Eight values: a vector register of 256 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(32))]
 pub(crate) struct Lanes(pub(crate) [f32; UNITS]);
@@ -43,24 +44,24 @@ impl Lanes {
     pub(crate) const ZERO: Self = Self([0.0; UNITS]);
 }
 
-/// Eight units' gates r, z, n.
+/// Gates r, z, n of eight units.
 pub(crate) type Gates = [Lanes; 3];
 
-/// Zeros.
+/// Gates that are zero.
 pub(crate) const NO_GATES: Gates = [Lanes::ZERO; 3];
 
-/// A weight matrix `[3 * hidden, inputs]`, gates r, z, n on the rows, in panels.
-pub(crate) trait Weights: Send + Sync + Sized {
-    /// What a tile of rows is made of.
+/// A weight matrix `[3 * hidden, inputs]`, gates r, z, n stacked on the rows, packed in panels.
+pub(crate) trait PackedWeights: Send + Sync + Sized {
+    /// A tile of input rows is an array of blocks.
     type Block: Copy + Send + Sync;
 
-    /// An empty one.
+    /// A block of zeros.
     const BLOCK: Self::Block;
 
-    /// Rows of a tile.
+    /// Rows per tile.
     const ROWS: usize;
 
-    /// Blocks of a tile with this number of columns.
+    /// Blocks in a tile of `columns` columns.
     fn blocks(columns: usize) -> usize {
         columns.div_ceil(UNITS)
     }
@@ -71,26 +72,27 @@ pub(crate) trait Weights: Send + Sync + Sized {
     /// The number of panels.
     fn panels(&self) -> usize;
 
-    /// Puts a row of inputs into its place in a tile; returns what its products are to be multiplied
-    /// with. `bounded` says that the inputs lie in [-1, 1].
+    /// Writes a row of inputs into a tile and returns the scale of its products. `bounded` promises
+    /// that the inputs lie in [-1, 1].
     fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], bounded: bool) -> f32;
 
-    /// The products of the rows and a group's panels, `[panel][row]`.
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]);
+    /// Multiplies all rows by a group's panels; `gates` is `[panel][row]`.
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]);
 }
 
-/// Rows of inputs, tile by tile.
-pub(crate) struct Rows<W: Weights> {
+/// Rows of inputs, packed in tiles.
+pub(crate) struct InputRows<W: PackedWeights> {
     blocks: Vec<W::Block>,
-    /// For each row, what its products are multiplied with.
+    /// The scale of each row's products.
     scales: Vec<f32>,
-    /// Blocks of a tile.
+    /// Blocks per tile.
     depth: usize,
     count: usize,
 }
 
-impl<W: Weights> Rows<W> {
-    /// Room for rows of this many columns.
+impl<W: PackedWeights> InputRows<W> {
+    /// Memory for at most `most` rows of `columns` columns; the number of rows is 0 until it is
+    /// set.
     pub(crate) fn new(most: usize, columns: usize) -> Self {
         let depth = W::blocks(columns);
         Self {
@@ -106,12 +108,12 @@ impl<W: Weights> Rows<W> {
         self.count
     }
 
-    /// Says how many of the rows there are.
+    /// Sets the number of rows.
     pub(crate) fn set_count(&mut self, count: usize) {
         self.count = count;
     }
 
-    /// Sets a row; `bounded` says that its numbers lie in [-1, 1].
+    /// Writes a row; `bounded` promises that its values lie in [-1, 1].
     pub(crate) fn set(&mut self, weights: &W, row: usize, inputs: &[f32], bounded: bool) {
         let tile = &mut self.blocks[row / W::ROWS * self.depth..][..self.depth];
         self.scales[row] = weights.set(tile, row % W::ROWS, inputs, bounded);
@@ -123,27 +125,26 @@ impl<W: Weights> Rows<W> {
     }
 }
 
-/// Eight inputs, the last filled up with zeros.
+/// At most eight inputs, padded with zeros.
 fn lanes(inputs: &[f32]) -> Lanes {
     let mut lanes = Lanes::ZERO;
     lanes.0[..inputs.len()].copy_from_slice(inputs);
     lanes
 }
 
-/// The largest magnitude of a row, which inputs are divided by where they are to lie in [-1, 1]; one
-/// in place of zero.
+/// The largest magnitude of a row, or 1 if all are zero: dividing by it scales the row to [-1, 1].
 fn largest(inputs: &[f32]) -> f32 {
     let largest = inputs.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// Asks for these gates to be brought near the processor.
-pub(crate) fn fetch(gates: &Gates) {
+/// Prefetches these gates, which lie on two cache lines or more, into the L2 cache.
+pub(crate) fn prefetch(gates: &Gates) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
         for lanes in [&gates[0], &gates[2]] {
-            // SAFETY: a hint, which any x86-64 processor takes, for an address that is there.
+            // SAFETY: every x86-64 processor has this instruction, which only hints at an address.
             unsafe { _mm_prefetch::<_MM_HINT_T1>(lanes.0.as_ptr().cast()) };
         }
     }
@@ -156,9 +157,13 @@ mod tests {
     use super::super::harness::{exact_product, numbers};
     use super::*;
 
-    pub(super) fn pack<W: Weights>(weights: &W, inputs: &[f32], columns: usize) -> Rows<W> {
+    pub(super) fn pack<W: PackedWeights>(
+        weights: &W,
+        inputs: &[f32],
+        columns: usize,
+    ) -> InputRows<W> {
         let count = inputs.len() / columns;
-        let mut rows = Rows::new(count, columns);
+        let mut rows = InputRows::new(count, columns);
         rows.set_count(count);
         for (r, row) in inputs.chunks_exact(columns).enumerate() {
             rows.set(weights, r, row, true);
@@ -167,7 +172,11 @@ mod tests {
     }
 
     /// `[row][unit][gate]`.
-    pub(super) fn products<W: Weights>(weights: &W, rows: &Rows<W>, hidden: usize) -> Vec<f32> {
+    pub(super) fn products<W: PackedWeights>(
+        weights: &W,
+        rows: &InputRows<W>,
+        hidden: usize,
+    ) -> Vec<f32> {
         let (panels, count) = (weights.panels(), rows.count());
         let mut gates = vec![NO_GATES; panels * count];
         for (group, gates) in gates.chunks_mut(GROUP * count).enumerate() {
@@ -180,8 +189,9 @@ mod tests {
             .collect()
     }
 
-    /// Holds the products to sums in double precision, and a row to itself among others.
-    pub(super) fn check<W: Weights>(tolerance: f64) {
+    /// Compares products with sums in double precision, and each row alone with the same row among
+    /// others.
+    pub(super) fn check<W: PackedWeights>(tolerance: f64) {
         for (hidden, inputs, count) in [(19, 531, 9), (64, 40, 30), (5, 3, 1), (40, 1100, 2)] {
             let matrix = numbers(3 * hidden * inputs, 1);
             let inputs_ = numbers(count * inputs, 2);

@@ -1,4 +1,4 @@
-//! The gate equations of the CPU's GRU.
+//! The gate equations of the encoder's GRU on the CPU.
 
 use multiversion::multiversion;
 
@@ -8,11 +8,11 @@ use super::math::{sigmoid, tanh};
 /// Rows whose gates are computed at once.
 const ROWS: usize = 8;
 
-/// What a row's new state is made of: a row of the inputs' share and the row it comes from.
-pub(crate) struct Sources<'a> {
-    /// For each row, a row of `projected`.
+/// Where each row's new state comes from: its input and its previous state.
+pub(crate) struct StateSources<'a> {
+    /// For each row, its row in `projected`.
     pub(crate) words: &'a [u32],
-    /// For each row, a row of `recurrent` and of `previous`.
+    /// For each row, its row in `recurrent` and `previous`.
     pub(crate) parents: &'a [u32],
 }
 
@@ -20,14 +20,15 @@ pub(crate) struct Sources<'a> {
 /// units of each row.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn advance(
-    sources: &Sources<'_>,
+    sources: &StateSources<'_>,
     projected: &[Gates],
     recurrent: &[Gates],
     bias: &Lanes,
     previous: &[Lanes],
     current: &mut [Lanes],
 ) {
-    // The sums of some rows go one after the other, into one long loop that is vectorised.
+    // The sums of several rows are laid side by side, so that one long loop over them is
+    // vectorised.
     let [mut r, mut z, mut x_n, mut h_n] = [[0.0; ROWS * UNITS]; 4];
     let rows = sources.words.chunks(ROWS).zip(sources.parents.chunks(ROWS));
     for ((words, parents), current) in rows.zip(current.chunks_mut(ROWS)) {

@@ -1,13 +1,13 @@
-//! Single-precision matrix products and sums of columns.
+//! Matrix products in f32 and column sums.
 
 use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::products::{FloatProduct, Left, multiply_matrix};
 
-/// A matrix that is read: a slice with a stride for each direction.
+/// A view of a matrix: a slice with a row and a column stride.
 #[derive(Debug)]
-pub struct Matrix<'a, T = f32> {
+pub struct MatrixView<'a, T = f32> {
     data: &'a [T],
     rows: usize,
     columns: usize,
@@ -15,16 +15,20 @@ pub struct Matrix<'a, T = f32> {
     column_stride: usize,
 }
 
-impl<T> Clone for Matrix<'_, T> {
+impl<T> Clone for MatrixView<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Matrix<'_, T> {}
+impl<T> Copy for MatrixView<'_, T> {}
 
-impl<'a, T> Matrix<'a, T> {
-    /// The first `rows` rows of a row-major matrix of `columns` columns.
+impl<'a, T> MatrixView<'a, T> {
+    /// A row-major matrix `[rows, columns]` at the start of `data`.
+    ///
+    /// # Panics
+    ///
+    /// If `data` is shorter.
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(data.len() >= rows * columns, "matrix beyond its slice");
         Self {
@@ -36,7 +40,7 @@ impl<'a, T> Matrix<'a, T> {
         }
     }
 
-    /// The transposed matrix, without moving a number.
+    /// The transposed view of the same data.
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -52,7 +56,7 @@ impl<'a, T> Matrix<'a, T> {
         (self.rows, self.columns)
     }
 
-    /// Whether the numbers of a row lie side by side: the matrix is not transposed.
+    /// Whether the values of a row are adjacent: the matrix is not transposed.
     pub fn is_contiguous(self) -> bool {
         self.column_stride == 1
     }
@@ -61,7 +65,7 @@ impl<'a, T> Matrix<'a, T> {
     ///
     /// # Panics
     ///
-    /// If it is transposed, or there is no such row.
+    /// If the matrix is transposed, or has no such row.
     pub fn row(&self, row: usize) -> &'a [T] {
         assert_eq!(self.column_stride, 1, "a row of a transposed matrix");
         &self.data[row * self.row_stride..][..self.columns]
@@ -77,11 +81,11 @@ impl<'a, T> Matrix<'a, T> {
     }
 }
 
-/// The least multiplications of a product for which a second thread is worth waking.
+/// A product with fewer multiplications runs on one thread.
 const WORTH_THREADS: usize = 48 << 20;
 
-/// The least sizes for which laying factors out for AVX-512 is worth it. The `gemm` crate, which
-/// computes the others and those of other processors, has AVX2 at most.
+/// The least sizes at which laying out the factors for AVX-512 pays. Smaller products, and those on
+/// other processors, are left to the `gemm` crate, which uses AVX2 at most.
 const LEAST_ROWS: usize = 24;
 const LEAST_COLUMNS: usize = 48;
 const LEAST_INPUTS: usize = 32;
@@ -89,9 +93,9 @@ const LEAST_INPUTS: usize = 32;
 /// Whether a product may use all threads or stays on the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// The caller's alone.
+    /// The caller's thread only.
     One,
-    /// All, if the product is large enough to be worth it.
+    /// All threads, if the product is large enough to pay for it.
     All,
 }
 
@@ -99,11 +103,11 @@ pub enum Threads {
 ///
 /// # Panics
 ///
-/// When the sizes do not agree, which would be a mistake in the calling kernel.
+/// If the sizes disagree, which would be a bug in the calling kernel.
 pub fn matmul(
     output: &mut [f32],
-    left: Matrix<'_>,
-    right: Matrix<'_>,
+    left: MatrixView<'_>,
+    right: MatrixView<'_>,
     accumulate: bool,
     threads: Threads,
 ) {
@@ -122,7 +126,7 @@ pub fn matmul(
         Threads::All if m * n * k >= WORTH_THREADS => Parallelism::Rayon(0),
         _ => Parallelism::None,
     };
-    // SAFETY: `Matrix` is only made by `new` and `transposed`, which keep
+    // SAFETY: `MatrixView` is only made by `new` and `transposed`, which keep
     // (rows - 1) * row_stride + (columns - 1) * column_stride inside `data`; `output` holds m * n
     // numbers and is borrowed mutably, so it overlaps neither input.
     unsafe {
@@ -150,7 +154,7 @@ pub fn matmul(
     }
 }
 
-/// Adds each column's sum over the rows of `matrix`, from the first row to the last.
+/// Adds to `sums` the sum of each column of `matrix`, `[rows, sums.len()]`, first row first.
 pub fn add_column_sums(sums: &mut [f32], matrix: &[f32]) {
     const COLUMNS_PER_TASK: usize = 4096;
     let columns = sums.len();
@@ -173,7 +177,10 @@ mod tests {
         let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 2 x 3
         let b = [1.0, 0.0, 2.0, 1.0, 0.0, 1.0]; // 2 x 3, used as 3 x 2
         let mut c = [1.0; 4];
-        let (a, b) = (Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).transposed());
+        let (a, b) = (
+            MatrixView::new(&a, 2, 3),
+            MatrixView::new(&b, 2, 3).transposed(),
+        );
         matmul(&mut c, a, b, false, Threads::One);
         assert_eq!(c, [7.0, 4.0, 16.0, 10.0]);
         matmul(&mut c, a, b, true, Threads::All);

@@ -1,6 +1,6 @@
-//! What tests of several kernels need.
+//! Helpers of the kernels' tests.
 
-/// Numbers in ±1 that depend on `seed` alone.
+/// Pseudo-random numbers in [-1, 1); the same for the same `seed`.
 pub(crate) fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     std::iter::repeat_with(|| {
@@ -11,7 +11,7 @@ pub(crate) fn numbers(count: usize, seed: u32) -> Vec<f32> {
     .collect()
 }
 
-/// The sum of the products of two rows, in double precision.
+/// The dot product of two rows, in double precision.
 pub(crate) fn exact_product<'a>(
     a: impl IntoIterator<Item = &'a f32>,
     b: impl IntoIterator<Item = &'a f32>,
@@ -20,7 +20,8 @@ pub(crate) fn exact_product<'a>(
     pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
 }
 
-/// Compares numbers one by one and names the place of the largest difference.
+/// Asserts that values are within `tolerance`; a failure names the largest difference and its
+/// index.
 #[track_caller]
 pub(crate) fn assert_close<'a>(
     found: impl IntoIterator<Item = &'a f32>,

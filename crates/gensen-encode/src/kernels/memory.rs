@@ -1,17 +1,19 @@
-//! Memory for large arrays, used again step after step.
+//! A pool of large arrays, reused from training step to training step.
 //!
-//! A training step's arrays are as large as the last one's. The system clears every page that it
-//! hands out, on one thread, and takes it back when it is freed: at small sizes, a tenth of a step.
+//! Every step needs arrays of the same sizes. Without the pool the system would zero every page
+//! that it hands out, on one thread, and unmap it when it is freed: a tenth of a step's time with
+//! small models.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Shorter arrays are the allocator's business.
+/// Shorter arrays are left to the allocator.
 const SMALLEST: usize = 1 << 16;
-/// Arrays remembered at most; those that have lain, or been away, longest are forgotten first.
+/// The most entries of each list below; the oldest is dropped first.
 const MOST: usize = 32;
 
-/// Arrays at hand, and the capacities of those handed out: it takes back no more than it gave.
+/// The free arrays, and the capacities of those in use: only arrays that came from here are taken
+/// back.
 struct Shelf {
     arrays: Vec<Vec<f32>>,
     away: Vec<usize>,
@@ -33,7 +35,7 @@ fn push<T>(list: &mut Vec<T>, item: T) {
     list.push(item);
 }
 
-/// An array of `len` numbers, whatever they are: the caller writes each before reading it.
+/// An array of `len` arbitrary values: the caller must write each before reading it.
 pub fn take(len: usize) -> Vec<f32> {
     if len < SMALLEST {
         return vec![0.0; len];
@@ -57,7 +59,7 @@ pub fn take(len: usize) -> Vec<f32> {
     }
 }
 
-/// Keeps an array for the next who asks for one of its size.
+/// Returns an array of [`take`] to the pool.
 pub fn give(numbers: Vec<f32>) {
     let mut shelf = shelf();
     let capacity = numbers.capacity();
@@ -67,7 +69,7 @@ pub fn give(numbers: Vec<f32>) {
     }
 }
 
-/// An array that [`give`] gets when it is dropped.
+/// An array of the pool that is returned to it when dropped.
 pub struct Buffer(Vec<f32>);
 
 impl Buffer {

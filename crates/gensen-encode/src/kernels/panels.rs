@@ -1,42 +1,43 @@
-//! Products of a few rows with the same weights, time step after time step.
+//! Products of a few rows with the same weights at every time step.
 //!
-//! A recurrent product has as many rows as sentences: too few to pay for bringing the weights into
-//! the order in which a matrix product reads them. Here that is done once for all time steps.
+//! A recurrent product has as many rows as the batch has sentences: too few to pay for packing the
+//! weights in the order in which a matrix product reads them. Here they are packed once for all
+//! time steps.
 
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Threads};
+use super::gemm::{MatrixView, Threads};
 
-/// Columns of a panel.
+/// Columns per panel.
 const LANES: usize = 16;
-/// Rows that the inner loop computes at once: with [`LANES`] columns, twelve of AVX2's sixteen
-/// registers.
+/// Rows that the inner loop computes at once: with [`LANES`] columns, their sums take twelve of
+/// AVX2's sixteen registers.
 const ROWS: usize = 6;
-/// Inputs after which the inner loop goes on to the next rows: a panel's weights of as many stay in
-/// the first-level cache.
+/// Inputs per block: a block of a panel's weights fits the L1 cache.
 const DEPTH: usize = 256;
-/// The least multiplications of a product for which a second thread is worth waking.
+/// A product with fewer multiplications runs on one thread.
 const WORTH_THREADS: usize = 8 << 20;
 
-/// A weight matrix `[depth, columns]` in panels of sixteen columns, the last filled up with zeros.
+/// A weight matrix `[depth, columns]` packed in panels of sixteen columns, the last padded with
+/// zeros.
 pub struct Panels {
     weights: Vec<[f32; LANES]>,
     depth: usize,
     columns: usize,
 }
 
-/// Room for the factors and results of a product, to be used again.
+/// Reusable buffers of [`Panels::multiply`].
 #[derive(Default)]
-pub struct Room {
-    /// Groups of six rows, input by input; the last group filled up with zeros.
+pub struct PanelBuffers {
+    /// `[group][input][row]`: groups of six rows, the last padded with zeros.
     rows: Vec<[f32; ROWS]>,
-    /// Panel by panel, one row after the other.
+    /// `[panel][row][column]`.
     sums: Vec<[f32; LANES]>,
 }
 
 impl Panels {
-    /// Lays out a matrix.
-    pub fn new(matrix: Matrix<'_>, threads: Threads) -> Self {
+    /// Packs a matrix.
+    pub fn new(matrix: MatrixView<'_>, threads: Threads) -> Self {
         let (depth, columns) = matrix.sizes();
         let mut weights = vec![[0.0; LANES]; columns.div_ceil(LANES) * depth];
         let fill = |(panel, weights): (usize, &mut [[f32; LANES]])| {
@@ -67,15 +68,15 @@ impl Panels {
     }
 
     /// `output = rows * matrix`, or `+=` when `accumulate`: `rows` is `[count, depth]`, `output`
-    /// `[count, columns]`. Each number is one sum in the order of the inputs, whatever the number of
-    /// rows and threads.
+    /// `[count, columns]`. Each value is one sum in the order of the inputs, for any number of rows
+    /// and threads.
     pub fn multiply(
         &self,
         output: &mut [f32],
-        rows: Matrix<'_>,
+        rows: MatrixView<'_>,
         accumulate: bool,
         threads: Threads,
-        room: &mut Room,
+        buffers: &mut PanelBuffers,
     ) {
         let (depth, columns) = (self.depth, self.columns);
         if depth == 0 || columns == 0 {
@@ -83,7 +84,7 @@ impl Panels {
         }
         let (count, inputs) = rows.sizes();
         assert_eq!(inputs, depth, "inner sizes of a matrix product");
-        let Room { rows: groups, sums } = room;
+        let PanelBuffers { rows: groups, sums } = buffers;
         groups.resize(count.div_ceil(ROWS) * depth, [0.0; ROWS]);
         for row in 0..count {
             let group = &mut groups[row / ROWS * depth..][..depth];
@@ -121,7 +122,7 @@ impl Panels {
     }
 }
 
-/// Adds to `sums`, one a row, the products of the rows and a panel.
+/// Adds the products of the rows and a panel to `sums`, one entry a row.
 fn add_product(groups: &[[f32; ROWS]], panel: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
     for (block, weights) in panel.chunks(DEPTH).enumerate() {
         let groups = groups.chunks_exact(panel.len());
@@ -139,7 +140,7 @@ fn add_product(groups: &[[f32; ROWS]], panel: &[[f32; LANES]], sums: &mut [[f32;
     }
 }
 
-/// Adds to `sums` the products of the first `R` rows of a group and some inputs' weights.
+/// Adds the products of a group's first `R` rows and a block of weights to `sums`.
 #[inline]
 fn tile<const R: usize>(rows: &[[f32; ROWS]], weights: &[[f32; LANES]], sums: &mut [[f32; LANES]]) {
     #[cfg(target_arch = "x86_64")]
@@ -156,7 +157,7 @@ fn tile<const R: usize>(rows: &[[f32; ROWS]], weights: &[[f32; LANES]], sums: &m
     tile_portable::<R>(rows, weights, sums);
 }
 
-/// For compilers that find the vector instructions themselves.
+/// In plain Rust, which the compiler vectorises.
 fn tile_portable<const R: usize>(
     rows: &[[f32; ROWS]],
     weights: &[[f32; LANES]],
@@ -179,7 +180,7 @@ fn tile_portable<const R: usize>(
     sums[..R].copy_from_slice(&tile);
 }
 
-/// Defines [`tile`] for processors whose registers take `$width` numbers.
+/// Defines [`tile`] for registers of `$width` values.
 #[cfg(target_arch = "x86_64")]
 macro_rules! tile_on {
     ($name:ident, $features:literal, $width:literal, $load:ident, $store:ident, $zero:ident, $set:ident, $fmadd:ident) => {
@@ -193,7 +194,7 @@ macro_rules! tile_on {
             const PARTS: usize = LANES / $width;
             let load = |lanes: &[f32; LANES]| -> [_; PARTS] {
                 std::array::from_fn(|part| {
-                    // SAFETY: `PARTS` times `$width` numbers are read, as many as there are.
+                    // SAFETY: `PARTS * $width` values are read, which is `LANES`.
                     unsafe { $load(lanes.as_ptr().add(part * $width)) }
                 })
             };
@@ -213,7 +214,7 @@ macro_rules! tile_on {
             }
             for (tile, sums) in tile.iter().zip(sums) {
                 for (part, &sum) in tile.iter().enumerate() {
-                    // SAFETY: as above, written.
+                    // SAFETY: `PARTS * $width` values are written, which is `LANES`.
                     unsafe { $store(sums.as_mut_ptr().add(part * $width), sum) };
                 }
             }
@@ -252,8 +253,14 @@ mod tests {
     fn multiply(panels: &Panels, rows: &[f32], threads: Threads) -> Vec<f32> {
         let count = rows.len() / panels.depth;
         let mut output = vec![1.0; count * panels.columns];
-        let rows = Matrix::new(rows, count, panels.depth);
-        panels.multiply(&mut output, rows, true, threads, &mut Room::default());
+        let rows = MatrixView::new(rows, count, panels.depth);
+        panels.multiply(
+            &mut output,
+            rows,
+            true,
+            threads,
+            &mut PanelBuffers::default(),
+        );
         output
     }
 
@@ -261,11 +268,11 @@ mod tests {
     fn equals_the_sum_whatever_the_rows_beside_it_and_the_threads() {
         let (count, depth, columns) = (13, 531, 37);
         let (rows, matrix) = (numbers(count * depth, 1), numbers(depth * columns, 2));
-        let plain = Matrix::new(&matrix, depth, columns);
+        let plain = MatrixView::new(&matrix, depth, columns);
         let turned: Vec<f32> = (0..columns * depth)
             .map(|i| matrix[i % depth * columns + i / depth])
             .collect();
-        let turned = Matrix::new(&turned, columns, depth).transposed();
+        let turned = MatrixView::new(&turned, columns, depth).transposed();
         let all = multiply(&Panels::new(plain, Threads::One), &rows, Threads::One);
         for (i, found) in all.iter().enumerate() {
             let (row, column) = (&rows[i / columns * depth..][..depth], i % columns);
@@ -299,7 +306,7 @@ mod tests {
                 ways.push((
                     "AVX2",
                     compute(|a, b, c| {
-                        // SAFETY: the processor has been asked.
+                        // SAFETY: the features have been detected.
                         unsafe { tile_avx2::<5>(a, b, c) }
                     }),
                 ));
@@ -308,7 +315,7 @@ mod tests {
                 ways.push((
                     "AVX-512",
                     compute(|a, b, c| {
-                        // SAFETY: the processor has been asked.
+                        // SAFETY: the features have been detected.
                         unsafe { tile_avx512::<5>(a, b, c) }
                     }),
                 ));

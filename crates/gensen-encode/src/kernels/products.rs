@@ -1,23 +1,24 @@
-//! Matrix products of bf16 and of 8-bit integers, by the instructions that processors have for them,
-//! and of f32 by AVX-512.
+//! Matrix products in bf16 and 8-bit integers by dedicated instructions (AMX, AVX512-BF16, VNNI),
+//! and in f32 by AVX-512.
 //!
-//! All kinds multiply *units* of 32 bits: two inputs in bf16 or one in f32, added up in f32, or four
-//! inputs of 8 bits, added up in 32-bit integers. Factors are laid out once for all ways to compute:
+//! All of them multiply *units* of 32 bits: two inputs in bf16 or one in f32, summed in f32, or
+//! four inputs of 8 bits, summed in 32-bit integers. The layout of the factors is the same for all:
 //!
 //! - a left factor in tiles of 16 rows, `[tile][depth][row]`, each entry a line of 16 units;
-//! - a right factor in groups of panels of 16 columns, `[unit][panel]`, each entry a line of 16 columns.
+//! - a right factor in groups of panels of 16 columns, `[unit][panel]`, each entry a line of 16
+//!   columns.
 //!
-//! So a tile register of AMX takes a tile as it lies, and a vector register a line. Missing inputs are
-//! zeros. A sum takes its units in order, whatever the number of rows: a row's bits depend on nothing
-//! beside it. Integers are exact. Sums of floats are rounded as the instruction does it:
+//! So an AMX tile register loads a tile as it is, and a vector register a line. Missing inputs are
+//! zeros. Units are added in order, for any number of rows: a row's bits do not depend on other
+//! rows. Integer sums are exact. Sums in bf16 are rounded as the instruction rounds:
 //!
-//! | way | a unit is added |
+//! | kernel | how a unit is added |
 //! | --- | --- |
-//! | AVX512-BF16 | as two fused multiplications, the second input first |
-//! | AMX | to sums of first and of second inputs of 16 units, which are then added to each other and to the sum |
+//! | AVX512-BF16 | two fused multiply-adds, the second input first |
+//! | AMX | of 16 units, the first inputs and the second inputs are summed apart; then both sums are added, and the result to the total |
 //!
-//! Both take subnormal numbers for zero. [`Bf16Product::best`], [`ByteProduct::best`] and
-//! [`FloatProduct::single`] say what the processor has and the system grants.
+//! Both treat subnormal numbers as zero. [`Bf16Product::best`], [`ByteProduct::best`] and
+//! [`FloatProduct::single`] return what the processor has and the operating system permits.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -27,22 +28,24 @@ mod amx_machine;
 mod emulation;
 mod factors;
 mod layout;
+mod matrices;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-pub use factors::{Left, Right, multiply, multiply_matrix};
-pub use layout::Number;
+pub use factors::{Left, Right};
+pub use layout::Element;
 #[cfg(test)]
 use layout::bf16_bits;
 pub(crate) use layout::{Strided, transpose};
+pub use matrices::{multiply, multiply_matrix};
 
-/// Numbers of a line; rows of a tile; columns of a panel.
+/// Values per line, rows per tile and columns per panel.
 pub(crate) const LANES: usize = 16;
 
-/// Sixteen numbers of 32 bits: a line of the cache, and what a vector register takes.
+/// Sixteen values of 32 bits: a cache line, and a vector register of 512 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub(crate) struct Line<T = u32>(pub(crate) [T; LANES]);
@@ -50,46 +53,46 @@ pub(crate) struct Line<T = u32>(pub(crate) [T; LANES]);
 impl Line {
     pub(crate) const ZERO: Self = Self([0; LANES]);
 
-    /// Its units of bf16, input by input.
+    /// The bits of its 32 inputs in bf16.
     pub(crate) fn halves_mut(&mut self) -> &mut [u16; 2 * LANES] {
         bytemuck::cast_mut(&mut self.0)
     }
 
-    /// Its units of bytes, input by input.
+    /// Its 64 inputs of 8 bits.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8; 4 * LANES] {
         bytemuck::cast_mut(&mut self.0)
     }
 }
 
 impl<T> Line<T> {
-    /// The numbers of some lines.
+    /// The values of consecutive lines as one slice.
     pub(crate) fn numbers(lines: &[Self]) -> &[T] {
-        // SAFETY: a line is its sixteen numbers and nothing else.
+        // SAFETY: a line is exactly its sixteen values.
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LANES) }
     }
 
-    /// The same, to be written.
+    /// As [`Self::numbers`], mutable.
     pub(crate) fn numbers_mut(lines: &mut [Self]) -> &mut [T] {
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * LANES) }
     }
 }
 
-/// Where a product writes its sums: a row's panels side by side.
+/// Where a product writes its sums; the panels of a row are adjacent.
 pub(crate) struct Sums<'a, T> {
     first: *mut T,
-    /// Numbers from a row to the next.
+    /// Values from one row to the next.
     stride: usize,
     lent: PhantomData<&'a mut [T]>,
 }
 
 impl<T> Sums<'_, T> {
-    /// From a pointer to the first row's sums.
+    /// `first` points to the first row's sums.
     ///
     /// # Safety
     ///
-    /// Full tiles of the factors' rows must lie there, at this distance, each with as many numbers as
-    /// the factors' panels have, which nobody else may use meanwhile.
+    /// `first` must point to the factors' rows, rounded up to full tiles, `stride` values apart,
+    /// each with the values of all panels. Nothing else may access them while this exists.
     pub(crate) unsafe fn new(first: *mut T, stride: usize) -> Self {
         Self {
             first,
@@ -100,7 +103,7 @@ impl<T> Sums<'_, T> {
 }
 
 impl<'a, T> Sums<'a, T> {
-    /// Lines `[row][panel]`.
+    /// Writes to lines `[row][panel]`.
     pub(crate) fn of_lines(lines: &'a mut [Line<T>], factors: &Factors<'_>) -> Self {
         assert!(lines.len() >= factors.sums(), "sums");
         Self {
@@ -111,28 +114,29 @@ impl<'a, T> Sums<'a, T> {
     }
 }
 
-/// Rows of a left factor and a group of a right factor's panels.
+/// The factors of one product: rows of a left factor and a group of panels of a right factor.
 #[derive(Clone, Copy)]
 pub(crate) struct Factors<'a> {
     /// `[tile of rows][depth][row]`
     pub(crate) left: &'a [Line],
-    /// The number of rows; the last tile may hold more.
+    /// The number of rows; the last tile is padded.
     pub(crate) rows: usize,
     /// `[16 * depth][panels]`
     pub(crate) right: &'a [Line],
-    /// Panels of the group: a multiple of four or of six.
+    /// Panels in the group: a multiple of four or six.
     pub(crate) panels: usize,
-    /// Lines of a row.
+    /// Lines per row.
     pub(crate) depth: usize,
 }
 
 impl Factors<'_> {
-    /// The sums that a product of these factors writes, `[row][panel]` in full tiles of rows.
+    /// The number of lines that the product writes, `[row][panel]` with rows rounded up to full
+    /// tiles.
     pub(crate) fn sums(&self) -> usize {
         self.rows.next_multiple_of(LANES) * self.panels
     }
 
-    /// Whether the factors have the lengths that their sizes say, which kernels rely on.
+    /// Asserts that the slices are as long as the sizes say; the kernels rely on it.
     fn check(&self) {
         let tiles = self.rows.div_ceil(LANES);
         assert!(self.left.len() >= tiles * self.depth * LANES, "left factor");
@@ -147,17 +151,17 @@ impl Factors<'_> {
     }
 }
 
-/// A way to multiply numbers in bf16.
+/// The instructions of a product in bf16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bf16Product {
-    /// Tiles, by `tdpbf16ps`.
+    /// `tdpbf16ps` on tile registers.
     Amx,
-    /// Registers of 512 bits, by `vdpbf16ps`.
+    /// `vdpbf16ps` on registers of 512 bits.
     Avx512,
 }
 
 impl Bf16Product {
-    /// The fastest that the processor has and the system grants, if there is any.
+    /// The fastest that is present, if any.
     pub fn best() -> Option<Self> {
         static BEST: OnceLock<Option<Bf16Product>> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -167,7 +171,7 @@ impl Bf16Product {
         })
     }
 
-    /// Whether the processor has it and the system grants it.
+    /// Whether the processor has the instructions and the operating system permits them.
     pub fn is_present(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return match self {
@@ -178,13 +182,12 @@ impl Bf16Product {
         return false;
     }
 
-    /// Writes the sums of the products of all rows and panels, or adds to what is there if there are
-    /// `more`.
+    /// Multiplies all rows by all panels; adds to `sums` if `more`, and overwrites them otherwise.
     pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, f32>, more: bool) {
         factors.check();
-        assert!(self.is_present(), "{self:?} is not there");
-        // SAFETY: the processor has the instructions, the system grants them, the lengths of factors
-        // have been checked, and `Sums::new` has its own contract.
+        assert!(self.is_present(), "{self:?} is not present");
+        // SAFETY: the instructions are present and permitted, the factors' lengths have been
+        // checked, and the caller of `Sums::new` answers for the sums.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match self {
@@ -200,25 +203,25 @@ impl Bf16Product {
     }
 }
 
-/// A way to multiply floats, whose sums are in f32.
+/// The instructions of a product of floats, summed in f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FloatProduct {
-    /// In f32, registers of 512 bits.
+    /// f32 on registers of 512 bits.
     Single,
-    /// In bf16.
+    /// bf16.
     Half(Bf16Product),
 }
 
 impl FloatProduct {
-    /// That of f32, if the processor gains from it: Zen 4 takes instructions of 512 bits in two halves,
-    /// and the `gemm` crate's AVX2 is as fast there.
+    /// [`FloatProduct::Single`], where it is faster than the `gemm` crate's AVX2. On Zen 4, which
+    /// runs 512-bit instructions in two halves, it is not.
     pub fn single() -> Option<Self> {
         static SINGLE: OnceLock<bool> = OnceLock::new();
         let gains = *SINGLE.get_or_init(|| Self::Single.is_present() && !is_zen_4());
         gains.then_some(Self::Single)
     }
 
-    /// Whether the processor has it and the system grants it.
+    /// Whether the processor has the instructions and the operating system permits them.
     pub fn is_present(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -229,7 +232,7 @@ impl FloatProduct {
         }
     }
 
-    /// Inputs of a unit.
+    /// Inputs per unit.
     pub(crate) fn unit(self) -> usize {
         match self {
             Self::Single => 1,
@@ -237,15 +240,15 @@ impl FloatProduct {
         }
     }
 
-    /// As [`Bf16Product::multiply`], with groups of a multiple of four panels.
+    /// As [`Bf16Product::multiply`]; the number of panels must be a multiple of four.
     pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, f32>, more: bool) {
         match self {
             Self::Half(way) => way.multiply(factors, sums, more),
             Self::Single => {
                 factors.check();
-                assert!(self.is_present(), "AVX-512 is not there");
+                assert!(self.is_present(), "AVX-512 is not present");
                 assert!(factors.panels.is_multiple_of(4), "panels of a group");
-                // SAFETY: as for bf16.
+                // SAFETY: as in `Bf16Product::multiply`.
                 #[cfg(target_arch = "x86_64")]
                 unsafe {
                     registers::avx512_f32::<4>(factors, sums, more);
@@ -255,7 +258,7 @@ impl FloatProduct {
     }
 }
 
-/// Whether this is AMD's family 19h, whose processors with AVX-512 are Zen 4.
+/// Whether the processor is of AMD's family 19h: those of it with AVX-512 are Zen 4.
 #[cfg(target_arch = "x86_64")]
 fn is_zen_4() -> bool {
     use std::arch::x86_64::__cpuid;
@@ -270,24 +273,25 @@ fn is_zen_4() -> bool {
     false
 }
 
-/// A way to multiply bytes: unsigned ones on the left, signed ones on the right. All give the same
-/// integers.
+/// The instructions of a product of bytes, unsigned on the left and signed on the right. All give
+/// the same integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteProduct {
-    /// Tiles, by `tdpbusd`; of few rows, which leave tiles empty, by registers.
+    /// `tdpbusd` on tile registers; for few rows, which would leave tiles mostly empty, as
+    /// `Avx512`.
     Amx,
-    /// Registers of 512 bits, by `vpdpbusd`.
+    /// `vpdpbusd` on registers of 512 bits.
     Avx512,
-    /// Registers of 256 bits, by `vpdpbusd`.
+    /// `vpdpbusd` on registers of 256 bits.
     Avx,
 }
 
-/// The least rows for which AMX computes bytes by tiles.
+/// With fewer rows, products of bytes use registers instead of tiles.
 #[cfg(target_arch = "x86_64")]
 const TILED_ROWS: usize = 5;
 
 impl ByteProduct {
-    /// The fastest that the processor has and the system grants, if there is any.
+    /// The fastest that is present, if any.
     pub fn best() -> Option<Self> {
         static BEST: OnceLock<Option<ByteProduct>> = OnceLock::new();
         *BEST.get_or_init(|| {
@@ -297,7 +301,7 @@ impl ByteProduct {
         })
     }
 
-    /// Whether the processor has it and the system grants it.
+    /// Whether the processor has the instructions and the operating system permits them.
     pub fn is_present(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return match self {
@@ -311,11 +315,11 @@ impl ByteProduct {
         return false;
     }
 
-    /// Writes the sums of the products of all rows and panels. Sums beyond 32 bits wrap around.
+    /// Multiplies all rows by all panels and overwrites `sums`. Sums beyond 32 bits wrap around.
     pub(crate) fn multiply(self, factors: &Factors<'_>, sums: Sums<'_, i32>) {
         factors.check();
-        assert!(self.is_present(), "{self:?} is not there");
-        // SAFETY: as for bf16.
+        assert!(self.is_present(), "{self:?} is not present");
+        // SAFETY: as in `Bf16Product::multiply`.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             match self {

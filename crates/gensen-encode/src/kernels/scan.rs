@@ -1,29 +1,29 @@
-//! The GRU scan on the CPU, on slices: the bound is the recurrent matrix product, everything else
-//! is one pass over the gates.
+//! The GRU scan of training and its gradients. The recurrent matrix product dominates; everything
+//! else is one pass over the gates.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Threads, add_column_sums, matmul};
+use super::gemm::{MatrixView, Threads, add_column_sums, matmul};
 use super::math::{sigmoid, tanh};
-use super::panels::{Panels, Room};
+use super::panels::{PanelBuffers, Panels};
 use super::products::{self, FloatProduct, Left, Right};
 use super::steps::Steps;
 
-/// Rows of gates that one task of a parallel loop computes.
+/// Rows of gates per task of a parallel loop.
 const ROWS_PER_TASK: usize = 8;
-/// Gates of a time step that are worth more than one thread.
+/// A time step with fewer gates runs on one thread.
 const GATES_PER_TASK: usize = 1 << 16;
 
-/// One direction's scan.
+/// The scan of one direction.
 pub struct Scan<'a> {
     /// The layout of the batch.
     pub steps: &'a Steps,
-    /// From the last word to the first.
+    /// Whether to go from the last word to the first.
     pub reverse: bool,
-    /// Whether this scan has the processor to itself.
+    /// The threads to use.
     pub threads: Threads,
-    /// How factors are multiplied, by panels in f32 if left out. All else is in f32.
+    /// The instructions of matrix products; `None` for [`Panels`] in f32. All else is in f32.
     pub product: Option<FloatProduct>,
     /// `[3 * hidden, hidden]`, gates r, z, n.
     pub weight: &'a [f32],
@@ -33,36 +33,36 @@ pub struct Scan<'a> {
     pub hidden: usize,
 }
 
-/// The gradients of a scan's inputs.
-pub struct Gradients {
-    /// Of the projected inputs, `[rows, 3 * hidden]`.
+/// The gradients with respect to a scan's inputs.
+pub struct ScanGradients {
+    /// Those of the projected inputs, `[rows, 3 * hidden]`.
     pub projected: Vec<f32>,
-    /// Of the recurrent weights, `[3 * hidden, hidden]`.
+    /// Those of the recurrent weights, `[3 * hidden, hidden]`.
     pub weight: Vec<f32>,
-    /// Of the recurrent biases, `[3 * hidden]`.
+    /// Those of the recurrent biases, `[3 * hidden]`.
     pub bias: Vec<f32>,
-    /// Of the states before the first step, `[sentences, hidden]`.
+    /// Those of the states before the first step, `[sentences, hidden]`.
     pub initial: Vec<f32>,
 }
 
 /// The recurrent weights, laid out once for all time steps.
-enum Weights {
+enum RecurrentWeights {
     Panels(Panels),
     LaidOut(FloatProduct, Right),
 }
 
-impl Weights {
+impl RecurrentWeights {
     /// `output = rows * matrix`, or `+=` when `accumulate`.
     fn multiply(
         &self,
         output: &mut [f32],
-        rows: Matrix<'_>,
+        rows: MatrixView<'_>,
         accumulate: bool,
         threads: Threads,
-        room: &mut Room,
+        buffers: &mut PanelBuffers,
     ) {
         match self {
-            Self::Panels(panels) => panels.multiply(output, rows, accumulate, threads, room),
+            Self::Panels(panels) => panels.multiply(output, rows, accumulate, threads, buffers),
             Self::LaidOut(way, right) => {
                 let rows = Left::new(*way, rows, threads);
                 products::multiply(output, &rows, right, accumulate, threads);
@@ -72,10 +72,10 @@ impl Weights {
 }
 
 impl Scan<'_> {
-    fn weights(&self, matrix: Matrix<'_>) -> Weights {
+    fn weights(&self, matrix: MatrixView<'_>) -> RecurrentWeights {
         match self.product {
-            None => Weights::Panels(Panels::new(matrix, self.threads)),
-            Some(way) => Weights::LaidOut(way, Right::new(way, matrix, self.threads)),
+            None => RecurrentWeights::Panels(Panels::new(matrix, self.threads)),
+            Some(way) => RecurrentWeights::LaidOut(way, Right::new(way, matrix, self.threads)),
         }
     }
 
@@ -91,7 +91,7 @@ impl Scan<'_> {
         self.threads == Threads::One || width * 3 * self.hidden <= GATES_PER_TASK
     }
 
-    /// Writes into `previous` (rows of step `t`) the states that step started from.
+    /// Copies the states before step `t` into `previous`.
     fn gather_previous(&self, states: &[f32], t: usize, previous: &mut [f32]) {
         let h = self.hidden;
         let (known_start, known) = if self.reverse {
@@ -120,15 +120,15 @@ impl Scan<'_> {
         let mut gates = vec![0.0; if save { rows * 4 * h } else { 0 }];
         let mut previous = vec![0.0; widest * h];
         let mut recurrent = vec![0.0; widest * 3 * h];
-        let weight = Matrix::new(self.weight, 3 * h, h).transposed();
+        let weight = MatrixView::new(self.weight, 3 * h, h).transposed();
         let weight = self.weights(weight);
-        let mut room = Room::default();
+        let mut buffers = PanelBuffers::default();
         for k in 0..self.steps.len() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
             self.gather_previous(&states, t, &mut previous);
-            let rows = Matrix::new(&previous, width, h);
-            weight.multiply(&mut recurrent, rows, false, self.threads, &mut room);
+            let rows = MatrixView::new(&previous, width, h);
+            weight.multiply(&mut recurrent, rows, false, self.threads, &mut buffers);
             let inputs = &projected[start * 3 * h..(start + width) * 3 * h];
             let outputs = &mut states[start * h..(start + width) * h];
             let mut no_gates = [];
@@ -163,8 +163,9 @@ impl Scan<'_> {
         (states, gates)
     }
 
-    /// Back-propagation through time for `gradient` = d loss / d states.
-    pub fn backward(&self, gradient: &[f32], states: &[f32], gates: &[f32]) -> Gradients {
+    /// Back-propagation through time. `gradient` is d loss / d states, `[rows, hidden]`; `states`
+    /// and `gates` are those of [`Scan::forward`].
+    pub fn backward(&self, gradient: &[f32], states: &[f32], gates: &[f32]) -> ScanGradients {
         let h = self.hidden;
         let rows = self.steps.rows();
         let widest = self.steps.width(0);
@@ -172,8 +173,8 @@ impl Scan<'_> {
         let mut recurrent = vec![0.0; rows * 3 * h];
         let mut previous = vec![0.0; rows * h];
         let mut carried = vec![0.0; widest * h];
-        let weight = self.weights(Matrix::new(self.weight, 3 * h, h));
-        let mut room = Room::default();
+        let weight = self.weights(MatrixView::new(self.weight, 3 * h, h));
+        let mut buffers = PanelBuffers::default();
         for k in (0..self.steps.len()).rev() {
             let t = self.time(k);
             let (start, width) = (self.steps.start(t), self.steps.width(t));
@@ -196,14 +197,14 @@ impl Scan<'_> {
                     .zip(previous.par_chunks(block))
                     .for_each(|(((((c, p), r), g), s), v)| gates_backward(h, g, s, v, c, p, r));
             }
-            let recurrent = Matrix::new(recurrent, width, 3 * h);
-            weight.multiply(carried, recurrent, true, self.threads, &mut room);
+            let recurrent = MatrixView::new(recurrent, width, 3 * h);
+            weight.multiply(carried, recurrent, true, self.threads, &mut buffers);
         }
         drop(weight);
         // All steps' contributions to the recurrent weights are one product.
         let mut weight = vec![0.0; 3 * h * h];
-        let left = Matrix::new(&recurrent, rows, 3 * h).transposed();
-        let right = Matrix::new(&previous, rows, h);
+        let left = MatrixView::new(&recurrent, rows, 3 * h).transposed();
+        let right = MatrixView::new(&previous, rows, h);
         match self.product {
             None => matmul(&mut weight, left, right, false, self.threads),
             Some(way) => {
@@ -213,7 +214,7 @@ impl Scan<'_> {
         }
         let mut bias = vec![0.0; 3 * h];
         add_column_sums(&mut bias, &recurrent);
-        Gradients {
+        ScanGradients {
             projected,
             weight,
             bias,
@@ -275,8 +276,9 @@ fn gates_forward(
     }
 }
 
-/// The derivatives of [`gates_forward`] for a block of rows. On entry `carried` is what later
-/// steps pass back to these states; on exit what goes straight (through z) to the previous ones.
+/// The gradients of [`gates_forward`] for a block of rows. On entry, `carried` is the gradient from
+/// later steps with respect to these states; on exit, the part that passes through z to the
+/// previous states.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn gates_backward(
     h: usize,

@@ -1,17 +1,17 @@
-//! A row of logits to its loss and gradient.
+//! The loss of a row of logits and its gradient.
 
 use multiversion::multiversion;
 
 use super::math::exp;
 
-/// Multiplies each number by `factor`.
+/// Multiplies each value by `factor`.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub fn scale(numbers: &mut [f32], factor: f32) {
     numbers.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// Turns logits (without bias) into `scale` times the gradient of `-log softmax(logits)[target]`
-/// and returns that negative log-likelihood.
+/// Adds `bias` to the logits, replaces them with `scale` times the gradient of
+/// `-log softmax(logits)[target]`, and returns that negative log-likelihood.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub fn softmax_row(logits: &mut [f32], bias: &[f32], target: usize, scale: f32) -> f32 {
     const LANES: usize = 16;

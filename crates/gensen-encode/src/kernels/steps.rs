@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-/// The shape of a packed batch: how many sentences are still running at each time step.
+/// The shape of a packed batch: how many sentences have a word at each time step.
 ///
-/// Sentences are sorted by length, longest first, and laid out time step by time step, so that the
-/// rows of a step are the first rows of the step before. No row is padding. (PyTorch calls the
-/// same layout `PackedSequence`.)
+/// Sentences are sorted by length, longest first, and laid out time step by time step, so that a
+/// step's sentences are the first of the step before. No row is padding. (PyTorch calls the same
+/// layout `PackedSequence`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// Row at which each step begins, and the number of rows as last entry.
+    /// The first row of each step, then the number of rows.
     offsets: Arc<[usize]>,
 }
 
 impl Steps {
-    /// From lengths sorted in descending order; lengths of zero have no row.
+    /// From lengths in descending order; sentences of length zero have no rows.
     pub fn from_sorted_lengths(lengths: &[u32]) -> Self {
         debug_assert!(lengths.is_sorted_by(|a, b| a >= b));
         let longest = lengths.first().map_or(0, |&length| length as usize);
@@ -33,7 +33,7 @@ impl Steps {
         }
     }
 
-    /// From how many sentences run at each step.
+    /// From the number of sentences at each step, in descending order.
     pub fn from_widths(widths: impl IntoIterator<Item = usize>) -> Self {
         let ends = widths.into_iter().scan(0, |row, width| {
             *row += width;
@@ -49,14 +49,14 @@ impl Steps {
         self.offsets.len() - 1
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The number of rows: words of all sentences together.
+    /// The number of rows: the words of all sentences together.
     pub fn rows(&self) -> usize {
-        self.offsets.last().copied().unwrap_or(0)
+        self.offsets[self.len()]
     }
 
     /// The first row of a step.
@@ -64,12 +64,12 @@ impl Steps {
         self.offsets[step]
     }
 
-    /// Of each row, its sentence's place among the sorted ones.
+    /// The index of each row's sentence in the sorted batch.
     pub fn ranks(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.len()).flat_map(|step| 0..self.width(step) as u32)
     }
 
-    /// How many sentences run at a step; none after the last.
+    /// The number of sentences at a step; 0 after the last step.
     pub fn width(&self, step: usize) -> usize {
         if step < self.len() {
             self.offsets[step + 1] - self.offsets[step]

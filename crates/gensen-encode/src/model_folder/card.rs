@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{ModelConfig, Pooling};
 use crate::weights::StoredPrecision;
 
-/// The card of a model whose weights are stored with this precision; `python` if sentence-transformers
-/// opens its folder.
+/// The card of a model whose weights are stored in `precision`; `python` if sentence-transformers
+/// can open its folder.
 pub(super) fn card(config: &ModelConfig, precision: StoredPrecision, python: bool) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
@@ -66,14 +66,13 @@ fn write(
     }
     writeln!(
         text,
-        "`DIR` is this folder. Unless told otherwise, text is split by the `{}` tokeniser{} and the \
-         vector of a sentence is {}. `gensen expand` teaches the model words that it has not seen, \
-         given word vectors.\n",
+        "`DIR` is this folder. By default, text is split by the `{}` tokeniser{} and the vector of a \
+         sentence is {}. `gensen expand` adds words to the vocabulary, given their word vectors.\n",
         line(&config.tokenizer),
         if config.lowercase {
-            ", lower-cased"
+            " and lower-cased,"
         } else {
-            ", its capital letters kept"
+            ", capital letters are kept,"
         },
         match config.pooling {
             Pooling::Last => "the last state of each direction (`last`)",
@@ -115,8 +114,8 @@ fn write(
     if provenance.data.is_empty() {
         writeln!(
             text,
-            "Which data this model was trained on is not recorded in this folder. Whoever passes \
-             the model on should find out, and under which licence the data is.\n"
+            "This folder does not record which data the model was trained on. Before you share the \
+             model, find out the data and their licences.\n"
         )?;
     } else {
         writeln!(text, "| data | used for | licence |\n| --- | --- | --- |")?;
@@ -153,15 +152,15 @@ fn write(
     writeln!(text, "## Limits\n")?;
     writeln!(
         text,
-        "- It knows the words of `vocab.txt`; every other word is `<unk>` to it until the vocabulary is expanded."
+        "- The model knows the words of `vocab.txt`; every other word is `<unk>` until the vocabulary is expanded."
     )?;
     writeln!(
         text,
-        "- A sentence's vector tells what its training tasks needed to know. Whether that suits another use has to be measured there."
+        "- A sentence's vector holds what the training tasks needed. Measure whether that suits another use."
     )?;
     writeln!(
         text,
-        "- What people wrote in the training data, prejudices included, is in the vectors, too."
+        "- The vectors reflect the training data, prejudices included."
     )?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `config.json`.
+//! The contents of `config.json`.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::ModelFolderError;
 use crate::weights::EncoderState;
 use crate::{Ranges, UnknownWords};
 
-/// The version of the folder's format that is written, and the newest that is read.
+/// The format version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What is to be known about a model before its weights are used.
+/// A model's architecture, text processing and provenance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -21,19 +21,18 @@ pub struct ModelConfig {
     pub format_version: u32,
     /// The encoder's sizes.
     pub architecture: Architecture,
-    /// How hidden states become a sentence's vector unless the user asks for something else.
+    /// The default pooling.
     pub pooling: Pooling,
-    /// The tokeniser that text goes through unless the user asks for something else:
-    /// a name that [`by_name`] knows.
+    /// The default tokeniser: a name that [`by_name`] knows.
     pub tokenizer: String,
-    /// Whether text is lower-cased unless the user asks for something else.
+    /// Whether text is lower-cased by default.
     pub lowercase: bool,
-    /// What is read in place of a word outside the vocabulary, by default. `unk` is not written.
+    /// The default treatment of words outside the vocabulary. `unk` is not written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unknown_words: UnknownWords,
     /// Where the model comes from.
     pub provenance: Provenance,
-    /// The ranges of its vectors, for 8-bit integers: one for each pooling at most.
+    /// The value ranges of its vectors, for 8-bit integers; at most one entry per pooling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranges: Vec<Ranges>,
 }
@@ -58,7 +57,7 @@ pub struct Architecture {
     pub bidirectional: bool,
 }
 
-/// Where a model comes from: what its card tells a stranger.
+/// Where a model comes from, for its card.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provenance {
@@ -67,26 +66,26 @@ pub struct Provenance {
     /// How it came about, in a sentence or two.
     pub description: String,
     /// What it was trained on.
-    pub data: Vec<Source>,
-    /// For how many optimiser steps it was trained, where that is known.
+    pub data: Vec<TrainingData>,
+    /// The number of optimiser steps, if known.
     pub steps: Option<u64>,
-    /// How well it does.
+    /// Its results on evaluation tasks.
     pub scores: Vec<Score>,
 }
 
 /// A data set a model was trained on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Source {
+pub struct TrainingData {
     /// The data set.
     pub name: String,
-    /// What it was used for.
+    /// The training task it was used for.
     pub task: String,
-    /// The licence it is under, as far as known.
+    /// Its licence, as far as known.
     pub licence: String,
 }
 
-/// One result.
+/// A result on an evaluation task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
@@ -108,7 +107,7 @@ impl Architecture {
         }
     }
 
-    /// The sizes that these weights have.
+    /// The sizes of these weights.
     pub fn of(weights: &EncoderState) -> Self {
         Self {
             vocabulary_size: weights.vocabulary_size(),
@@ -165,14 +164,14 @@ impl ModelConfig {
 
     /// The text of `config.json`.
     pub fn to_json(&self) -> String {
-        // `Value`'s `Display` cannot fail, and this structure has text for keys and no cycles.
+        // This structure always converts to JSON: its keys are text. `json!` panics otherwise.
         let without_ranges = Self {
             ranges: Vec::new(),
             ..self.clone()
         };
         let mut text = format!("{:#}\n", serde_json::json!(without_ranges));
         if !self.ranges.is_empty() {
-            // Thousands of numbers: a line for each pooling's.
+            // Thousands of numbers, so each pooling's ranges take one line.
             text.truncate(text.len() - "\n}\n".len());
             let lines = self.ranges.iter().map(Ranges::to_json);
             let lines: Vec<_> = lines.map(|line| format!("    {line}")).collect();
@@ -183,7 +182,7 @@ impl ModelConfig {
         text
     }
 
-    /// Checks the configuration by itself and against the weights.
+    /// Checks the configuration's values, and its sizes against the weights.
     pub(super) fn check(&self, weights: &EncoderState) -> Result<(), ModelFolderError> {
         let value = |field, found: String, expected| {
             Err(ModelFolderError::Value {
@@ -213,7 +212,7 @@ impl ModelConfig {
                 return value("ranges", found, "one of each pooling");
             }
             if let Err(found) = ranges.check(weights.hidden_size()) {
-                let expected = "as many finite numbers as a vector has";
+                let expected = "a finite number for each dimension of the vectors";
                 return value("ranges", found, expected);
             }
         }

@@ -1,4 +1,4 @@
-//! Models of the reference implementation.
+//! Conversion of the reference implementation's models.
 
 use std::fs;
 use std::path::Path;
@@ -13,18 +13,18 @@ use crate::weights::pickle;
 use crate::weights::torch::TorchFile;
 use crate::weights::{WeightsError, vocabulary_pickle};
 
-/// What came out of a conversion.
+/// The result of a conversion.
 #[derive(Clone, Debug)]
 pub struct Conversion {
     /// The model.
     pub model: ModelFolder,
-    /// The tensors of the file that are no part of the encoder, by name: those of the decoders and
-    /// the inference head if the file is a training checkpoint.
+    /// The names of tensors outside of the encoder, which are dropped: decoders and inference head,
+    /// if the file is a training checkpoint.
     pub left_out: Vec<String>,
 }
 
-/// Makes a model out of the reference implementation's files: `weights`, a PyTorch file with an
-/// encoder or a whole training checkpoint, and `vocabulary`, its pickled vocabulary.
+/// Converts a model of the reference implementation. `weights` is a PyTorch file with an encoder or
+/// a whole training checkpoint, `vocabulary` its pickled vocabulary.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -38,7 +38,7 @@ pub struct Conversion {
 ///
 /// # Errors
 ///
-/// Files that cannot be read or hold anything else, and a vocabulary of another size than the
+/// Files that cannot be read or have other contents, and a vocabulary of another size than the
 /// embedding.
 pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFolderError> {
     let map = map_file(weights)?;
@@ -66,7 +66,7 @@ pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFol
         ..Provenance::default()
     };
     let config = ModelConfig::new(&state, provenance);
-    // A pickle has words and no lines.
+    // `Vocabulary` counts lines from 1; a pickle has no lines, so the message counts words.
     let vocabulary = Vocabulary::from_words(words).map_err(|error| match error {
         DataError::Vocabulary { line, problem, .. } => {
             let problem = format!("word {} (counted from 0): {problem}", line - 1);

@@ -1,43 +1,43 @@
-//! The metadata block of a model card, by which the hub finds and compares models.
+//! The YAML metadata of a model card, which the hub uses to find and compare models.
 
 use std::fmt::Write as _;
 
-/// What is to be added to a card's metadata. What is empty is left as the card has it.
+/// Metadata to add to a card. Empty fields leave the card's own values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CardMetadata {
-    /// Codes of languages: `en`.
+    /// Language codes: `en`.
     pub languages: Vec<String>,
-    /// The hub's name of a licence: `cc-by-4.0`, `other`.
+    /// The licence by the hub's name: `cc-by-4.0`, `other`.
     pub licence: Option<String>,
-    /// Data sets of the hub that the model was trained on: `owner/name`.
+    /// Training data sets on the hub: `owner/name`.
     pub datasets: Vec<String>,
-    /// The model's name beside its results.
+    /// The model's name, shown with its results.
     pub name: String,
-    /// What the model reached.
+    /// Evaluation results.
     pub results: Vec<CardResult>,
 }
 
-/// What a model reached on one data set.
+/// A model's results on one data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CardResult {
-    /// The hub's name of the kind of task: `sentence-similarity`.
+    /// The kind of task by the hub's name: `sentence-similarity`.
     pub task: &'static str,
     /// The data set's name.
     pub dataset: String,
-    /// What was measured, as the hub calls it (`pearson`), for people, and the value.
+    /// Metrics: the hub's name (`pearson`), a name for people, and the value.
     pub metrics: Vec<(&'static str, String, f64)>,
 }
 
 impl CardMetadata {
-    /// A card with these metadata in its block, which comes first in the file and is made if it is not there.
-    /// Other keys of the block and the text below it stay.
+    /// `card` with this metadata in its block at the top, which is added if missing. Other keys of
+    /// the block and the text below it stay.
     pub fn add_to(&self, card: &str) -> String {
         let blocks = self.blocks();
         let (old, text) = split(card);
         let mut page = String::from("---\n");
         let mut kept = true;
         for line in old.lines() {
-            // A key's value goes on over lines that begin with a space, a dash or a comment.
+            // Lines that begin with white space, `-` or `#` continue the value of the key above.
             if !line.starts_with([' ', '-', '#', '\t']) {
                 let key = line.split(':').next().unwrap_or(line);
                 kept = !blocks.iter().any(|(new, _)| *new == key);
@@ -52,7 +52,7 @@ impl CardMetadata {
         page
     }
 
-    /// The keys and their lines.
+    /// The keys to write and their lines.
     fn blocks(&self) -> Vec<(&'static str, String)> {
         let list = |key, values: &[String]| {
             let lines = values.iter().map(|value| format!("- {}\n", quoted(value)));
@@ -101,7 +101,7 @@ impl CardMetadata {
     }
 }
 
-/// The metadata block without its borders, and the text below it.
+/// The metadata block without its `---` lines, and the text below it.
 fn split(card: &str) -> (&str, &str) {
     let Some(rest) = card.strip_prefix("---\n") else {
         return ("", card);
@@ -112,7 +112,7 @@ fn split(card: &str) -> (&str, &str) {
     }
 }
 
-/// Text as YAML has it between quotes, which is JSON's way.
+/// A quoted YAML string; JSON's syntax is valid YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

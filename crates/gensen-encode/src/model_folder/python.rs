@@ -1,8 +1,8 @@
-//! A model folder that sentence-transformers opens, too.
+//! Model folders that sentence-transformers can open, too.
 //!
-//! Two more files make it one: `modules.json`, which sentence-transformers looks for, and a module in Python
-//! that it names. `SentenceTransformer(folder, trust_remote_code=True)` then gives the vectors of
-//! [`SentenceEncoder`](crate::SentenceEncoder).
+//! They hold two more files: `modules.json`, which sentence-transformers reads first, and the
+//! Python module that it names. `SentenceTransformer(folder, trust_remote_code=True)` then computes
+//! the same vectors as [`SentenceEncoder`](crate::SentenceEncoder).
 
 use std::fs;
 use std::path::Path;
@@ -12,24 +12,24 @@ use gensen_data::scratch;
 use super::{CARD_FILE, ModelFolder, ModelFolderError, card, io_error};
 use crate::weights::StoredPrecision;
 
-/// What tells sentence-transformers which modules a folder has.
+/// The list of modules that sentence-transformers reads.
 pub const MODULES_FILE: &str = "modules.json";
-/// The module in Python.
+/// The Python module.
 pub const PYTHON_FILE: &str = "modeling_gensen.py";
 
 const MODULES: &str = include_str!("python/modules.json");
 const PYTHON: &str = include_str!("python/modeling_gensen.py");
 
-/// The tokenisers that the module in Python has.
+/// The tokenisers that the Python module implements.
 const TOKENIZERS: [&str; 2] = ["whitespace", "ptb"];
 
 impl ModelFolder {
-    /// As [`ModelFolder::write`], with what sentence-transformers needs to open the folder. `map` is the
-    /// file of the model's vocabulary map, which comes along.
+    /// As [`ModelFolder::write`], with the files that sentence-transformers needs. `map`, the file
+    /// of the model's vocabulary map, is copied along.
     ///
     /// # Errors
     ///
-    /// As [`ModelFolder::write`]; a tokeniser that the module in Python does not have.
+    /// As [`ModelFolder::write`]; a tokeniser that the Python module does not implement.
     pub fn write_for_sentence_transformers(
         &self,
         path: &Path,
@@ -41,7 +41,7 @@ impl ModelFolder {
             return Err(ModelFolderError::Value {
                 field: "tokenizer",
                 found: format!("`{tokenizer}`"),
-                expected: "`whitespace` or `ptb`: the module for sentence-transformers has no other",
+                expected: "`whitespace` or `ptb`, the only ones of the module for sentence-transformers",
             });
         }
         self.write_with(path, precision, |folder| {

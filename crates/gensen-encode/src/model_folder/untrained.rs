@@ -1,16 +1,16 @@
-//! A model before it learnt anything: what a trained one is compared with.
+//! Untrained models, as baselines for trained ones.
 
 use super::{ModelConfig, ModelFolder, ModelFolderError, Provenance};
 use crate::initial::uniform;
 use crate::weights::{EMBEDDING, EncoderState, Tensor, TensorMap, gru_tensor_name};
 
 impl ModelFolder {
-    /// The same model with the weights that training begins with under this seed: words, sizes,
-    /// pooling, tokeniser and lower-casing stay.
+    /// The same model with the initial weights that training with this seed starts from.
+    /// Vocabulary, sizes, pooling, tokeniser and lower-casing stay.
     ///
     /// # Errors
     ///
-    /// None for a model that could be opened.
+    /// None for a model that [`ModelFolder::open`] has checked.
     pub fn untrained(&self, seed: u64) -> Result<Self, ModelFolderError> {
         let config = ModelConfig {
             provenance: Provenance {
@@ -27,16 +27,16 @@ impl ModelFolder {
     }
 }
 
-/// Initial tensors of these weights' shapes: the embedding uniform in ±0.1, the GRU's in ±1/sqrt(hidden
-/// of one direction).
+/// Initial tensors with the shapes of `weights`: embeddings uniform in ±0.1, the GRU's in
+/// ±1/sqrt(direction size).
 fn initial(weights: &EncoderState, seed: u64) -> TensorMap {
     let draw = |like: &Tensor, name: &str, bound| {
         let values = uniform(seed, name, like.len(), bound);
         #[allow(
             clippy::expect_used,
-            reason = "`like` has as many values as its shape says"
+            reason = "`uniform` returns `like.len()` values, the product of the shape"
         )]
-        Tensor::new(like.shape().to_vec(), values).expect("as many values as `like` has")
+        Tensor::new(like.shape().to_vec(), values).expect("values of the shape of `like`")
     };
     let embedding = draw(weights.embedding(), "src_embedding", 0.1);
     let mut tensors = TensorMap::from([(EMBEDDING.to_owned(), embedding)]);

@@ -1,6 +1,6 @@
-//! The messages of `onnx.proto` that a graph of ours needs, with the fields it uses.
+//! The messages of `onnx.proto` that the export uses, with the fields it needs.
 //!
-//! ONNX has proto2, where lists of numbers are not packed.
+//! ONNX uses proto2, where repeated numbers are not packed.
 
 use prost::Message;
 
@@ -10,18 +10,18 @@ pub(super) const FLOAT: i32 = 1;
 pub(super) const INT32: i32 = 6;
 /// A tensor of 64-bit integers.
 pub(super) const INT64: i32 = 7;
-/// A tensor of truth values.
+/// A tensor of booleans.
 pub(super) const BOOL: i32 = 9;
 
-/// An attribute that is an integer.
+/// An integer attribute.
 pub(super) const ATTRIBUTE_INT: i32 = 2;
-/// An attribute that is text.
+/// A string attribute.
 pub(super) const ATTRIBUTE_STRING: i32 = 3;
-/// An attribute that is a list of integers.
+/// An attribute of integers.
 pub(super) const ATTRIBUTE_INTS: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
+pub(super) struct ModelProto {
     #[prost(int64, tag = "1")]
     pub(super) ir_version: i64,
     #[prost(string, tag = "2")]
@@ -29,7 +29,7 @@ pub(super) struct Model {
     #[prost(string, tag = "3")]
     pub(super) producer_version: String,
     #[prost(message, optional, tag = "7")]
-    pub(super) graph: Option<Graph>,
+    pub(super) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     pub(super) opset_import: Vec<OperatorSet>,
     #[prost(message, repeated, tag = "14")]
@@ -53,23 +53,23 @@ pub(super) struct Entry {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
+pub(super) struct GraphProto {
     #[prost(message, repeated, tag = "1")]
-    pub(super) node: Vec<Node>,
+    pub(super) node: Vec<NodeProto>,
     #[prost(string, tag = "2")]
     pub(super) name: String,
     #[prost(message, repeated, tag = "5")]
-    pub(super) initializer: Vec<Tensor>,
+    pub(super) initializer: Vec<TensorProto>,
     #[prost(string, tag = "10")]
     pub(super) doc_string: String,
     #[prost(message, repeated, tag = "11")]
-    pub(super) input: Vec<Value>,
+    pub(super) input: Vec<ValueInfoProto>,
     #[prost(message, repeated, tag = "12")]
-    pub(super) output: Vec<Value>,
+    pub(super) output: Vec<ValueInfoProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
+pub(super) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
     pub(super) input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -79,11 +79,11 @@ pub(super) struct Node {
     #[prost(string, tag = "4")]
     pub(super) op_type: String,
     #[prost(message, repeated, tag = "5")]
-    pub(super) attribute: Vec<Attribute>,
+    pub(super) attribute: Vec<AttributeProto>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(super) struct AttributeProto {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(int64, optional, tag = "3")]
@@ -97,7 +97,7 @@ pub(super) struct Attribute {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub(super) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -108,9 +108,9 @@ pub(super) struct Tensor {
     pub(super) raw_data: Vec<u8>,
 }
 
-/// An input's or output's name and type.
+/// The name and type of an input or output.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Value {
+pub(super) struct ValueInfoProto {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(message, optional, tag = "2")]
@@ -119,8 +119,8 @@ pub(super) struct Value {
     pub(super) doc_string: String,
 }
 
-impl Value {
-    /// The name and the extents: `input_ids [batch, time]`.
+impl ValueInfoProto {
+    /// The name and the shape: `input_ids [batch, time]`.
     pub(super) fn described(&self) -> String {
         let tensor = self.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
@@ -155,7 +155,7 @@ pub(super) struct Shape {
     pub(super) dims: Vec<Dimension>,
 }
 
-/// A known extent, or the name of one that a caller chooses.
+/// The size of a dimension, or the name of one that varies.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]

@@ -3,48 +3,32 @@ use std::collections::BTreeSet;
 use gensen_data::vocabulary::Vocabulary;
 
 use super::*;
-use crate::model_folder::{ModelConfig, Provenance};
-use crate::weights::{EMBEDDING, Tensor, TensorMap, gru_tensor_name};
+use crate::fixtures;
+use crate::model_folder::{Architecture, ModelConfig, Provenance};
 
-/// A model of two layers whose numbers count up, tensor by tensor.
+/// A model of two layers whose weights count up, tensor by tensor.
 fn model(bidirectional: bool) -> ModelFolder {
-    let (words, embedding, hidden, layers) = (7, 3, 2, 2);
-    let directions = 1 + usize::from(bidirectional);
-    let mut next = 0.0;
-    let mut tensors = TensorMap::new();
-    let mut insert = |name: String, shape: &[usize]| {
-        let values = (0..shape.iter().product()).map(|_| {
-            next += 1.0;
-            next
-        });
-        let tensor = Tensor::new(shape.to_vec(), values.collect()).unwrap();
-        tensors.insert(name, tensor);
+    let sizes = Architecture {
+        vocabulary_size: 7,
+        embedding_size: 3,
+        hidden_size: if bidirectional { 4 } else { 2 },
+        layers: 2,
+        bidirectional,
     };
-    insert(EMBEDDING.to_owned(), &[words, embedding]);
-    for layer in 0..layers {
-        let inputs = if layer == 0 {
-            embedding
-        } else {
-            hidden * directions
-        };
-        for reverse in [false, true].into_iter().take(directions) {
-            let name = |kind| gru_tensor_name(kind, layer, reverse);
-            insert(name("weight_ih"), &[3 * hidden, inputs]);
-            insert(name("weight_hh"), &[3 * hidden, hidden]);
-            insert(name("bias_ih"), &[3 * hidden]);
-            insert(name("bias_hh"), &[3 * hidden]);
-        }
-    }
-    let weights = EncoderState::new(tensors).unwrap();
+    let mut next = 0.0;
+    let weights = fixtures::weights(&sizes, || {
+        next += 1.0;
+        next
+    });
     let words = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c"];
     let config = ModelConfig::new(&weights, Provenance::default());
     let vocabulary = Vocabulary::from_words(words).unwrap();
     ModelFolder::new(config, vocabulary, weights).unwrap()
 }
 
-fn graph(bidirectional: bool, pooling: Pooling) -> Graph {
+fn graph(bidirectional: bool, pooling: Pooling) -> GraphProto {
     let bytes = bytes(&model(bidirectional), Some(pooling)).unwrap();
-    Model::decode(&bytes[..]).unwrap().graph.unwrap()
+    ModelProto::decode(&bytes[..]).unwrap().graph.unwrap()
 }
 
 #[test]
@@ -75,7 +59,7 @@ fn every_operation_has_its_inputs_and_leads_to_the_output() {
             }
         }
         assert!(known.contains(&graph.output[0].name), "{pooling}");
-        let unused = |tensor: &&messages::Tensor| !used.contains(&tensor.name);
+        let unused = |tensor: &&messages::TensorProto| !used.contains(&tensor.name);
         assert_eq!(graph.initializer.iter().find(unused), None, "{pooling}");
         let layers = graph.node.iter().filter(|node| node.op_type == "GRU");
         for layer in layers.clone() {
@@ -125,7 +109,7 @@ fn weights_are_there_with_the_gates_in_onnxs_order() {
 #[test]
 fn the_file_says_what_its_words_are() {
     let bytes = bytes(&model(true), None).unwrap();
-    let file = Model::decode(&bytes[..]).unwrap();
+    let file = ModelProto::decode(&bytes[..]).unwrap();
     let entry = |key: &str| {
         let found = file.metadata.iter().find(|entry| entry.key == key);
         found.unwrap().value.clone()

@@ -1,11 +1,11 @@
-use ndarray::Axis;
+use ndarray::{Axis, s};
 
 use super::*;
-use crate::Pooling;
 use crate::model_folder::{ModelConfig, Provenance};
-use crate::weights::{EncoderState, TensorMap, gru_tensor_name};
+use crate::weights::EncoderState;
+use crate::{Pooling, fixtures};
 
-/// An encoder's weights, random in ±0.5.
+/// An encoder's weights, random in ±0.5; `hidden` is the size of a direction.
 fn random_state(
     words: usize,
     embedding: usize,
@@ -13,33 +13,18 @@ fn random_state(
     layers: usize,
     bidirectional: bool,
 ) -> EncoderState {
-    let mut state = 1_u32;
-    let mut tensors = TensorMap::new();
-    let mut insert = |name: String, shape: &[usize]| {
-        let values = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-        });
-        let values = values.take(shape.iter().product()).collect();
-        tensors.insert(name, Tensor::new(shape.to_vec(), values).unwrap());
+    let sizes = Architecture {
+        vocabulary_size: words,
+        embedding_size: embedding,
+        hidden_size: hidden * if bidirectional { 2 } else { 1 },
+        layers,
+        bidirectional,
     };
-    insert(EMBEDDING.to_owned(), &[words, embedding]);
-    let directions = if bidirectional { 2 } else { 1 };
-    for layer in 0..layers {
-        let inputs = if layer == 0 {
-            embedding
-        } else {
-            hidden * directions
-        };
-        for reverse in [false, true].into_iter().take(directions) {
-            let name = |kind| gru_tensor_name(kind, layer, reverse);
-            insert(name("weight_ih"), &[3 * hidden, inputs]);
-            insert(name("weight_hh"), &[3 * hidden, hidden]);
-            insert(name("bias_ih"), &[3 * hidden]);
-            insert(name("bias_hh"), &[3 * hidden]);
-        }
-    }
-    EncoderState::new(tensors).unwrap()
+    let mut state = 1_u32;
+    fixtures::weights(&sizes, || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    })
 }
 
 fn encoder(hidden: usize, layers: usize, bidirectional: bool) -> SentenceEncoder {

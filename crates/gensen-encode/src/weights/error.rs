@@ -1,14 +1,14 @@
-//! What can be wrong with weights.
+//! Errors of weights.
 
 use std::path::{Path, PathBuf};
 
 use super::pickle::PickleError;
 
-/// Why weights or a pickled vocabulary are not read or written.
+/// Errors of reading and writing weights and pickled vocabularies.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The operating system's word on a file.
+    /// A file cannot be read or written.
     #[error("{}", path.display())]
     Io {
         /// The file or folder.
@@ -16,7 +16,7 @@ pub enum WeightsError {
         /// What happened.
         source: std::io::Error,
     },
-    /// Which file another error is about.
+    /// Names the file of another error.
     #[error("{}", path.display())]
     InFile {
         /// The file.
@@ -24,32 +24,48 @@ pub enum WeightsError {
         /// What is wrong with it.
         source: Box<WeightsError>,
     },
-    /// A pickle that is malformed or holds more than data.
+    /// A pickle that is malformed or contains more than data.
     #[error(transparent)]
     Pickle(#[from] PickleError),
-    /// A PyTorch file whose structure is wrong.
-    #[error("not a PyTorch file that can be read: {0}")]
+    /// A malformed PyTorch file.
+    #[error("malformed PyTorch file: {0}")]
     Torch(String),
-    /// A safetensors file whose structure is wrong.
-    #[error("not a safetensors file that can be read: {0}")]
-    Safetensors(String),
-    /// A pickled vocabulary that contradicts itself.
-    #[error("not a vocabulary that can be read: {0}")]
+    /// A PyTorch file whose zip archive is damaged.
+    #[error("malformed PyTorch file: {part}")]
+    Archive {
+        /// The archive or the entry that cannot be read.
+        part: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A safetensors file that the `safetensors` crate refuses.
+    #[error("malformed safetensors file")]
+    Safetensors(#[source] ::safetensors::SafeTensorError),
+    /// A safetensors file with a header beyond the limit.
+    #[error("malformed safetensors file: a header of {bytes} bytes, expected at most {limit}")]
+    LongHeader {
+        /// The header's size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A malformed pickled vocabulary.
+    #[error("malformed vocabulary: {0}")]
     Vocabulary(String),
-    /// A tensor that the encoder needs is not there.
-    #[error("tensor `{name}` is missing (expected shape {expected})")]
+    /// A tensor that the encoder needs is missing.
+    #[error("tensor `{name}` is missing, expected shape {expected}")]
     MissingTensor {
         /// Its name.
         name: String,
         /// The shape it should have.
         expected: String,
     },
-    /// A tensor that is no part of an encoder.
+    /// A tensor that is not part of an encoder.
     #[error("tensor `{name}` is not part of an encoder{reason}")]
     UnexpectedTensor {
         /// Its name.
         name: String,
-        /// Why not, if that can be said.
+        /// The rest of the message, with the reason.
         reason: String,
     },
     /// A tensor of the wrong shape.
@@ -62,12 +78,12 @@ pub enum WeightsError {
         /// The shape it has.
         found: Vec<usize>,
     },
-    /// A tensor of a type that holds no weights.
+    /// A tensor of an unsupported type.
     #[error("tensor `{name}` holds {found}, expected {expected}")]
     ElementType {
         /// Its name.
         name: String,
-        /// The types that are read.
+        /// The supported types.
         expected: &'static str,
         /// The type in the file.
         found: String,
@@ -77,35 +93,35 @@ pub enum WeightsError {
     NotFinite {
         /// Its name.
         name: String,
-        /// Where.
+        /// The value's index.
         index: Vec<usize>,
-        /// What stands there.
+        /// The value.
         value: f32,
     },
-    /// A scale with which the integers of a row make no finite numbers.
+    /// A scale of 8-bit integers that is negative, or so large that values would not be finite.
     #[error(
-        "tensor `{name}` holds {value} for row {row}, expected a scale that is not negative, \
-         and finite times any 8-bit integer"
+        "tensor `{name}` holds {value} for row {row}, expected a scale from 0 on whose product with any 8-bit \
+         integer is finite"
     )]
     Scale {
         /// Its name.
         name: String,
         /// The row.
         row: usize,
-        /// What stands there.
+        /// The scale.
         value: f32,
     },
-    /// A value is too large for the precision it is to be written with.
-    #[error("tensor `{name}` holds {value}, which is beyond the range of f16 (65504): keep f32")]
+    /// A value beyond the range of f16.
+    #[error("tensor `{name}` holds {value}, which is beyond the range of f16 (65504); use f32")]
     BeyondF16 {
         /// Its name.
         name: String,
         /// The value.
         value: f32,
     },
-    /// A value is too large for a row's scale.
+    /// A value beyond the range of 8-bit integers with a scale.
     #[error(
-        "tensor `{name}` holds {value}, which is too large for 8-bit integers with a scale: keep f32"
+        "tensor `{name}` holds {value}, which is too large for 8-bit integers with a scale; use f32"
     )]
     BeyondI8 {
         /// Its name.
@@ -116,7 +132,7 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// Names the file an input or output error is about.
+    /// Adds the path to an I/O error.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io {
             path: path.to_owned(),
@@ -124,7 +140,7 @@ impl WeightsError {
         }
     }
 
-    /// Names the file this error is about.
+    /// Adds the path of the file to this error.
     pub(crate) fn in_file(self, path: &Path) -> Self {
         Self::InFile {
             path: path.to_owned(),

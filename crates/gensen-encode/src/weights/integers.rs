@@ -1,29 +1,30 @@
-//! Matrices as 8-bit integers with a scale a row.
+//! Matrices as 8-bit integers with one scale a row.
 //!
-//! A row's scale is its largest magnitude over 127, and a value is an integer from -127 to 127
-//! times the scale: within half a scale of what it was. The kernels that compute with integers
-//! ([`EncoderPrecision::I8`](crate::EncoderPrecision::I8)) cut rows in the same way, so that they get
-//! from such a file the integers that it holds.
+//! A row's scale is its largest magnitude divided by 127; a value is stored as an integer from -127
+//! to 127 that is multiplied by the scale, with an error of at most half a scale. The integer
+//! kernels ([`EncoderPrecision::I8`](crate::EncoderPrecision::I8)) quantise in the same way, so
+//! they restore exactly the integers of the file.
 
-/// The largest magnitude that is written.
+/// The largest integer.
 const LARGEST: f32 = 127.0;
 
-/// The largest magnitude that may be written, so that no product of a scale overflows.
+/// The largest magnitude of a value to quantise: the product of its scale and any integer is
+/// finite.
 pub(super) const MOST: f32 = f32::MAX / 2.0;
 
-/// A matrix as a file stores it.
+/// A quantised matrix in the bytes of a file.
 #[derive(Clone, Copy)]
-pub(super) struct Integers<'a> {
-    /// Rows first.
+pub(super) struct QuantizedMatrix<'a> {
+    /// Integers in row order.
     pub(super) values: &'a [i8],
-    /// The rows' scales, f32 in little-endian bytes, aligned or not.
+    /// The rows' scales: f32 in little-endian bytes, of any alignment.
     pub(super) scales: &'a [u8],
     /// The length of a row.
     pub(super) columns: usize,
 }
 
-impl Integers<'_> {
-    /// Copies the numbers of a row into `out`, which is as long; `None` if there is no such row.
+impl QuantizedMatrix<'_> {
+    /// Copies the values of a row into `out`, of length `columns`; `None` if there is no such row.
     pub(super) fn copy_row(&self, row: usize, out: &mut [f32]) -> Option<()> {
         let scale = *self.scales.as_chunks().0.get(row)?;
         let scale = f32::from_le_bytes(scale);
@@ -34,7 +35,7 @@ impl Integers<'_> {
         Some(())
     }
 
-    /// All numbers, rows first.
+    /// All values, in row order.
     pub(super) fn to_f32_vec(self) -> Vec<f32> {
         let scales = self.scales.as_chunks().0.iter().copied();
         let scales = scales.map(f32::from_le_bytes);
@@ -44,13 +45,13 @@ impl Integers<'_> {
     }
 }
 
-/// Whether every integer times this scale is finite; no scale is negative.
+/// Whether a scale is valid: not negative, and finite when multiplied by any 8-bit integer.
 pub(super) fn is_scale(scale: f32) -> bool {
     scale >= 0.0 && (scale * 128.0).is_finite()
 }
 
-/// The bytes of numbers of at most [`MOST`] as integers, and of the rows' scales. A row whose scale would be
-/// below the normal numbers becomes zeros.
+/// Quantises values of at most [`MOST`]; returns the bytes of the integers and of the rows' scales.
+/// A row whose scale would be subnormal becomes zeros.
 pub(super) fn quantise(values: &[f32], columns: usize) -> (Vec<u8>, Vec<u8>) {
     let mut integers = Vec::with_capacity(values.len());
     let mut scales = Vec::new();
@@ -77,7 +78,7 @@ mod tests {
 
     fn there_and_back(values: &[f32], columns: usize) -> Vec<f32> {
         let (integers, scales) = quantise(values, columns);
-        Integers {
+        QuantizedMatrix {
             values: bytemuck::cast_slice(&integers),
             scales: &scales,
             columns,

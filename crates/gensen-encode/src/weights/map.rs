@@ -1,4 +1,4 @@
-//! Files as slices.
+//! Memory-mapped files.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -18,21 +18,22 @@ pub(crate) fn map_file(path: &Path) -> Result<Mmap, WeightsError> {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        // SAFETY: the map is only read. As with every map, another process that shortens the file
-        // in place ends this one; whoever writes models here renames a new file over the old one.
+        // SAFETY: the map is only read. If another process truncates the file in place, this one
+        // may end with SIGBUS, as with every map; our own writers replace files by renaming
+        // instead.
         let map = unsafe { Mmap::map(&file) }?;
         no_pointer(&map).map(|()| map)
     };
     open().map_err(WeightsError::io(path))
 }
 
-/// What a file holds, mapped or in memory.
-pub(crate) enum Bytes {
+/// The bytes of a file, memory-mapped or in memory.
+pub(crate) enum FileBytes {
     Mapped(Mmap),
     InMemory(Cow<'static, [u8]>),
 }
 
-impl Deref for Bytes {
+impl Deref for FileBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -43,14 +44,14 @@ impl Deref for Bytes {
     }
 }
 
-impl Bytes {
-    /// Lets go of the memory that holds these bytes of a mapped file, for as long as nothing is read
-    /// again.
+impl FileBytes {
+    /// Releases the resident pages of these bytes if the file is mapped; reading them again loads
+    /// them from the file.
     pub(crate) fn release(&self, bytes: &Range<usize>) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {
-            // SAFETY: files are mapped shared and for reading only: their pages hold nothing that
-            // is not in the file, and come back from there when they are read again.
+            // SAFETY: the map is shared and read-only, so its pages hold nothing that is not in the
+            // file.
             let _ = unsafe {
                 map.unchecked_advise_range(
                     memmap2::UncheckedAdvice::DontNeed,

@@ -1,43 +1,44 @@
-//! Pickle data, read as data.
+//! A safe reader of Python pickles.
 //!
-//! Python's pickles are programs for a small stack machine that may call any function. Of that
-//! machine this reader keeps what builds plain values (numbers, strings, tuples, lists,
-//! dictionaries) and the few constructs with which PyTorch writes tensors. Opcodes and names of
-//! functions come from an allow-list; whatever is not on it is refused by name. Nothing is ever
-//! called: a tensor is a [`Value::Call`] that says which function the file asked for.
+//! Python's pickles are programs for a small stack machine that may call any function. This reader
+//! implements only the opcodes that build plain values (numbers, strings, tuples, lists,
+//! dictionaries) and those with which PyTorch writes tensors. Opcodes and function names come from
+//! an allow-list; all others are an error that names them. Nothing is ever called: a tensor is a
+//! [`Value::Call`] that records the function and its arguments.
 //!
-//! Protocols 0 to 5 are read.
+//! Protocols 0 to 5 are supported.
 //!
-//! # Caps
+//! # Limits
 //!
-//! A pickle has at most [`MAX_BYTES`], open marks nest at most [`MAX_MARKS`] deep, the stack holds
-//! at most [`MAX_STACK`] values, integers have at most [`MAX_LONG_BYTES`], and there are no more
-//! values than a third of the bytes read so far (and 4,096). Values live in one arena and refer to
-//! each other by number, so a value that is used a million times is stored once, and a value that
-//! holds itself is harmless.
+//! A pickle has at most [`MAX_BYTES`]; marks nest at most [`MAX_MARKS`] deep; the stack holds at
+//! most [`MAX_STACK`] values; integers have at most [`MAX_LONG_BYTES`]; the number of values is at
+//! most 4,096 plus a third of the bytes read so far. Values are stored in one list and refer to
+//! each other by [`ValueId`], so a value that is used a million times is stored once, and a value
+//! that contains itself is harmless.
 
+mod cursor;
 mod machine;
 mod text;
 
 use std::borrow::Cow;
 
-/// The longest pickle that is read, in bytes.
+/// The size limit of a pickle, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 /// The largest number of marks that may be open at once.
 pub const MAX_MARKS: usize = 256;
 /// The largest number of values on the stack.
 pub const MAX_STACK: usize = 1 << 16;
-/// The longest integer, in bytes.
+/// The size limit of an integer, in bytes.
 pub const MAX_LONG_BYTES: usize = 64;
 
-/// Why a pickle is not read.
+/// Errors of reading a pickle. Positions are bytes from the start.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[non_exhaustive]
 pub enum PickleError {
-    /// The data ends inside an instruction or before the pickle does.
-    #[error("the pickle ends too early, at byte {at}")]
+    /// The data ends before the pickle's last instruction.
+    #[error("the pickle is truncated at byte {at}")]
     Truncated {
-        /// Where more was expected.
+        /// The end of the data.
         at: usize,
     },
     /// An instruction that is not on the allow-list.
@@ -47,7 +48,7 @@ pub enum PickleError {
     Opcode {
         /// The opcode's name in Python's `pickletools`, or its number.
         name: String,
-        /// Where it stands.
+        /// Its position.
         at: usize,
     },
     /// A function or class that is not on the allow-list.
@@ -57,34 +58,34 @@ pub enum PickleError {
     Global {
         /// `module.name`.
         name: String,
-        /// Where it stands.
+        /// Its position.
         at: usize,
     },
-    /// An allowed instruction in a place where it makes no sense.
+    /// An allowed instruction with an invalid argument or stack.
     #[error("malformed pickle at byte {at}: {what}")]
     Malformed {
         /// What is wrong.
         what: String,
-        /// Where it stands.
+        /// The instruction's position.
         at: usize,
     },
-    /// One of the caps is exceeded.
+    /// One of the limits is exceeded.
     #[error("the pickle has {what} beyond the limit of {limit} at byte {at}")]
     TooLarge {
-        /// What there is too much of.
+        /// What exceeds the limit.
         what: &'static str,
-        /// The cap.
+        /// The limit.
         limit: usize,
-        /// Where it is exceeded.
+        /// The instruction's position.
         at: usize,
     },
 }
 
-/// A value's number in its [`Pickle`].
+/// The index of a value in its [`Pickle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ValueId(u32);
 
-/// One value; what it holds is named by number, see [`Pickle::value`].
+/// One value; containers hold the ids of their items, see [`Pickle::value`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     /// `None`.
@@ -105,19 +106,19 @@ pub enum Value<'a> {
     Tuple(Vec<ValueId>),
     /// A list.
     List(Vec<ValueId>),
-    /// A dictionary (or `collections.OrderedDict`) as pairs in the order in which they were set.
-    /// A key may occur twice.
+    /// A dictionary or `collections.OrderedDict`: pairs of key and value in insertion order. A key
+    /// may occur more than once.
     Dict(Vec<(ValueId, ValueId)>),
     /// An allowed function or class.
     Global(Global),
-    /// What a call of an allowed function would have made; the second is its argument tuple.
+    /// A recorded call of an allowed function, with its argument tuple.
     Call(Global, ValueId),
-    /// What an identifier outside the pickle stands for: in PyTorch's files, a storage.
+    /// A reference to an object outside of the pickle: in PyTorch files, a storage.
     Persistent(ValueId),
 }
 
 impl Value<'_> {
-    /// What kind of value this is, for messages.
+    /// The kind of value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::None => "None",
@@ -136,7 +137,7 @@ impl Value<'_> {
     }
 }
 
-/// The functions and classes a pickle may name.
+/// The functions and classes that a pickle may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Global {
     /// `collections.OrderedDict`.
@@ -172,12 +173,12 @@ pub enum ElementType {
     I32,
     /// 64-bit integer.
     I64,
-    /// Truth value, one byte.
+    /// Boolean, one byte.
     Bool,
 }
 
 impl ElementType {
-    /// Bytes an element takes.
+    /// Bytes per element.
     pub fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 | Self::Bool => 1,
@@ -227,8 +228,7 @@ pub struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// Reads the pickle at the start of `bytes`, which may go on after it; see
-    /// [`Pickle::length`].
+    /// Reads the pickle at the start of `bytes`. Other data may follow it; see [`Pickle::length`].
     ///
     /// ```
     /// use gensen_encode::weights::pickle::{Pickle, PickleError, Value};
@@ -245,27 +245,27 @@ impl<'a> Pickle<'a> {
     ///
     /// # Errors
     ///
-    /// Truncated or malformed data, anything that is not on the allow-list, and anything beyond
-    /// the module's caps.
+    /// Truncated or malformed data, opcodes and names that are not on the allow-list, and data
+    /// beyond the module's limits.
     pub fn read(bytes: &'a [u8]) -> Result<Self, PickleError> {
         machine::run(bytes)
     }
 
-    /// The value that the pickle stands for.
+    /// The pickled value.
     pub fn root(&self) -> &Value<'a> {
         self.value(self.root)
     }
 
-    /// The value with this number.
+    /// The value with this id.
     ///
     /// # Panics
     ///
-    /// If the number is another pickle's.
+    /// If the id belongs to another pickle.
     pub fn value(&self, id: ValueId) -> &Value<'a> {
         &self.values[id.0 as usize]
     }
 
-    /// The value with this number as text: a Unicode string, or a byte string that is UTF-8.
+    /// The value with this id, if it is a Unicode string or a byte string that is UTF-8.
     pub fn text(&self, id: ValueId) -> Option<&str> {
         match self.value(id) {
             Value::Text(text) => Some(text),
@@ -274,7 +274,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The integer with this number if it is one that is not negative.
+    /// The value with this id, if it is a non-negative integer.
     pub fn size(&self, id: ValueId) -> Option<usize> {
         match self.value(id) {
             Value::Int(value) => usize::try_from(*value).ok(),
@@ -282,7 +282,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// How many bytes the pickle took.
+    /// The pickle's length in bytes.
     pub fn length(&self) -> usize {
         self.length
     }

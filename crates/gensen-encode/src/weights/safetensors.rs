@@ -1,10 +1,10 @@
-//! Safetensors files: read by mapping them, written complete or not at all.
+//! Safetensors files: memory-mapped when read, written complete or not at all.
 //!
-//! A file is checked by the [safetensors crate](::safetensors): a header of at most
-//! [`MAX_HEADER_BYTES`] that is valid JSON, tensors that lie end to end and reach exactly to the
-//! end of the file. Tensors are F32 or F16, or matrices of I8: of such a matrix `NAME`,
-//! `[rows, columns]`, an F32 tensor `NAME.scale`, `[rows]`, holds what each row's integers are
-//! multiplied with, and the two are read as one tensor `NAME`. Scales are finite and not negative.
+//! The header has at most [`MAX_HEADER_BYTES`]; the [safetensors crate](::safetensors) checks that
+//! it is valid JSON, and that the tensors are contiguous and end exactly at the end of the file.
+//! Tensors are F32 or F16, or matrices of I8. A matrix `NAME` of I8, `[rows, columns]`, comes with
+//! an F32 tensor `NAME.scale`, `[rows]`, the scale of each row; both are read as one tensor `NAME`.
+//! Scales are finite and not negative.
 
 use std::borrow::Cow;
 use std::fs;
@@ -17,46 +17,47 @@ use safetensors::tensor::{Dtype, TensorView, View};
 use safetensors::{SafeTensors, serialize_to_file};
 
 use super::integers::is_scale;
-use super::map::{Bytes, map_file};
+use super::map::{FileBytes, map_file};
 use super::{StoredPrecision, Tensor, TensorMap, WeightsError};
 
-/// The longest header that is read, in bytes. An encoder's has a few hundred.
+/// The size limit of the header, in bytes. An encoder's takes a few hundred.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
 
-/// Maps a file. Its tensors share the map; nothing but the header and the scales of matrices of I8
-/// is read until it is used.
+/// Memory-maps a file. Its tensors share the map; only the header and the scales of matrices of I8
+/// are read at once.
 ///
 /// # Errors
 ///
-/// A file that cannot be opened or is no complete safetensors file; tensors of other types than
-/// F32, F16 and I8; a matrix of I8 without scales or with such as are not finite.
+/// A file that cannot be opened, is malformed or truncated; tensors of other types than F32, F16
+/// and I8; a matrix of I8 without scales or with invalid ones.
 pub fn open(path: &Path) -> Result<TensorMap, WeightsError> {
     let map = map_file(path)?;
-    read(Arc::new(Bytes::Mapped(map))).map_err(|error| error.in_file(path))
+    read(Arc::new(FileBytes::Mapped(map))).map_err(|error| error.in_file(path))
 }
 
-/// As [`open`], of a file that is in memory; its tensors share the bytes.
+/// As [`open`], for a file in memory; its tensors share the bytes.
 ///
 /// # Errors
 ///
 /// As [`open`].
 pub fn from_bytes(bytes: impl Into<Cow<'static, [u8]>>) -> Result<TensorMap, WeightsError> {
-    read(Arc::new(Bytes::InMemory(bytes.into())))
+    read(Arc::new(FileBytes::InMemory(bytes.into())))
 }
 
-/// What the name of a matrix's scales ends with.
+/// The suffix of the name of a matrix's scales.
 const SCALE: &str = ".scale";
 
-fn read(bytes: Arc<Bytes>) -> Result<TensorMap, WeightsError> {
+fn read(bytes: Arc<FileBytes>) -> Result<TensorMap, WeightsError> {
     if let Some(&length) = bytes.first_chunk::<8>() {
         let length = u64::from_le_bytes(length);
         if length > MAX_HEADER_BYTES {
-            return Err(WeightsError::Safetensors(format!(
-                "a header of {length} bytes, expected at most {MAX_HEADER_BYTES}"
-            )));
+            return Err(WeightsError::LongHeader {
+                bytes: length,
+                limit: MAX_HEADER_BYTES,
+            });
         }
     }
-    let file = SafeTensors::deserialize(&bytes).map_err(wrong)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(WeightsError::Safetensors)?;
     let place = |view: &TensorView<'_>| -> Range<usize> {
         let offset = view.data().as_ptr() as usize - bytes.as_ptr() as usize;
         offset..offset + view.data().len()
@@ -86,14 +87,16 @@ fn read(bytes: Arc<Bytes>) -> Result<TensorMap, WeightsError> {
                 });
             }
         };
-        let tensor = tensor
-            .ok_or_else(|| WeightsError::Safetensors(format!("tensor `{name}` is not in it")))?;
-        tensors.insert(name.to_owned(), tensor);
+        #[allow(
+            clippy::expect_used,
+            reason = "`deserialize` has compared each tensor's bytes with its shape, and `scales` those of the scales"
+        )]
+        tensors.insert(name.to_owned(), tensor.expect("a tensor of its shape"));
     }
     Ok(tensors)
 }
 
-/// The scales of a matrix of I8, checked.
+/// Finds and checks the scales of a matrix of I8.
 fn scales<'d>(
     file: &SafeTensors<'d>,
     name: &str,
@@ -102,7 +105,7 @@ fn scales<'d>(
     let &[rows, _] = matrix.shape() else {
         return Err(WeightsError::Shape {
             name: name.to_owned(),
-            expected: "[rows, columns], as it is of I8".to_owned(),
+            expected: "[rows, columns], as its type is I8".to_owned(),
             found: matrix.shape().to_vec(),
         });
     };
@@ -157,33 +160,30 @@ pub fn write(
         .iter()
         .flat_map(|(name, tensor)| views(name, tensor, precision));
     let scratch = Scratch::file(path).map_err(WeightsError::io(path))?;
-    // The crate replaces the file by one that nobody else may read: the permissions are put back.
+    // `serialize_to_file` replaces the file by one that only its owner may read; restore
+    // permissions.
     let permissions = fs::metadata(scratch.path())
         .map_err(WeightsError::io(path))?
         .permissions();
     serialize_to_file(views, None, scratch.path()).map_err(|error| match error {
         safetensors::SafeTensorError::IoError(source) => WeightsError::io(path)(source),
-        error => wrong(error).in_file(path),
+        error => WeightsError::Safetensors(error).in_file(path),
     })?;
     fs::set_permissions(scratch.path(), permissions).map_err(WeightsError::io(path))?;
     scratch.rename_to(path).map_err(WeightsError::io(path))
 }
 
-fn wrong(error: safetensors::SafeTensorError) -> WeightsError {
-    WeightsError::Safetensors(error.to_string())
-}
-
-/// What a file of this precision has of a tensor.
+/// A tensor as a file of this precision stores it, with its scales if there are any.
 fn views<'a>(
     name: &str,
     tensor: &'a Tensor,
     precision: StoredPrecision,
-) -> impl Iterator<Item = (String, Stored<'a>)> {
+) -> impl Iterator<Item = (String, TensorBytes<'a>)> {
     let integers = match precision {
         StoredPrecision::I8 => tensor.integer_bytes(),
         StoredPrecision::F32 | StoredPrecision::F16 => None,
     };
-    let stored = |dtype, shape: &[usize], bytes| Stored {
+    let stored = |dtype, shape: &[usize], bytes| TensorBytes {
         dtype,
         shape: shape.to_vec(),
         bytes,
@@ -203,14 +203,14 @@ fn views<'a>(
     std::iter::once((name.to_owned(), own)).chain(scales)
 }
 
-/// A tensor's bytes.
-struct Stored<'a> {
+/// A tensor to write.
+struct TensorBytes<'a> {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Cow<'a, [u8]>,
 }
 
-impl View for Stored<'_> {
+impl View for TensorBytes<'_> {
     fn dtype(&self) -> Dtype {
         self.dtype
     }

@@ -1,4 +1,4 @@
-//! The tensors that make up an encoder.
+//! The tensors of an encoder.
 
 use super::tensor::{Tensor, TensorMap};
 use super::{StoredPrecision, WeightsError};
@@ -6,14 +6,14 @@ use super::{StoredPrecision, WeightsError};
 /// The name of the word embeddings, `[vocabulary_size, embedding_size]`.
 pub const EMBEDDING: &str = "src_embedding.weight";
 
-/// The most layers an encoder may have.
+/// The largest number of layers.
 pub const MAX_LAYERS: usize = 64;
 
-/// What a GRU layer's tensors are called, in PyTorch's order.
+/// The kinds of a GRU layer's tensors, in PyTorch's order.
 const GRU_TENSORS: [&str; 4] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
 
-/// The name of one tensor of the encoder's GRU, as PyTorch calls it:
-/// `kind` is `weight_ih`, `weight_hh`, `bias_ih` or `bias_hh`.
+/// PyTorch's name of a tensor of the encoder's GRU; `kind` is `weight_ih`, `weight_hh`, `bias_ih`
+/// or `bias_hh`.
 ///
 /// ```
 /// use gensen_encode::weights::gru_tensor_name;
@@ -25,7 +25,7 @@ pub fn gru_tensor_name(kind: &str, layer: usize, reverse: bool) -> String {
     format!("encoder.{kind}_l{layer}{suffix}")
 }
 
-/// An encoder's tensors, checked, and the sizes they tell.
+/// The checked tensors of an encoder, and its sizes.
 ///
 /// | tensor | shape |
 /// | --- | --- |
@@ -35,7 +35,7 @@ pub fn gru_tensor_name(kind: &str, layer: usize, reverse: bool) -> String {
 /// | `encoder.bias_ih_l{k}`, `encoder.bias_hh_l{k}` | `[3 * direction_size]` |
 ///
 /// and the same with `_reverse` for the backward direction. The gates r, z, n are stacked on the
-/// rows. Every value is finite; see [`EncoderState::with_unread_embedding`] for the one exception.
+/// rows. Every value is finite, except after [`EncoderState::with_unread_embedding`].
 #[derive(Clone, Debug)]
 pub struct EncoderState {
     tensors: TensorMap,
@@ -61,7 +61,7 @@ pub struct GruTensors<'a> {
 }
 
 impl<'a> GruTensors<'a> {
-    /// The tensors and what PyTorch calls their kinds.
+    /// The tensors with the kinds of their names.
     pub fn by_kind(self) -> [(&'static str, &'a Tensor); 4] {
         let [weight_ih, weight_hh, bias_ih, bias_hh] = GRU_TENSORS;
         [
@@ -74,7 +74,7 @@ impl<'a> GruTensors<'a> {
 }
 
 impl EncoderState {
-    /// Checks these tensors, which are an encoder's and nothing else.
+    /// Checks that these tensors are exactly those of an encoder.
     ///
     /// ```
     /// use gensen_encode::weights::{EncoderState, Tensor, TensorMap};
@@ -88,7 +88,7 @@ impl EncoderState {
     ///     ("encoder.bias_hh_l0", vec![6]),
     /// ] {
     ///     let values = vec![0.5; shape.iter().product()];
-    ///     tensors.insert(name.to_owned(), Tensor::new(shape, values).expect("as many as it says"));
+    ///     tensors.insert(name.to_owned(), Tensor::new(shape, values).expect("matching sizes"));
     /// }
     /// let state = EncoderState::new(tensors)?;
     /// assert_eq!((state.layers(), state.bidirectional(), state.hidden_size()), (1, false, 2));
@@ -97,7 +97,7 @@ impl EncoderState {
     ///
     /// # Errors
     ///
-    /// A tensor that is missing, of the wrong shape, not part of an encoder, or that holds a value
+    /// A tensor that is missing, has a wrong shape, is not part of an encoder, or holds a value
     /// that is not finite.
     pub fn new(tensors: TensorMap) -> Result<Self, WeightsError> {
         let state = Self::with_unread_embedding(tensors)?;
@@ -105,9 +105,9 @@ impl EncoderState {
         Ok(state)
     }
 
-    /// As [`EncoderState::new`], but the values of the word embeddings, most of an encoder's, are
-    /// not looked at: those of a mapped file stay on the disk until
-    /// [`embedding_row`](Self::embedding_row) asks for them, and are checked then.
+    /// As [`EncoderState::new`], but without reading the word embeddings, the largest tensor: in a
+    /// mapped file they stay on disk until [`embedding_row`](Self::embedding_row) reads and checks
+    /// them.
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl EncoderState {
         Ok(state)
     }
 
-    /// Cuts the encoder out of a training checkpoint: of `names`, which may begin with `module.`,
-    /// the encoder's tensors are asked for with `load`, and the names of the others returned.
+    /// Extracts the encoder from a training checkpoint. Of `names`, which may begin with `module.`,
+    /// those of the encoder are read with `load`; the others are returned.
     ///
     /// # Errors
     ///
@@ -156,15 +156,15 @@ impl EncoderState {
             } else if tensors.insert(own.to_owned(), load(name)?).is_some() {
                 return Err(WeightsError::UnexpectedTensor {
                     name: name.to_owned(),
-                    reason: format!(": `{own}` is there with and without `module.`"),
+                    reason: format!(": `{own}` occurs with and without `module.`"),
                 });
             }
         }
         Ok((Self::new(tensors)?, others))
     }
 
-    /// Another state with these word embeddings, `[vocabulary_size, embedding_size]`; the rest is
-    /// shared.
+    /// The same encoder with other word embeddings, `[vocabulary_size, embedding_size]`; other
+    /// tensors are shared.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl EncoderState {
         &self.embedding
     }
 
-    /// One direction of one layer of the GRU.
+    /// The tensors of one direction of one layer of the GRU.
     ///
     /// # Panics
     ///
@@ -209,17 +209,17 @@ impl EncoderState {
         }
     }
 
-    /// Copies the vector of the word with this id into `out`; no other row is read.
+    /// Copies the embedding of word `id` into `out`; no other row is read.
     ///
     /// # Errors
     ///
-    /// An id beyond the vocabulary, an `out` that is not [`embedding_size`](Self::embedding_size)
-    /// long, a value that is not finite.
+    /// An id beyond the vocabulary, an `out` whose length is not
+    /// [`embedding_size`](Self::embedding_size), and values that are not finite.
     pub fn embedding_row(&self, id: usize, out: &mut [f32]) -> Result<(), WeightsError> {
         embedding_row(&self.embedding, id, out)
     }
 
-    /// Checks that every value but the word embeddings' is within the range of `precision`.
+    /// Checks that all values of the GRU are within the range of `precision`.
     pub(crate) fn check_gru_range(&self, precision: StoredPrecision) -> Result<(), WeightsError> {
         let mut gru = self.tensors.iter().filter(|(name, _)| *name != EMBEDDING);
         gru.try_for_each(|(name, tensor)| tensor.check_range(name, precision))
@@ -230,7 +230,7 @@ impl EncoderState {
         self.vocabulary_size
     }
 
-    /// The length of a word's vector.
+    /// The length of a word embedding.
     pub fn embedding_size(&self) -> usize {
         self.embedding_size
     }
@@ -240,7 +240,7 @@ impl EncoderState {
         self.direction_size
     }
 
-    /// The length of a hidden state, all directions together: the width of a sentence's vector.
+    /// The length of a hidden state, both directions together: the width of a sentence's vector.
     pub fn hidden_size(&self) -> usize {
         self.direction_size * self.directions()
     }
@@ -260,7 +260,7 @@ impl EncoderState {
         if self.bidirectional { 2 } else { 1 }
     }
 
-    /// f16 if every tensor is stored so, i8 if every matrix is, f32 otherwise.
+    /// f16 if every tensor is stored as f16, i8 if every matrix is stored as i8, f32 otherwise.
     pub fn precision(&self) -> StoredPrecision {
         let tensors = self.tensors.values();
         if tensors
@@ -277,8 +277,8 @@ impl EncoderState {
         }
     }
 
-    /// Checks that the tensors are all there, shaped as the sizes say, and nothing else is, and
-    /// that all values but the word embeddings' are finite.
+    /// Checks that no tensor is missing or superfluous, that shapes fit the sizes, and that all
+    /// values except word embeddings are finite.
     fn check(&self) -> Result<(), WeightsError> {
         let rows = self.direction_size.saturating_mul(3);
         let mut known = vec![EMBEDDING.to_owned()];
@@ -324,14 +324,14 @@ impl EncoderState {
     }
 }
 
-/// Copies row `id` of word embeddings into `out`, no other being read, and checks it.
+/// Copies row `id` of word embeddings into `out` and checks it; no other row is read.
 pub(crate) fn embedding_row(
     embedding: &Tensor,
     id: usize,
     out: &mut [f32],
 ) -> Result<(), WeightsError> {
     if !embedding.copy_row(id, out) {
-        let expected = format!("a row {id} of {} numbers", out.len());
+        let expected = format!("a row {id} of {} values", out.len());
         return Err(wrong_shape(EMBEDDING, &expected, embedding.shape()));
     }
     match out.iter().position(|value| !value.is_finite()) {
@@ -344,7 +344,7 @@ pub(crate) fn embedding_row(
     }
 }
 
-/// Whether any tensor of this layer is there.
+/// Whether the map has any tensor of this layer.
 fn has_layer(tensors: &TensorMap, layer: usize) -> bool {
     GRU_TENSORS.into_iter().any(|kind| {
         [false, true]
@@ -366,7 +366,7 @@ fn tensor<'a>(
         })
 }
 
-/// The extents of a matrix that has elements.
+/// The sizes of a matrix, which must not be empty.
 fn matrix(tensors: &TensorMap, name: &str, expected: &str) -> Result<(usize, usize), WeightsError> {
     match *tensor(tensors, name, expected)?.shape() {
         [rows, columns] if rows > 0 && columns > 0 => Ok((rows, columns)),

@@ -1,83 +1,25 @@
-//! Named arrays of numbers, computed or as a file stores them.
+//! Tensors, in memory or in the bytes of a file.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::WeightsError;
-use super::integers::{self, Integers};
-use super::map::Bytes;
+use super::integers::{self, QuantizedMatrix};
+use super::map::FileBytes;
+use super::{StoredPrecision, WeightsError};
 
 /// Tensors by name.
 pub type TensorMap = BTreeMap<String, Tensor>;
 
-/// How weights are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoredPrecision {
-    /// 32-bit floats.
-    #[default]
-    F32,
-    /// 16-bit IEEE floats: half the size.
-    F16,
-    /// Matrices as 8-bit integers with an f32 scale a row, a quarter of the size; all else as f32.
-    I8,
-}
-
-/// The name of no [`StoredPrecision`].
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no precision of stored weights; expected f32, f16 or i8")]
-pub struct UnknownPrecision(String);
-
-impl FromStr for StoredPrecision {
-    type Err = UnknownPrecision;
-
-    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
-        let found = Self::ALL.into_iter().find(|one| one.name() == name);
-        found.ok_or_else(|| UnknownPrecision(name.to_owned()))
-    }
-}
-
-impl StoredPrecision {
-    /// All there are, the largest first.
-    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::I8];
-
-    /// What users call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::I8 => "i8",
-        }
-    }
-
-    /// Bytes a value takes; of [`StoredPrecision::I8`], one of a matrix.
-    pub fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
-            Self::I8 => 1,
-        }
-    }
-}
-
-impl fmt::Display for StoredPrecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// An array of numbers, rows first.
+/// An array of numbers in row-major order.
 ///
-/// Clones of a mapped tensor share the file's pages.
+/// Clones share the values or the mapped file.
 #[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
@@ -88,18 +30,18 @@ pub struct Tensor {
 enum Storage {
     Owned(Arc<Vec<f32>>),
     Stored {
-        file: Arc<Bytes>,
+        file: Arc<FileBytes>,
         bytes: Range<usize>,
         elements: Elements,
     },
 }
 
-/// What a file holds of a tensor.
+/// The element type of a tensor in a file.
 #[derive(Clone)]
 enum Elements {
     F32,
     F16,
-    /// A matrix as integers, and where the file has its rows' scales.
+    /// A matrix of integers, and the position of its rows' scales in the file.
     I8 {
         scales: Range<usize>,
     },
@@ -115,11 +57,11 @@ impl Elements {
     }
 }
 
-/// The bytes of a matrix's values as integers, and of the scales of its rows.
+/// The bytes of a matrix's integers and of its rows' scales.
 type IntegerBytes<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 impl Tensor {
-    /// A tensor of these values, rows first; `None` if there are more or fewer than `shape` says.
+    /// A tensor of these values in row-major order; `None` if their number is not that of `shape`.
     pub fn new(shape: Vec<usize>, values: Vec<f32>) -> Option<Self> {
         (element_count(&shape)? == values.len()).then(|| Self {
             shape,
@@ -127,23 +69,23 @@ impl Tensor {
         })
     }
 
-    /// A tensor of f32, or else of f16, that lies in a file; `None` if `bytes` are not as many as
-    /// `shape` says or not in the file.
+    /// A tensor of f32, or of f16 if `half`, in the bytes of a file; `None` if the length of
+    /// `bytes` is not that of `shape`, or the range is not in the file.
     pub(super) fn floats(
         shape: Vec<usize>,
         half: bool,
-        file: &Arc<Bytes>,
+        file: &Arc<FileBytes>,
         bytes: Range<usize>,
     ) -> Option<Self> {
         let elements = if half { Elements::F16 } else { Elements::F32 };
         Self::stored_in(shape, elements, file, bytes)
     }
 
-    /// A matrix of integers that lies in a file, and its rows' scales; `None` if the shape is no
-    /// matrix's, or if either has more or fewer bytes than it says or is not in the file.
+    /// A matrix of integers and its rows' scales in the bytes of a file; `None` if `shape` is not a
+    /// matrix's, or a length is not that of `shape`, or a range is not in the file.
     pub(super) fn integers(
         shape: Vec<usize>,
-        file: &Arc<Bytes>,
+        file: &Arc<FileBytes>,
         bytes: Range<usize>,
         scales: Range<usize>,
     ) -> Option<Self> {
@@ -158,7 +100,7 @@ impl Tensor {
     fn stored_in(
         shape: Vec<usize>,
         elements: Elements,
-        file: &Arc<Bytes>,
+        file: &Arc<FileBytes>,
         bytes: Range<usize>,
     ) -> Option<Self> {
         let length = file.get(bytes.clone())?.len();
@@ -173,7 +115,7 @@ impl Tensor {
         })
     }
 
-    /// The extent of each dimension.
+    /// The size of each dimension.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -183,12 +125,12 @@ impl Tensor {
         self.shape.iter().product()
     }
 
-    /// Whether there is no element.
+    /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How the values are stored.
+    /// The precision in which the values are stored.
     pub fn precision(&self) -> StoredPrecision {
         match &self.storage {
             Storage::Owned(_) => StoredPrecision::F32,
@@ -196,19 +138,19 @@ impl Tensor {
         }
     }
 
-    /// All values, rows first: borrowed where they are stored as f32, converted otherwise.
+    /// All values in row-major order: borrowed if they are stored as f32, converted otherwise.
     pub fn values(&self) -> Cow<'_, [f32]> {
         match self.stored() {
-            Stored::F32(values) => values,
-            Stored::F16(values) => Cow::Owned(values.to_f32_vec()),
-            Stored::I8(values) => Cow::Owned(values.to_f32_vec()),
+            StoredValues::F32(values) => values,
+            StoredValues::F16(values) => Cow::Owned(values.to_f32_vec()),
+            StoredValues::I8(values) => Cow::Owned(values.to_f32_vec()),
         }
     }
 
-    /// Copies row `row` (of the first dimension) into `out`; false if there is no such row or
-    /// `out` is not as long as one.
+    /// Copies row `row` (of the first dimension) into `out`; false if there is no such row or `out`
+    /// has another length.
     ///
-    /// Of a mapped tensor, no other row is read.
+    /// No other row is read from a mapped file.
     pub fn copy_row(&self, row: usize, out: &mut [f32]) -> bool {
         if row >= self.shape.first().copied().unwrap_or(0) {
             return false;
@@ -219,33 +161,33 @@ impl Tensor {
         }
         let range = row * width..(row + 1) * width;
         match self.stored() {
-            Stored::F32(values) => values.get(range).map(|row| out.copy_from_slice(row)),
-            Stored::F16(values) => values.get(range).map(|row| row.convert_to_f32_slice(out)),
-            Stored::I8(values) => values.copy_row(row, out),
+            StoredValues::F32(values) => values.get(range).map(|row| out.copy_from_slice(row)),
+            StoredValues::F16(values) => values.get(range).map(|row| row.convert_to_f32_slice(out)),
+            StoredValues::I8(values) => values.copy_row(row, out),
         }
         .is_some()
     }
 
-    /// Lets go of the memory that holds parts of the file, for as long as nothing is read again.
+    /// Releases the resident pages of a mapped tensor.
     pub(crate) fn release(&self) {
         if let Storage::Stored { file, bytes, .. } = &self.storage {
             file.release(bytes);
         }
     }
 
-    /// Whether values lie so that any row can be read where it is stored.
+    /// Whether a row can be read without converting the whole tensor: its bytes are aligned.
     pub(crate) fn is_in_place(&self) -> bool {
         match self.stored() {
-            Stored::F32(values) => matches!(values, Cow::Borrowed(_)),
-            Stored::F16(values) => matches!(values, Cow::Borrowed(_)),
-            Stored::I8(_) => true,
+            StoredValues::F32(values) => matches!(values, Cow::Borrowed(_)),
+            StoredValues::F16(values) => matches!(values, Cow::Borrowed(_)),
+            StoredValues::I8(_) => true,
         }
     }
 
-    /// The bits of the values if they are stored as f16 and lie aligned in the file.
+    /// The values if they are stored as f16 and aligned in the file.
     pub fn f16_values(&self) -> Option<&[f16]> {
         match self.stored() {
-            Stored::F16(Cow::Borrowed(values)) => Some(values),
+            StoredValues::F16(Cow::Borrowed(values)) => Some(values),
             _ => None,
         }
     }
@@ -254,19 +196,19 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::NotFinite`] with the first value that is not, under this `name`.
+    /// [`WeightsError::NotFinite`] with this `name` and the first such value.
     pub fn check_finite(&self, name: &str) -> Result<(), WeightsError> {
         let wrong = match self.stored() {
-            Stored::F32(values) => values
+            StoredValues::F32(values) => values
                 .par_chunks(CHUNK)
                 .enumerate()
                 .find_map_first(|(chunk, values)| position(chunk, values, |x| x.is_finite())),
-            Stored::F16(values) => values
+            StoredValues::F16(values) => values
                 .par_chunks(CHUNK)
                 .enumerate()
                 .find_map_first(|(chunk, values)| position(chunk, values, |x| x.is_finite())),
-            // Integers times scales that were checked when the file was opened.
-            Stored::I8(_) => None,
+            // The scales were checked when the file was opened.
+            StoredValues::I8(_) => None,
         };
         let Some(position) = wrong else { return Ok(()) };
         Err(WeightsError::NotFinite {
@@ -280,9 +222,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::BeyondF16`] with the first value beyond the range of f16,
-    /// [`WeightsError::NotFinite`] or [`WeightsError::BeyondI8`] with the first that integers and a
-    /// scale cannot hold, under this `name`.
+    /// [`WeightsError::BeyondF16`] with this `name` and the first value beyond the range of f16;
+    /// for i8, [`WeightsError::NotFinite`] or [`WeightsError::BeyondI8`].
     pub(super) fn check_range(
         &self,
         name: &str,
@@ -352,8 +293,8 @@ impl Tensor {
         }
     }
 
-    /// The bytes of the values as integers and of the scales of the rows; those of the file if it
-    /// has such. `None` if this is no matrix.
+    /// The values as 8-bit integers with scales, quantised unless they are stored so; `None` if
+    /// this is not a matrix.
     pub(super) fn integer_bytes(&self) -> Option<IntegerBytes<'_>> {
         let [_, columns] = self.shape[..] else {
             return None;
@@ -374,24 +315,24 @@ impl Tensor {
         })
     }
 
-    fn stored(&self) -> Stored<'_> {
+    fn stored(&self) -> StoredValues<'_> {
         let (file, bytes, elements) = match &self.storage {
-            Storage::Owned(values) => return Stored::F32(Cow::Borrowed(values.as_slice())),
+            Storage::Owned(values) => return StoredValues::F32(Cow::Borrowed(values.as_slice())),
             Storage::Stored {
                 file,
                 bytes,
                 elements,
             } => (file, bytes, elements),
         };
-        // `stored_in` made sure that the bytes are there and as many as the shape says.
+        // `stored_in` has checked the range and its length.
         let bytes = &file[bytes.clone()];
         match elements {
-            Elements::F32 => Stored::F32(cast(bytes, f32::from_le_bytes)),
-            Elements::F16 => Stored::F16(match cast(bytes, u16::from_le_bytes) {
+            Elements::F32 => StoredValues::F32(cast(bytes, f32::from_le_bytes)),
+            Elements::F16 => StoredValues::F16(match cast(bytes, u16::from_le_bytes) {
                 Cow::Borrowed(bits) => Cow::Borrowed(bits.reinterpret_cast()),
                 Cow::Owned(bits) => Cow::Owned(bits.into_iter().map(f16::from_bits).collect()),
             }),
-            Elements::I8 { scales } => Stored::I8(Integers {
+            Elements::I8 { scales } => StoredValues::I8(QuantizedMatrix {
                 values: bytemuck::cast_slice(bytes),
                 scales: &file[scales.clone()],
                 columns: self.shape[1],
@@ -399,7 +340,7 @@ impl Tensor {
         }
     }
 
-    /// The index in each dimension of the element at this position.
+    /// The index in each dimension of the element at `position` in row-major order.
     fn index(&self, mut position: usize) -> Vec<usize> {
         let mut index: Vec<usize> = self
             .shape
@@ -426,14 +367,14 @@ impl fmt::Debug for Tensor {
     }
 }
 
-/// Values as they are stored, converted only where the machine cannot use them in place.
-enum Stored<'a> {
+/// Values in their stored type, copied only if they are not aligned for this machine.
+enum StoredValues<'a> {
     F32(Cow<'a, [f32]>),
     F16(Cow<'a, [f16]>),
-    I8(Integers<'a>),
+    I8(QuantizedMatrix<'a>),
 }
 
-/// Little-endian numbers in place, or copied where they are not aligned for this machine.
+/// Little-endian values: borrowed, or copied if they are not aligned for this machine.
 fn cast<T: bytemuck::Pod, const WIDTH: usize>(
     bytes: &[u8],
     number: impl Fn([u8; WIDTH]) -> T,
@@ -447,12 +388,12 @@ fn cast<T: bytemuck::Pod, const WIDTH: usize>(
     }
 }
 
-/// Elements checked by one thread at a time.
+/// Elements per parallel task of a check.
 const CHUNK: usize = 1 << 16;
 
-/// Where in all the values the first one of this chunk stands that is not `good`.
+/// The position in the tensor of the first value in this chunk that is not `good`.
 fn position<T: Copy>(chunk: usize, values: &[T], good: impl Fn(T) -> bool) -> Option<usize> {
-    // Without a way out of the loop, so that it is vectorised.
+    // A loop without an early exit, so that it is vectorised.
     if values.iter().fold(true, |all, &value| all & good(value)) {
         return None;
     }
@@ -460,7 +401,7 @@ fn position<T: Copy>(chunk: usize, values: &[T], good: impl Fn(T) -> bool) -> Op
     Some(chunk * CHUNK + position)
 }
 
-/// The number of elements of this shape unless it is beyond what can be addressed.
+/// The number of elements of this shape; `None` on overflow.
 pub(super) fn element_count(shape: &[usize]) -> Option<usize> {
     shape
         .iter()

@@ -1,15 +1,15 @@
-//! PyTorch's files of named tensors: what `torch.save(model.state_dict(), ...)` wrote.
+//! PyTorch files of named tensors, as written by `torch.save(model.state_dict(), ...)`.
 //!
-//! Two formats are read: the one before PyTorch 1.6 (four pickles, then the storages end to end),
-//! whether Python 2 or 3 wrote it, on a CPU or a GPU; and the zip archive since. In both, a
-//! tensor is a view into a storage: an offset, a shape and strides, so that several tensors may
-//! share one storage, as the weights of a GRU on a GPU do.
+//! Two formats are supported: the legacy format before PyTorch 1.6 (five pickles, then the
+//! storages), written by Python 2 or 3, on a CPU or a GPU; and the zip archive since. In both, a
+//! tensor is a view into a storage: an offset, a shape and strides. Several tensors may share one
+//! storage, as the weights of a GRU on a GPU do.
 //!
-//! # Caps
+//! # Limits
 //!
 //! The pickle that names the tensors has at most [`MAX_PICKLE_BYTES`]. A view lies within its
-//! storage, has at most [`MAX_DIMENSIONS`] and no more elements than the storage. What is taken
-//! out of a file for an encoder is at most twice the file.
+//! storage, has at most [`MAX_DIMENSIONS`] dimensions and no more elements than the storage. The
+//! tensors of an encoder together are at most twice as large as the file.
 
 mod archive;
 mod legacy;
@@ -23,13 +23,12 @@ use super::pickle::ElementType;
 use super::{EncoderState, Tensor, WeightsError};
 use view::View;
 
-/// The longest pickle inside a PyTorch file, in bytes. A large model's has some tens of kilobytes.
+/// The size limit of a pickle in a PyTorch file, in bytes. A large model's takes tens of kilobytes.
 pub const MAX_PICKLE_BYTES: usize = 16 << 20;
-/// The most dimensions a tensor may have.
+/// The largest number of dimensions of a tensor.
 pub const MAX_DIMENSIONS: usize = 8;
 
-/// A PyTorch file's tensors. They stay in the file's bytes until they are [asked
-/// for](TorchFile::tensor).
+/// The tensors of a PyTorch file. Values are not copied until [`TorchFile::tensor`] is called.
 #[derive(Debug)]
 pub struct TorchFile<'a> {
     views: BTreeMap<String, View>,
@@ -42,8 +41,8 @@ impl<'a> TorchFile<'a> {
     ///
     /// # Errors
     ///
-    /// Bytes in neither format, a pickle that holds anything but named tensors, and views or
-    /// storages that reach beyond the file.
+    /// Bytes in neither format, a pickle with other contents than named tensors, and views or
+    /// storages that exceed the file.
     pub fn read(bytes: &'a [u8]) -> Result<Self, WeightsError> {
         if bytes.starts_with(b"PK\x03\x04") {
             archive::read(bytes)
@@ -52,12 +51,12 @@ impl<'a> TorchFile<'a> {
         }
     }
 
-    /// The tensors' names in byte order.
+    /// The tensors' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.views.keys().map(String::as_str)
     }
 
-    /// The tensors' names, in byte order, and shapes.
+    /// The tensors' names, sorted, and shapes.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         let views = self.views.iter();
         views.map(|(name, view)| (name.as_str(), view.shape.as_slice()))
@@ -68,19 +67,19 @@ impl<'a> TorchFile<'a> {
         self.views.get(name).map(|view| view.shape.as_slice())
     }
 
-    /// The tensor with this name, its elements in row order and as f32.
+    /// The tensor with this name, in row-major order and converted to f32.
     ///
     /// # Errors
     ///
-    /// A tensor that is not there or holds no floats.
+    /// A missing tensor, and one of integers.
     pub fn tensor(&self, name: &str) -> Result<Tensor, WeightsError> {
         let view = self.views.get(name);
         let view = view.ok_or_else(|| WeightsError::MissingTensor {
             name: name.to_owned(),
             expected: "any".to_owned(),
         })?;
-        let bytes = self.storages.get(&view.storage.key).copied();
-        let bytes = bytes.unwrap_or_default();
+        let beyond = || WeightsError::Torch(format!("tensor `{name}` reaches beyond its storage"));
+        let bytes = self.storages.get(&view.storage.key).ok_or_else(beyond)?;
         let values = match view.storage.element_type {
             ElementType::F32 => view.gather(bytes, f32::from_le_bytes),
             ElementType::F64 => view.gather(bytes, |x| f64::from_le_bytes(x) as f32),
@@ -94,17 +93,16 @@ impl<'a> TorchFile<'a> {
                 });
             }
         };
-        Tensor::new(view.shape.clone(), values).ok_or_else(|| {
-            WeightsError::Torch(format!("tensor `{name}` reaches beyond its storage"))
-        })
+        let tensor = values.and_then(|values| Tensor::new(view.shape.clone(), values));
+        tensor.ok_or_else(beyond)
     }
 
-    /// The encoder in this file and the names of the tensors that are no part of it: those of the
-    /// decoders and the inference head in a training checkpoint.
+    /// The encoder in this file, and the names of tensors outside of it: decoders and inference
+    /// head, in a training checkpoint.
     ///
     /// # Errors
     ///
-    /// As [`EncoderState::new`]; tensors that together are larger than twice the file.
+    /// As [`EncoderState::new`]; tensors that together are more than twice as large as the file.
     pub fn encoder(&self) -> Result<(EncoderState, Vec<String>), WeightsError> {
         let mut taken = 0usize;
         EncoderState::cut_out(self.names(), |name| {

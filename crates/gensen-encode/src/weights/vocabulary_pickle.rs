@@ -1,5 +1,5 @@
-//! The reference implementation's vocabularies: a pickled dictionary that holds `id2word`
-//! (from ids to words) and `word2id` (the other way round).
+//! The reference implementation's vocabularies: a pickled dictionary with the keys `id2word` (from
+//! ids to words) and `word2id` (from words to ids).
 
 use std::collections::HashMap;
 
@@ -8,8 +8,7 @@ use super::pickle::{Pickle, Value, ValueId};
 
 /// The words of a pickled vocabulary in id order.
 ///
-/// The two dictionaries are checked against each other. Words are text, or byte strings that are
-/// UTF-8.
+/// The two dictionaries must agree. Words are strings, or byte strings that are UTF-8.
 ///
 /// ```
 /// use gensen_encode::weights::vocabulary_pickle;
@@ -21,20 +20,20 @@ use super::pickle::{Pickle, Value, ValueId};
 ///
 /// # Errors
 ///
-/// A pickle that is malformed or holds anything else, ids with gaps, ids or words that occur
-/// twice, and dictionaries that disagree.
+/// A pickle that is malformed or has other contents, ids with gaps, duplicate ids or words, and
+/// dictionaries that disagree.
 pub fn read(bytes: &[u8]) -> Result<Vec<String>, WeightsError> {
     let pickle = Pickle::read(bytes)?;
     if pickle.length() != bytes.len() {
         let rest = bytes.len() - pickle.length();
-        return Err(wrong(format!("{rest} bytes follow after the pickle")));
+        return Err(wrong(format!("{rest} bytes follow the pickle")));
     }
     let words = words_in_order(&pickle, dictionary(&pickle, "id2word")?)?;
     check_ids(&pickle, dictionary(&pickle, "word2id")?, &words)?;
     Ok(words.into_iter().map(str::to_owned).collect())
 }
 
-/// The dictionary under this key of the root.
+/// The dictionary with this key in the root.
 fn dictionary<'p>(
     pickle: &'p Pickle<'_>,
     key: &str,
@@ -80,7 +79,7 @@ fn words_in_order<'p>(
     for &(id, word) in id2word {
         let id = pickle
             .size(id)
-            .ok_or_else(|| wrong(format!("`id2word` has {} for an id", describe(pickle, id))))?;
+            .ok_or_else(|| wrong(format!("`id2word` has {} as an id", describe(pickle, id))))?;
         let word = pickle.text(word).ok_or_else(|| {
             wrong(format!(
                 "word {id} is {}, expected UTF-8 text",
@@ -89,7 +88,7 @@ fn words_in_order<'p>(
         })?;
         let slot = words.get_mut(id).ok_or_else(|| {
             wrong(format!(
-                "`id2word` has {count} words, but one with id {id}: ids have gaps"
+                "`id2word` has {count} words, but id {id}: ids must have no gaps"
             ))
         })?;
         if let Some(other) = slot.replace(word) {
@@ -98,8 +97,12 @@ fn words_in_order<'p>(
             )));
         }
     }
-    // As many words as slots and none twice: every slot is taken.
-    Ok(words.into_iter().flatten().collect())
+    #[allow(
+        clippy::expect_used,
+        reason = "`count` words with distinct ids below `count` fill every slot"
+    )]
+    let word = |word: Option<&'p str>| word.expect("a word for each id");
+    Ok(words.into_iter().map(word).collect())
 }
 
 fn check_ids(
@@ -111,13 +114,13 @@ fn check_ids(
     for &(word, id) in word2id {
         let word = pickle.text(word).ok_or_else(|| {
             wrong(format!(
-                "`word2id` has {} for a word, expected UTF-8 text",
+                "`word2id` has {} as a word, expected UTF-8 text",
                 describe(pickle, word)
             ))
         })?;
         let id = pickle.size(id).ok_or_else(|| {
             wrong(format!(
-                "`word2id` gives `{word}` {} for an id",
+                "`word2id` gives `{word}` the id {}, expected a non-negative integer",
                 describe(pickle, id)
             ))
         })?;
@@ -146,7 +149,7 @@ fn check_ids(
     Ok(())
 }
 
-/// A value that stands where it should not, for a message.
+/// A value of the wrong kind, for a message.
 fn describe(pickle: &Pickle<'_>, id: ValueId) -> String {
     match pickle.value(id) {
         Value::Bytes(bytes) => format!(

@@ -1,4 +1,4 @@
-//! What the tests of weights share: the golden files and hand-made PyTorch files.
+//! Support for the tests of weights: golden files and hand-made PyTorch files.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use gensen_encode::weights::{TensorMap, safetensors};
 
-/// A golden file.
+/// The path of a golden file.
 pub fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../tests/reference")
@@ -26,7 +26,7 @@ pub fn vocabulary() -> Vec<String> {
     serde_json::from_slice(&read("tiny-1layer/vocab.json")).unwrap()
 }
 
-/// An error's message with those of its causes, as the programs print it.
+/// An error's message with those of its sources, as the programs print it.
 pub fn with_causes(error: &dyn Error) -> String {
     gensen_data::error::chain(error)
 }
@@ -43,7 +43,7 @@ pub struct View {
 }
 
 impl View {
-    /// The whole of a storage of its own, as one row.
+    /// A tensor of one row that is the whole of its own storage.
     pub fn new(name: &'static str, class: &'static str, length: i32) -> Self {
         Self {
             name,
@@ -95,7 +95,7 @@ pub fn pickle(views: &[View]) -> Vec<u8> {
     out
 }
 
-/// A PyTorch file of the format before zip: this pickle, these storages (key, elements, bytes).
+/// A PyTorch file in the legacy format with this pickle and these storages (key, elements, bytes).
 pub fn legacy(pickle: &[u8], storages: &[(&str, u64, &[u8])]) -> Vec<u8> {
     let mut out = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.".to_vec();
     out.extend(b"\x80\x02}U\x0dlittle_endian\x88s.");
@@ -110,7 +110,7 @@ pub fn legacy(pickle: &[u8], storages: &[(&str, u64, &[u8])]) -> Vec<u8> {
     out
 }
 
-/// A generator of random numbers that is the same everywhere (splitmix64).
+/// A random number generator with the same numbers on every platform (SplitMix64).
 pub struct Random(pub u64);
 
 impl Random {

@@ -1,11 +1,10 @@
 //! SentEval's own classifier: softmax regression trained with Adam and stopped early.
 //!
-//! Nothing here is good practice (the regularisation barely matters, the stopping point does), but
-//! it is what the published numbers were made with. Initial weights and batches are PyTorch's and
-//! numpy's, number for number, so results differ from SentEval's by rounding alone.
+//! This is not good practice (regularisation hardly matters, the stopping point does), but published numbers were made
+//! with it. Initial weights and batches equal PyTorch's and NumPy's, so results differ from SentEval's only by rounding.
 //!
-//! All penalties of a grid start from the same weights and see the same batches: they are trained
-//! together, and each feature loaded from memory serves them all.
+//! All penalties of a grid start from the same weights and see the same batches. They are trained together, so that each
+//! feature is loaded from memory once.
 
 use super::examples::Subset;
 use super::kernels;
@@ -16,21 +15,21 @@ use crate::metrics;
 use crate::random::MersenneTwister;
 
 const BATCH: usize = 64;
-/// Passes over the data between looks at the held-out accuracy.
+/// Epochs between evaluations on the development data.
 const EPOCHS_PER_CHECK: usize = 4;
 const MAX_EPOCHS: usize = 200;
-/// Looks without an improvement, counted over the whole run, that are forgiven.
+/// Patience: evaluations without improvement, counted over the whole run.
 const TENACITY: usize = 5;
 /// The share of the training data held out when no development set is given.
 const HELD_OUT: f64 = 0.05;
 
-/// A trained classifier and how its training went.
+/// A trained classifier and its training's result.
 #[derive(Clone, Debug)]
 pub(crate) struct AdamFit {
     pub model: LinearModel,
     /// The best accuracy on the development data, 0..=1.
     pub dev_accuracy: f64,
-    /// Passes over the training data.
+    /// Epochs trained.
     pub epochs: usize,
 }
 
@@ -52,7 +51,7 @@ pub(crate) fn fit_with_dev(
     )
 }
 
-/// As [`fit_with_dev`] for one penalty, with a twentieth of `data`, drawn at random, as `dev`.
+/// As [`fit_with_dev`] for one penalty, with a random twentieth of `data` as `dev`.
 pub(crate) fn fit_with_held_out(
     data: &Subset<'_>,
     classes: u32,
@@ -79,7 +78,7 @@ pub(crate) fn fit_with_held_out(
 struct Contestant {
     decay: f32,
     state: AdamModel,
-    /// For two classes, the difference of their weights: all that the scores depend on.
+    /// For two classes, the difference of their weights, on which alone the prediction depends.
     difference: Vec<f32>,
     best: AdamFit,
     failures: usize,
@@ -134,7 +133,7 @@ fn train_all(
     }
     let width = train.examples.width();
     let dev_labels = dev.labels();
-    // PyTorch draws from a generator of its own.
+    // PyTorch has a generator of its own.
     let state = AdamModel::new(
         &mut MersenneTwister::new(options.seed),
         width,
@@ -235,8 +234,8 @@ impl Step {
     }
 }
 
-/// Turns scores without biases into `scale * (softmax - one-hot)`; one score stands for the
-/// difference of two classes, and its derivative for that of the second.
+/// Turns scores without biases into `scale * (softmax - one-hot)`. A single score is the difference of two classes; its
+/// derivative is that of the second.
 fn derivatives(scores: &mut [f32], biases: &[f32], label: u32, scale: f32) {
     if let ([score], [zero, one]) = (&mut *scores, biases) {
         let probability = 1.0 / (1.0 + (-(*score + (one - zero))).exp());

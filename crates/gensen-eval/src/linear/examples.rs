@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::error::{EvalError, Result};
 
-/// Feature vectors, one a row, with the class of each.
+/// Feature vectors, one per row, and their classes.
 #[derive(Clone, Copy, Debug)]
 pub struct Examples<'a> {
     features: &'a [f32],
@@ -13,12 +13,12 @@ pub struct Examples<'a> {
 }
 
 impl<'a> Examples<'a> {
-    /// Features `[examples, width]` in row order and as many labels, all below `classes`.
+    /// Features `[examples, width]` in row order, and one label below `classes` for each.
     ///
     /// # Errors
     ///
     /// [`EvalError::Shape`] if the counts differ, there are no features or examples, a label is
-    /// out of range, or the rows do not lie one behind the other;
+    /// out of range, or the array is not in row order;
     /// [`EvalError::NotFinite`] if a feature is infinite or not a number.
     pub fn new(features: &'a Array2<f32>, labels: &'a [u32], classes: u32) -> Result<Self> {
         let (rows, width) = features.dim();
@@ -111,7 +111,7 @@ impl<'a> Subset<'a> {
         self.rows.iter().map(|&i| self.examples.label(i)).collect()
     }
 
-    /// The rows at `places` of this subset.
+    /// The rows at these positions of the subset.
     pub(crate) fn pick(&self, places: &[u32]) -> Self {
         let rows = places.iter().map(|&i| self.rows[i as usize]).collect();
         Self {

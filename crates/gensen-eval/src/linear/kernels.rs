@@ -6,13 +6,31 @@
 
 use std::array;
 
-use pulp::{Arch, Simd, WithSimd};
+use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
+
+/// Numbers of a vector register.
+const LANES: usize = 8;
+type Lanes = [f32; LANES];
 
 /// `out[r * columns + c] = rows[r] . columns[c]`: the scores of every row under every model.
 ///
 /// Rows and columns have equal lengths; `out` has `rows.len() * columns.len()` places.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn scores(rows: &[&[f32]], columns: &[&[f32]], out: &mut [f32]) {
-    Arch::new().dispatch(Scores { rows, columns, out });
+    const FUSED: bool = cfg!(target_arch = "aarch64") || target_cfg_f!(target_feature = "fma");
+    let stride = columns.len();
+    let mut from = 0;
+    for tile in columns.chunks(4) {
+        match *tile {
+            [a, b, c, d] => score_tile::<FUSED, 4>(rows, [a, b, c, d], out, from, stride),
+            [a, b, c] => score_tile::<FUSED, 3>(rows, [a, b, c], out, from, stride),
+            [a, b] => score_tile::<FUSED, 2>(rows, [a, b], out, from, stride),
+            [a] => score_tile::<FUSED, 1>(rows, [a], out, from, stride),
+            _ => {}
+        }
+        from += tile.len();
+    }
 }
 
 /// The gradients of a batch's loss: for each row its scores under every model, which `derive` turns
@@ -24,80 +42,31 @@ pub(crate) fn scores(rows: &[&[f32]], columns: &[&[f32]], out: &mut [f32]) {
 pub(crate) fn gradients(
     rows: &[&[f32]],
     columns: &[&[f32]],
-    derive: impl FnMut(usize, &mut [f32]),
+    mut derive: impl FnMut(usize, &mut [f32]),
     gradients: &mut [f32],
 ) {
-    Arch::new().dispatch(Batch {
-        rows,
-        columns,
-        derive,
-        gradients,
-    });
+    gradients.fill(0.0);
+    let count = columns.len();
+    let Some(width) = columns.first().map(|column| column.len()) else {
+        return;
+    };
+    let mut errors = vec![0.0; GROUP * count];
+    for (g, rows) in rows.chunks(GROUP).enumerate() {
+        let errors = &mut errors[..rows.len() * count];
+        scores(rows, columns, errors);
+        for (i, scores) in errors.chunks_exact_mut(count).enumerate() {
+            derive(g * GROUP + i, scores);
+        }
+        add_gradients(rows, errors, width, gradients);
+    }
 }
 
 /// Rows that stay in the second-level cache between being scored and being added: a multiple of
 /// the rows in a tile of scores and of those in a tile of gradients.
 const GROUP: usize = 12;
 
-struct Batch<'a, F> {
-    rows: &'a [&'a [f32]],
-    columns: &'a [&'a [f32]],
-    derive: F,
-    gradients: &'a mut [f32],
-}
-
-impl<F: FnMut(usize, &mut [f32])> WithSimd for Batch<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        self.gradients.fill(0.0);
-        let (columns, count) = (self.columns, self.columns.len());
-        let Some(width) = columns.first().map(|column| column.len()) else {
-            return;
-        };
-        let mut errors = vec![0.0; GROUP * count];
-        for (g, rows) in self.rows.chunks(GROUP).enumerate() {
-            let out = &mut errors[..rows.len() * count];
-            Scores { rows, columns, out }.with_simd(simd);
-            let errors = &mut errors[..rows.len() * count];
-            for (i, scores) in errors.chunks_exact_mut(count).enumerate() {
-                (self.derive)(g * GROUP + i, scores);
-            }
-            add_gradients(simd, rows, errors, width, self.gradients);
-        }
-    }
-}
-
-struct Scores<'a> {
-    rows: &'a [&'a [f32]],
-    columns: &'a [&'a [f32]],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for Scores<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let stride = self.columns.len();
-        let mut from = 0;
-        for tile in self.columns.chunks(4) {
-            match *tile {
-                [a, b, c, d] => score_tile(simd, self.rows, [a, b, c, d], self.out, from, stride),
-                [a, b, c] => score_tile(simd, self.rows, [a, b, c], self.out, from, stride),
-                [a, b] => score_tile(simd, self.rows, [a, b], self.out, from, stride),
-                [a] => score_tile(simd, self.rows, [a], self.out, from, stride),
-                _ => {}
-            }
-            from += tile.len();
-        }
-    }
-}
-
 #[inline(always)]
-fn score_tile<S: Simd, const C: usize>(
-    simd: S,
+fn score_tile<const FUSED: bool, const C: usize>(
     rows: &[&[f32]],
     columns: [&[f32]; C],
     out: &mut [f32],
@@ -112,11 +81,15 @@ fn score_tile<S: Simd, const C: usize>(
     };
     for group in rows.chunks(3) {
         match *group {
-            [a, b, c] => dots(simd, [a, b, c], columns)
+            [a, b, c] => dots::<FUSED, 3, C>([a, b, c], columns)
                 .into_iter()
                 .for_each(&mut store),
-            [a, b] => dots(simd, [a, b], columns).into_iter().for_each(&mut store),
-            [a] => dots(simd, [a], columns).into_iter().for_each(&mut store),
+            [a, b] => dots::<FUSED, 2, C>([a, b], columns)
+                .into_iter()
+                .for_each(&mut store),
+            [a] => dots::<FUSED, 1, C>([a], columns)
+                .into_iter()
+                .for_each(&mut store),
             _ => {}
         }
     }
@@ -124,13 +97,12 @@ fn score_tile<S: Simd, const C: usize>(
 
 /// The dot product of each row with each column.
 #[inline(always)]
-fn dots<S: Simd, const R: usize, const C: usize>(
-    simd: S,
+fn dots<const FUSED: bool, const R: usize, const C: usize>(
     rows: [&[f32]; R],
     columns: [&[f32]; C],
 ) -> [[f32; C]; R] {
-    let rows = rows.map(S::as_simd_f32s);
-    let columns = columns.map(S::as_simd_f32s);
+    let rows = rows.map(<[f32]>::as_chunks::<LANES>);
+    let columns = columns.map(<[f32]>::as_chunks::<LANES>);
     let length = rows
         .iter()
         .chain(&columns)
@@ -139,22 +111,44 @@ fn dots<S: Simd, const R: usize, const C: usize>(
         .unwrap_or(0);
     let row_heads = rows.map(|(head, _)| &head[..length]);
     let column_heads = columns.map(|(head, _)| &head[..length]);
-    let mut sums = [[simd.splat_f32s(0.0); C]; R];
+    let mut sums = [[[0.0; LANES]; C]; R];
     for k in 0..length {
-        let x: [S::f32s; R] = array::from_fn(|r| row_heads[r][k]);
+        let x: [Lanes; R] = array::from_fn(|r| row_heads[r][k]);
         for c in 0..C {
             let w = column_heads[c][k];
             for r in 0..R {
-                sums[r][c] = simd.mul_add_e_f32s(x[r], w, sums[r][c]);
+                sums[r][c] = multiply_add::<FUSED>(x[r], w, sums[r][c]);
             }
         }
     }
     array::from_fn(|r| {
         array::from_fn(|c| {
             let tail: f32 = rows[r].1.iter().zip(columns[c].1).map(|(x, w)| x * w).sum();
-            simd.reduce_sum_f32s(sums[r][c]) + tail
+            total(sums[r][c]) + tail
         })
     })
+}
+
+/// `a * b + c`, rounded once if `FUSED`.
+#[inline(always)]
+fn multiply_add<const FUSED: bool>(a: Lanes, b: Lanes, c: Lanes) -> Lanes {
+    array::from_fn(|i| match FUSED {
+        true => a[i].mul_add(b[i], c[i]),
+        false => a[i] * b[i] + c[i],
+    })
+}
+
+/// The sum of the lanes: the upper half is added to the lower until one is left.
+#[inline(always)]
+fn total(mut lanes: Lanes) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Columns of a row that are treated together: a block of four rows and of a few gradients stays in
@@ -162,14 +156,9 @@ fn dots<S: Simd, const R: usize, const C: usize>(
 const BLOCK: usize = 256;
 
 /// `gradients[c * width + k] += sum over r of errors[r * columns + c] * rows[r][k]`.
-#[inline(always)]
-fn add_gradients<S: Simd>(
-    simd: S,
-    rows: &[&[f32]],
-    errors: &[f32],
-    width: usize,
-    gradients: &mut [f32],
-) {
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn add_gradients(rows: &[&[f32]], errors: &[f32], width: usize, gradients: &mut [f32]) {
+    const FUSED: bool = cfg!(target_arch = "aarch64") || target_cfg_f!(target_feature = "fma");
     let columns = gradients.len() / width;
     for start in (0..width).step_by(BLOCK) {
         let block = start..(start + BLOCK).min(width);
@@ -185,17 +174,17 @@ fn add_gradients<S: Simd>(
                     (4, Some(two)) => {
                         let x = array::from_fn(slice);
                         let e = array::from_fn(|i| array::from_fn(|r| error(r, c + i)));
-                        add_rows::<S, 4, 2>(simd, x, e, [one, two]);
+                        add_rows::<FUSED, 4, 2>(x, e, [one, two]);
                     }
                     (4, None) => {
                         let e = [array::from_fn(|r| error(r, c))];
-                        add_rows::<S, 4, 1>(simd, array::from_fn(slice), e, [one]);
+                        add_rows::<FUSED, 4, 1>(array::from_fn(slice), e, [one]);
                     }
                     (len, mut two) => {
                         for r in 0..len {
-                            add_rows::<S, 1, 1>(simd, [slice(r)], [[error(r, c)]], [&mut *one]);
+                            add_rows::<FUSED, 1, 1>([slice(r)], [[error(r, c)]], [&mut *one]);
                             if let Some(two) = two.as_deref_mut() {
-                                add_rows::<S, 1, 1>(simd, [slice(r)], [[error(r, c + 1)]], [two]);
+                                add_rows::<FUSED, 1, 1>([slice(r)], [[error(r, c + 1)]], [two]);
                             }
                         }
                     }
@@ -207,25 +196,23 @@ fn add_gradients<S: Simd>(
 
 /// `outs[c] += sum over r of factors[c][r] * rows[r]`.
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize, const C: usize>(
-    simd: S,
+fn add_rows<const FUSED: bool, const R: usize, const C: usize>(
     rows: [&[f32]; R],
     factors: [[f32; R]; C],
     outs: [&mut [f32]; C],
 ) {
-    let rows = rows.map(S::as_simd_f32s);
-    let mut outs = outs.map(S::as_mut_simd_f32s);
+    let rows = rows.map(<[f32]>::as_chunks::<LANES>);
+    let mut outs = outs.map(<[f32]>::as_chunks_mut::<LANES>);
     let length = rows.iter().map(|(head, _)| head.len()).min().unwrap_or(0);
     let heads = rows.map(|(head, _)| &head[..length]);
-    let splats = factors.map(|f| f.map(|e| simd.splat_f32s(e)));
     {
         let out_heads = outs.each_mut().map(|(head, _)| &mut head[..length]);
         for k in 0..length {
-            let x: [S::f32s; R] = array::from_fn(|r| heads[r][k]);
+            let x: [Lanes; R] = array::from_fn(|r| heads[r][k]);
             for c in 0..C {
                 let mut sum = out_heads[c][k];
                 for r in 0..R {
-                    sum = simd.mul_add_e_f32s(x[r], splats[c][r], sum);
+                    sum = multiply_add::<FUSED>(x[r], [factors[c][r]; LANES], sum);
                 }
                 out_heads[c][k] = sum;
             }
@@ -280,17 +267,79 @@ impl AdamStep {
     ) {
         let length = gradients.len();
         debug_assert!([weights.len(), first.len(), second.len()] == [length; 3]);
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let state = weights.iter_mut().zip(first).zip(second);
-                for (&gradient, ((w, m), v)) in gradients.iter().zip(state) {
-                    let g = sign * gradient + self.decay * *w;
-                    *m += (g - *m) * (1.0 - BETA1) as f32;
-                    *v = *v * BETA2 as f32 + g * g * (1.0 - BETA2) as f32;
-                    *w -= self.rate * *m / (v.sqrt() * self.second_scale + EPSILON);
+        update(self, sign, gradients, weights, first, second);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn update(
+    step: AdamStep,
+    sign: f32,
+    gradients: &[f32],
+    weights: &mut [f32],
+    first: &mut [f32],
+    second: &mut [f32],
+) {
+    let state = weights.iter_mut().zip(first).zip(second);
+    for (&gradient, ((w, m), v)) in gradients.iter().zip(state) {
+        let g = sign * gradient + step.decay * *w;
+        *m += (g - *m) * (1.0 - BETA1) as f32;
+        *v = *v * BETA2 as f32 + g * g * (1.0 - BETA2) as f32;
+        *w -= step.rate * *m / (v.sqrt() * step.second_scale + EPSILON);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::MersenneTwister;
+
+    fn vectors(rng: &mut MersenneTwister, count: usize, width: usize) -> Vec<Vec<f32>> {
+        let row = |_| (0..width).map(|_| rng.uniform_f32() - 0.5).collect();
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn scores_and_gradients_agree_with_double_precision() {
+        let mut rng = MersenneTwister::new(3);
+        for rows in 1..=14 {
+            for columns in 1..=9 {
+                for width in [1, 7, 8, 9, 31, 300] {
+                    agree(&mut rng, rows, columns, width);
                 }
-            },
-        );
+            }
+        }
+    }
+
+    fn agree(rng: &mut MersenneTwister, rows: usize, columns: usize, width: usize) {
+        let (rows, columns) = (vectors(rng, rows, width), vectors(rng, columns, width));
+        let rows: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+        let shape = format!("{} rows, {} columns, {width}", rows.len(), columns.len());
+        let mut derivatives = vec![0.0; rows.len() * columns.len()];
+        let derive = |row: usize, scores: &mut [f32]| {
+            for (score, column) in scores.iter_mut().zip(&columns) {
+                let products = rows[row].iter().zip(*column);
+                let exact: f64 = products.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum();
+                let error = (f64::from(*score) - exact).abs();
+                assert!(error < 1e-5, "{shape}: a score is off by {error:e}");
+                *score = *score * *score - 0.25;
+            }
+            derivatives[row * columns.len()..][..columns.len()].copy_from_slice(scores);
+        };
+        let mut found = vec![f32::NAN; columns.len() * width];
+        gradients(&rows, &columns, derive, &mut found);
+        for (place, found) in found.iter().enumerate() {
+            let (c, k) = (place / width, place % width);
+            let terms = rows.iter().zip(derivatives.chunks_exact(columns.len()));
+            let exact: f64 = terms
+                .map(|(row, errors)| f64::from(errors[c]) * f64::from(row[k]))
+                .sum();
+            let error = (f64::from(*found) - exact).abs();
+            assert!(
+                error < 1e-5,
+                "{shape}: gradient {place} is off by {error:e}"
+            );
+        }
     }
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 /// Pairs of steps and gradient differences remembered.
 const MEMORY: usize = 8;
-/// The share of the predicted decrease that a step must bring (Armijo).
+/// Armijo's constant: the least share of the predicted decrease.
 const SUFFICIENT: f64 = 1e-4;
-/// Relative rounding noise of a function value; a rise below it is not a rise.
+/// Relative rounding noise of a function value; smaller rises are ignored.
 const NOISE: f64 = 1e-7;
 
-/// Where a minimisation ended.
+/// The result of a minimisation.
 #[derive(Clone, Debug)]
 pub(crate) struct Minimum {
     pub point: Vec<f32>,
@@ -23,7 +23,7 @@ pub(crate) struct Minimum {
 }
 
 /// Minimises one function from each of `starts` until its gradient's norm is at most `tolerance`,
-/// no step decreases it any more, or `max_iterations` are done.
+/// no step decreases it any more, or after `max_iterations`.
 ///
 /// `evaluate` gets `(function, point)` pairs and returns each one's value and gradient.
 pub(crate) fn minimise(
@@ -115,7 +115,7 @@ impl Search {
         }
     }
 
-    /// Sets the next trial point: along a new direction, or nearer along the last one.
+    /// Sets the next trial point: along a new direction, or closer along the last one.
     fn propose(&mut self) {
         if self.direction.is_empty() {
             self.direction = self.quasi_newton_direction();
@@ -137,11 +137,11 @@ impl Search {
         );
     }
 
-    /// Takes the trial point, or shortens the step.
+    /// Accepts the trial point, or shortens the step.
     fn judge(&mut self, value: f64, gradient: Vec<f32>) {
         let allowed = self.value + SUFFICIENT * self.length * self.slope + NOISE * self.value.abs();
         if value.is_nan() || value > allowed {
-            // The parabola through the value, the slope and the trial has its least here.
+            // The minimum of the parabola through the value, the slope and the trial.
             let curvature = 2.0 * (value - self.value - self.length * self.slope);
             let least = -self.slope * self.length * self.length / curvature;
             let bounds = (0.1 * self.length, 0.5 * self.length);
@@ -194,7 +194,7 @@ impl Search {
     }
 }
 
-/// Sums of single-precision products in eight lanes, the lanes added up in double precision.
+/// Dot product: eight lanes of single-precision sums, added in double precision.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     let mut total = 0.0;
     for (a, b) in a.chunks(512).zip(b.chunks(512)) {

@@ -1,11 +1,10 @@
 //! Logistic regression to convergence: the L2-penalised maximum likelihood, for many training
 //! sets and penalties at once.
 //!
-//! The minimised function is scikit-learn's: the sum of the losses plus `|w|^2 / (2 C)`, biases
-//! free; two classes have one vector of weights, more have one each (multinomial). Every fold's
-//! model is evaluated in the same pass over the data: its examples are a mask, and all models'
-//! weights side by side make one matrix product. From one penalty to the next weaker one each
-//! model starts where it ended.
+//! The objective is scikit-learn's: the sum of the losses plus `|w|^2 / (2 C)`, biases unpenalised. Two classes have one
+//! weight vector, more have one each (multinomial). All folds' models are evaluated in one pass over the data: a mask
+//! selects each model's examples, and their weights side by side make one matrix product. Each model's solution is the
+//! starting point for the next weaker penalty.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -16,14 +15,14 @@ use super::lbfgs::{Minimum, minimise};
 use super::metric::{Covariance, Factor};
 use super::model::{LinearModel, softmax};
 
-/// Norm of the gradient, in the metric where the Hessian is near one, that counts as zero. The
-/// mean loss is then within about 1e-8 of its least.
+/// Gradient norm at convergence, in the metric where the Hessian is near the identity. The mean loss is then within about
+/// 1e-8 of its minimum.
 const TOLERANCE: f64 = 1e-4;
 const MAX_ITERATIONS: usize = 500;
-/// Parts of the data whose gradients are summed apart: fixed, so that sums do not depend on the
-/// number of threads.
+/// Parts of the data whose gradients are summed separately: a fixed number, so that sums do not depend on the number of
+/// threads.
 const PARTS: usize = 8;
-/// Rows scored at a time.
+/// Rows per matrix product.
 const ROWS: usize = 256;
 
 /// Fits one model for each of `strengths` and `masks`: `result[strength][mask]`.
@@ -112,7 +111,7 @@ struct Objective<'a> {
     bias_scale: f32,
 }
 
-/// What one part of the data adds up to.
+/// The sums over one part of the data.
 struct Part {
     losses: Vec<f64>,
     gradients: Mat<f32>,

@@ -1,9 +1,9 @@
-//! The metric in which logistic regression is nearly round.
+//! Preconditioning of logistic regression: a metric in which the Hessian is near the identity.
 //!
 //! At zero weights the Hessian of the mean loss is `h * covariance`, where `h` is the variance of
 //! a uniform class indicator; with the penalty it is `H = h * covariance + penalty`. Searching in
-//! `u = L^T w`, where `H = L L^T`, takes L-BFGS tens of steps where correlated features would cost
-//! it hundreds. `H` is only a change of variables: the minimum does not depend on its accuracy.
+//! `u = L^T w`, where `H = L L^T`, takes L-BFGS tens of steps instead of hundreds for correlated features. `H` is only a
+//! change of variables: the minimum does not depend on its accuracy.
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::{
@@ -13,9 +13,9 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use super::examples::Examples;
 
-/// Rows that are enough to estimate a covariance from.
+/// Rows sampled at most for the covariance.
 const ROWS: usize = 20_000;
-/// Widest features whose whole covariance is used; above, its diagonal.
+/// Largest width for the full covariance; above, only its diagonal is used.
 const WIDEST: usize = 8192;
 
 /// Mean and covariance of features.
@@ -31,7 +31,7 @@ enum Matrix {
 }
 
 impl Covariance {
-    /// Of all rows, or of evenly spaced ones where there are very many.
+    /// Of all rows, or of evenly spaced ones if there are more than [`ROWS`].
     pub(crate) fn of(examples: &Examples<'_>) -> Self {
         let width = examples.width();
         let stride = examples.count().div_ceil(ROWS.max(2 * width));
@@ -94,7 +94,7 @@ impl Covariance {
             Matrix::Diagonal(diagonal) => diagonal.clone(),
         };
         let largest = diagonal.iter().copied().fold(0.0, f32::max);
-        // A covariance in single precision may lack some of its smallest directions.
+        // In single precision, the smallest eigenvalues may come out negative.
         let mut floor = penalty + 1e-6 * curvature * largest * (diagonal.len() as f32).sqrt();
         if let Matrix::Full(full) = &self.matrix {
             for _ in 0..4 {

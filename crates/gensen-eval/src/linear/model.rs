@@ -1,15 +1,15 @@
-//! A linear model: weights and biases, its predictions, and Adam's memory of its gradients.
+//! A linear model: weights, biases and predictions; and with Adam's moments.
 
 use super::examples::Subset;
 use super::kernels::{self, AdamStep};
 use crate::random::MersenneTwister;
 
-/// Rows scored at a time when predicting.
+/// Rows per batch of predictions.
 const PREDICT_ROWS: usize = 64;
 
 /// Weights `[outputs, width]` in one slice and biases `[outputs]`.
 ///
-/// One output is a binary classifier that says 1 above zero; more are scores of as many classes.
+/// One output is a binary classifier, class 1 above zero; more outputs are the classes' scores.
 #[derive(Clone, Debug)]
 pub(crate) struct LinearModel {
     pub width: usize,
@@ -51,7 +51,7 @@ impl LinearModel {
     }
 }
 
-/// The class a row of scores speaks for; the first of equals.
+/// The class with the highest score; the first of equals.
 pub(crate) fn argmax(scores: &[f32]) -> u32 {
     if let [score] = scores {
         return u32::from(*score > 0.0);

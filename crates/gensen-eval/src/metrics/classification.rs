@@ -31,7 +31,7 @@ pub fn mean_squared_error(predictions: &[f64], gold: &[f64]) -> f64 {
     sum / gold.len().max(1) as f64
 }
 
-/// Rounds to two decimals as numpy does (ties to even), which decides between penalties.
+/// Rounds to two decimals as NumPy does (ties to even): SentEval compares penalties by rounded accuracies.
 pub(crate) fn round2(value: f64) -> f64 {
     (value * 100.0).round_ties_even() / 100.0
 }
@@ -41,7 +41,7 @@ pub(crate) fn percent(share: f64) -> f64 {
     round2(100.0 * share)
 }
 
-/// The place of the first largest value.
+/// The index of the first largest value.
 pub(crate) fn first_best(values: &[f64]) -> usize {
     let mut best = 0;
     for (i, value) in values.iter().enumerate() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Captions that belong to one image.
 pub(crate) const CAPTIONS: usize = 5;
 
-/// How often the right one is among the first, in percent, and its median rank.
+/// Recalls in percent, and the median rank.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RetrievalScores {
     /// Recall at 1, percent.

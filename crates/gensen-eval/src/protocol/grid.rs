@@ -1,4 +1,4 @@
-//! The models of a cross-validation: every fold with every penalty.
+//! The models of a cross-validation: all folds times all penalties.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use crate::linear::{
 };
 use crate::metrics::{accuracy, percent};
 
-/// Training data with the folds it is cross-validated in, and the data it is tested on.
+/// Training data with its cross-validation folds, and test data.
 pub(super) struct CrossValidation<'a> {
     /// Each fold's training and development rows.
     pub folds: Vec<(Subset<'a>, Subset<'a>)>,

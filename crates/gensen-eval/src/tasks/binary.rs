@@ -5,8 +5,7 @@ use super::data::{Labelled, TaskData};
 use super::read::{Encoding, Lines, words};
 use crate::error::Result;
 
-/// `positive` holds the sentences of class 1, `negative` those of class 0; Latin-1, a sentence a
-/// line.
+/// `positive` holds the sentences of class 1, `negative` those of class 0; Latin-1, one sentence per line.
 pub(super) fn load(folder: &Folder, positive: &str, negative: &str) -> Result<TaskData> {
     // SentEval names a file's class by its extension.
     let class = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();

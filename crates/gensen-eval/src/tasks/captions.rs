@@ -9,7 +9,7 @@ use crate::error::{EvalError, Result};
 use crate::metrics::CAPTIONS;
 
 /// For `train`, `valid` and `test`: `SPLIT.npy`, single precision `[images, width]`, and
-/// `SPLIT.txt` with five captions an image, in the images' order; UTF-8.
+/// `SPLIT.txt` with five captions per image, in the images' order; UTF-8.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |split: &str| -> Result<Captions> {
         let text = folder.read(&format!("{split}.txt"), Encoding::Utf8, Lines::Universal)?;

@@ -1,4 +1,4 @@
-//! What a task's files hold, ready for its protocol.
+//! The contents of a task's files, ready for its protocol.
 
 use ndarray::Array2;
 
@@ -7,7 +7,7 @@ use super::read::word_count;
 /// Sentences, or pairs of them, with their classes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labelled {
-    /// First sentences, words parted by one blank.
+    /// First sentences, words separated by one blank.
     pub sentences: Vec<String>,
     /// Second sentences of pairs; empty for single sentences.
     pub partners: Vec<String>,
@@ -26,8 +26,8 @@ impl Labelled {
         self.push(first, label);
     }
 
-    /// In SentEval's order: by length, then the partner's length, then the label. Folds and
-    /// batches are drawn by place, so the order is part of the protocol.
+    /// Sorted in SentEval's order: by length, then the partner's length, then the label. Folds and batches are drawn by
+    /// position, so the order is part of the protocol.
     pub(super) fn sorted(self) -> Self {
         let order = order(&self.sentences, &self.partners, |i| {
             f64::from(self.labels[i])
@@ -87,7 +87,7 @@ impl Scored {
     }
 }
 
-/// Captions, five an image, and the images' features.
+/// Captions, five per image, and the images' features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Captions {
     /// Captions `5 i` to `5 i + 4` describe image `i`.
@@ -96,7 +96,7 @@ pub struct Captions {
     pub images: Array2<f32>,
 }
 
-/// How the vectors u and v of a pair become one feature vector.
+/// The feature vector of a pair with vectors u and v.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairFeatures {
     /// [|u - v|, u * v]
@@ -139,7 +139,7 @@ pub enum TaskData {
         /// Whether penalties are tried.
         regularised: bool,
     },
-    /// Fixed splits, scored with growing parts of the training data.
+    /// Fixed splits, scored with increasing parts of the training data.
     LowResource {
         /// Training examples in the order in which they are added.
         train: Labelled,

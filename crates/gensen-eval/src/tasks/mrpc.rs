@@ -6,7 +6,7 @@ use super::read::{Encoding, Lines, words};
 use crate::error::Result;
 
 /// `msr_paraphrase_{train,test}.txt`: a header, then `label, id, id, sentence, sentence` between
-/// tabs; UTF-8. Quotes are characters like any other. SentEval parts words at blanks alone.
+/// tabs; UTF-8. Quotes are characters like any other. SentEval separates words only at blanks.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
         let file = folder.read(name, Encoding::Utf8, Lines::Universal)?;

@@ -1,4 +1,4 @@
-//! Probing tasks: what a sentence vector still says about its sentence (Conneau et al. 2018).
+//! Probing tasks: properties of a sentence that its vector still holds (Conneau et al. 2018).
 
 use std::collections::BTreeSet;
 

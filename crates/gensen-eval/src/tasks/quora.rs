@@ -6,9 +6,9 @@ use super::read::{Encoding, Lines, words};
 use crate::error::Result;
 use crate::random::MersenneTwister;
 
-/// Training pairs tried, besides all of them.
+/// Sizes of the training sets, besides all pairs.
 const SIZES: [usize; 5] = [1_000, 5_000, 10_000, 25_000, 100_000];
-/// Shuffles the training pairs before parts of them are taken.
+/// Seed of the shuffle before subsets are taken.
 const SEED: u32 = 1111;
 
 /// `train.tsv`, `dev.tsv` and `test.tsv`: `question, question, label` between tabs, or, as the

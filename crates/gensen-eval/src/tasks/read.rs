@@ -1,5 +1,4 @@
-//! Reading SentEval's files the way Python read them: where lines end and words part decides how
-//! many sentences there are.
+//! Reading SentEval's files as Python does: line ends and word separators decide how many sentences there are.
 
 use std::fs;
 use std::io::Read;
@@ -12,14 +11,14 @@ use crate::error::{EvalError, Result};
 /// Largest file read, in bytes.
 const LARGEST_FILE: u64 = 2 << 30;
 
-/// How a file's bytes are text.
+/// A file's character encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Utf8,
     Latin1,
 }
 
-/// Where a file's lines end.
+/// A file's line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lines {
     /// At `\n`, `\r\n` and `\r`, as iterating over a file in Python.
@@ -57,13 +56,13 @@ impl TextFile {
             })?,
         };
         Ok(Self {
-            // In Latin-1 the mark's bytes are the text's own.
+            // In Latin-1 the bytes of a byte-order mark are ordinary characters.
             lines: split_lines(without_mark(&text), lines),
             path,
         })
     }
 
-    /// Each line, for error messages with its place.
+    /// The lines with their numbers, for error messages.
     pub(super) fn iter(&self) -> impl Iterator<Item = Line<'_>> {
         (1..).zip(&self.lines).map(|(number, text)| Line {
             path: &self.path,
@@ -72,7 +71,7 @@ impl TextFile {
         })
     }
 
-    /// That this file has as many lines as another that belongs to it.
+    /// Checks that this file has as many lines as a parallel one.
     pub(super) fn same_length(&self, other: &Self) -> Result<()> {
         if self.lines.len() == other.lines.len() {
             return Ok(());
@@ -85,7 +84,7 @@ impl TextFile {
         })
     }
 
-    /// That there is something to evaluate in this file.
+    /// Checks that examples were found.
     pub(super) fn not_empty<T>(&self, found: &[T]) -> Result<()> {
         if found.is_empty() {
             let problem = "expected at least one example, found none".into();
@@ -98,7 +97,7 @@ impl TextFile {
     }
 }
 
-/// A line and where it stands.
+/// A line with its file and number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
     path: &'a Path,
@@ -111,7 +110,7 @@ impl<'a> Line<'a> {
         EvalError::line(self.path, self.number, problem)
     }
 
-    /// The tab-separated columns, of which at least `least` must be there.
+    /// The tab-separated columns, at least `least`.
     pub(super) fn columns(&self, least: usize) -> Result<Vec<&'a str>> {
         let columns: Vec<&str> = strip(self.text).split('\t').collect();
         if columns.len() < least {
@@ -159,7 +158,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Whether Python takes a character for white space.
+/// Whether a character is white space to Python.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }

@@ -1,11 +1,11 @@
-//! SNLI: entailment between an image's caption and another sentence.
+//! SNLI: natural language inference between an image's caption and another sentence.
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, TaskData};
 use super::read::{Encoding, Lines, words};
 use crate::error::Result;
 
-/// The order SentEval numbers the classes in.
+/// The classes in SentEval's order.
 const CLASSES: [&str; 3] = ["entailment", "neutral", "contradiction"];
 
 /// `s1.SPLIT`, `s2.SPLIT` and `labels.SPLIT` for `train`, `dev` and `test`, line by line. The

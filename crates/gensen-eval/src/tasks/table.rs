@@ -214,7 +214,7 @@ pub const TASKS: &[Task] = &[
     },
 ];
 
-/// Other names of tasks, without case, hyphens, underscores and spaces.
+/// Aliases of tasks, normalised: lower-case, without hyphens, underscores and spaces.
 const ALIASES: &[(&str, &str)] = &[
     ("sst", "SST2"),
     ("trec6", "TREC"),
@@ -234,9 +234,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("qqp", "Quora"),
 ];
 
-/// The tasks of a list of names, each once, in the table's order; `all`, `downstream` and `probing` are
-/// whole suites. Names are compared without case, hyphens, underscores and spaces, and common other names
-/// are understood: `STS-B`, `stsb`, `SICK-R`, `sst-2`, `QQP`.
+/// The tasks with these names, each once, in the table's order; `all`, `downstream` and `probing` are groups. Case, hyphens,
+/// underscores and spaces do not matter, and common aliases are known: `STS-B`, `stsb`, `SICK-R`, `sst-2`, `QQP`.
 ///
 /// # Errors
 ///
@@ -277,7 +276,7 @@ pub fn select(names: &[impl AsRef<str>]) -> Result<Vec<&'static Task>> {
         .collect())
 }
 
-/// A name without case, hyphens, underscores and spaces.
+/// A name in lower case, without hyphens, underscores and spaces.
 fn plain(name: &str) -> String {
     name.to_ascii_lowercase().replace(['-', '_', ' '], "")
 }

@@ -1,4 +1,4 @@
-//! TREC: what kind of answer a question asks for.
+//! TREC: the type of answer that a question asks for.
 
 use super::Folder;
 use super::data::{Labelled, TaskData};

@@ -1,33 +1,35 @@
-//! What can go wrong with a linear map.
+//! Errors of linear maps.
 
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
+use super::MAP_KEY;
+
 /// An error while fitting, applying, saving or loading a [`LinearMap`](super::LinearMap).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// The ridge is not a number from 0 on.
-    #[error("the ridge is {0}; 0 or a positive number is expected")]
+    /// The ridge is negative or not finite.
+    #[error("the ridge is {0}, expected 0 or a positive number")]
     Ridge(f64),
-    /// An eigenvalue or singular value iteration did not end; the input holds values near the largest numbers.
+    /// The singular value decomposition did not converge: values are too close to the largest
+    /// float.
     #[error("the singular values of the word vectors did not converge")]
     NoConvergence,
-    /// The fit's sums leave the range of the numbers: the input holds values near the largest ones.
-    #[error("the map is not finite: the word vectors or embeddings hold numbers near the largest")]
+    /// A sum of the fit overflowed: values are too close to the largest float.
+    #[error(
+        "the map is not finite: word vectors or embeddings hold numbers close to the largest float"
+    )]
     NotFinite,
-    /// The vectors are of another length than those of the fit.
+    /// The vectors have other dimensions than those of the fit.
     #[error("the map takes word vectors of {expected} dimensions, these have {found}")]
     Dimensions {
-        /// What the map was fitted to.
+        /// The dimensions of the map.
         expected: usize,
-        /// What was given.
+        /// The dimensions of the vectors.
         found: usize,
     },
-    /// A matrix too large to address.
-    #[error("the mapped vectors do not fit: {0}")]
-    Shape(String),
     /// The file cannot be read or written.
     #[error("cannot {verb} the vocabulary map {}", path.display())]
     Io {
@@ -35,10 +37,10 @@ pub enum MapError {
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// What happened.
         source: io::Error,
     },
-    /// The file is no vocabulary map, or a damaged one.
+    /// The file is not a vocabulary map, or it is damaged.
     #[error("{}: not a vocabulary map: {detail}", path.display())]
     Malformed {
         /// The file.
@@ -46,16 +48,32 @@ pub enum MapError {
         /// What was found.
         detail: String,
     },
-    /// A tensor of the file is missing or not as it should be.
+    /// The file is not a safetensors file, or it is damaged.
+    #[error("{}: not a vocabulary map", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: safetensors::SafeTensorError,
+    },
+    /// The report in the file's metadata is malformed.
+    #[error("{}: not a vocabulary map: malformed metadata `{MAP_KEY}`", path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// A tensor of the file is missing or invalid.
     #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
     Tensor {
         /// The file.
         path: PathBuf,
-        /// Which tensor.
+        /// The tensor's name.
         tensor: &'static str,
-        /// Type and shape expected.
+        /// The expected type and shape.
         expected: String,
-        /// Type and shape found.
+        /// The type and shape in the file, or a value.
         found: String,
     },
 }

@@ -3,32 +3,36 @@
 use faer::{Mat, Side, linalg::solvers::SelfAdjointEigen};
 use ndarray::{Array1, Array2};
 
-use super::{FitReport, LinearMap, MapError, Rows, Solver, moments::Moments, streamed_qr};
+use super::{
+    FitReport, LinearMap, MapError, RowSelection, Solver, moments::SampleMoments, streamed_qr,
+};
 use crate::vectors::CaseOverlap;
 
-/// How the map is fitted.
+/// Options of the fit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct FitOptions {
-    /// The weight of the squared coefficients in the loss (the intercept is free), 0 or more. Needed
-    /// only when there are fewer shared words than dimensions; 0 is ordinary least squares.
+    /// The weight of the squared coefficients (without the intercept) in the loss; at least 0,
+    /// which is ordinary least squares. Needed only if there are fewer shared words than
+    /// dimensions.
     pub ridge: f64,
 }
 
-/// Normal equations lose twice the digits of the samples' condition number. Up to a condition number of
-/// 1e5, ten of 64-bit arithmetic's sixteen digits, the result is still exact in 32 bits.
+/// The smallest ratio of eigenvalues for which normal equations are used. They square the condition
+/// number: up to 1e5 they lose ten of the sixteen digits of 64-bit arithmetic, and the result is
+/// exact in 32 bits.
 const SMALLEST_EIGENVALUE: f64 = 1e-10;
 
-/// The coefficients for centred samples, [dimensions, width].
+/// The solution for centred samples; `weights` is `[dimensions, width]`.
 pub(super) struct Solution {
     pub(super) weights: Mat<f64>,
     pub(super) rank: usize,
     pub(super) condition: Option<f64>,
 }
 
-/// Fits `y = coefficients x + intercept` to samples that are the rows of `x` and `y`, equally many.
+/// Fits `y = coefficients x + intercept`; row i of `x` and row i of `y` are a sample.
 pub(crate) fn fit(
-    x: &Rows<'_>,
-    y: &Rows<'_>,
+    x: &RowSelection<'_>,
+    y: &RowSelection<'_>,
     overlap: CaseOverlap,
     options: &FitOptions,
 ) -> Result<LinearMap, MapError> {
@@ -36,7 +40,7 @@ pub(crate) fn fit(
     if !ridge.is_finite() || ridge < 0.0 {
         return Err(MapError::Ridge(ridge));
     }
-    let moments = Moments::of(x, y);
+    let moments = SampleMoments::of(x, y);
     let (solver, solution) = match solve_normal_equations(&moments, ridge) {
         Some(solution) => (Solver::NormalEquations, solution),
         None => {
@@ -67,8 +71,8 @@ pub(crate) fn fit(
     })
 }
 
-/// `(G + ridge I) W = C` by eigenvalues; `None` if it is too ill-conditioned for that.
-fn solve_normal_equations(moments: &Moments, ridge: f64) -> Option<Solution> {
+/// Solves `(G + ridge I) W = C` by an eigendecomposition; `None` if the problem is ill-conditioned.
+fn solve_normal_equations(moments: &SampleMoments, ridge: f64) -> Option<Solution> {
     let eigen = SelfAdjointEigen::new(moments.gram.as_ref(), Side::Lower).ok()?;
     let values: Vec<f64> = eigen.S().column_vector().iter().copied().collect();
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -97,9 +101,10 @@ fn solve_normal_equations(moments: &Moments, ridge: f64) -> Option<Solution> {
 
 /// R² and the root mean square of the residual in each dimension of the embedding.
 ///
-/// With centred sums the squared residual is `Σy² - 2 w·c + wᵀ G w`, and at the optimum `(G + ridge I) w = c`.
+/// For centred samples the squared residual is `Σy² - 2 w·c + wᵀ G w`, and at the optimum `(G +
+/// ridge I) w = c`.
 fn goodness(
-    moments: &Moments,
+    moments: &SampleMoments,
     weights: &Mat<f64>,
     ridge: f64,
     samples: usize,
@@ -119,7 +124,7 @@ fn goodness(
         .zip(explained)
         .map(|(&total, explained)| {
             let left = (total - explained).max(0.0);
-            // A constant dimension is met exactly by the intercept.
+            // The intercept fits a constant dimension exactly.
             let r_squared = if total > 0.0 { 1.0 - left / total } else { 1.0 };
             (r_squared, (left / samples as f64).sqrt())
         })
@@ -148,16 +153,16 @@ mod tests {
 
     fn fitted(x: &Array2<f32>, y: &Array2<f32>, ridge: f64) -> LinearMap {
         fit(
-            &Rows::all(x.view()),
-            &Rows::all(y.view()),
+            &RowSelection::all(x.view()),
+            &RowSelection::all(y.view()),
             CaseOverlap::default(),
             &FitOptions { ridge },
         )
         .unwrap()
     }
 
-    /// At the optimum the gradient of the loss vanishes: residuals sum to zero and, with the ridge's part taken
-    /// off, are orthogonal to each centred dimension.
+    /// Asserts that the gradient of the loss is zero: residuals sum to zero and, minus the ridge's
+    /// term, are orthogonal to each centred dimension.
     fn assert_optimal(map: &LinearMap, x: &Array2<f32>, y: &Array2<f32>, ridge: f64) {
         let (x, y) = (x.mapv(f64::from), y.mapv(f64::from));
         let residual = y - x.dot(&map.coefficients.t()) - &map.intercept;
@@ -190,8 +195,8 @@ mod tests {
         );
         assert_optimal(&map, &x, &y, 0.0);
 
-        let (rows_x, rows_y) = (Rows::all(x.view()), Rows::all(y.view()));
-        let moments = Moments::of(&rows_x, &rows_y);
+        let (rows_x, rows_y) = (RowSelection::all(x.view()), RowSelection::all(y.view()));
+        let moments = SampleMoments::of(&rows_x, &rows_y);
         let solution = streamed_qr::solve(&rows_x, &rows_y, &moments, 0.0).unwrap();
         assert_eq!(solution.rank, 12);
         let condition = map.report.condition.unwrap();
@@ -210,7 +215,7 @@ mod tests {
         let map = fitted(&x, &y, 3.0);
         assert_eq!(map.report.solver, Solver::NormalEquations);
         assert_optimal(&map, &x, &y, 3.0);
-        // It also determines a map from fewer samples than dimensions.
+        // With a ridge, fewer samples than dimensions are enough.
         let (x, y) = samples(8, 12, 5);
         let map = fitted(&x, &y, 0.5);
         assert_eq!((map.report.rank, map.report.condition), (7, None));
@@ -233,7 +238,8 @@ mod tests {
         let plain = fitted(&x, &y, 0.0);
         for j in 0..3 {
             let (c, p) = (map.coefficients.row(j), plain.coefficients.row(j));
-            // Least norm shares a coefficient out in proportion to the scales, and leaves the constant alone.
+            // The least norm distributes a coefficient in proportion to the scales; the constant
+            // gets 0.
             for (found, expected) in [
                 (c[0], p[0] / 2.0),
                 (c[6], p[0] / 2.0),

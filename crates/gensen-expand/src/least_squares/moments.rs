@@ -1,4 +1,4 @@
-//! Centred second moments, streamed over the samples: what the normal equations need.
+//! The centred second moments of the normal equations, streamed over the samples.
 
 use std::ops::Range;
 
@@ -11,27 +11,28 @@ use faer::{
 };
 use rayon::prelude::*;
 
-use super::{BLOCK_ROWS, Rows};
+use super::{BLOCK_ROWS, RowSelection};
 
-/// The samples are cut into this many strips, each summed by one thread; then the strips are added in order, so
-/// that the sums are the same for any number of threads.
+/// The samples are split into this many strips. One thread sums a strip, and strips are added in
+/// order, so that sums do not depend on the number of threads.
 const STRIPS: usize = 8;
 
 /// Sums over all samples, with x and y centred.
-pub(super) struct Moments {
+pub(super) struct SampleMoments {
     pub(super) mean_x: Vec<f64>,
     pub(super) mean_y: Vec<f64>,
-    /// `sum x xᵀ`, [dimensions, dimensions]; only the lower triangle is filled.
+    /// `sum x xᵀ`, `[dimensions, dimensions]`; only the lower triangle is filled.
     pub(super) gram: Mat<f64>,
-    /// `sum x yᵀ`, [dimensions, width].
+    /// `sum x yᵀ`, `[dimensions, width]`.
     pub(super) cross: Mat<f64>,
-    /// `sum y²`, [width].
+    /// `sum y²`, `[width]`.
     pub(super) squares_y: Vec<f64>,
 }
 
-impl Moments {
-    /// Goes over the samples once for the means and once, a block at a time, for the sums. All are 64-bit.
-    pub(super) fn of(x: &Rows<'_>, y: &Rows<'_>) -> Self {
+impl SampleMoments {
+    /// Reads the samples twice: for the means, then block by block for the sums. All arithmetic is
+    /// in 64 bits.
+    pub(super) fn of(x: &RowSelection<'_>, y: &RowSelection<'_>) -> Self {
         let strip = x.len().div_ceil(STRIPS).next_multiple_of(BLOCK_ROWS);
         let mut moments = Self {
             mean_x: x.means(),
@@ -59,11 +60,11 @@ impl Moments {
     }
 }
 
-/// `sum x xᵀ`, `sum x yᵀ` and `sum y²` of some samples.
+/// `sum x xᵀ`, `sum x yᵀ` and `sum y²` of a range of samples.
 fn sums(
-    x: &Rows<'_>,
-    y: &Rows<'_>,
-    means: &Moments,
+    x: &RowSelection<'_>,
+    y: &RowSelection<'_>,
+    means: &SampleMoments,
     samples: Range<usize>,
 ) -> (Mat<f64>, Mat<f64>, Vec<f64>) {
     let mut gram = Mat::zeros(x.width(), x.width());
@@ -92,11 +93,12 @@ fn sums(
     (gram, cross, squares_y)
 }
 
-/// Calls `each` with consecutive centred blocks of some samples, [dimensions, samples] and [width, samples].
+/// Calls `each` with consecutive centred blocks of `x`, `[dimensions, samples]`, and `y`, `[width,
+/// samples]`.
 pub(super) fn for_each_block(
-    x: &Rows<'_>,
-    y: &Rows<'_>,
-    means: &Moments,
+    x: &RowSelection<'_>,
+    y: &RowSelection<'_>,
+    means: &SampleMoments,
     samples: Range<usize>,
     mut each: impl FnMut(&Mat<f64>, &Mat<f64>),
 ) {
@@ -126,7 +128,7 @@ mod tests {
             ((i * 7 + j * j * 13) % 31) as f32 + 100.0
         });
         let y = Array2::from_shape_fn((samples, width), |(i, j)| ((i * 11 + j * 5) % 17) as f32);
-        let moments = Moments::of(&Rows::all(x.view()), &Rows::all(y.view()));
+        let moments = SampleMoments::of(&RowSelection::all(x.view()), &RowSelection::all(y.view()));
 
         let centred = |a: &Array2<f32>| {
             let a = a.mapv(f64::from);

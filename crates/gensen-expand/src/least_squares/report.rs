@@ -1,4 +1,4 @@
-//! How well a map fits.
+//! The report of a fit.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::vectors::CaseOverlap;
 
-/// How the least-squares problem was solved.
+/// The solver of the least-squares problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Solver {
-    /// Normal equations: the word vectors are well-conditioned.
+    /// Normal equations, for well-conditioned word vectors.
     NormalEquations,
-    /// Blockwise QR and singular values: the word vectors are (nearly) linearly dependent.
+    /// Blockwise QR and singular values, for word vectors that are (nearly) linearly dependent.
     StreamedQr,
 }
 
-/// How well a map fits the words it was learnt from.
+/// How well a map fits the shared words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitReport {
-    /// Words of the encoder, and how many of them have a vector: the samples of the fit.
+    /// The encoder's words, and how many of them have a word vector: the samples of the fit.
     pub overlap: CaseOverlap,
     /// The length of the word vectors.
     pub dimensions: usize,
@@ -29,11 +29,11 @@ pub struct FitReport {
     pub width: usize,
     /// The ridge.
     pub ridge: f64,
-    /// How it was solved.
+    /// The solver.
     pub solver: Solver,
-    /// The number of linearly independent dimensions of the word vectors on the shared words.
+    /// The rank of the shared words' vectors.
     pub rank: usize,
-    /// The ratio of their largest to their smallest singular value; `None` if they are dependent.
+    /// The condition number of the shared words' vectors; `None` if they are linearly dependent.
     pub condition: Option<f64>,
     /// The coefficient of determination in each dimension of the embedding, `[width]`.
     #[serde(skip)]

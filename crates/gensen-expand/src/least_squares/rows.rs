@@ -1,19 +1,26 @@
-//! Some rows of a matrix, handed out in centred 64-bit blocks.
+//! Selected rows of a matrix, read in centred 64-bit blocks.
 
 use faer::Mat;
 use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 
-/// Chosen rows of a 32-bit matrix, in the order in which they were chosen.
-pub(crate) struct Rows<'a> {
+/// Selected rows of a 32-bit matrix, in the order of selection.
+pub(crate) struct RowSelection<'a> {
     matrix: ArrayView2<'a, f32>,
     chosen: Vec<usize>,
 }
 
-impl<'a> Rows<'a> {
-    /// Rows that are not in the matrix are left out.
-    pub(crate) fn new(matrix: ArrayView2<'a, f32>, mut chosen: Vec<usize>) -> Self {
-        chosen.retain(|&row| row < matrix.nrows());
+impl<'a> RowSelection<'a> {
+    /// The rows with these indices.
+    ///
+    /// # Panics
+    ///
+    /// If a row is not in the matrix.
+    pub(crate) fn new(matrix: ArrayView2<'a, f32>, chosen: Vec<usize>) -> Self {
+        assert!(
+            chosen.iter().all(|&row| row < matrix.nrows()),
+            "selected rows"
+        );
         Self { matrix, chosen }
     }
 
@@ -32,7 +39,8 @@ impl<'a> Rows<'a> {
         self.matrix.ncols()
     }
 
-    /// The mean of each column. Strips of fixed size keep it the same for any number of threads.
+    /// The mean of each column. Strips have a fixed size, so that it does not depend on the number
+    /// of threads.
     pub(crate) fn means(&self) -> Vec<f64> {
         const STRIP: usize = 4096;
         let sums = self.chosen.par_chunks(STRIP).map(|strip| {
@@ -56,7 +64,7 @@ impl<'a> Rows<'a> {
         mean
     }
 
-    /// Fills the columns of `block` with the rows from `start` on, less `means` if given.
+    /// Fills the columns of `block` with the rows from `start` on, minus `means` if given.
     pub(crate) fn centred_block(&self, start: usize, means: Option<&[f64]>, block: &mut Mat<f64>) {
         let chosen = &self.chosen[start..];
         for (column, &row) in block.col_iter_mut().zip(chosen) {

@@ -1,25 +1,26 @@
 //! Least squares for word vectors that are (nearly) linearly dependent.
 //!
-//! Normal equations square the condition number. This solver does not: it folds one block of samples after another
-//! into a QR factorisation, `[R; X] = Q R'` and `Z' = Qᵀ [Z; Y]`, and then takes the singular value decomposition of the small
-//! R, whose singular values are those of the centred samples. Directions below the resolution of 32-bit
-//! input are left out, which gives the solution of least norm, as LAPACK's `gelsd` does.
+//! Normal equations square the condition number; this solver does not. It adds one block of samples
+//! after the other to a QR factorisation, `[R; X] = Q R'` and `Z' = Qᵀ [Z; Y]`. Then it decomposes
+//! the small R, whose singular values are those of the centred samples. Directions below the
+//! resolution of 32-bit input are dropped, which gives the solution of least norm, as LAPACK's
+//! `gelsd` does.
 
 use faer::{Mat, linalg::solvers::SvdError};
 
 use super::{
-    Rows,
+    RowSelection,
     fit::Solution,
-    moments::{Moments, for_each_block},
+    moments::{SampleMoments, for_each_block},
 };
 
-/// Singular values below this part of the largest are rounding of 32-bit input.
+/// Singular values below this fraction of the largest are rounding errors of 32-bit input.
 const RESOLUTION: f64 = f32::EPSILON as f64;
 
 pub(super) fn solve(
-    x: &Rows<'_>,
-    y: &Rows<'_>,
-    moments: &Moments,
+    x: &RowSelection<'_>,
+    y: &RowSelection<'_>,
+    moments: &SampleMoments,
     ridge: f64,
 ) -> Result<Solution, SvdError> {
     let (dimensions, width) = (x.width(), y.width());
@@ -33,7 +34,7 @@ pub(super) fn solve(
 
     let svd = r.svd()?;
     let singular: Vec<f64> = svd.S().column_vector().iter().copied().collect();
-    let largest = singular.first().copied().unwrap_or_default();
+    let largest = singular.iter().copied().fold(0.0, f64::max);
     let kept = |s: f64| s > largest * RESOLUTION;
     let rank = singular.iter().filter(|&&s| kept(s)).count();
     let mut projected = svd.U().transpose() * &z;

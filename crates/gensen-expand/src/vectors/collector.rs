@@ -1,4 +1,4 @@
-//! Gathers the rows that are kept, whatever the format they come from.
+//! Collects the kept rows of any format.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use super::{
     MAX_DIMENSIONS, ReadReport, RowProblem, VectorFormat, VectorsError, WordSelection, WordVectors,
 };
 
-/// A row that replaced an earlier one of the same word.
+/// A row that replaced an earlier row of the same word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate {
     /// The word.
     pub word: String,
-    /// The line (or row) that replaced the earlier one, from 1.
+    /// The replacing line or row, from 1.
     pub line: u64,
 }
 
@@ -56,19 +56,17 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Counts rows that were read, kept or not.
+    /// Counts rows, kept or skipped.
     pub(super) fn count_rows(&mut self, rows: u64) {
         self.report.rows += rows;
     }
 
-    /// Keeps one row; of a repeated word the later row stays, as in the reference.
+    /// Keeps a row; it replaces an earlier row of the same word, as in the reference.
     pub(super) fn keep(&mut self, word: &str, row: &[f32], line: u64) {
         let dimensions = self.report.dimensions;
-        debug_assert_eq!(row.len(), dimensions, "readers check the length");
+        assert_eq!(row.len(), dimensions, "readers check the length");
         if let Some(&at) = self.index.get(word) {
-            if let Some(old) = self.values.get_mut(at * dimensions..(at + 1) * dimensions) {
-                old.copy_from_slice(row);
-            }
+            self.values[at * dimensions..(at + 1) * dimensions].copy_from_slice(row);
             self.report.duplicates += 1;
             if self.report.duplicate_examples.len() < EXAMPLES {
                 self.report.duplicate_examples.push(Duplicate {
@@ -83,18 +81,18 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Notes a word whose vector is not kept, but whose lower-cased form is that of a wanted word.
+    /// Records the lower-cased form of a skipped word that differs from a wanted word only in case.
     pub(super) fn note_other_case(&mut self, lowercased: String) {
         self.other_case.insert(lowercased);
     }
 
-    /// Notes a row whose word is not UTF-8.
+    /// Counts a row whose word is not UTF-8.
     pub(super) fn note_not_utf8(&mut self, line: u64) {
         self.report.not_utf8 += 1;
         self.report.first_not_utf8.get_or_insert(line);
     }
 
-    /// Takes the next row of a format without lines: checks its values, and keeps it if it is selected.
+    /// Adds the next row of a binary format: checks its values, and keeps it if it is selected.
     pub(super) fn check_and_push(
         &mut self,
         word: &str,
@@ -126,20 +124,19 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// The table, after all rows.
+    /// The vectors, after all rows.
     pub(super) fn finish(mut self) -> Result<WordVectors, VectorsError> {
-        let path = self.report.path.clone();
         if self.report.rows == 0 {
+            let path = self.report.path;
             return Err(VectorsError::Empty { path });
         }
         self.report.kept = self.words.len();
         let shape = (self.words.len(), self.report.dimensions);
-        let matrix =
-            Array2::from_shape_vec(shape, self.values).map_err(|e| VectorsError::Malformed {
-                path,
-                format: self.report.format,
-                detail: e.to_string(),
-            })?;
+        #[allow(
+            clippy::expect_used,
+            reason = "`keep` adds a word and a row of `dimensions` values together"
+        )]
+        let matrix = Array2::from_shape_vec(shape, self.values).expect("a row for each word");
         if self.report.duplicates > 0 || self.report.not_utf8 > 0 {
             tracing::warn!("{}", self.report);
         } else {
@@ -155,7 +152,7 @@ impl<'a> Collector<'a> {
     }
 }
 
-/// Checks a number of dimensions against the cap.
+/// Checks that the number of dimensions is within the limits.
 pub(super) fn check_dimensions(path: &Path, found: u64) -> Result<usize, VectorsError> {
     match usize::try_from(found) {
         Ok(dimensions) if (1..=MAX_DIMENSIONS).contains(&dimensions) => Ok(dimensions),

@@ -1,4 +1,4 @@
-//! What can be wrong with a file of word vectors.
+//! Errors of reading word vectors.
 
 use std::{io, path::PathBuf};
 
@@ -15,79 +15,79 @@ pub enum VectorsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system, or the gzip decoder, said.
+        /// What happened.
         source: io::Error,
     },
-    /// A compressed file stops before its end mark.
-    #[error("{}: the compressed file is truncated after line {line}; fetch it again", path.display())]
+    /// A gzip file is truncated.
+    #[error("{}: the compressed file is truncated after line {line}; download it again", path.display())]
     TruncatedGzip {
         /// The file.
         path: PathBuf,
-        /// The last complete line (or row) that could be read.
+        /// The last complete line or row.
         line: u64,
     },
-    /// The first bytes belong to no known format.
+    /// The format is unknown.
     #[error("{}: neither text of the form `word number ...`, word2vec binary, HDF5 nor .npy", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The format was recognised, but the crate was built without its reader.
+    /// The crate was built without the reader of this format.
     #[error("{}: reading {format} needs the feature `hdf5`", path.display())]
     FormatNotBuilt {
         /// The file.
         path: PathBuf,
-        /// The format found.
+        /// The format.
         format: VectorFormat,
     },
-    /// One row is wrong.
+    /// A malformed row.
     #[error("{}:{line}: {problem}", path.display())]
     Row {
         /// The file.
         path: PathBuf,
-        /// Line in the file, from 1; for formats without lines, the row's number from 1.
+        /// The line in the file, from 1; in binary formats the row, from 1.
         line: u64,
         /// What is wrong with it.
         problem: RowProblem,
     },
-    /// The header's number of dimensions is not the rows'.
-    #[error("{}:1: the header promises {expected} dimensions, the rows have {found}", path.display())]
+    /// The header contradicts the rows' dimensions.
+    #[error("{}:1: the header says {expected} dimensions, the rows have {found}", path.display())]
     HeaderDimensions {
         /// The file.
         path: PathBuf,
-        /// What the header says.
+        /// The dimensions in the header.
         expected: usize,
-        /// What most of the first rows have.
+        /// The dimensions of most of the first rows.
         found: usize,
     },
-    /// A header, or a word list beside the matrix, promises another number of rows.
+    /// The header or the word list contradicts the number of rows.
     #[error(
-        "{}: {expected} rows expected, {found} found; the file is truncated, or its header or word list belongs to another one",
+        "{}: found {found} rows, expected {expected}; the file is truncated, or its header or word list belongs to another file",
         path.display()
     )]
     RowCount {
         /// The file.
         path: PathBuf,
-        /// The number promised.
+        /// The number in the header or the list.
         expected: u64,
-        /// The number found.
+        /// The number of rows.
         found: u64,
     },
-    /// No or too many dimensions.
-    #[error("{}: {found} dimensions; 1 to {MAX_DIMENSIONS} are possible", path.display())]
+    /// Zero or too many dimensions.
+    #[error("{}: {found} dimensions, expected 1 to {MAX_DIMENSIONS}", path.display())]
     Dimensions {
         /// The file.
         path: PathBuf,
-        /// The number found.
+        /// The number of dimensions.
         found: u64,
     },
-    /// There are no vectors at all.
-    #[error("{}: holds no word vectors", path.display())]
+    /// The file has no vectors.
+    #[error("{}: no word vectors", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A binary format is damaged or uses something that is not supported.
+    /// A binary file is damaged or uses an unsupported feature.
     #[error("{}: not readable as {format}: {detail}", path.display())]
     Malformed {
         /// The file.
@@ -97,19 +97,31 @@ pub enum VectorsError {
         /// What was found.
         detail: String,
     },
-    /// A matrix of vectors without the words of its rows.
-    #[error("{}: a .npy matrix needs its words, one a line; {} cannot be read", path.display(), words.display())]
+    /// The library that reads a binary format refuses the file.
+    #[error("{}: not readable as {format}: {part}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The format it was read as.
+        format: VectorFormat,
+        /// The part of the file that was read.
+        part: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The list of words of a `.npy` matrix cannot be read.
+    #[error("{}: a .npy matrix needs a list of its words, one a line; cannot read {}", path.display(), words.display())]
     WordList {
         /// The matrix.
         path: PathBuf,
-        /// The list that was looked for.
+        /// The list.
         words: PathBuf,
-        /// What the operating system said.
+        /// What happened.
         source: io::Error,
     },
 }
 
-/// What is wrong with one row of a file of vectors.
+/// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RowProblem {
@@ -124,34 +136,34 @@ pub enum RowProblem {
     /// A field is not a number.
     #[error("dimension {dimension} is {text:?}, not a number")]
     NotANumber {
-        /// Which, from 1.
+        /// The dimension, from 1.
         dimension: usize,
-        /// The field, cut to a readable length.
+        /// The start of the field.
         text: String,
     },
-    /// A value is NaN or infinite, or too large for 32 bits.
+    /// A value is NaN, infinite, or too large for 32 bits.
     #[error("dimension {dimension} is {value}, not a finite 32-bit number")]
     NotFinite {
-        /// Which, from 1.
+        /// The dimension, from 1.
         dimension: usize,
         /// The value.
         value: String,
     },
-    /// A word list holds an empty line, or a row no word.
+    /// A row without a word, or an empty line in a word list.
     #[error("an empty word")]
     EmptyWord,
-    /// The line, or the word in a binary file, is absurdly long.
+    /// The line, or the word in a binary file, exceeds the limit.
     #[error("longer than {limit} bytes")]
     TooLong {
-        /// The cap.
+        /// The limit.
         limit: usize,
     },
-    /// A binary file ends inside this row.
-    #[error("the file ends here, in row {} of {expected}; it is truncated", found + 1)]
+    /// The file ends inside this row.
+    #[error("the file ends in row {} of {expected}; it is truncated", found + 1)]
     Truncated {
-        /// The rows that the header promises.
+        /// The number of rows in the header.
         expected: u64,
-        /// The complete rows.
+        /// The number of complete rows.
         found: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! The formats of word vectors, told apart by their contents.
+//! The formats of word vectors, and their detection.
 
 use std::fmt;
 
@@ -8,15 +8,18 @@ use gensen_data::npy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VectorFormat {
-    /// Lines of `word number ...`: GloVe, and with a first line `rows dimensions` word2vec's text and fastText's `.vec`.
+    /// Lines of `word number ...`: GloVe; with a first line `rows dimensions`, word2vec text and
+    /// fastText `.vec`.
     Text,
-    /// word2vec's binary: a line `rows dimensions`, then `word`, a blank and 32-bit little-endian floats.
+    /// word2vec binary: a line `rows dimensions`, then for each row the word, a space and 32-bit
+    /// little-endian floats.
     Word2vecBinary,
-    /// HDF5 with `embedding` [words, dimensions] and `words_flatten`, as the reference's converter writes.
+    /// HDF5 with `embedding`, `[words, dimensions]`, and `words_flatten`, as the reference's
+    /// converter writes.
     Hdf5,
-    /// A `.npy` matrix [words, dimensions] with the words in a list beside it.
+    /// A `.npy` matrix `[words, dimensions]`, and a list of its words in another file.
     Npy,
-    /// Rows that were never in a file.
+    /// Vectors from memory.
     Memory,
 }
 
@@ -32,10 +35,10 @@ impl fmt::Display for VectorFormat {
     }
 }
 
-/// How many bytes [`detect`] wants to see.
+/// The number of bytes that [`detect`] needs.
 pub(super) const SAMPLE_BYTES: usize = 16 * 1024;
 
-/// Tells the format from the (decompressed) start of a file; `None` for anything else.
+/// Detects the format from the (decompressed) start of a file; `None` if it is unknown.
 pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
     if sample.starts_with(b"\x89HDF\r\n\x1a\n") {
         return Some(VectorFormat::Hdf5);
@@ -43,8 +46,8 @@ pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
     if sample.starts_with(npy::MAGIC) {
         return Some(VectorFormat::Npy);
     }
-    let first_line = sample.split(|&b| b == b'\n').next().unwrap_or_default();
-    let rest = &sample[first_line.len()..];
+    let end = sample.iter().position(|&b| b == b'\n');
+    let (first_line, rest) = sample.split_at(end.unwrap_or(sample.len()));
     let has_header = parse_header(first_line).is_some();
     match (has_header, is_text(first_line) && is_text(rest)) {
         (_, true) => Some(VectorFormat::Text),
@@ -53,15 +56,15 @@ pub(super) fn detect(sample: &[u8]) -> Option<VectorFormat> {
     }
 }
 
-/// Text holds no ASCII control bytes but blanks; a few floats always do. (Bytes of other encodings are let
-/// through: there are vectors with words in broken UTF-8.)
+/// Text has no ASCII control characters except tabs and line ends; a few binary floats always do.
+/// Invalid UTF-8 counts as text: published vectors have such words.
 fn is_text(bytes: &[u8]) -> bool {
     bytes
         .iter()
         .all(|&b| b >= b' ' && b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r'))
 }
 
-/// The header of word2vec and fastText: two whole numbers, rows and dimensions.
+/// The header of word2vec and fastText: two integers, rows and dimensions.
 pub(super) fn parse_header(line: &[u8]) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(line).ok()?;
     let mut fields = text.split_ascii_whitespace();

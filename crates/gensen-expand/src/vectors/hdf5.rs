@@ -1,5 +1,5 @@
-//! The reference's HDF5 layout: `embedding` [words, dimensions], and `words_flatten`, one string with a line feed between
-//! words. The matrix is read a few megabytes of rows at a time.
+//! The reference's HDF5 layout: `embedding`, `[words, dimensions]`, and `words_flatten`, one string
+//! with line feeds between words. The matrix is read in blocks of a few megabytes.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{
     collector::{Collector, check_dimensions},
 };
 
-/// The longest list of words accepted: more than ten times that of GloVe 840B.
+/// The size limit of the word list: more than ten times that of GloVe 840B.
 const MAX_WORD_LIST_BYTES: usize = 512 << 20;
 const BLOCK_BYTES: usize = 8 << 20;
 
@@ -20,7 +20,12 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
         format: VectorFormat::Hdf5,
         detail,
     };
-    let failed = |what: &str, e: hdf5_pure::Error| malformed(format!("{what}: {e}"));
+    let failed = |part: &str, e: hdf5_pure::Error| VectorsError::Unreadable {
+        path: path.into(),
+        format: VectorFormat::Hdf5,
+        part: part.to_owned(),
+        source: Box::new(e),
+    };
 
     let file = File::open_streaming(path).map_err(|e| failed("header", e))?;
     let embedding = file
@@ -36,7 +41,8 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
     let words = file
         .dataset("words_flatten")
         .and_then(|d| word_list(&d))
-        .map_err(|e| failed("`words_flatten`", e))?;
+        .map_err(|e| failed("`words_flatten`", e))?
+        .ok_or_else(|| malformed("`words_flatten` is empty, expected a string".to_owned()))?;
     let words: Vec<&str> = words.split('\n').collect();
     if words.len() as u64 != rows {
         return Err(VectorsError::RowCount {
@@ -55,7 +61,7 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
             .map_err(|e| failed(&format!("`embedding` from row {}", start + 1), e))?;
         if values.len() != words.len() * dimensions {
             return Err(malformed(format!(
-                "`embedding` ends after {} numbers",
+                "`embedding` ends after {} values",
                 start * dimensions + values.len()
             )));
         }
@@ -64,7 +70,7 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
             .zip(values.chunks_exact(dimensions))
             .enumerate()
         {
-            // The HDF5 reader puts U+FFFD where bytes are not UTF-8.
+            // The HDF5 reader replaces invalid UTF-8 by U+FFFD.
             if word.contains(char::REPLACEMENT_CHARACTER) {
                 collector.count_rows(1);
                 collector.note_not_utf8((start + j + 1) as u64);
@@ -76,9 +82,9 @@ pub(super) fn read(path: &Path, selection: &WordSelection) -> Result<WordVectors
     collector.finish()
 }
 
-fn word_list(dataset: &Dataset) -> Result<String, hdf5_pure::Error> {
+fn word_list(dataset: &Dataset) -> Result<Option<String>, hdf5_pure::Error> {
     let limits = VlenStringReadOptions::new()
         .with_max_elements(1)
         .with_max_payload_bytes(MAX_WORD_LIST_BYTES);
-    Ok(dataset.read_vlen_strings(limits)?.pop().unwrap_or_default())
+    Ok(dataset.read_vlen_strings(limits)?.pop())
 }

@@ -1,4 +1,5 @@
-//! A `.npy` matrix [words, dimensions] of 32- or 64-bit floats, mapped from disk, and the words of its rows in a list.
+//! A memory-mapped `.npy` matrix, `[words, dimensions]`, of 32- or 64-bit floats, and a list of its
+//! words.
 
 use std::{
     fs::File,
@@ -15,7 +16,7 @@ use super::{
     collector::{Collector, check_dimensions},
 };
 
-/// The list of a matrix's words: the one that was named, or `NAME.txt` beside `NAME.npy`.
+/// The list of a matrix's words: `named`, or by default `NAME.txt` beside `NAME.npy`.
 pub(super) fn word_list(path: &Path, named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| path.with_extension("txt"), Path::to_path_buf)
 }
@@ -37,24 +38,25 @@ pub(super) fn read(
         source,
     };
     let file = File::open(path).map_err(io_error)?;
-    // SAFETY: the map is read-only and lives for this function alone; nothing in this process writes to the
-    // file. Another process that shortens it meanwhile stops this one, as with every mapped file.
+    // SAFETY: the map is read-only, and nothing in this process writes to the file. If another
+    // process truncates it, this one may end with SIGBUS, as with every map.
     let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
     match ArrayView2::<f32>::view_npy(&map) {
         Ok(matrix) => collect(path, &list, &words, matrix, |v| v, selection),
         Err(ViewNpyError::WrongDescriptor(_)) => {
-            let matrix = ArrayView2::<f64>::view_npy(&map).map_err(|e| malformed(path, &e))?;
+            let matrix = ArrayView2::<f64>::view_npy(&map).map_err(|e| malformed(path, e))?;
             collect(path, &list, &words, matrix, |v| v as f32, selection)
         }
-        Err(e) => Err(malformed(path, &e)),
+        Err(e) => Err(malformed(path, e)),
     }
 }
 
-fn malformed(path: &Path, error: &ViewNpyError) -> VectorsError {
-    VectorsError::Malformed {
+fn malformed(path: &Path, error: ViewNpyError) -> VectorsError {
+    VectorsError::Unreadable {
         path: path.into(),
         format: VectorFormat::Npy,
-        detail: format!("{error}; a matrix of little-endian 32- or 64-bit floats is expected"),
+        part: "expected a matrix of little-endian 32- or 64-bit floats".to_owned(),
+        source: Box::new(error),
     }
 }
 

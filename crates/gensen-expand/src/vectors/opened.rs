@@ -1,17 +1,17 @@
-//! A file of vectors whose bytes are read from start to end.
+//! An opened file of vectors that is read sequentially.
 
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::VectorsError;
 
-/// The (decompressed) bytes of a file.
+/// A file and the reader of its decompressed bytes.
 pub(super) struct Opened<'a> {
     pub(super) path: &'a Path,
     pub(super) reader: Box<dyn Read + Send>,
 }
 
-/// Names the file in an error of its reader; `line` is the last one read completely.
+/// Adds the path to an error of the reader; `line` is the last complete line.
 pub(super) fn read_error(path: &Path, source: io::Error, line: u64) -> VectorsError {
     match source.kind() {
         io::ErrorKind::UnexpectedEof => VectorsError::TruncatedGzip {

@@ -1,4 +1,4 @@
-//! Opens a file of vectors: looks at its start, undoes gzip, and hands it to the reader of its format.
+//! Opens a file of vectors: detects its format, decompresses it and calls the reader of the format.
 
 use std::{
     fs::File,
@@ -14,24 +14,28 @@ use super::{
     text as text_format, word2vec,
 };
 
-/// How a file of vectors is read. The default suits every usual file.
+/// Options of reading vectors. The defaults suit all common files.
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
-    /// The format; told by the contents if `None`.
+    /// The format; detected from the contents if `None`.
     pub format: Option<VectorFormat>,
-    /// For text: the length of a vector. If `None`, the header says it, or else most of the first rows do.
-    /// Setting it also lets words end in a number after a blank (`fig. 1`), which otherwise counts as a row too long.
+    /// For text: the length of a vector. If `None`, it is taken from the header, or from most of
+    /// the first rows. If it is set, words may end with a space and a number (`fig. 1`); otherwise
+    /// such a row is too long.
     pub dimensions: Option<usize>,
-    /// For `.npy`: the words, one a line in the order of the rows; `NAME.txt` beside `NAME.npy` if `None`.
+    /// For `.npy`: the list of words, one a line in the order of the rows; `NAME.txt` beside
+    /// `NAME.npy` if `None`.
     pub words: Option<PathBuf>,
 }
 
 impl ReadOptions {
-    /// The files that vectors read from `path` depend on: `path`, and for `.npy` the list of words.
+    /// The files that [`WordVectors::read`](crate::WordVectors::read) reads: `path`, and for `.npy`
+    /// the list of words.
     ///
     /// # Errors
     ///
-    /// [`VectorsError::Io`], for what is no regular file too: it could not be read again.
+    /// [`VectorsError::Io`] and [`VectorsError::WordList`], also if a file is not a regular file
+    /// and so cannot be read twice.
     pub fn files(&self, path: &Path) -> Result<Vec<PathBuf>, VectorsError> {
         let Self {
             format,
@@ -91,7 +95,7 @@ pub(super) fn read(
         .or_else(|| format::detect(&start))
         .ok_or_else(|| VectorsError::UnknownFormat { path: path.into() })?;
     if matches!(format, VectorFormat::Npy | VectorFormat::Hdf5) {
-        // They are read from the file again, in any order.
+        // These formats open the file again, for random access.
         text::regular(path).map_err(io_error)?;
     }
     match format {

@@ -1,4 +1,4 @@
-//! What a reader saw.
+//! The report of reading vectors.
 
 use std::{fmt, path::PathBuf};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Duplicate, VectorFormat};
 
-/// What was read from a file of word vectors.
+/// A summary of a file of word vectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadReport {
@@ -16,17 +16,18 @@ pub struct ReadReport {
     pub format: VectorFormat,
     /// The length of each vector.
     pub dimensions: usize,
-    /// Rows in the file.
+    /// The number of rows in the file.
     pub rows: u64,
-    /// Words kept.
+    /// The number of words kept.
     pub kept: usize,
-    /// Rows that replaced an earlier row of the same kept word.
+    /// The number of rows that replaced an earlier row of the same word.
     pub duplicates: u64,
-    /// The first few of those.
+    /// The first of these rows.
     pub duplicate_examples: Vec<Duplicate>,
-    /// Rows whose word is not UTF-8: no vocabulary can hold it, so they are never kept.
+    /// The number of rows whose word is not UTF-8. They are skipped, since no vocabulary can
+    /// contain them.
     pub not_utf8: u64,
-    /// The line of the first of those.
+    /// The line of the first such row.
     pub first_not_utf8: Option<u64>,
 }
 
@@ -71,20 +72,21 @@ impl fmt::Display for ReadReport {
 /// How many words of a vocabulary have a vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseOverlap {
-    /// Words asked for.
+    /// The number of words in the vocabulary.
     pub words: usize,
-    /// Those with a vector as they are written.
+    /// The number of words with a vector.
     pub shared: usize,
-    /// Those with a vector if both sides were lower-cased.
+    /// The number of words with a vector if both sides were lower-cased.
     pub shared_if_lowercased: usize,
 }
 
 impl CaseOverlap {
-    /// Whether lower-casing would add more than one word in twenty to the shared ones.
+    /// Whether lower-casing would add more than 5 % to the shared words.
     ///
-    /// A few words (`NASA`, `Paris`) always gain; that many mean that one side is cased and the other is not.
+    /// It always adds a few (`NASA`, `Paris`); more than that means that only one side is
+    /// lower-cased.
     #[must_use]
     pub fn suggests_lowercasing(&self) -> bool {
-        (self.shared_if_lowercased - self.shared.min(self.shared_if_lowercased)) * 20 > self.shared
+        self.shared_if_lowercased.saturating_sub(self.shared) * 20 > self.shared
     }
 }

@@ -1,17 +1,15 @@
-//! Which words of a file of vectors are kept.
+//! The selection of words to read.
 
 use rustc_hash::FxHashSet;
 
-/// The words whose vectors are wanted; the others are read past.
-///
-/// A file of millions of vectors then costs the memory of the wanted ones alone.
+/// The words whose vectors are read; other rows are skipped and take no memory.
 #[derive(Debug, Clone, Default)]
 pub struct WordSelection {
     wanted: Option<FxHashSet<String>>,
     lowercased: FxHashSet<String>,
-    /// The most words to keep, the first ones.
+    /// The number of words after which all others are skipped.
     limit: Option<usize>,
-    /// Keep no word with a capital.
+    /// Whether to skip words with capital letters.
     lowercase: bool,
 }
 
@@ -22,7 +20,7 @@ impl WordSelection {
         Self::default()
     }
 
-    /// These words: the encoder's own vocabulary and those of the new domain.
+    /// These words: for expansion, the encoder's own vocabulary and the new words.
     pub fn of<I>(words: I) -> Self
     where
         I: IntoIterator,
@@ -40,8 +38,8 @@ impl WordSelection {
         }
     }
 
-    /// The first `count` words of the file, most files having the most frequent words first; with
-    /// `lowercase` those of them that have no capital.
+    /// The first `count` words of the file, in most files the most frequent ones; with `lowercase`,
+    /// the first `count` words without capital letters.
     #[must_use]
     pub fn first(count: usize, lowercase: bool) -> Self {
         Self {
@@ -51,7 +49,7 @@ impl WordSelection {
         }
     }
 
-    /// Whether another word is kept beside the number already kept.
+    /// Whether another word may be kept, after `kept` words.
     pub(super) fn has_room(&self, kept: usize) -> bool {
         self.limit.is_none_or(|limit| kept < limit)
     }
@@ -64,7 +62,7 @@ impl WordSelection {
             && !(self.lowercase && word.chars().any(char::is_uppercase))
     }
 
-    /// The lower-cased form of a word that is not kept, if a wanted word has the same one.
+    /// The lower-cased form of a skipped word, if it differs from a wanted word only in case.
     pub(super) fn other_case(&self, word: &str) -> Option<String> {
         self.wanted.as_ref()?;
         let lower = word.to_lowercase();

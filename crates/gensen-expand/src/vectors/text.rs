@@ -1,4 +1,4 @@
-//! Text vectors: GloVe, word2vec's text and fastText's `.vec`, parsed in parallel.
+//! Vectors as text (GloVe, word2vec text, fastText `.vec`), parsed in parallel.
 
 use std::io::{self, Read};
 
@@ -14,10 +14,10 @@ use super::{
     text_row::{count_fields, parse_row},
 };
 
-/// The usual size of a block. Blocks are read in batches of a few per thread, so this bounds the memory.
+/// The size of a block. Memory holds two batches of a few blocks per thread.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Reads the next blocks while the last ones are parsed; memory is two batches and the rows kept.
+/// Reads one batch of blocks while the batch before is parsed.
 pub(super) fn read(
     source: Opened<'_>,
     selection: &WordSelection,
@@ -27,7 +27,7 @@ pub(super) fn read(
     let path = source.path;
     let name = path.display().to_string();
     let mut blocks = LineReader::new(name, source.reader).block_bytes(BLOCK_BYTES);
-    // Names what goes wrong while reading; `line` is the number of lines parsed before.
+    // Adds the path to an error; `parsed` is the number of lines parsed so far.
     let named = |error, parsed| match error {
         DataError::Io { source, .. } => read_error(path, source, parsed),
         DataError::Line {
@@ -42,7 +42,7 @@ pub(super) fn read(
         other => read_error(path, io::Error::other(other), parsed),
     };
     let mut batch = next_batch(&mut blocks, batch_blocks).map_err(|e| named(e, 0))?;
-    let shape = Shape::infer(path, batch.first().map_or(&[], Vec::as_slice), dimensions)?;
+    let shape = TextShape::infer(path, batch.first().map_or(&[], Vec::as_slice), dimensions)?;
     let mut skip_header = shape.header_rows.is_some();
 
     let mut collector = Collector::new(path, VectorFormat::Text, shape.dimensions, selection);
@@ -76,7 +76,7 @@ pub(super) fn read(
     }
 }
 
-/// Up to `count` blocks; an empty batch is the end of the stream.
+/// Reads up to `count` blocks; an empty batch is the end of the file.
 fn next_batch<R: Read>(
     blocks: &mut LineReader<R>,
     count: usize,
@@ -90,16 +90,16 @@ fn next_batch<R: Read>(
     Ok(batch)
 }
 
-/// What the first lines say about all of them.
-struct Shape {
-    /// The number of rows that a header promises.
+/// The shape of the file, from its first lines.
+struct TextShape {
+    /// The number of rows in the header, if there is a header.
     header_rows: Option<u64>,
     dimensions: usize,
-    /// Whether the caller said so: then words may end in a number.
+    /// Whether the caller set the dimensions: then words may end with a number.
     certain: bool,
 }
 
-impl Shape {
+impl TextShape {
     fn infer(
         path: &std::path::Path,
         start: &[u8],
@@ -116,7 +116,7 @@ impl Shape {
         if let Some((rows, dimensions)) = parse_header(first) {
             let dimensions = check_dimensions(path, dimensions)?;
             match given.or_else(|| most_common(widths(1))) {
-                // One number a row: the first line may be a row like the others.
+                // Rows of one number: the first line is a row like the others.
                 Some(1) if dimensions != 1 => {}
                 Some(found) if found != dimensions => {
                     return Err(VectorsError::HeaderDimensions {
@@ -125,7 +125,7 @@ impl Shape {
                         found,
                     });
                 }
-                // A header without rows is believed here; the rows are counted in the end.
+                // Rows are counted at the end, also if there are none so far.
                 _ => {
                     return Ok(Self {
                         header_rows: Some(rows),
@@ -144,7 +144,7 @@ impl Shape {
     }
 }
 
-/// The most common number; of equally common ones the smallest.
+/// The most common number, the smallest if several are equally common.
 fn most_common(numbers: impl Iterator<Item = usize>) -> Option<usize> {
     let mut counts = std::collections::BTreeMap::<usize, usize>::new();
     for n in numbers {
@@ -157,7 +157,7 @@ fn most_common(numbers: impl Iterator<Item = usize>) -> Option<usize> {
         .map(|(n, _)| n)
 }
 
-/// What one block held. Line numbers are counted from the block's start.
+/// The rows of one block. Line numbers count from the block's start.
 #[derive(Default)]
 struct ParsedBlock {
     lines: u64,
@@ -171,7 +171,7 @@ struct ParsedBlock {
 
 fn parse_block(
     block: &[u8],
-    shape: &Shape,
+    shape: &TextShape,
     skip_header: bool,
     selection: &WordSelection,
 ) -> ParsedBlock {
@@ -204,7 +204,7 @@ fn parse_block(
     parsed
 }
 
-/// Adds a block that begins after `base` lines and returns how many lines it has.
+/// Adds a block that starts after `base` lines; returns its number of lines.
 fn merge(
     collector: &mut Collector<'_>,
     block: ParsedBlock,

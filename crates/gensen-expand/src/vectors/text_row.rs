@@ -1,13 +1,14 @@
-//! One line of text vectors.
+//! Parsing one line of text vectors.
 //!
-//! Only an ASCII blank or tab separates fields: words may hold U+00A0, U+0085 or U+2003, as GloVe's do. The last
-//! `dimensions` fields are the numbers, and all before them the word: some of GloVe's words hold blanks.
+//! Fields are separated by ASCII spaces or tabs only: GloVe has words with U+00A0, U+0085 and
+//! U+2003. The last `dimensions` fields are the numbers, and everything before is the word: GloVe
+//! has words with spaces.
 
 use super::RowProblem;
 
 /// Parses a line: appends its numbers to `values` and returns the word's bytes.
 ///
-/// On an error `values` may hold some of the numbers.
+/// After an error, `values` may hold some of the line's numbers.
 pub(super) fn parse_row<'l>(
     line: &'l [u8],
     dimensions: usize,
@@ -23,7 +24,7 @@ pub(super) fn parse_row<'l>(
     parse_general(line, dimensions, dimensions_are_certain, values)
 }
 
-/// The common case in one pass: a word without blanks and exactly `dimensions` finite numbers.
+/// The common case in one pass: a word without spaces and exactly `dimensions` finite numbers.
 fn parse_plain<'l>(line: &'l [u8], dimensions: usize, values: &mut Vec<f32>) -> Option<&'l [u8]> {
     let word_end = memchr::memchr2(b' ', b'\t', line)?;
     let (word, mut rest) = line.split_at_checked(word_end)?;
@@ -39,7 +40,7 @@ fn parse_plain<'l>(line: &'l [u8], dimensions: usize, values: &mut Vec<f32>) -> 
     (rest.is_empty() && !word.is_empty()).then_some(word)
 }
 
-/// Any other line: repeated blanks, a word with blanks, or something to complain about.
+/// All other lines: repeated spaces, a word with spaces, or an error.
 fn parse_general<'l>(
     line: &'l [u8],
     dimensions: usize,
@@ -70,7 +71,8 @@ fn parse_general<'l>(
         }
         values.push(value);
     }
-    // `word 1 2 3 4` among rows of three numbers is a row too long, not a word with a blank.
+    // `word 1 2 3 4` in a file of three dimensions is a row that is too long, not the word `word
+    // 1`.
     if let [_, .., (_, last)] = word
         && !dimensions_are_certain
         && fast_float2::parse::<f32, _>(last).is_ok()
@@ -89,7 +91,7 @@ pub(super) fn count_fields(line: &[u8]) -> usize {
     fields(trim_end(line)).count()
 }
 
-/// The fields and where each begins.
+/// The fields and their positions.
 fn fields(line: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     line.split(|b| matches!(b, b' ' | b'\t'))

@@ -1,5 +1,6 @@
-//! word2vec's binary format: a line `rows dimensions`, then for each row the word, a blank, and `dimensions` 32-bit
-//! little-endian floats. word2vec itself ends each row with a line feed, other writers do not.
+//! The word2vec binary format: a line `rows dimensions`, then for each row the word, a space, and
+//! `dimensions` 32-bit little-endian floats. word2vec itself writes a line feed after each row,
+//! other programs do not.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -88,7 +89,7 @@ pub(super) fn read(
     collector.finish()
 }
 
-/// Reads up to the blank that ends a word, without the line feed that may end the row before.
+/// Reads up to the space after a word; drops the line feed after the row before.
 fn read_word(reader: &mut impl BufRead, word: &mut Vec<u8>) -> io::Result<()> {
     word.clear();
     reader

@@ -6,21 +6,21 @@ use burn::tensor::{Device, DeviceType};
 
 use super::found::Found;
 
-/// The GPUs that NVIDIA's driver lists, none without one.
+/// The GPUs listed by NVIDIA's driver; empty without a driver.
 #[cfg(feature = "cuda")]
 pub(super) fn cuda() -> Vec<Found> {
     let devices = Device::enumerate(DeviceType::Cuda).into_iter();
     devices.map(|device| found(device, false)).collect()
 }
 
-/// The GPUs that Metal lists, none but on Apple's machines.
+/// The GPUs listed by Metal; empty except on Apple's machines.
 #[cfg(feature = "metal")]
 pub(super) fn metal() -> Vec<Found> {
     let devices = Device::enumerate(DeviceType::Metal).into_iter();
     devices.map(|device| found(device, false)).collect()
 }
 
-/// The devices that Vulkan's drivers list, GPUs first; none without a loader or a driver.
+/// The devices listed by Vulkan's drivers, GPUs first; empty without a loader or driver.
 #[cfg(feature = "vulkan")]
 pub(super) fn vulkan() -> Vec<Found> {
     let software = Device::vulkan(DeviceKind::Cpu);

@@ -1,40 +1,40 @@
-//! Devices that cannot be had.
+//! Errors of unavailable devices.
 
 use thiserror::Error;
 
-/// A device that cannot be had.
+/// An unavailable device.
 #[derive(Clone, Debug, Error)]
 #[error("device `{name}`: {problem}")]
 pub struct DeviceError {
-    /// What was asked for.
+    /// The requested name.
     pub name: String,
-    /// Why it is not to be had.
+    /// Why it is unavailable.
     pub problem: DeviceProblem,
 }
 
-/// Why a device cannot be had.
+/// Why a device is unavailable.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum DeviceProblem {
-    /// The name means nothing.
+    /// An unknown name.
     #[error("this build knows {known}")]
     Unknown {
-        /// The names that mean something.
+        /// The known names.
         known: String,
     },
-    /// This build is without it.
+    /// Not compiled in.
     #[error("not compiled in; build with `--features {feature}` (docs/gpu.md)")]
     NotCompiled {
-        /// The Cargo feature that brings it.
+        /// The Cargo feature that enables it.
         feature: &'static str,
     },
-    /// This machine has none.
+    /// This machine has no such device.
     #[error("{0}")]
     Absent(String),
-    /// It is there and does not start; what its driver says.
+    /// It does not start; the driver's message.
     #[error("does not start: {0}")]
     Broken(String),
-    /// It works, but `auto` takes no CPU that does a GPU's work.
+    /// It works, but it is a CPU that emulates a GPU, which `auto` does not choose.
     #[error("not a GPU: {0}")]
     Software(String),
 }

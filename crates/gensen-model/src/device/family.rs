@@ -1,4 +1,4 @@
-//! The families of devices: what they are called and how a machine's are found.
+//! The families of devices: their names, and how a machine's devices are found.
 
 use burn::tensor::Device;
 
@@ -7,13 +7,13 @@ use super::{DeviceError, DeviceProblem};
 
 /// Devices of one kind.
 pub(super) struct Family {
-    /// What users call it.
+    /// Its name for users.
     pub(super) name: &'static str,
-    /// The Cargo feature that brings it; none for what is always there.
+    /// The Cargo feature that enables it; `None` if it is always compiled in.
     feature: &'static str,
-    /// Whether this build has it.
+    /// Whether it is compiled in.
     pub(super) compiled: bool,
-    /// What is missing where none is found.
+    /// The error where no device is found.
     missing: &'static str,
     /// Lists this machine's devices without starting any.
     list: fn() -> Vec<Found>,
@@ -34,7 +34,7 @@ impl Family {
     }
 }
 
-/// Every family; what `auto` prefers to the CPU comes before it, best first.
+/// Every family; those that `auto` prefers to the CPU come before it, best first.
 pub(super) static FAMILIES: [Family; 6] = [
     Family {
         name: "cuda",

@@ -1,4 +1,4 @@
-//! A device that a machine has, before it is started.
+//! A device of this machine, before it is started.
 
 use burn::tensor::{Device, Tensor};
 use gensen_data::panics;
@@ -6,25 +6,25 @@ use gensen_data::panics;
 /// A device that has not been started yet.
 pub(super) struct Found {
     pub(super) device: Device,
-    /// A CPU that does a GPU's work.
+    /// Whether it is a CPU that emulates a GPU.
     pub(super) software: bool,
-    /// Starts it and describes it. Drivers panic where they cannot.
+    /// Starts and describes it. Drivers may panic.
     pub(super) describe: Box<dyn Fn() -> String>,
 }
 
 impl Found {
-    /// Starts it, has it compute something and describes it; the error says why it does not.
+    /// Starts it, tries a computation and describes it; the error says what failed.
     ///
-    /// A device that starts need not work: libraries and drivers come without code for GPUs that are
-    /// too old or too new for them, and say so at the first operation. A driver that is too old or
-    /// a GPU that another process holds ends a library's start in a panic: it has no other way to say so.
+    /// A device that starts need not work: libraries and drivers lack code for GPUs that are too
+    /// old or too new, and fail at the first operation. With an old driver, or a GPU held by
+    /// another process, a library panics at its start: it has no other way to report errors.
     pub(super) fn start(&self) -> Result<String, String> {
         let start = || {
             let description = (self.describe)();
             let sum = Tensor::<1>::from_data([1.0_f32, 2.0], &self.device) + 3.0;
             let sum: Vec<f32> = sum.into_data().iter().collect();
             if sum != [4.0, 5.0] {
-                return Err(format!("it adds 3 to 1 and 2, and gets {sum:?}"));
+                return Err(format!("adding 3 to 1 and 2 gave {sum:?}"));
             }
             Ok(description)
         };

@@ -1,5 +1,4 @@
-//! Lost connections: Burn's operations have no error to return, so that a read from a device that
-//! is gone panics.
+//! Lost connections: Burn's operations return no errors, so reading from a lost device panics.
 
 use std::panic;
 
@@ -17,16 +16,15 @@ pub struct DeviceLost {
     device: String,
 }
 
-/// Does `work`, which computes on the devices called `names` (separated by commas). If it fails or
-/// panics, and one of them is served by another machine and no longer answers, then that is the
-/// error.
+/// Runs `work`, which computes on the devices `names` (comma-separated). If it fails or panics and
+/// a remote device among them no longer answers, the error is the lost connection.
 ///
-/// For programs, around the whole of their work: what `work` held is gone after a panic. Without a
-/// served device it is a plain call.
+/// For programs, around all of their work: values inside `work` are lost in a panic. Without remote
+/// devices it is a plain call.
 ///
 /// # Errors
 ///
-/// A served device that cannot be had to begin with, those of `work`, and a lost connection.
+/// An unavailable remote device, the errors of `work`, and a lost connection.
 pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     names: &str,
     work: impl FnOnce() -> Result<T, E>,
@@ -62,8 +60,8 @@ pub fn guard<T, E: From<DeviceError> + From<DeviceLost>>(
     }
 }
 
-/// Which of these devices no longer answers. When a server ends, others that were waiting for its
-/// tensors close their sessions too; it is the one that cannot be reached again.
+/// The first device that no longer answers. When a server ends, servers waiting for its tensors
+/// close their sessions too; only the one that ended cannot be reached again.
 fn lost<'a>(served: &[&'a str]) -> Option<&'a str> {
     let mut sessions = served.iter().map(|&name| (name, by_name(name)));
     let mut closed = None;

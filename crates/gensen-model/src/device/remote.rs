@@ -10,36 +10,35 @@ use thiserror::Error;
 
 pub use super::server::serve;
 
-/// The environment variable with the token that a server may ask for.
+/// The environment variable with the token that a server may require.
 const TOKEN: &str = "GENSEN_REMOTE_TOKEN";
 
 /// How long a host may take to accept a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A served device that cannot be had.
+/// An unavailable remote device.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RemoteError {
     /// The address is not `HOST:PORT`.
     #[error("expected remote:HOST:PORT")]
     Address,
-    /// Nobody answers there.
+    /// The host does not answer.
     #[error("{0}; does `gensen-train serve-device` run there?")]
     Unreachable(io::Error),
-    /// The server, or what listens there instead, refuses.
+    /// The server, or another program at that address, refuses.
     #[error("{0}")]
     Refused(#[from] ConnectError),
 }
 
-/// The token that servers ask for and clients present: `GENSEN_REMOTE_TOKEN`, unless it is empty.
+/// The token that servers require and clients send: `GENSEN_REMOTE_TOKEN`, unless it is empty.
 pub fn token() -> Option<String> {
     std::env::var(TOKEN).ok().filter(|token| !token.is_empty())
 }
 
-/// Opens a session on the device served at `address`, `HOST:PORT`, and presents the
-/// [`token`].
+/// Opens a session on the device served at `address`, `HOST:PORT`, with the [`token`].
 pub(super) fn connect(address: &str) -> Result<Device, RemoteError> {
-    // Burn tries a port that is closed for 16 seconds and a silent host for minutes.
+    // Burn would retry a closed port for 16 seconds and a silent host for minutes.
     reach(address)?;
     let mut host = RemoteHost::websocket(&format!("ws://{address}"));
     if let Some(token) = token() {

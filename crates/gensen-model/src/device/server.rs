@@ -1,4 +1,4 @@
-//! Serving a device of this machine, with our operations on it, to other machines.
+//! Serves a device of this machine, with our operations, to other machines.
 
 use std::net::TcpListener;
 
@@ -11,8 +11,8 @@ use burn::tensor::Device;
 
 use crate::ops::remote::operations;
 
-/// Serves `device` to whoever connects to `listener`, or only to those who present `token`, until
-/// Ctrl-C or SIGTERM. Each session is logged when it opens.
+/// Serves `device` to clients of `listener`, with `token` only to those that send it, until Ctrl-C
+/// or SIGTERM. Each session is logged when it opens.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn serve(
 }
 
 struct Door {
-    /// Anybody is let in without one.
+    /// Without a token, any client is accepted.
     token: Option<TokenAuthorizer>,
 }
 

@@ -1,7 +1,7 @@
-//! Devices of libtorch: the only place that calls what Burn has declared deprecated of them.
+//! Devices of libtorch; the only place that calls Burn's deprecated items for them.
 #![allow(
     deprecated,
-    reason = "libtorch is asked for, and burn-tch still carries it"
+    reason = "burn-tch is deprecated but the only way to libtorch"
 )]
 
 use burn::tensor::{Device, DeviceType};
@@ -17,7 +17,7 @@ pub(super) fn cpu() -> Vec<Found> {
     }]
 }
 
-/// The CUDA devices that libtorch finds, none if it is linked without CUDA.
+/// The CUDA devices found by libtorch; empty if it is linked without CUDA.
 pub(super) fn cuda() -> Vec<Found> {
     let devices = Device::enumerate(DeviceType::LibTorch).into_iter();
     let found = devices.enumerate().map(|(place, device)| Found {

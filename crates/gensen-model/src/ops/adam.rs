@@ -11,11 +11,10 @@ use super::rows::RowKernels;
 
 pub use gensen_encode::kernels::adam::AdamStep;
 
-/// Numbers that one task of a parallel loop updates; fixed, so that sums do not depend on the
-/// number of threads.
+/// Numbers per task of a parallel loop; fixed, so that sums do not depend on the number of threads.
 const CHUNK: usize = 1 << 16;
 
-/// Added to a norm before something is divided by it, as PyTorch's `clip_grad_norm_` does.
+/// Added to the norm before dividing by it, as in PyTorch's `clip_grad_norm_`.
 const CLIP_EPSILON: f64 = 1e-6;
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
@@ -74,7 +73,7 @@ impl AdamKernels for Flex {
             return generic::<Self>(parameter, mean, variance, gradient, scale, step);
         }
         let (gradient, scale) = (slice(gradient), number(scale));
-        // In place: `storage_mut` copies only what somebody else still holds.
+        // In place: `storage_mut` copies only storage with another owner.
         parameter
             .storage_mut::<f32>()
             .par_chunks_mut(CHUNK)
@@ -152,12 +151,12 @@ fn number(x: FloatTensor<Flex>) -> f32 {
     slice(x)[0]
 }
 
-/// Whether a tensor is its storage, from the first number to the last.
+/// Whether a tensor covers its storage in order.
 fn is_whole(x: &FloatTensor<Flex>) -> bool {
     x.is_contiguous() && x.bytes().len() == size_of::<f32>() * x.layout().num_elements()
 }
 
-/// `values` in their `rows` among zeros, flattened to `size` numbers.
+/// `values` at their `rows` and zeros elsewhere, flattened to `size` numbers.
 pub(super) fn dense<B: RowKernels>(
     values: FloatTensor<B>,
     rows: &[u32],

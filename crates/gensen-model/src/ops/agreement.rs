@@ -125,7 +125,7 @@ fn both<const D: usize>(shape: [usize; D], seed: u32) -> [Numbers; 2] {
     [halves.clone(), Flex::float_cast(halves, FloatDType::F32)]
 }
 
-/// The Euclidean distance of numbers in f32 or bf16 from what was expected, over the norm of that.
+/// The Euclidean distance of numbers in f32 or bf16 from the expected ones, over the norm of these.
 fn distance(found: Numbers, expected: Numbers) -> f32 {
     let (found, expected) = (flex::Numbers::new(found), slice(expected));
     let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
@@ -133,8 +133,8 @@ fn distance(found: Numbers, expected: Numbers) -> f32 {
     apart / norm(&mut expected.iter().copied())
 }
 
-/// Compares what was computed of bf16 and weights in f32: the distance that rounding factors to 8 bits
-/// leaves.
+/// Compares results of bf16 activations and f32 weights: the tolerance is that of factors rounded
+/// to 8 bits.
 #[track_caller]
 fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
     assert_eq!(found.dtype(), dtype, "{what}");
@@ -142,11 +142,11 @@ fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
     assert!(off < 6e-3, "{what} is off by {off}");
     assert!(
         off > 1e-5,
-        "{what} is off by {off} only: it was not rounded"
+        "{what} is off by only {off}: it was not rounded"
     );
 }
 
-/// The kernels that round weights themselves, where the processor multiplies bf16.
+/// The kernels that round weights, on processors that multiply bf16.
 #[test]
 fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
     if Bf16Product::best().is_none() {
@@ -170,7 +170,7 @@ fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
     let found = Flex::linear_weight_gradients(gradient_half, x_half, single);
     let expected = Flex::linear_weight_gradients(gradient, x, single);
     for ((found, expected), what) in found.into_iter().zip(expected).zip(["weight", "bias"]) {
-        // Both factors are in bf16 already: sums in f32 are all that differs.
+        // Both factors are in bf16 already, so only f32 sums differ.
         assert_eq!(found.dtype(), single, "{what}");
         assert_near(what, found, expected, 1e-4);
     }
@@ -192,8 +192,8 @@ fn kernels_of_bf16_agree_with_those_of_f32_but_for_rounding() {
     gru_of_bf16_is_as_near_as_its_composition();
 }
 
-/// A scan of kernels is at least as near to f32 as PyTorch's way, in which weights and all that is
-/// computed are rounded to bf16.
+/// A scan by kernels is at least as close to f32 as PyTorch's, which rounds weights and all
+/// intermediate results to bf16.
 fn gru_of_bf16_is_as_near_as_its_composition() {
     let steps = Steps::from_sorted_lengths(&[7, 5, 5, 2, 1]);
     let hidden = 40;
@@ -248,7 +248,7 @@ fn gru_of_bf16_is_as_near_as_its_composition() {
     }
 }
 
-/// What gradients are multiplied by.
+/// The factor of gradients.
 pub(super) fn scale() -> Numbers {
     tensor(vec![0.7], [1])
 }
@@ -290,7 +290,7 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
         variance_correction: 1.5,
         epsilon: 1e-8,
     };
-    // More rows than one task of the kernel takes.
+    // More rows than one task of the kernel handles.
     let (words, width, rows) = (5000, 16, [0_u32, 3, 4096, 4097, 4999]);
     let size = words * width;
     // Away from zero, so that an update is of the order of one.

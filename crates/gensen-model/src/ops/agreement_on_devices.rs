@@ -1,8 +1,7 @@
-//! On every device that is there, kernels compute what the compositions of primitives compute on
-//! the CPU.
+//! On every present device, kernels agree with the compositions of primitives on the CPU.
 //!
-//! The numbers compared are of the order of one. GPUs round exponentials and divisions less
-//! exactly than CPUs do, hence the tolerances.
+//! The numbers compared are of the order of one. GPUs compute exponentials and divisions less
+//! exactly than CPUs, hence the tolerances.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use burn::backend::Flex;
@@ -32,8 +31,8 @@ const STEP: AdamStep = AdamStep {
     epsilon: 1e-8,
 };
 
-/// A tolerance on `device`, given that of products in f32. CUDA's libraries and CubeCL's tuning may
-/// take products of f32 to tensor cores, which read 11 bits of them.
+/// The tolerance on `device`, from that of f32 products. CUDA's libraries and CubeCL's tuning may
+/// use tensor cores for f32 products, which read only 11 bits.
 fn with_products<B: Kernels>(device: &B::Device, tolerance: f32) -> f32 {
     if format!("{device:?}").contains("Cuda") {
         tolerance.max(2e-3)
@@ -222,7 +221,7 @@ fn adam_steps_agree<B: Kernels>(device: &B::Device) {
     near("parameter", found.parameter, expected.parameter);
     near("mean", found.mean, expected.mean);
     near("variance", found.variance, expected.variance);
-    // Somebody else held the parameter: it was copied.
+    // The parameter had another owner, so it was copied.
     assert_near("the parameter before", back::<B>(kept), p, 0.0);
 }
 
@@ -270,7 +269,7 @@ fn clip_factors_agree<B: Kernels>(device: &B::Device) {
     }
 }
 
-/// A test a function for each of `devices`.
+/// A test per function, on each of `devices`.
 macro_rules! tests {
     ($backend:ty, $devices:expr, [$($name:ident),*]) => {
         $(
@@ -360,7 +359,7 @@ mod tch {
         ]
     );
 
-    /// Leaves of the graph on a device, their numbers by seeds.
+    /// Leaves of the graph on a device, with numbers drawn from seeds.
     struct Leaves {
         device: Device,
         matrices: Vec<Tensor<2>>,

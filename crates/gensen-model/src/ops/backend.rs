@@ -1,4 +1,4 @@
-//! The back ends on which the model runs: what Burn routes to each of them.
+//! The back ends that the model runs on, and Burn's dispatch to them.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct AdamState<B: Backend> {
     pub variance: FloatTensor<B>,
 }
 
-/// Back ends on which the model runs.
+/// Back ends that the model runs on.
 #[backend_extension(
     Autodiff,
     Flex,
@@ -99,7 +99,7 @@ pub trait SequenceBackend: Backend {
     fn upload_floats(beside: FloatTensor<Self>, numbers: TensorData) -> FloatTensor<Self>;
 }
 
-/// Back ends on which the optimiser runs: never under automatic differentiation.
+/// Back ends that the optimiser runs on, never under automatic differentiation.
 #[backend_extension(
     Flex,
     Cube: cfg(any(feature = "cuda", feature = "metal", feature = "vulkan")),
@@ -134,8 +134,9 @@ pub trait OptimizerBackend: Backend {
     fn sum_rows(values: FloatTensor<Self>, places: Arc<[u32]>, rows: usize) -> FloatTensor<Self>;
 }
 
-/// Makes a concrete back end one of ours; its kernels come from [`GruKernels`], [`GruLayerKernels`],
-/// [`LinearKernels`], [`CrossEntropyKernels`], [`RowKernels`] and [`AdamKernels`].
+/// Implements the operations for a concrete back end; its kernels come from [`GruKernels`],
+/// [`GruLayerKernels`], [`LinearKernels`], [`CrossEntropyKernels`], [`RowKernels`] and
+/// [`AdamKernels`].
 macro_rules! concrete_backend {
     ($backend:ty) => {
         impl SequenceBackend for $backend {

@@ -19,23 +19,23 @@ use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
 use rayon::prelude::*;
 
 use super::flex::{Arithmetic, Numbers, single, slice, tensor};
-use super::gemm::{Matrix, add_column_sums};
+use super::gemm::{MatrixView, add_column_sums};
 use super::memory::{self, Buffer};
 use super::rows::RowKernels;
 use super::softmax::{scale, softmax_row};
 
 /// Logits held at a time by back ends, about 32 MiB of f32.
 const LOGITS_PER_CHUNK: usize = 8 << 20;
-/// The same on the CPU: the weight's gradient, far larger than the caches, is read again with each chunk.
+/// The same on the CPU, where each chunk rereads the weight's gradient, which exceeds the caches.
 const LOGITS_ON_CPU: usize = 32 << 20;
 
-/// Positions whose logits are held at a time. It depends on sizes alone, so that the order of
-/// additions, and with it every bit of the result, does not depend on the number of threads.
+/// Positions per chunk. It depends on sizes alone, so that the order of additions does not depend
+/// on the number of threads.
 fn chunk_rows(words: usize, logits: usize) -> usize {
     (logits / words.max(1)).clamp(16, 1024)
 }
 
-/// The loss and, when asked for, its gradients.
+/// The loss and, if requested, its gradients.
 #[derive(Clone, Debug)]
 pub struct CrossEntropy<B: Backend> {
     /// `[1]`: the mean over positions, in nats and f32.
@@ -47,8 +47,8 @@ pub struct CrossEntropy<B: Backend> {
 /// The operation for a concrete back end; the default composes the back end's own primitives.
 pub trait CrossEntropyKernels: RowKernels {
     /// `states` is `[positions, hidden]`, `weight` `[words, hidden]`, `bias` `[words]`, `targets`
-    /// one word id a position. `gradients` asks for the gradients of the sum over positions times
-    /// this number.
+    /// one word id a position. With `gradients`, the gradients of the sum over positions times this
+    /// number are computed too.
     fn cross_entropy(
         states: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -59,7 +59,7 @@ pub trait CrossEntropyKernels: RowKernels {
         generic::<Self>(states, weight, bias, targets, gradients)
     }
 
-    /// A gradient of any float type times what comes from above, `[1]` in f32.
+    /// A gradient of any float type times the upstream gradient, `[1]` in f32.
     fn scaled(gradient: FloatTensor<Self>, upstream: FloatTensor<Self>) -> FloatTensor<Self> {
         generic_scaled::<Self>(gradient, upstream)
     }
@@ -90,8 +90,8 @@ impl CrossEntropyKernels for Flex {
         let mut loss = 0.0_f64;
         for (k, targets) in targets.chunks(rows).enumerate() {
             let n = targets.len();
-            let states = Matrix::new(&states[k * rows * hidden..], n, hidden);
-            let weight = Matrix::new(&weight, words, hidden);
+            let states = MatrixView::new(&states[k * rows * hidden..], n, hidden);
+            let weight = MatrixView::new(&weight, words, hidden);
             let logits = &mut logits[..n * words];
             arithmetic.multiply(logits, states, weight.transposed(), false);
             let losses: Vec<f32> = logits
@@ -101,7 +101,7 @@ impl CrossEntropyKernels for Flex {
                 .collect();
             loss += losses.iter().copied().map(f64::from).sum::<f64>();
             if differentiate {
-                let gradient = Matrix::new(logits, n, words);
+                let gradient = MatrixView::new(logits, n, words);
                 let d_states = &mut d_states[k * rows * hidden..][..n * hidden];
                 arithmetic.multiply(d_states, gradient, weight, false);
                 arithmetic.multiply(&mut d_weight, gradient.transposed(), states, k > 0);
@@ -126,7 +126,7 @@ impl CrossEntropyKernels for Flex {
             return generic_scaled::<Self>(gradient, upstream);
         }
         let factor = slice(upstream)[0];
-        // A loss that is itself what is differentiated: nothing to do.
+        // The loss itself is differentiated: nothing to do.
         if factor != 1.0 {
             let numbers = gradient.storage_mut::<f32>();
             let parts = numbers.par_chunks_mut(1 << 16);
@@ -213,11 +213,11 @@ fn cast<B: Backend>(x: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
     }
 }
 
-/// A mean's gradients are those of a sum times one over its size: the part of this factor that is
-/// multiplied in where the gradients arise, and the part that is left to the backward pass.
+/// Splits the factor of a mean, one over its size, into a part that is applied when gradients are
+/// computed and a part for the backward pass.
 ///
-/// f16 ends at 6e-8, not far below one over the words of a batch. There all of it is left to the
-/// backward pass, which has the loss scale to multiply with.
+/// The smallest f16 is 6e-8, little below one over the words of a batch. In f16 the whole factor is
+/// left to the backward pass, which also multiplies by the loss scale.
 fn parts_of_mean(positions: usize, dtype: DType) -> (f32, f32) {
     let mean = 1.0 / positions.max(1) as f32;
     match dtype {
@@ -226,12 +226,13 @@ fn parts_of_mean(positions: usize, dtype: DType) -> (f32, f32) {
     }
 }
 
-/// Parents: states, weight, bias. The gradients are there already; the backward pass scales them.
+/// Parents: states, weight, bias. The gradients are already computed; the backward pass scales
+/// them.
 #[derive(Debug)]
 struct ProjectionCrossEntropy;
 
 impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
-    /// The gradients, and what is left to multiply them with.
+    /// The gradients, and the factor left to the backward pass.
     type State = ([FloatTensor<B>; 3], f32);
 
     fn backward(

@@ -1,11 +1,11 @@
 //! Kernels of our own for Burn's `Cube` back end: CUDA, Metal and Vulkan through CubeCL.
 //!
-//! A GPU loses its time between launches and in traffic to memory, so each operation is cut into
-//! matrix products, which Burn tunes for the device, and as few passes of our own as there can be
-//! between them. Nothing is read back to the host: sizes are known beforehand, and the loss and the
-//! norm stay on the device until the caller asks.
+//! A GPU's time goes to launches and memory traffic, so each operation is cut into matrix products,
+//! which Burn tunes for the device, and as few passes of our own as possible. Nothing is read back
+//! to the host: sizes are known beforehand, and losses and norms stay on the device until the
+//! caller reads them.
 //!
-//! How many launches and how much traffic that saves is counted in `docs/gpu.md`.
+//! `docs/gpu.md` counts the launches and the traffic.
 //!
 //! Kernels read and write numbers of any float type and compute in f32, so that a model in bf16
 //! runs through the same code; Adam's parameter and moments are f32 (the master copy).
@@ -33,7 +33,7 @@ use super::linear::LinearKernels;
 impl GruLayerKernels for Cube {}
 impl LinearKernels for Cube {}
 
-/// Every device to test on; that there is none is said.
+/// Every device to test on; says if there is none.
 #[cfg(test)]
 pub(super) fn devices_to_test() -> Vec<burn_cubecl::CubeDevice> {
     let devices = burn_cubecl::CubeDevice::enumerate_all();
@@ -46,19 +46,19 @@ pub(super) fn devices_to_test() -> Vec<burn_cubecl::CubeDevice> {
 /// Units (threads) of a cube (a block of threads): what every device can run.
 const UNITS: u32 = 256;
 
-/// Cubes with a unit for each of `count` numbers, and perhaps some more.
+/// Enough cubes for a unit per number.
 fn one_unit_each(client: &Client, count: usize) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new_1d(UNITS);
     (calculate_cube_count_elemwise(client, count, dim), dim)
 }
 
-/// A contiguous tensor beside `like`, its numbers yet to be written.
+/// An uninitialised contiguous tensor on the device of `like`.
 fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, Shape::new(shape), dtype)
 }
 
-/// A tensor that a kernel may overwrite: itself if nobody else holds it, else a copy.
+/// A tensor that a kernel may overwrite: itself if it has no other owner, else a copy.
 fn owned(tensor: CubeTensor) -> CubeTensor {
     let tensor = into_contiguous(tensor);
     if tensor.can_mut() {
@@ -68,7 +68,7 @@ fn owned(tensor: CubeTensor) -> CubeTensor {
     }
 }
 
-/// The type of index that reaches every number of `tensors`.
+/// The index type that can address every number of `tensors`.
 fn addresses(tensors: &[&CubeTensor]) -> AddressType {
     let types = tensors.iter().map(|x| x.required_address_type());
     types.max().unwrap_or_default()
@@ -79,7 +79,7 @@ fn element(tensor: &CubeTensor) -> ElemType {
     dtype_to_elem_type(tensor.dtype)
 }
 
-/// The sum of `x` over the units of a cube, in an order that depends on nothing else.
+/// The sum of `x` over the units of a cube, in a fixed order.
 #[cube]
 fn cube_sum(x: f32) -> f32 {
     let mut partial = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));

@@ -1,4 +1,4 @@
-//! Between Flex tensors and slices.
+//! Conversions between Flex tensors and slices.
 
 use std::ops::Deref;
 
@@ -8,17 +8,17 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, Threads, matmul};
+use super::gemm::{MatrixView, Threads, matmul};
 use super::memory::{self, Buffer};
 use super::products::{Bf16Product, FloatProduct, Left, multiply_matrix};
 
-/// Numbers that one task of a loop rounds.
+/// Numbers per task of a rounding loop.
 const PART: usize = 1 << 16;
 
 /// The numbers of a tensor in row-major order, copied only if the tensor is a strided view.
 pub(crate) struct Slice(FlexTensor);
 
-/// The same of a tensor of bf16.
+/// The same for a tensor of bf16.
 struct Halves(FlexTensor);
 
 impl Deref for Halves {
@@ -63,14 +63,14 @@ impl Deref for Numbers {
     }
 }
 
-/// How an operation on the CPU computes: in f32, or with factors rounded to bf16 and sums in f32.
+/// The arithmetic of an operation on the CPU: f32, or factors rounded to bf16 with sums in f32.
 #[derive(Clone, Copy)]
 pub(crate) struct Arithmetic(Option<FloatProduct>);
 
 impl Arithmetic {
-    /// For activations beside weights of this type: all in f32, or activations in bf16 where the processor
-    /// multiplies it, weights and their gradients being in f32. What is neither goes to compositions of
-    /// Flex's own primitives.
+    /// The arithmetic for activations and weights of these types: all f32, or activations in bf16
+    /// and weights in f32 if the processor multiplies bf16. Others are left to compositions of
+    /// Flex's primitives.
     pub(crate) fn of(activations: &FlexTensor, weight: DType) -> Option<Self> {
         match (activations.dtype(), weight) {
             (DType::F32, _) => Some(Self(None)),
@@ -82,7 +82,7 @@ impl Arithmetic {
         }
     }
 
-    /// How bf16 is multiplied, if it is.
+    /// The product of bf16, if it is used.
     pub(crate) fn product(self) -> Option<FloatProduct> {
         self.0
     }
@@ -91,8 +91,8 @@ impl Arithmetic {
     pub(crate) fn multiply(
         self,
         output: &mut [f32],
-        left: Matrix<'_>,
-        right: Matrix<'_>,
+        left: MatrixView<'_>,
+        right: MatrixView<'_>,
         accumulate: bool,
     ) {
         match self.0 {
@@ -104,7 +104,7 @@ impl Arithmetic {
         }
     }
 
-    /// Numbers, whatever they are, for a result that becomes [`Self::activations`].
+    /// Numbers in any float type, for a result that becomes [`Self::activations`].
     pub(crate) fn numbers(self, len: usize) -> Vec<f32> {
         match self.0 {
             None => vec![0.0; len],
@@ -112,7 +112,7 @@ impl Arithmetic {
         }
     }
 
-    /// A tensor of the activations' type around these numbers, in bf16 the nearest.
+    /// A tensor of the activations' type from these numbers, rounded to nearest in bf16.
     pub(crate) fn activations<const D: usize>(
         self,
         numbers: Vec<f32>,
@@ -137,7 +137,7 @@ fn halves(tensor: FlexTensor) -> Halves {
     })
 }
 
-/// A tensor of bf16 around the nearest of these numbers.
+/// A tensor of bf16 from these numbers, rounded to nearest.
 pub(crate) fn rounded<const D: usize>(numbers: &[f32], shape: [usize; D]) -> FlexTensor {
     let mut halves = vec![bf16::ZERO; numbers.len()];
     let parts = halves.par_chunks_mut(PART).zip(numbers.par_chunks(PART));
@@ -146,7 +146,7 @@ pub(crate) fn rounded<const D: usize>(numbers: &[f32], shape: [usize; D]) -> Fle
 }
 
 impl Slice {
-    /// Keeps the memory for later results, if nobody else holds the tensor.
+    /// Keeps the memory for later results, if the tensor has no other owner.
     pub(crate) fn give(self) {
         if self.0.is_unique() {
             #[allow(clippy::expect_used, reason = "`slice` takes f32")]
@@ -167,8 +167,8 @@ impl Deref for Slice {
     }
 }
 
-/// Whether a tensor is of f32, which our kernels compute in. What is not goes to compositions of
-/// Flex's own primitives.
+/// Whether a tensor is f32, which our kernels compute in. Others are left to compositions of Flex's
+/// primitives.
 pub(crate) fn single(tensor: &FlexTensor) -> bool {
     tensor.dtype() == DType::F32
 }
@@ -183,7 +183,7 @@ pub(crate) fn slice(tensor: FlexTensor) -> Slice {
     })
 }
 
-/// A tensor around numbers in row-major order.
+/// A tensor from numbers in row-major order.
 pub(crate) fn tensor<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(data, shape))
 }

@@ -33,7 +33,7 @@ use crate::packed::Steps;
 pub struct GruInputs<B: Backend> {
     /// `[rows, 3 * hidden]`: the input projections, biases included.
     pub projected: FloatTensor<B>,
-    /// How the states follow from each other.
+    /// The recurrence.
     #[extension_type]
     pub recurrence: Recurrence<B>,
     /// `[3 * hidden]`: the recurrent biases.
@@ -41,7 +41,7 @@ pub struct GruInputs<B: Backend> {
 }
 
 impl<B: Backend> GruInputs<B> {
-    /// All of them, in the order of a scan's parents.
+    /// All tensors, in the order of a scan's parents.
     pub(super) fn tensors(&self) -> [&FloatTensor<B>; 4] {
         let Recurrence {
             weight, initial, ..
@@ -50,7 +50,7 @@ impl<B: Backend> GruInputs<B> {
     }
 }
 
-/// How the states of one direction follow from each other.
+/// The recurrence of one direction: weights and initial states.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct Recurrence<B: Backend> {
     /// `[3 * hidden, hidden]`
@@ -61,26 +61,26 @@ pub struct Recurrence<B: Backend> {
     pub reverse: bool,
 }
 
-/// What one direction's forward pass leaves for its backward pass.
+/// The results of one direction's forward pass that its backward pass needs.
 #[derive(Clone, Debug)]
 pub struct GruTrace<B: Backend> {
     /// `[rows, hidden]`
     pub states: FloatTensor<B>,
-    /// `[rows, 4 * hidden]`: r, z, n and the candidate's recurrent term; absent when nothing will
-    /// be differentiated.
+    /// `[rows, 4 * hidden]`: r, z, n and the candidate's recurrent term; absent if nothing will be
+    /// differentiated.
     pub gates: Option<FloatTensor<B>>,
 }
 
 /// The gradients of one direction's inputs.
 #[derive(Clone, Debug)]
 pub struct GruGradients<B: Backend> {
-    /// Of [`GruInputs::projected`].
+    /// The gradient of [`GruInputs::projected`].
     pub projected: FloatTensor<B>,
     /// Of [`Recurrence::weight`].
     pub weight: FloatTensor<B>,
     /// Of [`GruInputs::bias`].
     pub bias: FloatTensor<B>,
-    /// Of [`Recurrence::initial`].
+    /// The gradient of [`Recurrence::initial`].
     pub initial: FloatTensor<B>,
 }
 
@@ -185,8 +185,8 @@ impl GruKernels for Flex {
     }
 }
 
-/// With no more threads than directions, each direction keeps to one: matrix products of a single
-/// time step are too small to be worth splitting.
+/// With no more threads than directions, each direction uses one thread: the products of a single
+/// time step are too small to split.
 fn threads_for(directions: usize) -> Threads {
     if rayon::current_num_threads() <= directions {
         Threads::One
@@ -195,7 +195,7 @@ fn threads_for(directions: usize) -> Threads {
     }
 }
 
-/// What the backward pass of a scan remembers.
+/// The state kept for a scan's backward pass.
 #[derive(Clone, Debug)]
 struct Walked<B: Backend> {
     traces: Vec<(GruTrace<B>, Recurrence<B>)>,
@@ -230,7 +230,7 @@ fn side_by_side<B: Backend>(mut states: Vec<FloatTensor<B>>) -> FloatTensor<B> {
     }
 }
 
-/// Runs the scan and keeps what its derivative needs.
+/// Runs the scan and keeps the gates for its derivative.
 fn traced<B: GruKernels>(
     directions: Vec<GruInputs<B>>,
     steps: &Steps,

@@ -1,8 +1,8 @@
 //! Layers of GRUs, input projections included: an encoder's bidirectional layer and a decoder's layer
 //! with a context.
 //!
-//! Where a back end's own library has such layers they are one operation with a derivative of its
-//! own; elsewhere they are linear maps and scans.
+//! Where a back end's library has such layers, each is one operation with its own derivative;
+//! elsewhere it is composed of linear maps and scans.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::SequenceBackend;
 use super::gru::{GruInputs, Recurrence};
 use crate::packed::Steps;
 
-/// What a bidirectional layer takes.
+/// The inputs of a bidirectional layer.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct BidirectionalInputs<B: Backend> {
     /// Words `[rows, inputs]`.
@@ -35,7 +35,7 @@ pub struct BidirectionalInputs<B: Backend> {
     pub reverse: DirectionWeights<B>,
 }
 
-/// One direction's weights, as PyTorch has them: gates r, z, n stacked on the rows.
+/// One direction's weights in PyTorch's layout: gates r, z, n stacked on the rows.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct DirectionWeights<B: Backend> {
     /// `[3 * hidden, inputs]`
@@ -48,7 +48,7 @@ pub struct DirectionWeights<B: Backend> {
     pub bias_hh: FloatTensor<B>,
 }
 
-/// What a layer with a context takes.
+/// The inputs of a layer with a context.
 #[derive(Clone, Debug, ExtensionType)]
 pub struct ConditionalInputs<B: Backend> {
     /// Words `[rows, inputs]`.
@@ -112,12 +112,12 @@ impl<B: Backend> ConditionalInputs<B> {
     }
 }
 
-/// What a layer of `N` inputs computes.
+/// The results of a layer with `N` inputs.
 #[derive(Debug)]
 pub struct LayerStates<B: Backend, const N: usize> {
     /// `[rows, width]`
     pub states: FloatTensor<B>,
-    /// The derivative, if it was asked for.
+    /// The derivative, if requested.
     pub backward: Option<LayerBackward<B, N>>,
 }
 
@@ -128,14 +128,14 @@ pub struct LayerBackward<B: Backend, const N: usize>(
 );
 
 impl<B: Backend, const N: usize> LayerBackward<B, N> {
-    /// What `backward` computes.
+    /// A derivative from the closure that computes it.
     pub fn new(
         backward: impl Fn(FloatTensor<B>) -> [FloatTensor<B>; N] + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(backward))
     }
 
-    /// The gradients that d loss / d states `[rows, width]` gives.
+    /// The gradients of the inputs for d loss / d states `[rows, width]`.
     pub fn gradients(&self, states: FloatTensor<B>) -> [FloatTensor<B>; N] {
         (self.0)(states)
     }
@@ -147,7 +147,7 @@ impl<B: Backend, const N: usize> fmt::Debug for LayerBackward<B, N> {
     }
 }
 
-/// Layers of a concrete back end; none where its library has no such layer.
+/// Layers of a concrete back end; `None` where its library has no such layer.
 pub trait GruLayerKernels: Backend {
     /// States `[rows, 2 * hidden]`, forward states first, each direction starting from zeros. `inputs` are
     /// those of [`BidirectionalInputs`], in its order.
@@ -160,8 +160,8 @@ pub trait GruLayerKernels: Backend {
         None
     }
 
-    /// States `[rows, hidden]`; contexts are the first states, and a term in each gate. `inputs` are those
-    /// of [`ConditionalInputs`], in its order.
+    /// States `[rows, hidden]`; contexts are the initial states, and a term in each gate. `inputs`
+    /// are those of [`ConditionalInputs`], in its order.
     fn conditional_layer(
         inputs: &[FloatTensor<Self>; 8],
         steps: &Steps,

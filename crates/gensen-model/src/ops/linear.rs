@@ -1,7 +1,7 @@
 //! A matrix product with a bias, `y = x W^T + b`, as one operation.
 //!
-//! The weights' gradient comes out in the weights' own layout: differentiated as a product with a
-//! transposed matrix, it would be transposed, and copied once more before the optimiser uses it.
+//! The weights' gradient has the weights' own layout: differentiating a product with a transposed
+//! matrix would give a transposed gradient, copied once more for the optimiser.
 
 use burn::backend::{
     Autodiff, Backend, Flex, TensorMetadata,
@@ -16,7 +16,7 @@ use burn::tensor::{DType, Shape};
 use rayon::prelude::*;
 
 use super::flex::{Arithmetic, Numbers, slice, tensor};
-use super::gemm::{Matrix, add_column_sums};
+use super::gemm::{MatrixView, add_column_sums};
 use super::memory;
 
 /// The operation for a concrete back end; the defaults compose the back end's own primitives.
@@ -30,7 +30,7 @@ pub trait LinearKernels: Backend {
         generic::forward::<Self>(x, weight, bias)
     }
 
-    /// A gradient `[rows, outputs]` times `weight`: that of `x`.
+    /// The gradient of `x`: a gradient `[rows, outputs]` times `weight`.
     fn linear_input_gradient(
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -38,7 +38,7 @@ pub trait LinearKernels: Backend {
         generic::input_gradient::<Self>(gradient, weight)
     }
 
-    /// The gradients of weight and bias, which are of this float type.
+    /// The gradients of weight and bias, in the float type of the weight.
     fn linear_weight_gradients(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
@@ -60,8 +60,8 @@ impl LinearKernels for Flex {
         let (rows, [outputs, inputs]) = (x.shape()[0], sizes(&weight));
         let (x, weight, bias) = (Numbers::new(x), slice(weight), slice(bias));
         let mut y = arithmetic.numbers(rows * outputs);
-        let x = Matrix::new(&x, rows, inputs);
-        let weight = Matrix::new(&weight, outputs, inputs).transposed();
+        let x = MatrixView::new(&x, rows, inputs);
+        let weight = MatrixView::new(&weight, outputs, inputs).transposed();
         arithmetic.multiply(&mut y, x, weight, false);
         y.par_chunks_mut(outputs.max(1)).for_each(|row| {
             row.iter_mut().zip(&*bias).for_each(|(y, b)| *y += b);
@@ -79,8 +79,8 @@ impl LinearKernels for Flex {
         let (rows, [outputs, inputs]) = (gradient.shape()[0], sizes(&weight));
         let (gradient, weight) = (Numbers::new(gradient), slice(weight));
         let mut d_x = arithmetic.numbers(rows * inputs);
-        let gradient = Matrix::new(&gradient, rows, outputs);
-        let weight = Matrix::new(&weight, outputs, inputs);
+        let gradient = MatrixView::new(&gradient, rows, outputs);
+        let weight = MatrixView::new(&weight, outputs, inputs);
         arithmetic.multiply(&mut d_x, gradient, weight, false);
         arithmetic.activations(d_x, [rows, inputs])
     }
@@ -97,8 +97,8 @@ impl LinearKernels for Flex {
         let (gradient, x) = (Numbers::new(gradient), Numbers::new(x));
         let mut d_weight = memory::take(outputs * inputs);
         let mut d_bias = vec![0.0; outputs];
-        let factor = Matrix::new(&gradient, rows, outputs).transposed();
-        let x = Matrix::new(&x, rows, inputs);
+        let factor = MatrixView::new(&gradient, rows, outputs).transposed();
+        let x = MatrixView::new(&x, rows, inputs);
         arithmetic.multiply(&mut d_weight, factor, x, false);
         add_column_sums(&mut d_bias, &gradient);
         [
@@ -108,7 +108,7 @@ impl LinearKernels for Flex {
     }
 }
 
-/// The operation composed of a back end's primitives.
+/// The operation as a composition of a back end's primitives.
 pub(super) mod generic {
     use super::*;
 
@@ -145,7 +145,7 @@ fn sizes(matrix: &FloatTensor<Flex>) -> [usize; 2] {
     [matrix.shape()[0], matrix.shape()[1]]
 }
 
-/// Parents: x, weight, bias. What the backward pass needs of the forward pass: x and weight.
+/// Parents: x, weight, bias. Kept for the backward pass: x and weight.
 #[derive(Debug)]
 struct Linear;
 

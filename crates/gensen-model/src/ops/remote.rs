@@ -1,8 +1,8 @@
 //! The operations on devices that another machine serves: one message each, computed there by the
 //! kernels of the server's own back end.
 //!
-//! Here and there agree on an operation's name, the order of its tensors, and its other arguments
-//! as a list of numbers.
+//! Client and server agree on an operation's name, the order of its tensors, and its other
+//! arguments as a list of numbers.
 
 use burn::backend::{Remote, TensorMetadata, tensor::FloatTensor};
 use burn::remote::CustomOpClient;
@@ -25,7 +25,7 @@ const CROSS_ENTROPY: &str = "gensen.cross_entropy";
 const ADAM: &str = "gensen.adam";
 const ADAM_ROWS: &str = "gensen.adam_rows";
 
-/// The operations as a server computes them, with the kernels of its back end.
+/// The operations on the server, with the kernels of its back end.
 pub(crate) fn operations<B>() -> CustomOpRegistry<B>
 where
     B: BackendIr + GruKernels + CrossEntropyKernels + AdamKernels,
@@ -96,7 +96,7 @@ where
     operations
 }
 
-/// A call that has arrived: its arguments are taken in the order in which they were put.
+/// A received call; its arguments are taken in the order in which they were sent.
 struct Call<'a, B: BackendIr> {
     handles: &'a mut HandleContainer<B::Handle>,
     inputs: &'a [TensorIr],
@@ -114,15 +114,15 @@ impl<'a, B: BackendIr> Call<'a, B> {
         }
     }
 
-    /// The next tensors. A call with fewer of them ends the caller's session, as one of an unknown
-    /// name does.
+    /// The next tensors. A call with too few ends the caller's session, as does an unknown
+    /// operation.
     fn tensors<const N: usize>(&mut self) -> [FloatTensor<B>; N] {
         let (tensors, rest) = self.inputs.split_at(N);
         self.inputs = rest;
         std::array::from_fn(|k| self.handles.get_float_tensor::<B>(&tensors[k]))
     }
 
-    /// Until all tensors are taken.
+    /// Takes all remaining tensors.
     fn all<T>(&mut self, mut next: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let mut all = Vec::new();
         while !self.inputs.is_empty() {
@@ -131,7 +131,7 @@ impl<'a, B: BackendIr> Call<'a, B> {
         all
     }
 
-    /// The next number. A call with fewer of them ends the caller's session, too.
+    /// The next number. A call with too few ends the caller's session.
     fn scalar(&mut self) -> ScalarIr {
         #[allow(
             clippy::expect_used,
@@ -178,7 +178,7 @@ impl<'a, B: BackendIr> Call<'a, B> {
     }
 }
 
-/// The results of a call that was sent off.
+/// The results of a sent call.
 struct Results(std::vec::IntoIter<FloatTensor<Remote>>);
 
 impl Results {
@@ -186,17 +186,17 @@ impl Results {
     fn take<const N: usize>(&mut self) -> [FloatTensor<Remote>; N] {
         std::array::from_fn(|_| match self.0.next() {
             Some(tensor) => tensor,
-            None => unreachable!("a call has one tensor for each shape it announced"),
+            None => unreachable!("a call has one tensor for each announced shape"),
         })
     }
 }
 
-/// What is announced of a result that is shaped as `tensor` is.
+/// The announced shape and type of a result like `tensor`.
 fn like(tensor: &FloatTensor<Remote>) -> (Shape, DType) {
     (tensor.shape(), tensor.dtype())
 }
 
-/// Sends a call off; its results, of these shapes and types, exist as soon as the server gets to it.
+/// Sends a call. Its results have these shapes and types, and are computed later by the server.
 fn call(
     name: &'static str,
     tensors: Vec<FloatTensor<Remote>>,

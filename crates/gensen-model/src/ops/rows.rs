@@ -1,4 +1,4 @@
-//! Rows of a matrix by their numbers: gathered, and summed up again; sums and maxima of groups of rows.
+//! Gathers and sums rows of a matrix by index; sums and maxima of groups of rows.
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ use super::memory;
 
 /// The operations for a concrete back end; the defaults compose the back end's own primitives.
 pub trait RowKernels: Backend {
-    /// `[numbers]`: row numbers on the device, in the integers that its operations take. Nothing
-    /// waits until they are there.
+    /// Copies row numbers `[numbers]` to the device, in its integer type, without waiting for it.
     fn upload_indices(numbers: &[u32], device: &Device<Self>) -> IntTensor<Self> {
         let numbers: Vec<i64> = numbers.iter().map(|&k| i64::from(k)).collect();
         let count = numbers.len();
@@ -31,7 +30,7 @@ pub trait RowKernels: Backend {
         )
     }
 
-    /// Numbers in f32 on the device, as [`Self::upload_indices`].
+    /// Copies f32 numbers to the device, without waiting for it.
     fn upload_floats(numbers: TensorData, device: &Device<Self>) -> FloatTensor<Self> {
         Self::float_from_data(numbers, device)
     }
@@ -42,7 +41,7 @@ pub trait RowKernels: Backend {
         generic_sums::<Self>(values, places, rows)
     }
 
-    /// `[groups, width]`: row `k` is the largest of each number among those rows of `values`
+    /// `[groups, width]`: row `k` is the element-wise maximum of those rows of `values`
     /// `[rows, width]` whose group is `k`. Every group has a row.
     fn max_rows(values: FloatTensor<Self>, group_of: &[u32], groups: usize) -> FloatTensor<Self> {
         generic_max::<Self>(values, group_of, groups)
@@ -95,8 +94,8 @@ fn generic_sums<B: RowKernels>(
     B::float_select_assign(zeros, 0, places, values, IndexingUpdateOp::Add)
 }
 
-/// Maxima by doubling: every row takes in the next row of its group, then the one after the next two,
-/// and so on, until the first row of each group has seen all.
+/// Maxima by doubling: every row takes the maximum with the row 1, 2, 4, ... places further in its
+/// group, until the first row of each group holds the maximum of all.
 pub(super) fn generic_max<B: RowKernels>(
     mut values: FloatTensor<B>,
     group_of: &[u32],
@@ -134,7 +133,7 @@ pub(super) fn gather<B: RowKernels>(x: FloatTensor<B>, places: &[u32]) -> FloatT
     B::float_select(x, 0, places)
 }
 
-/// Hands the gradient of an operation with one parent to it, if it wants one.
+/// Registers the gradient of an operation with one parent, if the parent is tracked.
 fn derive<B: RowKernels, S>(
     ops: Ops<S, 1>,
     gradients: &mut Gradients,
@@ -152,7 +151,7 @@ fn derive<B: RowKernels, S>(
 struct GatherRows;
 
 impl<B: RowKernels> Backward<B, 1> for GatherRows {
-    /// The places, and the number of rows they are among.
+    /// The places, and the number of rows.
     type State = (Arc<[u32]>, usize);
 
     fn backward(
@@ -230,7 +229,7 @@ impl<B: RowKernels> Backward<B, 1> for GroupMaxima {
         _checkpointer: &mut Checkpointer,
     ) {
         derive::<B, _>(ops, gradients, |gradient, (values, maxima, group_of)| {
-            // Rows that are equally large share the gradient, as PyTorch's `amax` has it.
+            // Equal maxima share the gradient, as in PyTorch's `amax`.
             let groups = maxima.shape()[0];
             let defaults = values.device().defaults();
             let dtype = values.dtype().into();

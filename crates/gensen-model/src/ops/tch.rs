@@ -1,9 +1,8 @@
-//! The recurrence and the loss on libtorch, in few calls that write straight into place.
+//! The recurrence, the loss and Adam on libtorch, in few calls that write in place.
 //!
-//! Layers run on libtorch's own GRU (`layer`); what is left for the recurrence here is encoders in one
-//! direction. A step is 8 calls forward (21 to 29 composed of Burn's
-//! primitives) and 14 backward (50), into buffers that hold all steps, so that nothing is joined
-//! afterwards.
+//! Layers run on libtorch's own GRU (`layer`); the recurrence here is only for encoders in one
+//! direction. A step is 8 calls forward (21 to 29 with Burn's primitives) and 14 backward (50),
+//! into buffers for all steps, so that nothing is concatenated afterwards.
 
 mod layer;
 
@@ -51,11 +50,12 @@ fn upload_indices(numbers: &[u32], device: Device) -> Tensor {
     upload(&Tensor::from_slice(&numbers), device)
 }
 
-/// The most bytes that CUDA copies from pageable memory without waiting for the work queued before.
+/// The largest copy from pageable memory, in bytes, for which CUDA does not wait for the queued
+/// work.
 const STAGED: usize = 64 << 10;
 
-/// From the host to a device, without waiting for the work queued before. Above [`STAGED`] bytes that
-/// takes pinned memory; libtorch prints a deprecation warning each time `tch` asks for it.
+/// Copies from the host to a device, without waiting for the queued work. Above [`STAGED`] bytes
+/// that takes pinned memory, for which libtorch prints a deprecation warning each time.
 fn upload(numbers: &Tensor, device: Device) -> Tensor {
     if !device.is_cuda() {
         return numbers.to_device(device);
@@ -78,7 +78,7 @@ static FUSED_ADAM: LazyLock<CModule> = LazyLock::new(|| {
     module.expect("TorchScript of one call")
 });
 
-/// The tensor itself where nobody else holds it, a copy otherwise.
+/// The tensor itself if it has no other owner, else a copy.
 fn own(tensor: TchTensor) -> Tensor {
     if tensor.can_mut() {
         tensor.tensor
@@ -92,7 +92,7 @@ const UNBIASED: f64 = 1e30;
 
 /// One pass, in place; the gradient is overwritten.
 ///
-/// The step holds the bias corrections already, so PyTorch's own are turned off by [`UNBIASED`], and
+/// The step includes the bias corrections, so PyTorch's own are turned off by [`UNBIASED`], and
 /// `p -= size * m / (sqrt(v) * correction + epsilon)` is passed with the correction divided out.
 #[allow(
     clippy::expect_used,
@@ -165,7 +165,7 @@ impl AdamKernels for LibTorch {
         )
     }
 
-    /// Without an array of squares.
+    /// Avoids an array of squares.
     fn squared_norm(tensor: TchTensor) -> TchTensor {
         let numbers = tensor.tensor.reshape([-1]).to_kind(Kind::Float);
         TchTensor::new(numbers.dot(&numbers).reshape([1]))
@@ -197,23 +197,23 @@ impl GruKernels for LibTorch {
     }
 }
 
-/// `count` rows of a matrix from `start`, where they lie.
+/// A view of `count` rows of a matrix from `start`.
 fn rows(x: &Tensor, start: usize, count: usize) -> Tensor {
     x.narrow(0, start as i64, count as i64)
 }
 
-/// The `index`-th block of `width` columns of a matrix.
+/// A view of the `index`-th block of `width` columns of a matrix.
 fn columns(x: &Tensor, index: i64, width: i64) -> Tensor {
     x.narrow(1, index * width, width)
 }
 
-/// A matrix beside `like`, its numbers yet to be written.
+/// An uninitialised matrix on the device of `like`.
 fn empty(like: &Tensor, rows: usize, columns: i64) -> Tensor {
     like.new_empty([rows as i64, columns], (like.kind(), like.device()))
 }
 
-/// The states that the `k`-th step in `order` starts from, in two parts: of sentences that were
-/// running in the step before, and of sentences that begin.
+/// The previous states of the `k`-th step in `order`, in two parts: of sentences that were running,
+/// and of sentences that start.
 fn previous(
     states: &Tensor,
     initial: &Tensor,
@@ -314,7 +314,7 @@ fn backward(
             previous.narrow(0, row, count).copy_(&part);
             row += count;
         }
-        // d = d loss / d h' with what later steps pass back
+        // d = d loss / d h' + gradient from later steps
         let mut d = rows(&carried, 0, width);
         let _ = d.g_add_(&of(gradient));
         let (to_projected, to_recurrent) = (of(&projected), of(&recurrent));
@@ -398,7 +398,7 @@ impl CrossEntropyKernels for LibTorch {
         }
     }
 
-    /// In place; libtorch multiplies in f32, whatever the gradient is in.
+    /// In place; libtorch multiplies in f32.
     fn scaled(mut gradient: TchTensor, upstream: TchTensor) -> TchTensor {
         if !gradient.can_mut() {
             return cross_entropy::generic_scaled::<Self>(gradient, upstream);

@@ -5,7 +5,7 @@ use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{ModelConfig, ModelFolder, Provenance};
 use gensen_encode::weights::{EMBEDDING, EncoderState, Tensor, TensorMap, gru_tensor_name};
 use gensen_encode::{
-    CpuEngine, DistinctWords, EncodeError, Engine, Limits, SentenceEncoder, States,
+    CpuEngine, DistinctWords, EncodeError, Engine, EngineLimits, SentenceEncoder, States,
 };
 use gensen_encode::{Pooling, initial};
 use gensen_serve::Model;
@@ -93,7 +93,7 @@ impl Engine for Gated {
         unreachable!("no test expands it")
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> EngineLimits {
         self.engine.limits()
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn is_one(folder: &Path) -> bool {
 ///
 /// # Errors
 ///
-/// [`TrainError::Checkpoint`]: files that are missing, of another size or hash, or of another format.
+/// [`TrainError::Checkpoint`]: a file is missing, or differs in size, hash or format.
 pub fn verify(folder: &Path) -> Result<(), TrainError> {
     manifest(folder).map(|_| ())
 }
@@ -75,8 +75,8 @@ pub fn load_model(folder: &Path, model: MultitaskModel) -> Result<MultitaskModel
     load_weights(&folder.join(MODEL), model)
 }
 
-/// Loads the weights of a verified checkpoint that are validated and exported into a model of the same
-/// sizes: the mean, where it has begun.
+/// Loads the weights that are validated and exported from a verified checkpoint into a model of the
+/// same sizes: the mean of the weights if there is one.
 ///
 /// # Errors
 ///
@@ -94,13 +94,13 @@ pub(crate) fn load_average(
     if !path.exists() {
         return Err(TrainError::Checkpoint {
             path: folder.into(),
-            problem: "it holds no mean of the weights, which training.average_from asks for".into(),
+            problem: "it has no mean of the weights, which training.average_from needs".into(),
         });
     }
     load_weights(&path, model)
 }
 
-/// The file of a verified checkpoint's weights that are validated and exported.
+/// The file with the weights of a verified checkpoint that are validated and exported.
 pub(crate) fn judged(folder: &Path) -> PathBuf {
     let average = folder.join(AVERAGE);
     if average.exists() {
@@ -119,7 +119,7 @@ fn load_weights(path: &Path, model: MultitaskModel) -> Result<MultitaskModel, Tr
 ///
 /// # Errors
 ///
-/// A file that cannot be read or holds something else.
+/// A file that cannot be read or is malformed.
 pub fn load_state(folder: &Path) -> Result<RunState, TrainError> {
     let path = folder.join(STATE);
     let text = fs::read(&path).map_err(TrainError::io(&path))?;

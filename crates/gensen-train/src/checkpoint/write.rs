@@ -18,7 +18,7 @@ use crate::error::TrainError;
 use crate::optimizer::Adam;
 use crate::tensors::{self, Announced};
 
-/// Writes all files into a folder that has no name yet.
+/// Writes all files into a scratch folder.
 pub(super) fn write(
     folder: &Path,
     model: &MultitaskModel,

@@ -1,8 +1,8 @@
-//! What tasks may have of their own: steps, batch size, loss weight.
+//! Checks of the keys that a task may override: steps, batch size, weights.
 
 use gensen_data::spec::TaskSpec;
 
-/// What is wrong with the tasks' own keys in a run of so many steps.
+/// Checks the tasks' own keys in a run of `steps` steps; the error is the problem.
 pub(super) fn check(tasks: &[TaskSpec], steps: u64) -> Result<(), String> {
     for task in tasks {
         let name = &task.name;
@@ -40,13 +40,13 @@ pub(super) fn check(tasks: &[TaskSpec], steps: u64) -> Result<(), String> {
     match first_step_without_task(tasks, steps) {
         None => Ok(()),
         Some(step) => Err(format!(
-            "no task takes part after {step} of {steps} steps: expected from_step and until_step of \
-             the tasks to leave none out"
+            "no task takes part after {step} of {steps} steps: expected from_step and until_step to \
+             cover every step"
         )),
     }
 }
 
-/// The first of a run's steps, counted from 0, that no task takes part in.
+/// The first step of a run, counted from 0, without a task.
 fn first_step_without_task(tasks: &[TaskSpec], steps: u64) -> Option<u64> {
     let mut covered = 0;
     while covered < steps {

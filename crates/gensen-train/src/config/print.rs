@@ -1,4 +1,4 @@
-//! A configuration as the text of a file: every key, with what it means and what it is.
+//! Prints a configuration as TOML: every key with its meaning and value.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,12 @@ use crate::error::TrainError;
 use crate::similarity::ValidationSpec;
 
 impl Config {
-    /// The configuration as TOML in which a comment explains each key. Keys that were left out have
-    /// their defaults; those without one are comments. [`Config::load`] reads the same configuration from it.
+    /// The configuration as TOML with a comment on each key. Omitted keys get their defaults; keys
+    /// without a default are commented out. [`Config::load`] reads the same configuration from it.
     ///
     /// # Errors
     ///
-    /// [`TrainError::Config`] for a number that TOML has no place for.
+    /// [`TrainError::Invalid`] for a number that TOML cannot hold.
     pub fn commented(&self) -> Result<String, TrainError> {
         let mut text = String::new();
         section::<RunConfig>(&mut text, "run", &self.run)?;
@@ -48,8 +48,8 @@ fn section<T: Documented + DocumentedFields + Serialize>(
     Ok(())
 }
 
-/// The entries of an array of tables. The first explains all keys, those it lacks among them; without
-/// entries a comment does.
+/// The entries of an array of tables. The first entry explains all keys, also those it omits;
+/// without entries, a commented-out one does.
 fn entries<T: Documented + DocumentedFields + Serialize>(
     text: &mut String,
     name: &str,
@@ -89,10 +89,7 @@ fn explained(text: &mut String, key: &str, doc: &str, value: Option<&Value>) {
 }
 
 fn table(name: &str, value: &impl Serialize) -> Result<Table, TrainError> {
-    Table::try_from(value).map_err(|error| TrainError::Config {
-        origin: format!("[{name}]"),
-        problem: error.to_string(),
-    })
+    Table::try_from(value).map_err(TrainError::invalid(&format!("[{name}]")))
 }
 
 fn comment(text: &mut String, doc: &str) {
@@ -124,7 +121,7 @@ mod tests {
             let copy = folder.path().join("copy.toml");
             fs::write(&copy, &text).unwrap();
             let again = Config::load(Some(&copy), &[]).unwrap_or_else(|e| panic!("{e}\n{text}"));
-            // Warnings are about what a file said and has no effect.
+            // Warnings are about the original file.
             let expected = Config {
                 warnings: again.warnings.clone(),
                 ..config
@@ -138,8 +135,8 @@ mod tests {
         let text = Config::load(None, &[]).unwrap().commented().unwrap();
         for part in [
             "# Adam's step size.\nlearning_rate = 0.002\n",
-            "# Whether sentences are also read from their end.\nbidirectional = true\n",
-            "# The run's own folder; `runs/NAME` if left out.\n# folder =\n",
+            "# Whether a second GRU reads sentences from the end.\nbidirectional = true\n",
+            "# The run's own folder. Default: `runs/NAME`.\n# folder =\n",
             "# How often the task is drawn, relative to the others.\n# weight =\n",
             "# [[validation]]\n",
             "name = \"fr-en\"\nkind = \"translation\"\n",

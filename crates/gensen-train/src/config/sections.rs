@@ -1,4 +1,4 @@
-//! The sections of a configuration, with what is taken for keys that are left out.
+//! The sections of a configuration, with the defaults of their keys.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::schedule::ScheduleKind;
 
-/// Where the run lives.
+/// Name, seed and folders.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RunConfig {
-    /// The run's name; the configuration file's if left out.
+    /// The run's name. Default: the configuration file's name.
     pub name: String,
-    /// Everything random follows from it.
+    /// The seed of everything random.
     pub seed: u64,
-    /// The run's own folder; `runs/NAME` if left out.
+    /// The run's own folder. Default: `runs/NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
-    /// The model folder whose encoder and vocabulary the run starts from.
+    /// A model folder: the run starts from its encoder and vocabulary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
-    /// The folder relative inputs are found in.
+    /// The folder that relative inputs are in.
     pub data: PathBuf,
-    /// What the data's licences ask of those who use the model; written on its card.
+    /// The licences of the data, for the model card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_licence: Option<String>,
 }
@@ -49,24 +49,24 @@ impl Default for RunConfig {
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSizes {
-    /// Numbers in a source word's embedding.
+    /// The width of a source word's embedding.
     pub embedding_size: usize,
-    /// Numbers in a sentence vector, both directions together.
+    /// The width of a sentence vector, both directions together.
     pub hidden_size: usize,
     /// Encoder layers.
     pub layers: usize,
-    /// Whether sentences are also read from their end.
+    /// Whether a second GRU reads sentences from the end.
     pub bidirectional: bool,
     /// Dropout on sentence vectors and between encoder layers.
     pub dropout: f64,
-    /// Decoder states; `hidden_size` if left out, and nothing else fits.
+    /// The width of decoder states. Only `hidden_size`, the default, is possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder_hidden_size: Option<usize>,
-    /// Numbers in a target word's embedding.
+    /// The width of a target word's embedding.
     pub target_embedding_size: usize,
     /// Hidden units of the inference head, and of each classification task's.
     pub inference_hidden_size: usize,
-    /// How states become sentence vectors for all tasks without decoders, and in the exported model:
+    /// How states become sentence vectors, in tasks without decoders and in the exported model:
     /// "last", "mean" or "max".
     pub pooling: Pooling,
 }
@@ -91,33 +91,33 @@ impl Default for ModelSizes {
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VocabularyConfig {
-    /// Words the encoder knows, special words not counted.
+    /// Words of the encoder, special words not counted.
     pub source_words: usize,
-    /// Words each decoder can say, special words not counted.
+    /// Words of each decoder, special words not counted.
     pub target_words: usize,
     /// The tokeniser's name.
     pub tokenizer: String,
     /// Moses non-breaking prefix lists to use instead of the built-in ones: a folder or a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonbreaking_prefixes: Option<PathBuf>,
-    /// NLTK's `punkt_tab` folder, with which `nltk` splits sentences first.
+    /// NLTK's `punkt_tab` folder: the tokeniser `nltk` then splits lines into sentences first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub punkt: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
-    /// What the exported model reads in place of a word outside its vocabulary: `unk` or, by the known words most
-    /// like it, its `spelling`.
+    /// What the exported model reads for an unknown word: "unk", or "spelling": the known words with
+    /// the most similar spelling.
     pub unknown_words: UnknownWords,
-    /// Whether the words of inference tasks count for the source vocabulary. In the paper they do not.
+    /// Whether words of inference tasks count for the source vocabulary. In the paper they do not.
     pub count_nli: bool,
-    /// Word vectors, any file that `gensen expand` reads. Source words begin with them, so they have
-    /// `model.embedding_size` numbers; where the corpora have fewer than `source_words` words, the
-    /// file's fill up. With `run.start_from` they may have any size: new words get theirs by a linear
-    /// map.
+    /// Initial embeddings of source words: any file that `gensen expand` reads, with vectors of
+    /// `model.embedding_size` numbers. Where the corpora have fewer than `source_words` words,
+    /// words of the file fill the vocabulary up. With `run.start_from`, vectors may have any width:
+    /// a linear map turns them into embeddings of new words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub word_vectors: Option<PathBuf>,
-    /// The standard deviation to which the word vectors are scaled, all by one factor. That of words
-    /// without a vector, which are drawn evenly from -0.1 to 0.1, if left out.
+    /// The standard deviation that the word vectors are scaled to, all by one factor. Default: that
+    /// of words without a vector, which are drawn uniformly from -0.1 to 0.1.
     pub word_vectors_deviation: f64,
 }
 
@@ -143,38 +143,37 @@ impl Default for VocabularyConfig {
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Sentences (or pairs) a step and device; 48 if neither this nor `batch_words` is given.
+    /// Sentences (or pairs) per step and device; 48 if neither this nor `batch_words` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<usize>,
-    /// Words a step and device, instead of `batch_size`: of all sentences that are read or said,
-    /// special words included. No padding is counted, for there is none.
+    /// Words per step and device, instead of `batch_size`: source and target words, special words
+    /// included. There is no padding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_words: Option<usize>,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Adam's step size for the source words' embeddings where `learning_rate` is as configured; it
-    /// rises and falls with it. `learning_rate` if left out; 0 leaves them as they began.
+    /// Adam's step size for source embeddings; it follows the same schedule. Default:
+    /// `learning_rate`; 0 freezes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedding_learning_rate: Option<f64>,
     /// Steps of linear warm-up.
     pub warmup_steps: u64,
-    /// How the learning rate goes on from there.
+    /// The schedule of the learning rate after the warm-up.
     pub schedule: ScheduleKind,
-    /// Steps, the warm-up included, after which a linear or cosine schedule has come to its end;
-    /// `steps` if left out.
+    /// The step at which a linear or cosine schedule ends, warm-up included. Default: `steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule_steps: Option<u64>,
-    /// The least learning rate that the schedule comes to; 0 if left out.
+    /// The learning rate at the end of the schedule. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub final_learning_rate: Option<f64>,
     /// Gradients are scaled down to this global norm.
     pub clip_norm: f64,
-    /// Optimiser steps of the whole run.
+    /// Optimiser steps of the run.
     pub steps: u64,
     /// Every n-th step trains natural language inference.
     pub nli_every: u64,
-    /// Files, and folders of files, with sentences that are not to be trained on: examples that hold one
-    /// of them are left out.
+    /// Files or folders of sentences to keep out of training: examples with one of them are
+    /// dropped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude_sentences: Vec<PathBuf>,
     /// Longer source sentences are cut, special words not counted.
@@ -183,16 +182,15 @@ pub struct TrainingConfig {
     pub max_target_words: usize,
     /// Longer premises and hypotheses are cut, special words not counted.
     pub max_nli_words: usize,
-    /// So many batches of `batch_size` are sorted by length together.
+    /// Number of batches that are sorted by length together.
     pub bucket_batches: u64,
-    /// After so many steps the mean of the weights since is validated, chosen and exported in their
-    /// place.
+    /// The step after which weights are averaged; the mean is then validated and exported instead
+    /// of the weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_from: Option<u64>,
-    /// The share of source words that are replaced by `<unk>` in each step.
+    /// The share of source words replaced by `<unk>`, drawn anew in each step.
     pub word_dropout: f64,
-    /// Numbers the model computes in: "f32", or mixed precision in "bf16" or "f16" where the device
-    /// has them.
+    /// "f32", or mixed precision in "bf16" or "f16" where the device has it.
     pub precision: TrainingPrecision,
 }
 
@@ -224,13 +222,13 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// What the learning rate is times for source words' embeddings.
+    /// The factor of the learning rate for source embeddings.
     pub fn embedding_factor(&self) -> f64 {
         let own = self.embedding_learning_rate;
         own.map_or(1.0, |own| own / self.learning_rate)
     }
 
-    /// How much each device takes a step.
+    /// The batch size of each device.
     pub fn batch(&self) -> BatchSize {
         match (self.batch_size, self.batch_words) {
             (None, Some(words)) => BatchSize::Words(words as u64),
@@ -239,14 +237,14 @@ impl TrainingConfig {
     }
 }
 
-/// Numbers the model computes in.
+/// The floating-point type of activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainingPrecision {
     /// Single precision.
     #[default]
     F32,
-    /// Brain floating point: single precision's range in 16 bits.
+    /// Brain floating point: 16 bits with the range of single precision.
     Bf16,
     /// Half precision.
     F16,
@@ -266,19 +264,19 @@ impl fmt::Display for TrainingPrecision {
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagementConfig {
-    /// Mean training losses are written so often.
+    /// Steps between training-loss reports.
     pub monitor_every: u64,
-    /// Validation runs so often.
+    /// Steps between validations.
     pub validate_every: u64,
-    /// Checkpoints are written so often.
+    /// Steps between checkpoints.
     pub checkpoint_every: u64,
-    /// How many of the newest checkpoints are kept, besides the best one.
+    /// The number of newest checkpoints to keep, besides the best one.
     pub keep_checkpoints: usize,
-    /// What chooses the best checkpoint: `NAME/MEASURE` of a task's held-out data or of a
-    /// `[[validation]]` entry; the mean of all held-out losses if left out.
+    /// The measure that chooses the best checkpoint: `NAME/MEASURE` of a task's held-out data or of
+    /// a `[[validation]]` entry. Default: the mean of all held-out losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_by: Option<String>,
-    /// Steps without a better validation after which training ends; 0 never ends it.
+    /// Training stops after this many steps without a better validation; 0: never.
     pub early_stopping_patience: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The model, a share and its gradients as burn-train's workers take and give them.
+//! Adapters between burn-train's workers and our model, shares and gradients.
 
 use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
@@ -13,15 +13,15 @@ use super::{Share, StepBatch};
 use crate::loss::BatchLoss;
 use crate::optimizer::StepGradients;
 
-/// The model as burn-train's workers take it.
+/// The model in the form that burn-train's workers expect.
 #[derive(Module, Debug)]
 pub(super) struct Trainee {
     pub(super) model: MultitaskModel,
 }
 
 impl Trainee {
-    /// What a batch's task uses of a model, whose weights it shares: the rest need not go to other
-    /// devices.
+    /// The part of a model that a batch's task uses, with shared weights: the rest need not be
+    /// copied to other devices.
     pub(super) fn new(model: &MultitaskModel, batch: &StepBatch) -> Self {
         let first = batch.head;
         let head = match &batch.batch {
@@ -37,7 +37,7 @@ impl Trainee {
     }
 }
 
-/// A batch for one device and one step, as a loader of burn-train's.
+/// A burn-train data loader with one share for one step.
 pub(super) struct OneShare(pub(super) Option<Share>);
 
 impl Iterator for OneShare {
@@ -54,13 +54,13 @@ impl DataLoaderIterator<Share> for OneShare {
     }
 }
 
-/// What a worker makes of its share.
+/// A worker's result for its share.
 pub(super) struct Answer {
     pub(super) place: usize,
     pub(super) loss: BatchLoss,
     pub(super) gradients: StepGradients,
-    /// Whether the device has done all that the worker queued. A device keeps the order of one
-    /// thread's operations, not of several threads': others may only use what is done.
+    /// Whether the device has finished the worker's operations. A device keeps the order of
+    /// operations of one thread only, so other threads must wait for that.
     pub(super) done: Result<(), ExecutionError>,
 }
 
@@ -83,13 +83,13 @@ impl TrainStep for Trainee {
             gradients,
             done: self.devices().iter().try_for_each(Device::sync),
         };
-        // Burn's own gradients know no rows of embeddings.
+        // Burn's gradients do not support rows of embeddings.
         let grads = GradientsParams::new();
         TrainOutput { grads, item }
     }
 }
 
-/// burn-train wants it of every model. Ours is validated by [`crate::validation`].
+/// Required by burn-train. The model is validated in [`crate::validation`].
 impl InferenceStep for Trainee {
     type Input = ();
     type Output = ();

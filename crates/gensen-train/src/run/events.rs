@@ -1,4 +1,4 @@
-//! What a run tells of itself.
+//! Events and outcome of a run.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use gensen_model::MultitaskModel;
 use crate::checkpoint::Best;
 use crate::metrics::Metric;
 
-/// What happens during a run, for those who watch it.
+/// An event of a run.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// The run goes on from a checkpoint.
+    /// The run resumes from a checkpoint.
     Resumed {
         /// The checkpoint's folder.
         from: &'a Path,
@@ -37,21 +37,21 @@ pub enum Event<'a> {
     },
 }
 
-/// Why a run came back.
+/// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All steps are done.
     Finished,
-    /// Validation had not improved for long enough.
+    /// Validation did not improve for `management.early_stopping_patience` steps.
     StoppedEarly,
-    /// Somebody asked it to stop; a checkpoint was written.
+    /// It was interrupted; a checkpoint was written.
     Interrupted,
 }
 
-/// A run that came back.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Why.
+    /// Why it ended.
     pub ending: Ending,
     /// Steps done.
     pub step: u64,
@@ -61,7 +61,7 @@ pub struct Outcome {
     pub metrics: Vec<Metric>,
     /// The step of `model`.
     pub model_step: u64,
-    /// The model that is exported, outside of automatic differentiation: that of the best
-    /// validation; of a run without any, or one that was interrupted, the last.
+    /// The model to export, not tracked by automatic differentiation: that of the best validation,
+    /// or the last one if the run was interrupted or has no validation.
     pub model: MultitaskModel,
 }

@@ -1,4 +1,4 @@
-//! A run's model on held-out data: how good it is, and whether that is still getting better.
+//! Validation and test of a run's model.
 
 use burn::module::Module;
 use gensen_model::MultitaskModel;
@@ -9,10 +9,10 @@ use crate::checkpoint;
 use crate::curves;
 use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
-use crate::validation::{self, HeldOut};
+use crate::validation;
 
 impl Run<'_> {
-    /// Reports metrics: to the caller, to `metrics.jsonl`, to TensorBoard, as curves.
+    /// Reports metrics to the caller, in `metrics.jsonl`, for TensorBoard and as curves.
     pub(super) fn report(&mut self, metrics: Vec<Metric>) -> Result<(), TrainError> {
         (self.watch)(Event::Metrics(&metrics));
         self.events.append(&metrics)?;
@@ -20,7 +20,8 @@ impl Run<'_> {
         curves::draw(&self.folder.join("curves.svg"), self.log.metrics())
     }
 
-    /// Validates every task and the sentence vectors; whether that is the best so far.
+    /// Validates every task and the sentence vectors; returns whether the result is the best so
+    /// far.
     pub(super) fn validate(&mut self) -> Result<bool, TrainError> {
         self.take_in_steps()?;
         let metrics = self.measure(&self.judged(), self.state.step, Split::Validation)?;
@@ -32,14 +33,14 @@ impl Run<'_> {
         Ok(improved)
     }
 
-    /// The model that is validated and exported: the mean of the weights, once it has begun.
+    /// The model that is validated and exported: the mean of the weights once averaging has begun.
     pub(super) fn judged(&self) -> MultitaskModel {
         let average = self.average.as_ref().and_then(Average::mean);
         average.map_or_else(|| self.model.valid(), Clone::clone)
     }
 
-    /// The model that is exported, and its step: that of the best validation, or the last one
-    /// without any.
+    /// The model to export and its step: that of the best validation, or the last one without
+    /// validations.
     pub(super) fn best_model(&self) -> Result<(u64, MultitaskModel), TrainError> {
         let model = self.judged();
         match self.checkpoints.named("best") {
@@ -74,21 +75,18 @@ impl Run<'_> {
         let mut metrics = Vec::new();
         let mut ranked = split != Split::Validation;
         for task in &self.tasks {
-            let data = match split {
-                Split::Test => &task.data.test,
-                _ => &task.data.validation,
+            let Some(held_out) = task.held_out(split) else {
+                continue;
             };
-            let Some(data) = data else { continue };
             let size = task.batch;
-            let held_out = HeldOut {
-                data,
-                split,
-                outputs: &task.outputs,
-                head: task.head,
-            };
             metrics.extend(held_out.measure(model, step, size)?);
             if !ranked {
-                metrics.push(validation::effective_rank(model, data, step, size)?);
+                metrics.push(validation::effective_rank(
+                    model,
+                    held_out.data,
+                    step,
+                    size,
+                )?);
                 ranked = true;
             }
         }
@@ -99,7 +97,7 @@ impl Run<'_> {
         Ok(metrics)
     }
 
-    /// Whether the step is one of validation, and the best was too long ago.
+    /// Whether this is a validation step and the best validation is too long ago.
     pub(super) fn patience_is_over(&self) -> bool {
         let management = &self.config.management;
         let (step, patience) = (self.state.step, management.early_stopping_patience);

@@ -13,25 +13,25 @@ use crate::lines::Lines;
 use crate::output::say;
 use crate::terminal::Progress;
 
-/// Find the ranges of a model's vectors over a text, and keep them in the model folder.
+/// Measure the ranges of a model's vectors over a text, and save them in the model folder.
 ///
-/// `embed --output-precision int8` and `uint8` cut each dimension's range into 255 steps. Take a few
-/// thousand sentences like those that will be encoded. The folder's config.json is rewritten; its other files stay.
+/// `embed --output-precision int8` and `uint8` cut each dimension's range into 255 steps. Use a few thousand sentences like
+/// those to be encoded later. The folder's config.json is rewritten; its other files stay.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  gensen calibrate models/nli_large --input sentences.txt\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy --output-precision int8"
+    after_help = "Example:\n  gensen calibrate models/nli_large --input sentences.txt\n  gensen embed -m models/nli_large -i sentences.txt -o vectors.npy --output-precision int8"
 )]
 pub(crate) struct Arguments {
-    /// A model folder; it is changed.
+    /// Model folder to change.
     #[arg(value_name = "DIR", value_parser = file())]
     model: PathBuf,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input. Blank lines are skipped.
     #[arg(short, long, value_name = "FILE|-")]
     input: PathBuf,
-    /// The pooling of the vectors; a model folder can have the ranges of each. [default: as the model says]
+    /// Pooling of the vectors; a model folder can hold the ranges of each pooling. [default: the model's own]
     #[arg(long)]
     pool: Option<Pool>,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let place = arguments.model.as_path();
     if place.to_string_lossy().starts_with(hub::SCHEME) {
         let place = place.display();
-        bail!("{place}: a model of the hub's cache is not changed; copy its folder first");
+        bail!("{place}: a model in the hub's cache is not changed; copy its folder first");
     }
     let place = folder(place)?;
     let mut input = Lines::open(&arguments.input)?;
@@ -72,11 +72,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     let (_, sentences) = ranges.text();
     if sentences < FEW {
-        tracing::warn!("ranges of {sentences} sentences are rough: take {FEW} or more");
+        tracing::warn!("ranges of {sentences} sentences are rough: use {FEW} or more");
     }
     ranges.save(&place)?;
     say!("{}", place.join(CONFIG_FILE).display())
 }
 
-/// Of fewer sentences, ranges say little about others.
+/// Ranges of fewer sentences rarely hold for others.
 const FEW: u64 = 100;

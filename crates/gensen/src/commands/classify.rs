@@ -38,29 +38,29 @@ enum Command {
     Predict(Box<PredictArguments>),
 }
 
-/// Train a linear classifier on lines of a label, a tab and a sentence.
+/// Train a linear classifier on lines of `label TAB sentence`.
 ///
-/// Prints how many sentences have each label, and the accuracy on sentences that it was not trained on. The penalty is chosen by
-/// cross-validation; the accuracy is that of a cross-validation around that one.
+/// Prints the number of sentences per label and the accuracy of a nested cross-validation: the inner one chooses the penalty,
+/// the outer one measures on held-out sentences.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen classify train --input labelled.tsv --output topics.json"
 )]
 struct TrainArguments {
-    #[command(flatten)]
-    encoding: Encoding,
-    /// Text in UTF-8, `label TAB sentence` a line, plain or gzipped; `-` for standard input.
+    /// UTF-8 text with `label TAB sentence` per line, plain or gzipped; `-` for standard input.
     #[arg(short, long, value_name = "FILE|-")]
     input: PathBuf,
     /// The classifier, as JSON.
     #[arg(short, long, value_name = "FILE", value_parser = file())]
     output: PathBuf,
-    /// What is trained.
+    /// Kind of classifier.
     #[arg(long, default_value = "lbfgs", value_name = "KIND")]
     kind: Kind,
-    /// Folds of the cross-validations.
+    /// Folds in cross-validations.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100), value_name = "N")]
     folds: u32,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 /// `--kind`.
@@ -68,30 +68,30 @@ struct TrainArguments {
 enum Kind {
     /// Logistic regression to convergence.
     Lbfgs,
-    /// `SentEval`'s classifier: Adam, ended early.
+    /// SentEval's classifier: Adam with early stopping.
     Senteval,
 }
 
 /// Classify sentences.
 ///
-/// Prints a line for each line of the input: label, probability and sentence. The model and its options must be those that
-/// the classifier was trained with.
+/// Prints label, probability and sentence for each line of the input. The model and its options must be those of
+/// training.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen classify predict --classifier topics.json --input sentences.txt"
 )]
 struct PredictArguments {
-    #[command(flatten)]
-    encoding: Encoding,
-    /// What `gensen classify train` wrote.
+    /// Classifier that `gensen classify train` wrote.
     #[arg(short, long, value_name = "FILE", value_parser = file())]
     classifier: PathBuf,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
+    /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input.
     #[arg(short, long, value_name = "FILE|-")]
     input: PathBuf,
     /// Print a JSON object for each: line, text, label, probability, and the probabilities of all labels.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 /// As it is printed.
@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Sentences with the places of their labels among the names.
+/// Sentences, with their labels as indices into `names`.
 struct Labelled {
     sentences: Vec<String>,
     labels: Vec<u32>,

@@ -1,4 +1,4 @@
-//! `gensen cluster`: sentences in groups.
+//! `gensen cluster`: groups of sentences.
 
 use std::path::{Path, PathBuf};
 
@@ -18,13 +18,13 @@ use crate::device;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Busy;
 
-/// Sentences drawn; more hide each other.
+/// Sentences drawn at most; more would hide each other.
 const POINTS: usize = 3000;
 
-/// Group the sentences of a file, by cosine: into K clusters, or into communities of near sentences.
+/// Group the sentences of a file by cosine, into K clusters or into communities of similar sentences.
 ///
-/// Prints a line for each group, the largest first: its number, its size, and the cosine to the middle, line number
-/// and text of the sentence that stands for it (of a community, the sentence in the middle itself).
+/// Prints one line per group, largest first: number, size, and the cosine to the centre, line number and text of its
+/// representative sentence (in a community, the centre itself).
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen cluster --input sentences.txt --clusters 20 --map clusters.svg --output groups.tsv\n  gensen cluster --input sentences.txt --threshold 0.8 --smallest 5 --json"
@@ -32,13 +32,11 @@ const POINTS: usize = 3000;
 #[group(id = "how", required = true, multiple = false, args = ["clusters", "threshold"])]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    encoding: Encoding,
-    #[command(flatten)]
     sentences: Sentences,
-    /// Make K clusters (k-means); every sentence is in one.
+    /// Number of clusters (k-means); every sentence is in one.
     #[arg(long, value_name = "K")]
     clusters: Option<usize>,
-    /// Decides where k-means begins.
+    /// Seed of k-means.
     #[arg(
         long,
         default_value_t = 0,
@@ -46,10 +44,10 @@ pub(crate) struct Arguments {
         conflicts_with = "threshold"
     )]
     seed: u64,
-    /// Find communities: groups around a sentence to which all have at least this cosine. Other sentences are in none.
+    /// Lowest cosine of a community's sentences to its centre. Other sentences are in no group.
     #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: Option<f32>,
-    /// The smallest community.
+    /// Size of the smallest community.
     #[arg(
         long,
         default_value_t = 10,
@@ -57,24 +55,26 @@ pub(crate) struct Arguments {
         conflicts_with = "clusters"
     )]
     smallest: usize,
-    /// Write the group's number, 0 for none, and the text of every line that is not blank, with a tab between.
+    /// Write `group TAB sentence` for every line that is not blank; group 0 is none.
     #[arg(short, long, value_name = "FILE", value_parser = file())]
     output: Option<PathBuf>,
     /// Draw the sentences, coloured by group.
     #[arg(long, value_name = "FILE.svg", value_parser = file())]
     map: Option<PathBuf>,
-    /// How vectors become points of the map.
+    /// Projection of vectors to the map's points.
     #[arg(long, default_value = "pca", requires = "map")]
     projection: ProjectionName,
     /// Print a JSON object for each group: group, size, representative (line, text, cosine), lines.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 /// Rows that belong together.
 struct Group {
     rows: Vec<usize>,
-    /// The row that stands for them, and its cosine to the middle.
+    /// The row nearest to the centre, and its cosine to it.
     representative: usize,
     cosine: f32,
 }
@@ -156,11 +156,11 @@ fn cluster(arguments: &Arguments) -> Result<()> {
     groups.sort_by_key(|group| (std::cmp::Reverse(group.rows.len()), group.rows[0]));
     if let Some(clusters) = arguments.clusters.filter(|&k| groups.len() < k) {
         tracing::warn!(
-            "{} clusters instead of {clusters}: there are no more distinct vectors",
+            "{} clusters instead of {clusters}: there are not more distinct vectors",
             groups.len()
         );
     } else if groups.is_empty() {
-        tracing::warn!("no community: take a lower --threshold or --smallest");
+        tracing::warn!("no communities: lower --threshold or --smallest");
     }
     // 0 for rows that are in none.
     let mut numbers = vec![0; rows];

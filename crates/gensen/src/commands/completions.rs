@@ -1,11 +1,11 @@
-//! `gensen completions`: what a shell needs to complete a command line.
+//! `gensen completions`: shell completion scripts.
 
 use anyhow::Result;
 use clap_complete::{Shell, generate};
 
 use crate::output::print;
 
-/// Print a script that completes commands, options and their values in a shell.
+/// Print a shell's completion script for commands, options and their values.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                   gensen completions bash > ~/.local/share/bash-completion/completions/gensen\n  \

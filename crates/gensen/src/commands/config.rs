@@ -10,7 +10,7 @@ use gensen_train::{inputs, similarity};
 use super::places::file;
 use crate::output::{print, say};
 
-/// Check a training configuration, or print it with every key and what it means.
+/// Check a training configuration, or print it with every key explained.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -19,8 +19,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Check the keys and values of a configuration, and that its inputs are there. `gensen train check`
-    /// reads them, too.
+    /// Check a configuration's keys and values, and that its inputs exist. `gensen train check` also reads
+    /// them.
     #[command(after_help = "Example:\n  gensen config check configs/real-small.toml")]
     Check {
         /// The configuration: TOML, or the reference's JSON.
@@ -30,7 +30,7 @@ enum Action {
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// Print a configuration as TOML with every key, its meaning and its value.
+    /// Print a configuration as TOML with every key, explained.
     #[command(
         after_help = "Examples:\n  gensen config print configs/real-small.toml\n  \
                       gensen config print > mine.toml"
@@ -67,7 +67,7 @@ fn check(path: &Path, set: &[String]) -> Result<()> {
     let config = load(Some(path), set)?;
     inputs::check(&config)?;
     similarity::check_files(&config)?;
-    say!("{}: in order; {}", path.display(), described(&config))
+    say!("{}: valid; {}", path.display(), described(&config))
 }
 
 /// What a run of this configuration does, in a few words.

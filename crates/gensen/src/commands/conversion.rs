@@ -1,4 +1,4 @@
-//! How vectors are given out: the options of the commands that write them.
+//! Output dimensions, length and precision: options of the commands that write vectors.
 
 use std::num::NonZeroUsize;
 
@@ -11,15 +11,16 @@ use gensen_encode::{
 use super::Usage;
 
 #[derive(clap::Args)]
+#[command(next_help_heading = "Vectors")]
 pub(super) struct Conversion {
-    /// Scale every vector to length 1.
+    /// Scale every vector to unit length.
     #[arg(long)]
     normalize: bool,
-    /// Keep the first N numbers of every vector; with --normalize, what is left has length 1.
+    /// Keep the first N dimensions of every vector, before --normalize.
     #[arg(long, value_name = "N")]
     truncate_dim: Option<NonZeroUsize>,
-    /// The numbers of the vectors, as sentence-transformers has them: int8 and uint8 have 255 steps between the ends
-    /// of the ranges that the model folder has (`gensen calibrate`), binary and ubinary a bit a number.
+    /// Precision of the vectors, as in sentence-transformers: int8 and uint8 are 255 steps of the ranges in the model
+    /// folder (`gensen calibrate`); binary and ubinary, one bit per dimension.
     #[arg(long, value_name = "PRECISION", default_value = "float32", value_parser = precisions())]
     output_precision: VectorPrecision,
 }
@@ -52,7 +53,7 @@ impl Conversion {
         }
     }
 
-    /// All that vectors depend on.
+    /// These options, for the record of a part.
     pub(super) fn described(&self) -> String {
         let Self {
             normalize,

@@ -1,4 +1,4 @@
-//! `gensen convert`: the reference implementation's files become a model folder.
+//! `gensen convert`: the reference implementation's files to a model folder.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use super::encoding::Pool;
 use super::places::file;
 use crate::output::say;
 
-/// Make a model folder out of the reference implementation's released files.
+/// Convert the reference implementation's released files to a model folder.
 ///
-/// Weights are a PyTorch file of any age, an encoder's or a whole training checkpoint's; the
-/// vocabulary is pickled. Both are read as data: nothing in them is run.
+/// Weights are a PyTorch file of any version: an encoder's, or a whole training checkpoint. The vocabulary is a pickle.
+/// Both are read as data: nothing in them is executed.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  gensen convert --weights nli_large.model --vocab nli_large_vocab.pkl --output models/nli_large"
+    after_help = "Example:\n  gensen convert --weights nli_large.model --vocab nli_large_vocab.pkl -o models/nli_large"
 )]
 pub(crate) struct Arguments {
     /// The PyTorch file.
@@ -28,24 +28,24 @@ pub(crate) struct Arguments {
     /// The pickled vocabulary.
     #[arg(long, value_name = "FILE", value_parser = file())]
     vocab: PathBuf,
-    /// The model folder to write; a model folder that is there is replaced.
-    #[arg(long, value_name = "DIR", value_parser = file())]
+    /// Model folder to write; an existing model folder is replaced.
+    #[arg(short, long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
-    /// How weights are stored: as 32-bit floats; as 16-bit floats, half the size; or as 8-bit integers
-    /// with a scale a row, a quarter of the size, and biases as 32-bit floats.
+    /// Precision of stored weights: 32-bit floats; 16-bit floats, half the size; or 8-bit integers with a scale per row, a
+    /// quarter of the size.
     #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
     precision: StoredPrecision,
-    /// The pooling that the model asks for.
+    /// Pooling, written into the model's configuration.
     #[arg(long, default_value = "last")]
     pool: Pool,
-    /// The tokeniser that the model asks for.
+    /// Tokeniser, written into the model's configuration.
     #[arg(long, default_value = "whitespace", value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     tokenizer: String,
-    /// Whether the model asks for lower-cased text.
+    /// Lower-casing, written into the model's configuration.
     #[arg(long)]
     lowercase: bool,
-    /// What the model puts in place of a word outside its vocabulary: `unk` or, by the known words most like it,
-    /// its `spelling`.
+    /// Embedding of unknown words, written into the model's configuration: `unk`, or by `spelling`, the mean of the known
+    /// words most similar to it.
     #[arg(long, default_value = "unk", value_name = "unk|spelling")]
     unknown_words: UnknownWords,
 }
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !conversion.left_out.is_empty() {
         let count = conversion.left_out.len();
         tracing::info!(
-            "left out {count} tensors that are no part of the encoder (decoders, inference head)"
+            "left out {count} tensors that do not belong to the encoder (decoders, inference head)"
         );
     }
     say!("{}", arguments.output.display())?;

@@ -1,4 +1,4 @@
-//! The sentences of a file with their vectors, which are computed, or were saved by `embed`.
+//! The sentences of a file and their vectors, computed or saved by `embed`.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision};
-use gensen_search::{Matrix, Steps, VectorFile};
+use gensen_search::{Matrix, QuantizationSteps, VectorFile};
 
 use super::Usage;
 use super::encoding::{Encoding, say_coverage};
@@ -17,36 +17,46 @@ use crate::terminal::Progress;
 /// Where sentences are, and their vectors if they were saved.
 #[derive(clap::Args)]
 pub(super) struct Sentences {
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input. Blank lines are passed over.
+    /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input. Blank lines are skipped.
     #[arg(short, long, value_name = "FILE|-")]
     pub(super) input: PathBuf,
-    /// The vectors of the input's lines, as `embed` saved them: .npy of 32- or 16-bit floats or of int8, mapped from disk.
-    /// [default: they are computed]
+    /// The vectors of the input's lines, as `embed` saved them: .npy of 32- or 16-bit floats, 8-bit integers or, with
+    /// --binary, bits; memory-mapped. [default: computed]
     #[arg(long, value_name = "FILE.npy", value_parser = file())]
     pub(super) index: Option<PathBuf>,
     /// The vectors of --index were saved with --truncate-dim N.
     #[arg(long, value_name = "N", requires = "index")]
     truncate_dim: Option<NonZeroUsize>,
-    /// The vectors of --index were saved with --normalize. It matters for int8: their numbers stand for others then, and nothing in
-    /// the file says so.
+    /// The vectors of --index were saved with --normalize. Needed for int8 and uint8, whose ranges differ then.
     #[arg(long, requires = "index")]
     normalize: bool,
+    /// The vectors of --index were saved with --output-precision binary or ubinary. Cosines are then 1 - 2 h / n, where h of n
+    /// bits differ.
+    #[arg(long, requires = "index")]
+    pub(super) binary: bool,
 }
 
 /// Saved vectors, open.
 pub(super) struct Index {
     file: VectorFile,
-    /// What int8 numbers stand for.
-    steps: Option<Steps>,
+    numbers: Numbers,
+}
+
+/// What saved numbers stand for.
+enum Numbers {
+    Floats,
+    Integers(QuantizationSteps),
+    /// The number of dimensions.
+    Bits(usize),
 }
 
 impl Sentences {
-    /// How many numbers of the encoder's vectors were saved.
+    /// Dimensions of the saved vectors.
     pub(super) fn dimensions(&self, encoder: &ConcatEncoder) -> usize {
         self.truncate_dim.map_or(encoder.width(), NonZeroUsize::get)
     }
 
-    /// Opens the vectors at `place`; `encoder` says what int8 numbers stand for, and opens the model only then.
+    /// Opens the vectors at `place`. `encoder` opens the model; called for integers and bits alone.
     pub(super) fn open(
         &self,
         place: &Path,
@@ -55,10 +65,18 @@ impl Sentences {
     ) -> Result<Index> {
         let file = VectorFile::open(place)?;
         if !file.matrix().is_integers() {
-            return Ok(Index { file, steps: None });
+            if self.binary {
+                bail!("--binary: {} holds floats", place.display());
+            }
+            let numbers = Numbers::Floats;
+            return Ok(Index { file, numbers });
         }
         let encoder = encoder()?;
         self.check_width(place, &file, &encoder)?;
+        if self.binary {
+            let numbers = Numbers::Bits(self.dimensions(&encoder));
+            return Ok(Index { file, numbers });
+        }
         let converter = VectorOptions::default()
             .dimensions(self.dimensions(&encoder))
             .normalize(self.normalize)
@@ -69,8 +87,8 @@ impl Sentences {
             bail!("--index {}: int8 without ranges", place.display());
         };
         let (smallest, largest) = (ranges.row(0).to_vec(), ranges.row(1).to_vec());
-        let steps = Some(Steps::of_ranges(&smallest, &largest)?);
-        Ok(Index { file, steps })
+        let numbers = Numbers::Integers(QuantizationSteps::of_ranges(&smallest, &largest)?);
+        Ok(Index { file, numbers })
     }
 
     /// Refuses vectors that cannot be the encoder's.
@@ -81,27 +99,35 @@ impl Sentences {
         encoder: &ConcatEncoder,
     ) -> Result<()> {
         let (found, own) = (file.matrix().width(), encoder.width());
-        let expected = self.dimensions(encoder);
-        if expected > own {
+        let dimensions = self.dimensions(encoder);
+        if dimensions > own {
             let problem =
-                format!("--truncate-dim {expected}: the model's vectors have {own} numbers");
+                format!("--truncate-dim {dimensions}: the model's vectors have {own} numbers");
             return Err(Usage(problem).into());
         }
+        let (expected, unit) = match self.binary {
+            true => (dimensions.div_ceil(8), "bytes"),
+            false => (dimensions, "numbers"),
+        };
         if found == expected {
             return Ok(());
         }
-        let guess = match found {
-            _ if file.matrix().is_integers() && found == expected.div_ceil(8) => {
-                " (if they were saved with --output-precision binary: bits are not searched)"
-                    .to_owned()
-            }
-            _ if found < own && self.truncate_dim.is_none() => {
-                format!(" (if they were saved with --truncate-dim {found}, say so here too)")
-            }
-            _ => String::new(),
-        };
+        let guess =
+            if file.matrix().is_integers() && !self.binary && found == dimensions.div_ceil(8) {
+                " (for vectors saved with --output-precision binary, add --binary)".to_owned()
+            } else if found < expected && self.truncate_dim.is_none() {
+                let option = match self.binary {
+                    true => "N".to_owned(),
+                    false => found.to_string(),
+                };
+                format!(
+                    " (for vectors saved with --truncate-dim {option}, add --truncate-dim {option})"
+                )
+            } else {
+                String::new()
+            };
         bail!(
-            "--index {}: vectors of {found} numbers, the model's have {expected}: were they saved with another \
+            "--index {}: vectors of {found} {unit}, the model's have {expected}: were they saved with another \
              model?{guess}",
             place.display()
         )
@@ -115,17 +141,18 @@ impl Index {
 
     pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
         let matrix = self.file.matrix();
-        Ok(match &self.steps {
-            Some(steps) => matrix.with_steps(steps)?,
-            None => matrix,
+        Ok(match &self.numbers {
+            Numbers::Floats => matrix,
+            Numbers::Integers(steps) => matrix.with_steps(steps)?,
+            Numbers::Bits(dimensions) => matrix.with_bits(*dimensions)?,
         })
     }
 }
 
-/// The lines of a file, and which of them count.
+/// The lines of a file, and which of them are kept.
 pub(super) struct Texts {
     pub(super) lines: Vec<String>,
-    /// Those that are not blank nor, if that was asked for, equal to one before.
+    /// Those that are not blank and, for distinct lines, not equal to an earlier one.
     pub(super) kept: Vec<usize>,
 }
 
@@ -148,13 +175,13 @@ impl Texts {
         Ok(Self { lines, kept })
     }
 
-    /// The line's number, from 1, and text of a row of the vectors of the lines that count.
+    /// The number, from 1, and the text of the line of a row.
     pub(super) fn of_row(&self, row: usize) -> (u64, &str) {
         let line = self.kept[row];
         (line as u64 + 1, &self.lines[line])
     }
 
-    /// The vectors of the lines that count, out of those of all lines.
+    /// The vectors of the kept lines, out of those of all lines.
     pub(super) fn select<'a>(
         &'a self,
         all: Matrix<'a>,
@@ -165,7 +192,7 @@ impl Texts {
         if lines != rows {
             let (input, index) = (input.display(), index.display());
             bail!(
-                "{input} has {lines} lines, but {index} has {rows} vectors: one a line is expected"
+                "{input} has {lines} lines, but {index} has {rows} vectors: expected one per line"
             );
         }
         match self.kept.len() == lines {
@@ -183,14 +210,14 @@ pub(super) struct Corpus<'a> {
 }
 
 enum Vectors<'a> {
-    /// Of the lines that count, and their width.
+    /// Of the kept lines, and their width.
     Computed(Vec<f32>, usize),
     /// Of all lines.
     Saved(Index, &'a Path),
 }
 
 impl<'a> Corpus<'a> {
-    /// Reads a file, and computes its vectors if they were not saved.
+    /// Reads a file; computes its vectors unless they were saved.
     pub(super) fn open(
         encoding: &Encoding,
         sentences: &'a Sentences,
@@ -219,7 +246,7 @@ impl<'a> Corpus<'a> {
         Ok(corpus)
     }
 
-    /// A row for each line that counts.
+    /// A row for each kept line.
     pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
         match &self.vectors {
             Vectors::Computed(vectors, width) => Ok(Matrix::from_floats(vectors, *width)?),
@@ -243,7 +270,7 @@ impl<'a> Corpus<'a> {
     }
 }
 
-/// The vectors of the lines that count, one after the other.
+/// The vectors of the kept lines, one after the other.
 fn compute(
     encoding: &Encoding,
     encoder: &ConcatEncoder,

@@ -1,11 +1,11 @@
-//! `gensen embed`: a file of sentences becomes a file of vectors.
+//! `gensen embed`: sentences to vectors.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use gensen_encode::{ConcatEncoder, Coverage};
+use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions};
 
 use super::Usage;
 use super::conversion::Conversion;
@@ -19,38 +19,31 @@ use crate::part::{self, MadeFrom, Part, Record};
 use crate::terminal::Progress;
 use crate::vector_output::{Format, VectorOutput, Written};
 
-/// Encode sentences as vectors: those of the command line, or of a file with one a line.
+/// Encode sentences as vectors, from the command line or from a file.
 ///
-/// Row i of the output is line i of the input; blank lines count. Input of any size is read and
-/// written piece by piece; the output is there when it is complete.
+/// Row i of the output is line i of the input; blank lines count. Input of any size is streamed; the output file
+/// appears once it is complete.
 #[derive(clap::Args)]
+#[group(id = "sentences", required = true, multiple = true, args = ["texts", "input"])]
 #[command(
     after_help = "Examples:\n  gensen embed \"A sentence.\" \"Another.\"\n  gensen embed --model models/nli_large --input sentences.txt --output vectors.npy\n  \
                   gensen embed --model models/a --model models/b --input - --output - --format jsonl < sentences.txt"
 )]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    encoding: Encoding,
-    /// Word vectors with which the models learn the words of the input that are new to them.
-    #[arg(long, value_name = "FILE", value_parser = file())]
-    vectors: Option<PathBuf>,
-    #[command(flatten)]
-    vector_options: VectorOptions,
-    /// Sentences.
+    /// Sentences to encode.
     #[arg(
         value_name = "TEXT",
-        required_unless_present = "input",
         conflicts_with_all = ["input", "part", "vectors", "hidden_states", "lengths"]
     )]
     texts: Vec<String>,
-    /// Text in UTF-8, a sentence a line, plain or gzipped; `-` for standard input.
+    /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input.
     #[arg(short, long, value_name = "FILE|-")]
     input: Option<PathBuf>,
-    /// The vectors: `[lines, width]` in .npy; or .jsonl, .csv or .parquet with the sentences, the first two also gzipped (.jsonl.gz).
-    /// `-` for JSON lines, or CSV with --format, on standard output. [default: -]
+    /// Output: `[lines, width]` in .npy; or vectors with their sentences in .jsonl, .csv (also .jsonl.gz, .csv.gz) or
+    /// .parquet. `-` is standard output, as JSON lines or, with --format, CSV. [default: -]
     #[arg(short, long, value_name = "FILE|-")]
     output: Option<PathBuf>,
-    /// The output's format. [default: by its extension; jsonl on standard output, npy for names without an extension]
+    /// Output format. [default: by extension; npy without one, jsonl on standard output]
     #[arg(long)]
     format: Option<Format>,
     /// Also write all hidden states, `[lines, longest, width]`, zero padded.
@@ -59,13 +52,20 @@ pub(crate) struct Arguments {
     /// Also write the sentences' lengths in words, <s> and </s> included, `[lines]`.
     #[arg(long, value_name = "FILE.npy", value_parser = file())]
     lengths: Option<PathBuf>,
-    #[command(flatten)]
-    conversion: Conversion,
-    /// Encode only the I-th of N parts of the input's lines, for N machines; the parts end to end are the whole.
-    /// `gensen inspect` with all parts' outputs says whether they fit together, by the OUTPUT.part.json
-    /// beside each (standard output has none).
+    /// Encode only part I of N of the input's lines, for N machines; concatenated, the parts are the whole output.
+    /// `gensen inspect` on all outputs checks that they fit together, by the OUTPUT.part.json beside each (standard
+    /// output has none).
     #[arg(long, value_name = "I/N")]
     part: Option<Part>,
+    /// Word vectors that extend the models' vocabularies with the input's unknown words.
+    #[arg(long, value_name = "FILE", value_parser = file())]
+    vectors: Option<PathBuf>,
+    #[command(flatten)]
+    vector_options: VectorOptions,
+    #[command(flatten)]
+    conversion: Conversion,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -78,8 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     })
 }
 
-/// Refuses to write over what is read, twice to one place, or where nothing can be written. The
-/// output's format.
+/// Refuses outputs that are inputs, coincide or cannot be written. Returns the output's format.
 fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Written, Usage> {
     let record = Record::place(output);
     let vector_words = &arguments.vector_options.vector_words;
@@ -117,6 +116,13 @@ fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Wr
 /// Encodes the sentences of the command line.
 fn embed_texts(arguments: &Arguments, place: &Path) -> Result<()> {
     let written = Format::of(arguments.format, place)?;
+    if let [text] = &arguments.texts[..]
+        && Path::new(text).is_file()
+    {
+        tracing::warn!(
+            "`{text}` is encoded as a sentence; to encode the lines of that file: --input {text}"
+        );
+    }
     writable(&[("--output", place)])?;
     let encoder = arguments.encoding.encoder(&arguments.encoding.places()?)?;
     let options = arguments.encoding.options();
@@ -142,7 +148,13 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
         // Before the input is read for its words.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
     }
-    let mut input = Lines::open(input_place)?;
+    let (mut input, hash) = match arguments.part {
+        Some(part) => {
+            let (input, hash) = Lines::open_hashed(input_place)?;
+            (input, Some((part, hash)))
+        }
+        None => (Lines::open(input_place)?, None),
+    };
     let models = arguments.encoding.places()?;
     let mut encoder = arguments.encoding.encoder(&models)?;
     if arguments.part.is_some() && arguments.encoding.depends_on_batches(&encoder) {
@@ -153,22 +165,21 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     let options = arguments.encoding.options();
     let converter = arguments.conversion.converter(&encoder, &options)?;
     let each = arguments.encoding.depends_on_batches(&encoder);
-    if let Some(vectors) = &arguments.vectors {
-        let mut words = BTreeSet::new();
+    let mut survey = Survey::default();
+    if arguments.vectors.is_some() || arguments.part.is_some() {
         input = input.twice(input_place, |input| {
-            loop {
-                let chunk = input.chunk(64, u64::MAX)?;
-                if chunk.is_empty() {
-                    return Ok(());
-                }
-                add_words(&mut words, &encoder, &chunk, &options)?;
-            }
+            survey.read(input, arguments, &encoder, &options)
         })?;
-        encoder = expanded(arguments, vectors, &encoder, &models, &words)?;
+    }
+    if let Some(vectors) = &arguments.vectors {
+        encoder = expanded(arguments, vectors, &encoder, &models, &survey.words)?;
     }
     let columns = converter.columns() as u64;
-    let origin = match arguments.part {
-        Some(part) => Some((part, origin(arguments, input_place, &models, columns)?)),
+    let origin = match hash {
+        Some((part, hash)) => {
+            let (lines, sha256) = (survey.lines, hash.finish());
+            Some((part, origin(arguments, lines, sha256, &models, columns)?))
+        }
         None => None,
     };
     let (first, mut left) = match &origin {
@@ -249,10 +260,40 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     }
 }
 
-/// What a part is made from: all that its vectors depend on.
+/// What a first pass over the input finds.
+#[derive(Default)]
+struct Survey {
+    lines: u64,
+    /// With --vectors.
+    words: BTreeSet<String>,
+}
+
+impl Survey {
+    fn read(
+        &mut self,
+        input: &mut Lines,
+        arguments: &Arguments,
+        encoder: &ConcatEncoder,
+        options: &EncodeOptions,
+    ) -> Result<()> {
+        loop {
+            let chunk = input.chunk(64, u64::MAX)?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            self.lines += chunk.len() as u64;
+            if arguments.vectors.is_some() {
+                add_words(&mut self.words, encoder, &chunk, options)?;
+            }
+        }
+    }
+}
+
+/// Everything a part's vectors depend on.
 fn origin(
     arguments: &Arguments,
-    input: &Path,
+    input_lines: u64,
+    input_sha256: String,
     models: &[ModelPlace],
     width: u64,
 ) -> Result<MadeFrom> {
@@ -276,8 +317,8 @@ fn origin(
         None => None,
     };
     Ok(MadeFrom {
-        input_lines: count_lines(input)?,
-        input_sha256: part::sha256(&[input.to_owned()])?,
+        input_lines,
+        input_sha256,
         models_sha256: models
             .iter()
             // A saved map counts where word vectors are mapped.
@@ -294,7 +335,7 @@ fn origin(
     })
 }
 
-/// The models with these words, those of the input, as their vocabulary.
+/// The models with these words of the input as their vocabulary.
 fn expanded(
     arguments: &Arguments,
     vectors: &Path,
@@ -321,13 +362,4 @@ fn expanded(
             Ok(encoder)
         });
     Ok(ConcatEncoder::new(expanded.collect::<Result<_>>()?)?)
-}
-
-fn count_lines(path: &Path) -> Result<u64> {
-    let mut lines = Lines::open(path)?;
-    let mut count = 0;
-    while lines.next()?.is_some() {
-        count += 1;
-    }
-    Ok(count)
 }

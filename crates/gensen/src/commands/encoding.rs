@@ -1,4 +1,4 @@
-//! What commands that encode text have in common.
+//! Options and steps that all commands that encode text share.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,11 +24,11 @@ use crate::{english, hub, part};
 pub(super) enum Pool {
     /// The last states of both directions.
     Last,
-    /// The largest value of each component over the words.
+    /// The maximum of each component over the words.
     Max,
     /// The mean of each component over the words.
     Mean,
-    /// As max, over the zero padding of a batch too, as the reference implementation had it.
+    /// The maximum, a batch's zero padding included, as in the reference implementation.
     MaxPadded,
 }
 
@@ -50,9 +50,9 @@ pub(super) enum Weights {
     F32,
     /// 16-bit floats: half the memory.
     F16,
-    /// bf16: half the memory, and faster where the processor multiplies it; vectors differ a little.
+    /// bfloat16: half the memory, faster on processors with bf16 products; vectors differ slightly.
     Bf16,
-    /// 8-bit integers: a quarter of the memory, and faster; vectors differ a little (cosine 0.999 and more).
+    /// 8-bit integers: a quarter of the memory, faster; vectors differ slightly (cosine 0.999 and more).
     I8,
 }
 
@@ -68,46 +68,47 @@ impl From<Weights> for EncoderPrecision {
 }
 
 #[derive(clap::Args)]
+#[command(next_help_heading = "Model")]
 pub(super) struct Encoding {
-    /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
-    /// [default: the model in the box]
+    /// A model folder, or a model on the Hugging Face Hub. Repeat it to concatenate the vectors of several models.
+    /// [default: the built-in model]
     #[arg(short, long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
-    /// How hidden states become a vector. [default: as each model says]
+    /// Pooling of hidden states into a vector. [default: each model's own]
     #[arg(long)]
     pool: Option<Pool>,
-    /// The tokeniser. [default: as each model says]
+    /// Tokeniser. [default: each model's own]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(NAMES))]
     tokenizer: Option<String>,
-    /// The text's language, for the tokeniser: en, fr or de.
+    /// Language of the text, for the tokeniser: en, fr or de.
     #[arg(long, default_value = "en", value_name = "LANGUAGE")]
     language: String,
-    /// Lower-case the text. [default: as each model says]
+    /// Lower-case the text. [default: as each model was trained]
     #[arg(long)]
     lowercase: bool,
-    /// What stands for a word outside the vocabulary: `unk` or, by the known words most like it, its
-    /// `spelling`. [default: as each model says]
+    /// Embedding of unknown words: `unk`, or by `spelling`, the mean of the known words most similar to it.
+    /// [default: each model's own]
     #[arg(long, value_name = "unk|spelling")]
     unknown_words: Option<UnknownWords>,
-    /// Put no <s> and </s> around sentences.
+    /// Do not add <s> and </s> around sentences.
     #[arg(long)]
     no_start_end: bool,
-    /// Sentences computed at once.
+    /// Sentences per batch.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536), value_name = "N")]
     pub(super) batch_size: u32,
-    /// How the encoder keeps its weights in memory; f16 and i8 are for the CPU.
+    /// Precision of the encoder's weights in memory; f16 and i8 need the CPU.
     #[arg(long, default_value = "f32")]
     precision: Weights,
-    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    /// Device: `auto`, a name such as `cuda:1`, or `list` to print all.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
     pub(super) device: String,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
 }
 
 impl Encoding {
-    /// Where the models are, downloaded if need be.
+    /// Where the models are, downloaded if necessary.
     pub(super) fn places(&self) -> Result<Vec<ModelPlace>> {
         places(&self.model)
     }
@@ -134,8 +135,8 @@ impl Encoding {
             .any(|pooling| self.pool.map_or(pooling, Pooling::from) == Pooling::MaxPadded)
     }
 
-    /// All that the vectors depend on beside the models and the text. (The batch size and the number
-    /// of threads do not matter.)
+    /// Everything the vectors depend on except the models and the text. (Batch size and number of threads
+    /// do not matter.)
     pub(super) fn described(&self) -> String {
         let Self {
             // Its files are hashed.
@@ -222,12 +223,12 @@ impl fmt::Display for ModelPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => write!(f, "{}", folder.display()),
-            Self::InTheBox => f.write_str("the model in the box"),
+            Self::InTheBox => f.write_str("the built-in model"),
         }
     }
 }
 
-/// Where these models are, downloaded if need be; the model in the box if none is named.
+/// Where these models are, downloaded if necessary; without a name, the built-in model.
 pub(super) fn places(models: &[PathBuf]) -> Result<Vec<ModelPlace>> {
     if models.is_empty() {
         return Ok(vec![ModelPlace::InTheBox]);
@@ -257,13 +258,14 @@ pub(super) fn folder(model: &Path) -> Result<PathBuf> {
                 let (name, scheme) = (model.display(), hub::SCHEME);
                 bail!("{name}: no such folder; the hub's model of that name is {scheme}{name}")
             }
+            None if !model.exists() => bail!("{}: no such model folder", model.display()),
             None => Ok(model.to_owned()),
         },
     }
 }
 
 /// Whether this could be a model's name on the hub, OWNER/NAME or OWNER/NAME@REVISION.
-fn is_hub_name(path: &Path) -> bool {
+pub(super) fn is_hub_name(path: &Path) -> bool {
     let plain = |part: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
         part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(known)
@@ -272,19 +274,19 @@ fn is_hub_name(path: &Path) -> bool {
     parts.is_some_and(|(owner, name)| plain(owner) && plain(name))
 }
 
-/// Says how many words the models knew; warns if they knew few.
+/// Logs how many words the models knew; warns if few.
 pub(super) fn say_coverage(coverage: Coverage) {
     if coverage.is_poor() {
         tracing::warn!(
-            "{coverage}: their vectors say little. --vectors teaches a model the words of a text \
-             (`embed` and `expand`); --tokenizer and --lowercase split it as in training"
+            "{coverage}. Such vectors mean little: --vectors extends the vocabulary (`embed` and `expand`); \
+             --tokenizer and --lowercase should be those of training"
         );
     } else if coverage.words > 0 {
         tracing::debug!("{coverage}");
     }
 }
 
-/// Where the model is of what is no model folder but a training run's, if it is one.
+/// For the folder of a training run: where its model is, or how to make one.
 pub(super) fn run_hint(folder: &Path) -> Option<String> {
     let has = |file: &str| folder.join(file).exists();
     if has(CONFIG_FILE) || has(WEIGHTS_FILE) || !(has("config.toml") || has("checkpoints")) {
@@ -295,7 +297,7 @@ pub(super) fn run_hint(folder: &Path) -> Option<String> {
         format!("its model is {}", model.display())
     } else {
         let run = folder.display();
-        format!("make a model of it with `gensen-train export --run {run} --output DIR`")
+        format!("make a model of it with `gensen train export --run {run} --output DIR`")
     };
     Some(format!("the folder of a training run; {hint}"))
 }

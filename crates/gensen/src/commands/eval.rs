@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
-use gensen_eval::tasks::{self, Pooling, TASKS, Task};
+use gensen_eval::tasks::{self, KeptTasks, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, write_report};
 
 use super::Usage;
@@ -23,9 +23,9 @@ use progress::{Progress, Style};
 
 /// Evaluate sentence vectors on transfer tasks, with SentEval's protocol.
 ///
-/// Each task's score is printed as soon as it is there. Vectors and scores are kept, so that an
-/// evaluation that was interrupted goes on with the task it was in; one whose standard output was
-/// closed goes on to its report. Tasks without data are named and passed over.
+/// Each task's score is printed as soon as it is known. Vectors and scores are cached, so that an interrupted
+/// evaluation continues with the task it was in. If standard output is closed, it continues to the report. Tasks without
+/// data are listed as skipped.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen eval --model models/nli_large --data data/senteval --output report.json\n  \
@@ -37,7 +37,7 @@ use progress::{Progress, Style};
 pub(crate) struct Arguments {
     #[command(flatten)]
     encoders: encoders::Arguments,
-    /// SentEval's data folder, or its `downstream` folder.
+    /// SentEval's data folder, or its `downstream` folder; `cargo xtask fetch-data senteval probing` makes one.
     #[arg(long, value_name = "DIR", required_unless_present = "list", value_parser = file())]
     data: Option<PathBuf>,
     /// Tasks by name, or `all`, `downstream` or `probing`.
@@ -48,38 +48,37 @@ pub(crate) struct Arguments {
         value_name = "TASK,..."
     )]
     tasks: Vec<String>,
-    /// List the tasks and end; with --data, says which are there.
+    /// List the tasks; with --data, also whether each is there.
     #[arg(long)]
     list: bool,
-    /// How hidden states become a vector. [default: the models' own, if they name another than last;
-    /// else best]
+    /// Pooling of hidden states into a vector. [default: the models' own; best if that is last]
     #[arg(long)]
     pool: Option<Pool>,
-    /// What is trained on the vectors.
+    /// The classifier trained on the vectors.
     #[arg(long, default_value = "lbfgs")]
     classifier: ClassifierName,
-    /// How SentEval's classifier reduces the losses of a batch.
-    #[arg(long, default_value = "mean")]
+    /// Reduction of a batch's losses in SentEval's classifier.
+    #[arg(long, default_value = "mean", value_name = "REDUCTION")]
     senteval_loss: Loss,
-    /// Seeds SentEval's classifier.
-    #[arg(long, default_value_t = 1111)]
+    /// Seed of SentEval's classifier.
+    #[arg(long, default_value_t = 1111, value_name = "N")]
     seed: u32,
-    /// Folds of the cross-validations.
+    /// Folds in cross-validations.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000), value_name = "N")]
     folds: u32,
-    /// Keep capital letters, which are otherwise lower-cased as by the reference.
+    /// Do not lower-case sentences, as the reference does.
     #[arg(long)]
     keep_case: bool,
-    /// The report: NAME.json, beside it NAME.md and a chart a task in NAME.charts.
-    #[arg(long, value_name = "NAME.json", value_parser = file())]
+    /// Report: NAME.json, and beside it NAME.md and a chart per task in NAME.charts.
+    #[arg(short, long, value_name = "NAME.json", value_parser = file())]
     output: Option<PathBuf>,
-    /// Print each score as a JSON object instead of a row of a table; --list, too.
+    /// Print JSON objects instead of a table: a score or, with --list, a task each.
     #[arg(long, conflicts_with = "neighbours")]
     json: bool,
-    /// Where vectors and scores are kept.
+    /// Cache of vectors and scores.
     #[arg(long, default_value = "runs/eval-cache", value_name = "DIR", value_parser = file())]
     cache: PathBuf,
-    /// Keep nothing and use nothing kept.
+    /// Neither read nor write the cache.
     #[arg(long)]
     no_cache: bool,
     #[command(flatten)]
@@ -93,11 +92,11 @@ enum Pool {
     Best,
     /// The last states of both directions.
     Last,
-    /// The largest value of each component over the words.
+    /// The maximum of each component over the words.
     Max,
     /// The mean of each component over the words.
     Mean,
-    /// As max, over the zero padding of a batch too.
+    /// The maximum, a batch's zero padding included.
     MaxPadded,
 }
 
@@ -116,18 +115,18 @@ impl From<Pool> for Option<Pooling> {
 /// `--classifier`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ClassifierName {
-    /// SentEval's PyTorch classifier, draw for draw: for comparison with published numbers.
+    /// SentEval's PyTorch classifier with the same random draws: for comparison with published numbers.
     Senteval,
-    /// Logistic regression to convergence: recommended.
+    /// Logistic regression to convergence (recommended).
     Lbfgs,
 }
 
 /// `--senteval-loss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Loss {
-    /// The mean, as SentEval on today's PyTorch.
+    /// The mean: SentEval on today's PyTorch.
     Mean,
-    /// The sum, as when the paper was written.
+    /// The sum: SentEval when the paper was written.
     Sum,
 }
 
@@ -148,11 +147,17 @@ impl Arguments {
             pooling: self.pool.and_then(Into::into),
             lowercase: !self.keep_case,
             cache: (!self.no_cache).then(|| self.cache.clone()),
+            kept: self.reads_tasks_again().then(KeptTasks::default),
             ..EvalOptions::new(data, tasks)
         }
     }
 
-    /// What the argument parser cannot see.
+    /// Whether a task's files are needed more than once.
+    fn reads_tasks_again(&self) -> bool {
+        self.encoders.reads_or_repeats_tasks() || self.pictures.are_wanted()
+    }
+
+    /// Checks that the argument parser cannot make.
     fn check(&self) -> Result<(), Usage> {
         self.encoders.check()?;
         match &self.output {
@@ -166,12 +171,12 @@ impl Arguments {
         }
     }
 
-    /// Refuses what cannot be written, before the work begins.
+    /// Refuses outputs that cannot be written, before the work begins.
     fn check_places(&self) -> Result<(), Usage> {
         let inputs = self.encoders.inputs();
         read_twice(
             &inputs,
-            "evaluations are kept under the hashes of their inputs",
+            "cached results are keyed by the hashes of their inputs",
         )?;
         let output = self.output.as_deref().map(|path| ("--output", path));
         let map = self.pictures.map().map(|path| ("--map", path));
@@ -196,15 +201,13 @@ fn eval(arguments: &Arguments) -> Result<()> {
     }
     arguments.check()?;
     let data = arguments.data.as_deref().unwrap_or(Path::new("."));
-    let map_task = arguments.pictures.task(&tasks)?;
     let mut options = arguments.options(data, tasks);
-    let there = |task: &&&Task| task.folder(data).is_some();
-    let Some(first) = options.tasks.iter().find(there) else {
+    if options.tasks.iter().all(|task| task.folder(data).is_none()) {
         let folder = data.display();
         let how = options.tasks.first().map_or("", |task| task.how_to_fetch());
         anyhow::bail!("no files of the chosen tasks below {folder} ({how})");
-    };
-    let first = *first;
+    }
+    let map_task = arguments.pictures.task(&options.tasks, data)?;
     let encoders = Encoders::open(&arguments.encoders, &options)?;
     if arguments.pool.is_none() {
         options.pooling = encoders.own_pooling();
@@ -235,9 +238,8 @@ fn eval(arguments: &Arguments) -> Result<()> {
             Style::Json => tracing::warn!("{what}: {line}"),
         }
     }
-    if let Some(embedder) = embedders.first_mut() {
-        Pictures::new(&arguments.pictures, map_task.unwrap_or(first))
-            .make(&mut **embedder, &options)?;
+    if let (Some(embedder), Some(task)) = (embedders.first_mut(), map_task) {
+        Pictures::new(&arguments.pictures, task).make(&mut **embedder, &options)?;
     }
     let failed: Vec<&Unscored> = reports.iter().flat_map(|report| &report.failed).collect();
     if let Some(first) = failed.first() {

@@ -1,10 +1,10 @@
-//! `gensen expand`: a model folder with the words of a new domain.
+//! `gensen expand`: a model folder with a new vocabulary.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use gensen_encode::SentenceEncoder;
-use gensen_encode::model_folder::{MAP_FILE, ModelFolder, Source};
+use gensen_encode::model_folder::{MAP_FILE, ModelFolder, TrainingData};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
 
 use super::encoding::{ModelPlace, folder};
@@ -13,30 +13,29 @@ use super::places::{distinct, file};
 use crate::lines::Lines;
 use crate::output::say;
 
-/// Give a model the words of a new domain, by a linear map from word vectors to its embeddings.
+/// Give a model a new vocabulary, by a linear map from word vectors to its embeddings.
 ///
-/// The new model knows the listed words and no others: those of the model keep their embeddings, the
-/// vectors of others are mapped, and words in neither become <unk>. The model's own words that are not
-/// listed are left out; how many is said. To keep them, list them too (they are in vocab.txt). The map is kept in the folder; expanding the
-/// new model again, or encoding with it and `--vectors`, uses it.
+/// The new model knows exactly the listed words: the model's own keep their embeddings, others get their mapped word vectors,
+/// and words in neither become <unk>. To keep all of the model's words, list them too (they are in vocab.txt). The map is saved
+/// in the folder; expanding the new model again, or encoding with `--vectors`, uses it.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  gensen expand --model models/nli_large --vectors glove.840B.300d.txt --words words.txt --output models/medical"
+    after_help = "Example:\n  gensen expand -m models/nli_large --vectors glove.840B.300d.txt --words words.txt -o models/medical"
 )]
 pub(crate) struct Arguments {
-    /// The model folder, or a model of the Hugging Face Hub.
-    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
+    /// A model folder, or a model on the Hugging Face Hub.
+    #[arg(short, long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: PathBuf,
     /// Word vectors: GloVe, word2vec or fastText text, plain or gzipped, word2vec binary, HDF5 or .npy.
     #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: PathBuf,
     #[command(flatten)]
     options: VectorOptions,
-    /// The words, one a line, in the model's case; `-` for standard input.
+    /// Words of the new vocabulary, one per line, in the model's case; `-` for standard input.
     #[arg(long, value_name = "FILE|-")]
     words: PathBuf,
-    /// The model folder to write; a model folder that is there is replaced.
-    #[arg(long, value_name = "DIR", value_parser = file())]
+    /// Model folder to write; an existing model folder is replaced.
+    #[arg(short, long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
 }
 
@@ -62,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let (expanded, report) = expanded?;
         let (mut config, vocabulary, weights) = expanded.model().clone().into_parts();
         let name = arguments.vectors.file_name().unwrap_or_default();
-        config.provenance.data.push(Source {
+        config.provenance.data.push(TrainingData {
             name: name.to_string_lossy().into_owned(),
             task: "vocabulary expansion".to_owned(),
             licence: "as its publisher says".to_owned(),
@@ -81,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The words of a list, which is to hold one a line; blanks around a word are cut off.
+/// The words of a list, one per line; blanks around a word are trimmed.
 fn words(path: &Path) -> Result<Vec<String>> {
     let mut lines = Lines::open(path)?;
     let mut words = Vec::new();
@@ -94,7 +93,7 @@ fn words(path: &Path) -> Result<Vec<String>> {
         let word = line.trim_ascii();
         if word.contains(|c: char| c.is_ascii_whitespace()) {
             bail!(
-                "{}: `{}` is more than a word, and no sentence could hold it: one word a line is expected",
+                "{}: `{}` is more than one word, expected one word per line",
                 place(),
                 word.escape_debug()
             );

@@ -17,10 +17,10 @@ use crate::terminal::Busy;
 /// How word vectors are read and mapped.
 #[derive(clap::Args, Debug)]
 pub(super) struct VectorOptions {
-    /// The words of vectors in .npy, one a line. [default: NAME.txt beside NAME.npy]
+    /// Words of the vectors in an .npy file, one per line. [default: NAME.txt beside NAME.npy]
     #[arg(long, value_name = "FILE", requires = "vectors", value_parser = file())]
     pub(super) vector_words: Option<PathBuf>,
-    /// Weight of the squared coefficients in the map's fit; above 0, fewer words need be shared.
+    /// Ridge penalty of the map's fit; above 0, fewer shared words are needed.
     #[arg(
         long,
         default_value_t = 0.0,
@@ -38,7 +38,7 @@ impl VectorOptions {
         }
     }
 
-    /// All that mapped vectors depend on beside the files.
+    /// Everything mapped vectors depend on except the files.
     pub(super) fn described(&self) -> String {
         let Self {
             // Its contents count, with those of the vectors.
@@ -53,7 +53,7 @@ impl VectorOptions {
     }
 }
 
-/// Word vectors, and for each encoder the map that takes them to its embeddings.
+/// Word vectors, and for each encoder the linear map from them to its embeddings.
 pub(super) struct Expansion {
     vectors: WordVectors,
     maps: Vec<LinearMap>,
@@ -88,8 +88,8 @@ impl Expansion {
         Ok(Self { vectors, maps })
     }
 
-    /// For each encoder its map, the encoder with these words as its vocabulary, and where their
-    /// embeddings came from.
+    /// For each encoder: its map, the encoder with these words as its vocabulary, and the sources of their
+    /// embeddings.
     pub(super) fn expand<'e, 'w>(
         &'e self,
         encoders: &'e [SentenceEncoder],
@@ -104,7 +104,7 @@ impl Expansion {
     }
 }
 
-/// The map that the folder of a model holds, or else a new one.
+/// The map saved in the model's folder, or a newly fitted one.
 pub(super) fn map<'v>(
     encoder: &SentenceEncoder,
     place: &ModelPlace,

@@ -1,4 +1,4 @@
-//! `gensen export-onnx`: an encoder as a file for ONNX runtimes.
+//! `gensen export-onnx`: an encoder as an ONNX file.
 
 use std::path::PathBuf;
 
@@ -13,22 +13,21 @@ use crate::output::say;
 
 /// Write a model as an ONNX file: word ids in, sentence vectors out, pooling included.
 ///
-/// The graph takes `input_ids` and `attention_mask`, int64 [batch, time], and gives `sentence_embedding`
-/// [batch, width]. Ids are lines of the vocabulary, which is in the file's metadata as are the names of the
-/// tokeniser, lower-casing and pooling: <s> (0), the words, </s> (2), then padding with mask 0; words that are
-/// not in the vocabulary are <unk> (3).
+/// Inputs are `input_ids` and `attention_mask`, int64 [batch, time]; the output is `sentence_embedding` [batch, width].
+/// A sentence is <s> (0), its words, </s> (2), then padding with mask 0; unknown words are <unk> (3). The file's metadata
+/// hold the vocabulary, tokeniser, lower-casing and pooling.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen export-onnx --model runs/sample/model --output sample.onnx"
 )]
 pub(crate) struct Arguments {
-    /// A model folder, or a model of the Hugging Face Hub. [default: the model in the box]
-    #[arg(long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
+    /// A model folder, or a model on the Hugging Face Hub. [default: the built-in model]
+    #[arg(short, long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Option<PathBuf>,
-    /// The file to write.
-    #[arg(long, value_name = "FILE.onnx", value_parser = file())]
+    /// File to write.
+    #[arg(short, long, value_name = "FILE.onnx", value_parser = file())]
     output: PathBuf,
-    /// How hidden states become a vector. [default: as the model says]
+    /// Pooling of hidden states into a vector. [default: the model's own]
     #[arg(long)]
     pool: Option<Pool>,
 }

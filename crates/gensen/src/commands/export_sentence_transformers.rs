@@ -1,4 +1,4 @@
-//! `gensen export-sentence-transformers`: a model folder that sentence-transformers opens, too.
+//! `gensen export-sentence-transformers`: a model folder that sentence-transformers can open too.
 
 use std::path::PathBuf;
 
@@ -11,22 +11,22 @@ use super::places::file;
 use crate::english;
 use crate::output::say;
 
-/// Write a model folder that Python's sentence-transformers opens, too.
+/// Write a model folder that Python's sentence-transformers can open too.
 ///
 /// SentenceTransformer(DIR, trust_remote_code=True) gives the vectors of `gensen embed --model DIR`. For models
 /// whose tokeniser is `whitespace` or `ptb`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  gensen export-sentence-transformers --model runs/sample/model --output models/sample"
+    after_help = "Example:\n  gensen export-sentence-transformers -m runs/sample/model -o models/sample"
 )]
 pub(crate) struct Arguments {
-    /// A model folder, or a model of the Hugging Face Hub. [default: the model in the box]
-    #[arg(long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
+    /// A model folder, or a model on the Hugging Face Hub. [default: the built-in model]
+    #[arg(short, long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Option<PathBuf>,
-    /// The model folder to write; a model folder that is there is replaced.
-    #[arg(long, value_name = "DIR", value_parser = file())]
+    /// Model folder to write; an existing model folder is replaced.
+    #[arg(short, long, value_name = "DIR", value_parser = file())]
     output: PathBuf,
-    /// How weights are stored. [default: as the model's]
+    /// Precision of stored weights. [default: the model's]
     #[arg(long, value_name = "f32|f16|i8")]
     precision: Option<StoredPrecision>,
 }
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     say!("{}", arguments.output.display())
 }
 
-/// Where a model is that was named, or the model in the box.
+/// The place of the named model, or of the built-in one.
 pub(super) fn place(model: Option<&PathBuf>) -> Result<ModelPlace> {
     let mut places = places(model.map(std::slice::from_ref).unwrap_or_default())?;
     Ok(places.remove(0))

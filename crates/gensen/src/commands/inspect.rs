@@ -1,5 +1,4 @@
-//! `gensen inspect`: what a file or folder holds that this project's programs read or write, and whether
-//! the parts of a whole fit together.
+//! `gensen inspect`: what a file or folder holds, and whether the parts of a whole fit together.
 
 mod arrays;
 mod folders;
@@ -22,17 +21,16 @@ use crate::output::say;
 use crate::part::{self, Record};
 use kind::Kind;
 
-/// Show what a model folder, a training run, a checkpoint or any file that these programs read or write
-/// holds.
+/// Show what a model folder, training run, checkpoint or any file that gensen reads or writes holds.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model\n  \
                   gensen inspect vectors.npy --json\n  gensen inspect part-*.npy"
 )]
 pub(crate) struct Arguments {
-    /// A folder: a model's, a training run's, a checkpoint's. A file: weights (PyTorch, safetensors, ONNX),
-    /// arrays, words, word vectors, reports, metrics, and what else these programs write.
-    /// Or all parts that `embed --part` wrote of a whole, in any order. [default: the model in the box]
+    /// A folder of a model, training run or checkpoint; a file of weights (PyTorch, safetensors, ONNX), arrays, words,
+    /// word vectors, a report, metrics, ...; or all parts of one `embed --part`, in any order. [default: the built-in
+    /// model]
     #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = !english::IS_THERE)]
     paths: Vec<PathBuf>,
     /// Print a JSON object.
@@ -40,7 +38,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What there is to be said of something.
+/// A description of a file or folder.
 struct Shown {
     /// What it is, in a few words.
     kind: String,

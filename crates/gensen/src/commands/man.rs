@@ -1,4 +1,4 @@
-//! `gensen man`: manual pages, one a command.
+//! `gensen man`: manual pages, one per command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use gensen_data::scratch;
 use super::places::file;
 use crate::output::say;
 
-/// Write manual pages: `gensen.1`, and one for each command.
+/// Write manual pages: `gensen.1` and one per command.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  gensen man ~/.local/share/man/man1\n  man gensen-embed")]
 pub(crate) struct Arguments {
-    /// The folder; pages of an earlier release in it are replaced.
+    /// Folder; pages of an earlier release are replaced.
     #[arg(value_name = "DIR", value_parser = file())]
     folder: PathBuf,
 }
 
 pub(crate) fn run(arguments: &Arguments, program: Command) -> Result<()> {
     let mut program = program.disable_help_subcommand(true);
-    // Each command learns its whole name.
+    // Sets the full name of each subcommand.
     program.build();
     let mut pages = Vec::new();
     render(&program, &mut pages)?;
@@ -52,7 +52,7 @@ fn render(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace what is no manual page of this program.
+/// Refuses to replace a file that is not a manual page of this program.
 fn check_replaceable(path: &Path) -> Result<()> {
     let page = match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -63,7 +63,7 @@ fn check_replaceable(path: &Path) -> Result<()> {
         .any(|line| line.starts_with(b".TH gensen"));
     if !title {
         bail!(
-            "{}: not a manual page of this program, and is not replaced",
+            "{}: not a manual page of this program; not replaced",
             path.display()
         );
     }

@@ -13,29 +13,28 @@ use crate::terminal::Busy;
 
 /// Find the closest pairs of sentences of a file, by cosine (paraphrase mining).
 ///
-/// Every sentence is compared with every other. Prints cosine, the two line numbers and the two sentences, the
-/// closest pair first.
+/// Compares every sentence with every other. Prints cosine, both line numbers and both sentences, closest pair first.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen pairs --input sentences.txt --top 20 --skip-equal\n  gensen pairs --input sentences.txt --index vectors.npy --threshold 0.9 --json"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    encoding: Encoding,
-    #[command(flatten)]
     sentences: Sentences,
-    /// How many pairs to print.
+    /// Pairs to print.
     #[arg(long, default_value_t = 100, value_name = "N")]
     top: usize,
-    /// The smallest cosine of a pair, from -1 to 1.
+    /// Lowest cosine of a pair, from -1 to 1.
     #[arg(long, default_value_t = -1.0, value_name = "COSINE", allow_negative_numbers = true)]
     threshold: f32,
-    /// Take only the first of equal lines.
+    /// Skip lines equal to an earlier one.
     #[arg(long)]
     skip_equal: bool,
     /// Print a JSON object for each: cosine, lines, texts.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 /// As it is printed.

@@ -1,4 +1,4 @@
-//! Whether a command would write over what it reads, twice to one place, or where nothing can be written.
+//! Checks of inputs and outputs before any work: outputs that are inputs, coincide or cannot be written.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,33 +10,33 @@ use gensen_data::text::regular;
 
 use super::Usage;
 
-/// Parses a path that is no `-`: where standard input or output will not do.
+/// Parses a path other than `-`, for options that cannot be standard input or output.
 pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path: PathBuf| match path == Path::new("-") {
         true => Err(
-            "standard input and output will not do here; name a file (`./-` if it is called so)",
+            "standard input and output are not supported here; name a file (`./-` for a file of that name)",
         ),
         false => Ok(path),
     })
 }
 
-/// Refuses an output whose name ends as that of a file of another kind.
+/// Refuses an output with another extension.
 pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), Usage> {
     match path.extension() {
         None => Ok(()),
         Some(found) if found == OsStr::new(extension) => Ok(()),
         Some(found) => Err(Usage(format!(
-            "{option} {}: a .{extension} file is written, not .{}",
+            "{option} {}: expected the extension .{extension}, found .{}",
             path.display(),
             found.display()
         ))),
     }
 }
 
-/// Refuses inputs that cannot be read twice; `why` they are.
+/// Refuses inputs that cannot be read twice; `why` says what for.
 pub(super) fn read_twice(inputs: &[Place<'_>], why: &str) -> Result<(), Usage> {
     for (option, path) in inputs {
-        // What is not there is named when it is opened.
+        // Opening a missing file names it.
         if path.exists()
             && let Err(error) = regular(path)
         {
@@ -50,7 +50,7 @@ pub(super) fn read_twice(inputs: &[Place<'_>], why: &str) -> Result<(), Usage> {
 /// A path and the option that gave it.
 pub(super) type Place<'a> = (&'a str, &'a Path);
 
-/// Refuses outputs that are an input or another output. `-` is no place.
+/// Refuses outputs that are an input or another output. `-` is neither.
 pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<(), Usage> {
     let is_place = |place: &&Place<'_>| place.1 != Path::new("-");
     for (k, (option, path)) in outputs.iter().enumerate().filter(|(_, o)| is_place(o)) {
@@ -65,7 +65,7 @@ pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<()
     Ok(())
 }
 
-/// Refuses outputs to files that are folders, whose folders are not there, or that cannot be written.
+/// Refuses output files that are folders, in missing folders, or not writable.
 pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
     for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
         let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
@@ -76,13 +76,13 @@ pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         if folder.is_some_and(|folder| !folder.is_dir()) {
-            return Err(path_is("its folder is not there"));
+            return Err(path_is("no such folder"));
         }
     }
     can_be_written(outputs)
 }
 
-/// Refuses outputs to files that cannot be written; makes the folders around them.
+/// Refuses output files that cannot be written; creates the folders around them.
 pub(super) fn can_be_written(outputs: &[Place<'_>]) -> Result<(), Usage> {
     for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
         let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
@@ -94,12 +94,12 @@ pub(super) fn can_be_written(outputs: &[Place<'_>]) -> Result<(), Usage> {
     Ok(())
 }
 
-/// Whether they have one name in one folder, or lead to one file.
+/// Whether two paths are one file, or have the same name in the same folder.
 fn same(a: &Path, b: &Path) -> bool {
     named(a) == named(b) || resolved(a) == resolved(b)
 }
 
-/// The path without links, but for the last part.
+/// The path with links resolved, except in its last part.
 fn named(path: &Path) -> PathBuf {
     match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) if folder.as_os_str().is_empty() => {
@@ -110,7 +110,7 @@ fn named(path: &Path) -> PathBuf {
     }
 }
 
-/// The path without links, as far as it exists.
+/// The path with links resolved, as far as it exists.
 fn resolved(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| named(path))
 }

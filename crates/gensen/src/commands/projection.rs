@@ -1,9 +1,9 @@
-//! `--projection`, of the commands that draw maps.
+//! `--projection` of the commands that draw maps.
 
 use clap::ValueEnum;
 use gensen_eval::map::Projection;
 
-/// How vectors become points of a map.
+/// Projection of vectors to a map's points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProjectionName {
     /// The two directions of largest variance.

@@ -1,5 +1,6 @@
-//! `gensen push`: a model folder goes to the Hugging Face Hub.
+//! `gensen push`: a model folder to the Hugging Face Hub.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,60 +13,66 @@ use gensen_encode::model_folder::{
 use gensen_encode::{ConcatEncoder, SentenceEncoder};
 use gensen_eval::{Embedder, EncoderEmbedder, Report, Role, Scores, read_json};
 
+use super::encoding::is_hub_name;
 use super::places::file;
-use crate::output::say;
+use crate::output::{heading, say};
 use crate::terminal::Busy;
 
-/// Put a model on the Hugging Face Hub, or on a server like it.
+/// Upload a model to the Hugging Face Hub, or to a server with its API.
 ///
-/// The model folder's files become one commit of the repository OWNER/NAME, which is made if it is not
-/// there. The card gets the metadata that the options name; the folder stays as it is. The token is that of
-/// HF_TOKEN or of `hf auth login`; HF_ENDPOINT names another server.
+/// Commits the model folder's files to the repository OWNER/NAME, which is created if necessary. The options' metadata are
+/// added to the uploaded card; the folder is not changed. The token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names
+/// another server.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen eval --model models/mine --data data/senteval --tasks STS-B --output report.json\n  \
                   gensen push models/mine me/mine --language en --license cc-by-4.0 --report report.json"
 )]
 pub(crate) struct Arguments {
-    /// The model folder.
+    /// Model folder.
     #[arg(value_name = "MODEL", value_parser = file())]
     model: PathBuf,
-    /// The repository.
-    #[arg(value_name = "OWNER/NAME")]
+    /// Repository.
+    #[arg(value_name = "OWNER/NAME", value_parser = repository)]
     name: String,
-    /// The languages of the model's sentences, by their codes.
+    /// Languages of the model's sentences, as codes.
     #[arg(long, value_delimiter = ',', value_name = "CODE,...")]
     language: Vec<String>,
-    /// The model's licence, as the hub calls it: `mit`, `cc-by-4.0`, `other`, ...
+    /// Licence of the model, by the hub's identifier: `mit`, `cc-by-4.0`, `other`, ...
     #[arg(long, visible_alias = "licence", value_name = "ID")]
     license: Option<String>,
-    /// A data set of the hub that the model was trained on.
+    /// A data set on the hub that the model was trained on; may be repeated.
     #[arg(long, value_name = "OWNER/NAME")]
     dataset: Vec<String>,
-    /// An evaluation of this model (`gensen eval --output`), whose scores go on the card.
+    /// Evaluation of this model (`gensen eval --output`) whose scores are added to the card.
     #[arg(long, value_name = "REPORT.json", value_parser = file())]
     report: Option<PathBuf>,
-    /// The branch to commit to.
+    /// Branch to commit to.
     #[arg(long, default_value = "main", value_name = "BRANCH")]
     revision: String,
-    /// Make a repository that is not there a private one.
+    /// Create a new repository as private.
     #[arg(long)]
     private: bool,
-    /// The commit's message.
+    /// Commit message.
     #[arg(
         long,
         default_value = "Upload a GenSen sentence encoder",
         value_name = "TEXT"
     )]
     message: String,
-    /// Print the card and push nothing.
+    /// Print the files that would be pushed, their sizes in bytes, and the card; push nothing.
     #[arg(long)]
     dry_run: bool,
 }
 
+fn repository(name: &str) -> Result<String, &'static str> {
+    let whole = is_hub_name(Path::new(name)) && !name.contains('@');
+    whole.then(|| name.to_owned()).ok_or("expected OWNER/NAME")
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = super::encoding::folder(&arguments.model)?;
-    // Whatever is wrong with it is told here and not by those who download it.
+    // A broken model fails here rather than at those who download it.
     let model = ModelFolder::open(&folder)?;
     let mut metadata = CardMetadata {
         languages: arguments.language.clone(),
@@ -91,12 +98,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         false => format!("\n# {}\n", metadata.name),
     };
     let card = metadata.add_to(&card);
-    if arguments.dry_run {
-        return crate::output::print(format_args!("{card}"));
-    }
     let mut files = vec![Upload {
         name: CARD_FILE.to_owned(),
-        contents: Contents::Bytes(card.into_bytes()),
+        contents: Contents::Bytes(card.clone().into_bytes()),
     }];
     let names = [
         CONFIG_FILE,
@@ -113,6 +117,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             files.push(Upload { name, contents });
         }
     }
+    if arguments.dry_run {
+        list(&files)?;
+        return say!("\n{card}");
+    }
     let options = PushOptions {
         revision: arguments.revision.clone(),
         private: arguments.private,
@@ -122,9 +130,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let address = hub::push(&arguments.name, &files, &options)?;
     drop(busy);
     if arguments.license.is_none() {
-        tracing::warn!("--license: none was named, so others do not know what they may do");
+        tracing::warn!("--license: none given; others do not know what the model may be used for");
     }
     say!("{address}")
+}
+
+/// Prints the files' names and sizes.
+fn list(files: &[Upload]) -> Result<()> {
+    heading("file\tbytes")?;
+    let mut all = 0;
+    for file in files {
+        let bytes = match &file.contents {
+            Contents::Bytes(bytes) => bytes.len() as u64,
+            Contents::File(path) => {
+                let metadata = fs::metadata(path);
+                metadata.with_context(|| path.display().to_string())?.len()
+            }
+        };
+        all += bytes;
+        say!("{}\t{bytes}", file.name)?;
+    }
+    say!("total\t{all}")
 }
 
 /// What an evaluation of this model found.
@@ -145,7 +171,7 @@ fn results(path: &Path, model: ModelFolder) -> Result<Vec<CardResult>> {
     let reports = read_json(path)?;
     let Some(report) = reports.iter().find(of_model) else {
         bail!(
-            "--report {}: it has no evaluation of this model alone",
+            "--report {}: has no evaluation of this model alone",
             path.display()
         );
     };
@@ -163,7 +189,7 @@ fn results(path: &Path, model: ModelFolder) -> Result<Vec<CardResult>> {
         })
         .collect();
     if results.is_empty() {
-        bail!("--report {}: it has no scores", path.display());
+        bail!("--report {}: has no scores", path.display());
     }
     Ok(results)
 }

@@ -18,27 +18,26 @@ use crate::{INTERRUPTED, english, hub};
 
 /// Serve vectors over HTTP, for clients of text-embeddings-inference and of OpenAI.
 ///
-/// The address is printed when the server is ready. SIGTERM and SIGINT end the program after the accepted
-/// requests; a second signal ends it at once.
+/// Prints its address when ready. SIGTERM or SIGINT stops the server once accepted requests are answered; a second
+/// signal stops it at once.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen serve\n  gensen serve --model english=models/english --model nli=models/nli_large --port 8080\n  \
-                  curl http://127.0.0.1:8080/embed -H 'Content-Type: application/json' -d '{\"inputs\": [\"A sentence.\"]}'"
+                  curl http://127.0.0.1:8080/embed -H 'Content-Type: application/json' -d '{\"inputs\": \"A sentence.\"}'"
 )]
 pub(crate) struct Arguments {
-    /// A model under a name that clients ask for: its folder, or a model of the Hugging Face Hub. The folder's
-    /// name or the model's on the hub without NAME; the first model is the default one.
-    /// [default: the model in the box]
-    #[arg(long, required = !english::IS_THERE, value_name = "[NAME=]DIR|hf://OWNER/NAME[@REV]")]
+    /// A model folder, or a model on the Hugging Face Hub, served as NAME (without it, as the folder's or the hub's
+    /// name). Repeat it for several models; the first is the default. [default: the built-in model]
+    #[arg(short, long, required = !english::IS_THERE, value_name = "[NAME=]DIR|hf://OWNER/NAME[@REV]")]
     model: Vec<String>,
-    /// The address or host name to listen on; 0.0.0.0 for other machines.
+    /// Address or host name to listen on; 0.0.0.0 for access from other machines.
     #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
     host: String,
-    /// The port; 0 takes a free one.
+    /// Port; 0 for any free port.
     #[arg(long, default_value_t = 8080, value_name = "N")]
     port: u16,
-    /// The bearer token that requests must carry. (A command line can be seen by others of this machine; the
-    /// environment cannot.)
+    /// Bearer token that requests must carry. Other users of the machine can see command lines but not the
+    /// environment.
     #[arg(
         long,
         env = "GENSEN_API_KEY",
@@ -46,53 +45,53 @@ pub(crate) struct Arguments {
         value_name = "TOKEN"
     )]
     api_key: Option<String>,
-    /// How hidden states become a vector. [default: as each model says]
+    /// Pooling of hidden states into a vector. [default: each model's own]
     #[arg(long)]
     pool: Option<Pool>,
-    /// How the encoder keeps its weights in memory; f16 and i8 are for the CPU.
+    /// Precision of the encoder's weights in memory; f16 and i8 need the CPU.
     #[arg(long, default_value = "f32")]
     precision: Weights,
-    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    /// Device: `auto`, a name such as `cuda:1`, or `list` to print all.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
     device: String,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
-    /// How long a batch that is not full waits for further requests. Requests that come while a batch is
-    /// computed share the next one in any case.
+    /// How long a batch that is not full waits for more requests. Requests that arrive during a batch share the
+    /// next one in any case.
     #[arg(long, default_value_t = 0.0, value_parser = milliseconds, value_name = "MILLISECONDS")]
     batch_window: f64,
-    /// The most words of a batch. A longer input is a batch of its own.
+    /// Words per batch at most. A longer input is a batch of its own.
     #[arg(long, default_value_t = Limits::default().batch_words, value_parser = positive(), value_name = "N")]
     max_batch_words: usize,
-    /// The most requests that share a batch; 1 encodes each by itself. [default: no bound]
+    /// Requests per batch at most; 1 encodes each by itself. [default: unlimited]
     #[arg(long, value_parser = positive(), value_name = "N")]
     max_batch_requests: Option<usize>,
-    /// The most inputs of a request: beyond, 413.
+    /// Inputs per request at most; more are refused with 413.
     #[arg(long, default_value_t = Limits::default().inputs, value_parser = positive(), value_name = "N")]
     max_inputs: usize,
-    /// The most words of an input, <s> and </s> included: beyond, 413.
+    /// Words per input at most, <s> and </s> included; more are refused with 413.
     #[arg(long, default_value_t = Limits::default().input_words, value_parser = positive(), value_name = "N")]
     max_input_words: usize,
-    /// Cut inputs that are too long, where a request does not say.
+    /// Truncate longer inputs unless a request says otherwise.
     #[arg(long)]
     auto_truncate: bool,
-    /// The most words that wait to be encoded: beyond, 429.
+    /// Words in the queue at most; further requests are refused with 429.
     #[arg(long, default_value_t = Limits::default().queue_words, value_parser = positive(), value_name = "N")]
     max_queue_words: usize,
-    /// The most bytes of a request: beyond, 413.
+    /// Bytes per request at most; more are refused with 413.
     #[arg(long, default_value_t = Limits::default().body_bytes, value_parser = positive(), value_name = "BYTES")]
     max_body_bytes: usize,
-    /// The most bytes of an answer, about: beyond, 413. At most four times as much waits to be sent.
+    /// Approximate bytes per response at most; more are refused with 413. At most four times as much waits to be sent.
     #[arg(long, default_value_t = Limits::default().response_bytes, value_parser = positive(), value_name = "BYTES")]
     max_response_bytes: usize,
-    /// The most requests at once: beyond, 429.
+    /// Concurrent requests at most; more are refused with 429.
     #[arg(long, default_value_t = Limits::default().requests, value_parser = positive(), value_name = "N")]
     max_requests: usize,
-    /// The most open connections: beyond, new ones wait.
+    /// Open connections at most; new ones wait.
     #[arg(long, default_value_t = Limits::default().connections, value_parser = positive(), value_name = "N")]
     max_connections: usize,
-    /// How long a request may take: beyond, 408 if its body is not there, 503 if its answer is not.
+    /// Time limit of a request; then 408 if its body is incomplete, 503 if its response is.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     timeout: u32,
 }
@@ -153,7 +152,7 @@ fn serve(arguments: &Arguments) -> Result<()> {
     let address = arguments.address()?;
     let server = Server::bind(address, arguments.config()).map_err(usage)?;
     if !address.ip().is_loopback() && arguments.api_key.is_none() {
-        tracing::warn!("{address}: other machines may ask, and need no token (--api-key)");
+        tracing::warn!("{address}: open to other machines without a token (--api-key)");
     }
     let stopper = server.stopper();
     let is_second = AtomicBool::new(false);
@@ -162,7 +161,7 @@ fn serve(arguments: &Arguments) -> Result<()> {
             scratch::remove_all();
             std::process::exit(INTERRUPTED);
         }
-        tracing::info!("finishing the requests that were accepted");
+        tracing::info!("finishing accepted requests");
         stopper.stop();
     })
     .context("signals cannot be handled")?;
@@ -196,7 +195,7 @@ fn serve(arguments: &Arguments) -> Result<()> {
         })
 }
 
-/// `NAME=PLACE`, or a place alone.
+/// `NAME=PLACE` or `PLACE`.
 fn named(model: &str) -> (Option<String>, String) {
     match model.split_once('=') {
         Some((name, place)) => (Some(name.to_owned()), place.to_owned()),
@@ -204,7 +203,7 @@ fn named(model: &str) -> (Option<String>, String) {
     }
 }
 
-/// The name of a model that is given none: that on the hub, or that of its folder.
+/// The default name of a model: that on the hub, or that of its folder.
 fn name_of(place: &str) -> String {
     if let Some(name) = place.strip_prefix(hub::SCHEME) {
         return name.split('@').next().unwrap_or(name).to_owned();

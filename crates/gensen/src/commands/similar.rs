@@ -1,10 +1,10 @@
-//! `gensen similar`: the sentences nearest to others.
+//! `gensen similar`: the sentences nearest to queries.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::NonEmptyStringValueParser;
-use gensen_encode::{ConcatEncoder, VectorOptions, Vectors};
+use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision, Vectors};
 use gensen_search::{Matrix, SearchError, nearest};
 use serde::Serialize;
 
@@ -16,10 +16,9 @@ use crate::lines::Lines;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Progress;
 
-/// Find the sentences of a file that are nearest to queries, by cosine.
+/// Find the sentences of a file that are nearest to a query, by cosine.
 ///
-/// Prints cosine, line number and sentence, the nearest first. With several queries, each is printed above its
-/// sentences, after `# `, with a blank line between.
+/// Prints cosine, line number and sentence, nearest first. With several queries, each list is headed by `# QUERY`.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen similar --input sentences.txt --query \"A man is singing.\"\n  gensen similar --model models/nli_large --input sentences.txt --query \"a man is singing .\" --top 5\n  \
@@ -27,10 +26,8 @@ use crate::terminal::Progress;
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    encoding: Encoding,
-    #[command(flatten)]
     sentences: Sentences,
-    /// A sentence to compare with; may be given again.
+    /// Query sentence; may be repeated.
     #[arg(
         short,
         long,
@@ -39,15 +36,17 @@ pub(crate) struct Arguments {
         required_unless_present = "queries"
     )]
     query: Vec<String>,
-    /// Sentences to compare with, one a line; `-` for standard input. Blank lines are passed over.
+    /// File of queries, one per line; `-` for standard input. Blank lines are skipped.
     #[arg(long, value_name = "FILE|-")]
     queries: Option<PathBuf>,
-    /// How many to print of each query.
+    /// Sentences to print for each query.
     #[arg(long, default_value_t = 10, value_name = "N")]
     top: usize,
     /// Print a JSON object for each: query, rank, cosine, line, text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    encoding: Encoding,
 }
 
 /// A sentence of the file.
@@ -76,11 +75,11 @@ fn similar(arguments: &Arguments) -> Result<()> {
     if arguments.sentences.input == standard_input
         && arguments.queries.as_deref() == Some(standard_input)
     {
-        let problem = "--input and --queries: standard input can be only one of both";
+        let problem = "--input and --queries: only one can be standard input";
         return Err(Usage(problem.into()).into());
     }
     let queries = queries(arguments)?;
-    // What cannot be read is said before a model is opened.
+    // Before a model is opened, so that a wrong path fails at once.
     let input = match &arguments.sentences.index {
         None => Some(Lines::open(&arguments.sentences.input)?),
         Some(_) => None,
@@ -92,22 +91,34 @@ fn similar(arguments: &Arguments) -> Result<()> {
         .context("--query")?;
     match (encoded.coverage.without_known_word, queries.len()) {
         (0, _) => {}
-        (_, 1) => tracing::warn!("--query: none of its words is known to the model"),
+        (_, 1) => tracing::warn!("--query: the model knows none of its words"),
         (unknown, count) => {
-            tracing::warn!("of {unknown} of {count} queries, no word is known to the model");
+            tracing::warn!("{unknown} of {count} queries have no word that the model knows");
         }
     }
     let dimensions = arguments.sentences.dimensions(&encoder);
+    let precision = match arguments.sentences.binary {
+        true => VectorPrecision::Ubinary,
+        false => VectorPrecision::Float32,
+    };
     let vectors = VectorOptions::default()
         .dimensions(dimensions)
+        .precision(precision)
         .converter(encoder.encoders(), &options)
         .map_err(|error| Usage(format!("--truncate-dim: {error}")))?
         .convert(encoded.vectors)?;
-    let Vectors::F32(vectors) = vectors else {
-        bail!("queries are 32-bit floats");
+    let (numbers, bits): (Vec<f32>, Vec<u8>);
+    let vectors = match vectors {
+        Vectors::F32(vectors) => {
+            numbers = vectors.into_iter().collect();
+            Matrix::from_floats(&numbers, dimensions)?
+        }
+        Vectors::U8(vectors) => {
+            bits = vectors.into_iter().collect();
+            Matrix::from_bits(&bits, dimensions)?
+        }
+        _ => bail!("queries of another precision than {precision}"),
     };
-    let numbers: Vec<f32> = vectors.iter().copied().collect();
-    let vectors = Matrix::from_floats(&numbers, dimensions)?;
     let hits = match (&arguments.sentences.index, input) {
         (Some(index), _) => search(arguments, index, encoder, vectors)?,
         (None, Some(input)) => compare(arguments, input, &encoder, vectors)?,

@@ -1,4 +1,4 @@
-//! Any device of Burn's.
+//! Devices of Burn.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::commands::Usage;
 
 pub(crate) use gensen_model::device::list_is_asked_for;
 
-/// Where models compute.
+/// A device.
 pub(crate) struct Device(device::Device);
 
 impl Device {
-    /// The device of this name; says what `auto` took where there was a choice.
+    /// The device of this name; logs the choice of `auto` if there are several.
     pub(crate) fn open(name: &str) -> Result<Self> {
         let device = device::by_name(name).map_err(|error| Usage(error.to_string()))?;
         if name == "auto" && device::auto().had_a_choice() {
@@ -35,7 +35,7 @@ impl Device {
         load_on_with(path, &self.0, precision)
     }
 
-    /// An encoder out of a model in memory.
+    /// An encoder of a model in memory.
     pub(crate) fn encoder(
         &self,
         model: ModelFolder,
@@ -45,17 +45,17 @@ impl Device {
     }
 }
 
-/// Does `work`, which computes on the device of this name, and names a device that was lost meanwhile.
+/// Runs `work` on the device of this name; if the device is lost, the error names it.
 pub(crate) fn guard<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     device::guard(name, work)
 }
 
-/// What `--device list` prints.
+/// The output of `--device list`.
 pub(crate) fn listing() -> impl Display {
     Listing::new()
 }
 
-/// Whether a device was asked for that is not to be had.
+/// Whether the error is an unavailable device.
 pub(crate) fn is_device_error(error: &anyhow::Error) -> bool {
     error.is::<DeviceError>()
 }

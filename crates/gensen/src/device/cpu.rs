@@ -10,7 +10,7 @@ use gensen_encode::{EncodeError, EncoderPrecision, SentenceEncoder};
 
 use crate::commands::Usage;
 
-/// What the names of devices begin with that other builds have, and the feature that brings them.
+/// Prefixes of device names in other builds, and the feature each needs.
 const OTHERS: [(&str, &str); 5] = [
     ("cuda", "cuda"),
     ("metal", "metal"),
@@ -19,7 +19,7 @@ const OTHERS: [(&str, &str); 5] = [
     ("vulkan", "vulkan"),
 ];
 
-/// Where models compute.
+/// A device.
 pub(crate) struct Device;
 
 impl Device {
@@ -48,7 +48,7 @@ impl Device {
         SentenceEncoder::load_with(path, precision)
     }
 
-    /// An encoder out of a model in memory.
+    /// An encoder of a model in memory.
     pub(crate) fn encoder(
         &self,
         model: ModelFolder,
@@ -58,7 +58,7 @@ impl Device {
     }
 }
 
-/// Does `work`: the CPU cannot be lost.
+/// Runs `work`: the CPU cannot be lost.
 pub(crate) fn guard<T>(_: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     work()
 }
@@ -70,7 +70,7 @@ pub(crate) fn list_is_asked_for(arguments: impl IntoIterator<Item = OsString>) -
     arguments.windows(2).any(apart) || arguments.iter().any(|a| a == "--device=list")
 }
 
-/// What `--device list` prints.
+/// The output of `--device list`.
 pub(crate) fn listing() -> impl Display {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
@@ -79,7 +79,7 @@ pub(crate) fn listing() -> impl Display {
     )
 }
 
-/// Whether a device was asked for that is not to be had: always a [`Usage`] here.
+/// Whether the error is an unavailable device: always a [`Usage`] here.
 pub(crate) fn is_device_error(_: &anyhow::Error) -> bool {
     false
 }

@@ -12,20 +12,20 @@ use crate::commands::Usage;
 pub(crate) enum Format {
     /// NumPy's array file: [lines, width].
     Npy,
-    /// A JSON object a line: `line` (from 1), `text`, `vector`.
+    /// One JSON object per line: `line` (from 1), `text`, `vector`.
     Jsonl,
-    /// Comma-separated, with a header: `line`, `text`, then a column a number, `v0`, `v1`, ...
+    /// Comma-separated, with a header: `line`, `text`, then one column per number, `v0`, `v1`, ...
     Csv,
     /// Apache Parquet: columns `line`, `text`, and `vector`, a list of numbers.
     #[cfg(feature = "parquet")]
     Parquet,
 }
 
-/// How a file is written.
+/// Format and compression of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) format: Format,
-    /// Packed with gzip.
+    /// Compressed with gzip.
     pub(crate) gzip: bool,
 }
 
@@ -45,7 +45,7 @@ impl Format {
         matches!(self, Self::Jsonl | Self::Csv)
     }
 
-    /// How an output is written: in the format of `--format` if there is one, otherwise in that of its extension.
+    /// The output's format: that of `--format`, otherwise by extension.
     pub(crate) fn of(named: Option<Self>, place: &Path) -> Result<Written, Usage> {
         let shown = place.display();
         if place == Path::new("-") {
@@ -87,8 +87,8 @@ impl Format {
                 let known: Vec<String> =
                     all.iter().map(|f| format!(".{}", f.extension())).collect();
                 return Err(Usage(format!(
-                    "--output {shown}: none of the extensions that say what is written ({}, .jsonl.gz, \
-                     .csv.gz); name it with --format{}",
+                    "--output {shown}: unknown extension, expected one of {}, .jsonl.gz, .csv.gz; or name the format \
+                     with --format{}",
                     known.join(", "),
                     without_parquet(extension.as_deref()),
                 )));
@@ -103,7 +103,7 @@ impl Format {
     }
 }
 
-/// What is said in a build without Parquet when it is asked for.
+/// Hint for builds without Parquet.
 fn without_parquet(extension: Option<&str>) -> &'static str {
     match extension {
         Some("parquet") if cfg!(not(feature = "parquet")) => {
@@ -135,8 +135,8 @@ mod tests {
         }
         for (named, place, expected) in [
             (None, "v.txt", ".npy, .jsonl, .csv"),
-            (None, "v.gz", "name it with --format"),
-            (None, "v.NPY", "name it with --format"),
+            (None, "v.gz", "with --format"),
+            (None, "v.NPY", "with --format"),
             (None, "v.npy.gz", "only .jsonl and .csv"),
             (Some(Format::Npy), "v.csv", "contradicts --format"),
             (Some(Format::Npy), "-", ".npy needs a file"),

@@ -27,7 +27,7 @@ pub(crate) struct Parquet {
     group: Group,
 }
 
-/// Rows that wait for their group to be full.
+/// Rows of the group that is not full yet.
 #[derive(Default)]
 struct Group {
     lines: Vec<i64>,
@@ -52,7 +52,7 @@ impl Parquet {
         );
         let schema = Arc::new(parse_message_type(&schema)?);
         let version = env!("CARGO_PKG_VERSION");
-        // No two vectors are equal, nor within limits that a reader could use.
+        // Dictionaries and statistics of vectors would be useless.
         let properties = WriterProperties::builder()
             .set_created_by(format!("gensen version {version}"))
             .set_dictionary_enabled(false)
@@ -91,7 +91,7 @@ impl Parquet {
                 .group
                 .integers
                 .extend(vectors.iter().map(|&x| i32::from(x))),
-            other => anyhow::bail!("vectors that have no Parquet form: {:?}", other.dim()),
+            other => anyhow::bail!("vectors without a Parquet type: {:?}", other.dim()),
         }
         match self.group.repetition.len() * size_of::<f32>() >= GROUP_BYTES {
             true => self.write_group(),
@@ -137,9 +137,9 @@ fn column<T: DataType>(
     repetition: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else {
-        return Err(ParquetError::General("a column too many".to_owned()));
+        return Err(ParquetError::General("one column too many".to_owned()));
     };
-    // Every number is there.
+    // No number is null.
     let definition = repetition.map(|levels| vec![1; levels.len()]);
     column
         .typed::<T>()

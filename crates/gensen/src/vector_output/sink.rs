@@ -17,7 +17,7 @@ pub(super) struct Sink {
     writer: Writer,
     /// `-` for standard output.
     place: PathBuf,
-    /// What gets the name in the end, if it is a file.
+    /// The scratch file that gets its name at the end, if it is a file.
     scratch: Option<Scratch>,
 }
 
@@ -49,12 +49,12 @@ impl Sink {
         })
     }
 
-    /// Whether what was written can be read at once.
+    /// Whether a reader sees bytes as soon as they are written.
     pub(super) fn is_read_along(&self) -> bool {
         self.scratch.is_none() && matches!(self.writer, Writer::Plain(_))
     }
 
-    /// Writes, and through to the reader if there is one.
+    /// Writes, and flushes if there is a reader.
     pub(super) fn write(
         &mut self,
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -68,7 +68,7 @@ impl Sink {
         self.named(written)
     }
 
-    /// Ends what was written, and gives a file its name.
+    /// Flushes, and gives a file its name.
     pub(super) fn finish(mut self) -> Result<()> {
         let flushed = match &mut self.writer {
             Writer::Plain(writer) => writer.flush(),

@@ -14,7 +14,7 @@ use super::sink::Sink;
 pub(crate) struct Lines {
     sink: Sink,
     kind: Kind,
-    /// Of the input, up to now.
+    /// Lines of the input so far.
     line: u64,
 }
 
@@ -59,7 +59,7 @@ impl Lines {
             Vectors::F32(vectors) => self.rows(sentences, vectors),
             Vectors::I8(vectors) => self.rows(sentences, vectors),
             Vectors::U8(vectors) => self.rows(sentences, vectors),
-            other => anyhow::bail!("vectors that have no text form: {:?}", other.dim()),
+            other => anyhow::bail!("vectors without a text form: {:?}", other.dim()),
         }
     }
 

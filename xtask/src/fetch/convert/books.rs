@@ -1,11 +1,11 @@
-//! Books as Project Gutenberg prints them: hard line breaks, paragraphs apart by blank lines.
+//! Project Gutenberg's books: hard line breaks, paragraphs separated by blank lines.
 
 use super::Workplace;
 use super::text::{Output, Texts};
 use crate::fetch::error::{FetchError, Result, at};
 use gensen_data::files;
 
-/// Writes each book of a folder with one paragraph a line and no blank lines.
+/// Writes each book of a folder with one paragraph per line, without blank lines.
 pub fn paragraphs(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let folder = work.input(from)?;
     let books = files::below(&folder, |name| name.ends_with(".txt"))?;

@@ -8,7 +8,7 @@ use gensen_data::{LABELS, check_tree, parse_label};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// `premise TAB hypothesis TAB label`, in words; rows without a label are left out.
+/// `premise TAB hypothesis TAB label`, tokenised; rows without a label are dropped.
 pub fn pairs(
     work: &Workplace<'_>,
     from: &str,
@@ -42,7 +42,7 @@ pub fn pairs(
     output.finish()
 }
 
-/// The distinct parse trees of both sentences, one a line, in the order they first appear.
+/// The distinct parse trees of both sentences, one per line, in order of first appearance.
 pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
     let mut output = Output::create(&work.output(to)?)?;
     let mut seen = HashSet::new();
@@ -57,7 +57,7 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
                     missing += 1;
                     continue;
                 }
-                // Two among a few million trees share a 64-bit hash once in a million corpora.
+                // A 64-bit hash collides among a few million trees with probability 1e-6.
                 let mut hasher = DefaultHasher::new();
                 tree.hash(&mut hasher);
                 if seen.insert(hasher.finish()) {

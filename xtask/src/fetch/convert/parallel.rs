@@ -1,4 +1,4 @@
-//! Line-aligned texts in two languages, in words, with a random part held out.
+//! Parallel texts in two languages, tokenised, with a random part held out.
 
 use super::Workplace;
 use super::text::{Buffers, Output, Texts, Words, read_chunk};
@@ -7,12 +7,12 @@ use crate::fetch::progress::Progress;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Which texts, and how they are divided.
+/// The texts and their division.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// Texts before the dot and the language: `europarl/europarl-v7.de-en` stands for that path
-    /// with `.de` and with `.en` after it.
+    /// Paths without the language: `europarl/europarl-v7.de-en` stands for `europarl/europarl-v7.de-en.de` and
+    /// `.en`.
     pub from: Vec<String>,
     /// The folder for `train.LANGUAGE` and `dev.LANGUAGE`.
     pub to: String,
@@ -21,12 +21,12 @@ pub struct Split {
     pub lowercase: bool,
     /// Pairs held out.
     pub dev: u64,
-    /// Pairs for training; all others if left out.
+    /// Pairs for training; all others by default.
     pub train: Option<u64>,
     pub seed: u64,
 }
 
-/// Where a pair goes.
+/// The part a pair belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Train,
@@ -34,8 +34,8 @@ enum Part {
     LeftOut,
 }
 
-/// Divides `total` pairs at random: every choice of held-out pairs is equally likely, and it
-/// depends on the seed and the numbers alone. Pairs keep their order.
+/// Divides `total` pairs at random. All choices are equally likely, and depend only on the seed and the numbers. Pairs keep
+/// their order.
 struct Divider {
     random: SplitMix64,
     left: u64,
@@ -124,7 +124,7 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
             break;
         }
         if one.len() != two.len() {
-            // Counted a moment ago: somebody is writing to the files.
+            // Counted before: another program is writing to the files.
             return Err(FetchError::Input {
                 path: work.root.join(&split.to),
                 problem: "its texts changed while they were read".into(),
@@ -188,7 +188,7 @@ impl Side {
     }
 }
 
-/// The number of pairs; each pair of files has to have equally many lines.
+/// The number of pairs; parallel files must have as many lines.
 fn count_pairs(work: &Workplace<'_>, first: &[String], second: &[String]) -> Result<u64> {
     let mut total = 0;
     for (first, second) in first.iter().zip(second) {

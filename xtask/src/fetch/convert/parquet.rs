@@ -14,7 +14,7 @@ use parquet::schema::types::SchemaDescriptor;
 use std::fs::File;
 use std::path::Path;
 
-/// Values that are decoded at a time.
+/// Values decoded at a time.
 const BATCH: usize = 4096;
 
 /// Writes one text for each of two columns (named by their last part), all files in order. Line
@@ -128,7 +128,7 @@ fn read_column(
     Ok(())
 }
 
-/// The place of the only text column of that name.
+/// The index of the only text column of that name.
 fn find_column(schema: &SchemaDescriptor, name: &str) -> Result<usize, String> {
     let mut found = (0..)
         .zip(schema.columns())
@@ -145,7 +145,7 @@ fn find_column(schema: &SchemaDescriptor, name: &str) -> Result<usize, String> {
     Ok(index)
 }
 
-/// Runs a part of the decoder, which panics on some damaged files.
+/// Runs a part of the decoder; its panics on damaged files become errors.
 fn decode<T>(part: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match panics::catch(part) {
         Ok(decoded) => decoded.map_err(|error| error.to_string()),
@@ -153,11 +153,10 @@ fn decode<T>(part: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String
     }
 }
 
-/// Pages whose stated numbers of values fit their bytes: the decoder makes room for as many values
-/// as they state.
+/// Checks that pages have enough bytes for their stated numbers of values, since the decoder allocates for these.
 struct CheckedPages {
     pages: Box<dyn PageReader>,
-    /// Whether values may be missing: then their levels lie in front of them.
+    /// Whether values may be missing; then definition levels precede them.
     optional: bool,
 }
 
@@ -199,7 +198,7 @@ impl CheckedPages {
     }
 }
 
-/// How many numbers a block of deltas states: the third number of its header.
+/// The number of values of a block of deltas: the third number of its header.
 fn delta_values(bytes: &[u8]) -> Option<u64> {
     let mut bytes = bytes.iter();
     let mut number = 0;

@@ -1,16 +1,16 @@
-//! Every converter on texts that nobody wrote: what it writes is what readers take, or it refuses.
+//! Converters on random text: the output is accepted by its readers, or the input is refused.
 
 use super::tests::Place;
 use gensen_data::{LABELS, check_tree};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Where Python's `str.splitlines` ends a line, as SentEval's loaders of these files do.
+/// Line ends of Python's `str.splitlines`, which SentEval's loaders of these files use.
 const BOUNDARIES: [char; 10] = [
     '\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}',
 ];
 
-/// Bytes that make trouble, and some that do not.
+/// Troublesome and ordinary bytes.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -50,7 +50,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// A table of rows of such fields under a header line.
+/// A table of random rows under a header line.
 fn table(header: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let width = header.split('\t').count();
     let field = prop_oneof![
@@ -71,7 +71,7 @@ fn table(header: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Takes a step; what it wrote if it did not refuse.
+/// Runs a step. Returns its output unless it refuses the input.
 fn take(text: &[u8], step: &str) -> Option<Place> {
     let place = Place::new(&[("t", text)]);
     match place.take(step) {

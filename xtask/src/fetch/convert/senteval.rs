@@ -1,4 +1,4 @@
-//! SentEval's transfer tasks, in the layout and the words its loaders expect.
+//! SentEval's transfer tasks, with the layout and tokenisation its loaders expect.
 
 use super::Workplace;
 use super::table::Columns;
@@ -9,7 +9,7 @@ use gensen_data::{LABELS, parse_label};
 /// The tokeniser of SentEval's sentence similarity tasks.
 const MOSES: &str = "moses+no-escape";
 
-/// A sentence a line, its bytes made visible as `cat -v` does, then in Penn Treebank words.
+/// One sentence per line, with bytes as `cat -v` prints them, tokenised by the Penn Treebank's rules.
 pub fn sentences(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new("ptb", "en", false)?;
     let mut texts = work.text(from)?;
@@ -43,8 +43,8 @@ fn visible(line: &[u8]) -> String {
     text
 }
 
-/// Questions as they are, Latin-1, without the quotes that SentEval takes out. A carriage return
-/// inside a line becomes a blank: SentEval's reader would end the line there.
+/// Raw questions, Latin-1, without the quotes that SentEval removes. A carriage return inside a line becomes a blank, since
+/// SentEval's reader would end the line there.
 pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut texts = work.text(from)?;
     let mut output = Output::create(&work.output(to)?)?;
@@ -70,7 +70,7 @@ pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
 }
 
 /// `pair_ID sentence_A sentence_B relatedness_score entailment_judgment` with its header line,
-/// both sentences in words.
+/// both sentences tokenised.
 pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", false)?;
     let mut texts = work.text(from)?;
@@ -118,8 +118,7 @@ fn rated_or_not(score: &str) -> Result<&str, String> {
     }
 }
 
-/// `STS.input.NAME.txt` in words, `STS.gs.NAME.txt` as it is: an empty line where a pair was not
-/// rated.
+/// `STS.input.NAME.txt` tokenised, `STS.gs.NAME.txt` unchanged: an empty line for unrated pairs.
 pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut pairs = work.text(input)?;
@@ -176,7 +175,7 @@ pub fn sts_table(work: &Workplace<'_>, from: &str, name: &str, to: &str) -> Resu
     scores.finish()
 }
 
-/// `genre file year id score sentence sentence`; what some rows have after that is cut off.
+/// `genre file year id score sentence sentence`; further columns are dropped.
 pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut texts = work.text(from)?;
@@ -193,8 +192,8 @@ pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     output.finish()
 }
 
-/// The same table from `sentence,sentence,score`, where quotes may enclose a field. What that
-/// source does not say (genre, file, year) is `unknown`; the row's number is its id.
+/// The same table from `sentence,sentence,score`, where fields may be quoted. The missing columns (genre, file, year) are
+/// `unknown`; the row's number is its id.
 pub fn sts_benchmark_csv(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut texts = work.text(from)?;
@@ -239,8 +238,8 @@ fn comma_separated(line: &str) -> Option<Vec<String>> {
     (!quoted).then_some(row)
 }
 
-/// Whether SentEval's loader of SNLI ends a line at a character: it reads Latin-1 and splits as
-/// Python's `str.splitlines`, for which byte 0x85 is a line end even inside a character of UTF-8.
+/// Whether SentEval's loader of SNLI ends a line at this character: it reads Latin-1 and splits with Python's
+/// `str.splitlines`, so that byte 0x85 is a line end even inside a UTF-8 character.
 fn ends_line_in_latin_1(character: char) -> bool {
     matches!(character, '\x0b' | '\x0c' | '\x1c'..='\x1e')
         || character
@@ -249,8 +248,7 @@ fn ends_line_in_latin_1(character: char) -> bool {
             .any(|byte| byte == 0x85)
 }
 
-/// `s1.SPLIT` and `s2.SPLIT` in Penn Treebank words, `labels.SPLIT`; rows without a label are left
-/// out.
+/// `s1.SPLIT` and `s2.SPLIT` tokenised by the Penn Treebank's rules, and `labels.SPLIT`; rows without a label are dropped.
 pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<()> {
     let words = Words::new("ptb", "en", false)?;
     let mut texts = work.text(from)?;

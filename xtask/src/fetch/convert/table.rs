@@ -3,7 +3,7 @@
 use super::text::Texts;
 use crate::fetch::error::Result;
 
-/// Where the fields that are wanted stand in a row.
+/// The indices of the needed fields in a row.
 pub struct Columns<const N: usize> {
     places: [usize; N],
     /// Columns of the header line, if there is one.
@@ -41,13 +41,11 @@ impl<const N: usize> Columns<N> {
         }
     }
 
-    /// The fields of a row. Columns that are not wanted may be absent at its end; without a header
-    /// line there may be more of them.
+    /// The needed fields of a row. Other columns at its end may be absent; without a header line, there may be more of them.
     ///
     /// # Errors
     ///
-    /// What is wrong with a row that lacks a field, or has more columns than the header line: then
-    /// nothing says which is which.
+    /// A row that lacks a field, or has more columns than the header line, which is ambiguous.
     pub fn of<'a>(&self, row: &'a str) -> Result<[&'a str; N], String> {
         let found = row.split('\t').count();
         if let Some(width) = self.width.filter(|&width| found > width) {

@@ -1,10 +1,9 @@
-//! Reading text of doubtful origin, line by line, and writing text that is clean: UTF-8, LF.
+//! Reading unclean text line by line, and writing clean text: UTF-8, LF.
 //!
-//! A line ends at a line feed and nowhere else. A byte-order mark at the start of a file and a
-//! carriage return at the end of a line are taken off. A NUL byte becomes a space, and so does a
-//! carriage return inside a line, where other readers would end it. A line that is
-//! not UTF-8 is read as Windows-1252, the encoding that web pages most often had instead. So no
-//! line is ever lost, and line-aligned files stay aligned; what was put right is counted.
+//! Lines end only at line feeds. A byte-order mark at the start of a file and a carriage return at the end of a line are
+//! removed. NUL bytes and carriage returns inside a line, where other readers would end it, become spaces. A line that is not
+//! UTF-8 is read as Windows-1252, the most common other encoding of web pages. Thus no line is lost and parallel files stay
+//! aligned; corrections are counted.
 
 use crate::fetch::error::{FetchError, Result, at};
 use gensen_data::error::{DataError, chain};
@@ -16,7 +15,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Lines that are converted at a time.
+/// Lines converted at a time.
 const CHUNK: usize = 1 << 15;
 
 /// Several text files, read as if they were one.
@@ -57,12 +56,12 @@ impl Texts {
         &self.path
     }
 
-    /// The number of the line that was read last, in its file, from 1.
+    /// The number of the last line read, in its file, from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// An error at the line that was read last.
+    /// An error at the last line read.
     pub fn wrong(&self, problem: impl Into<String>) -> FetchError {
         FetchError::Line {
             path: self.path.clone(),
@@ -71,7 +70,7 @@ impl Texts {
         }
     }
 
-    /// What was put right in the files that were read to their end.
+    /// Corrections in the files read to their end.
     pub fn repairs(&self) -> &[String] {
         &self.repairs
     }
@@ -96,7 +95,7 @@ impl Texts {
         Ok(true)
     }
 
-    /// The next line as bytes, in whatever encoding it is.
+    /// The next line as bytes, of any encoding.
     pub fn next_raw(&mut self) -> Result<Option<&[u8]>> {
         Ok(if self.next_bytes()? {
             Some(&self.bytes)
@@ -241,7 +240,7 @@ pub struct Words {
     lowercase: bool,
 }
 
-/// Memory that is used again from line to line.
+/// Buffers, reused between lines.
 #[derive(Default)]
 pub struct Buffers {
     tokens: Tokens,
@@ -263,7 +262,7 @@ impl Words {
         })
     }
 
-    /// The words of a text with one space between two.
+    /// The words of a text, separated by one space.
     pub fn apply(&self, text: &str, scratch: &mut Buffers) -> String {
         self.tokenizer.tokenize(text, &mut scratch.tokens);
         scratch.joined.clear();
@@ -282,7 +281,7 @@ impl Words {
     }
 }
 
-/// A line and where it is from.
+/// A line with its file and number.
 pub struct Line<'a> {
     pub text: &'a str,
     path: &'a Path,
@@ -318,7 +317,7 @@ pub fn convert(
     })
 }
 
-/// Like [`convert`], but leaves lines out for which there is no result.
+/// Like [`convert`], but drops lines without a result.
 pub fn filter(
     texts: &mut Texts,
     output: &mut Output,
@@ -349,7 +348,7 @@ pub fn filter(
     }
 }
 
-/// Some of the lines that follow, with their numbers; none at the end.
+/// The next lines, with their numbers; none at the end.
 pub fn read_chunk(texts: &mut Texts) -> Result<Vec<(u64, String)>> {
     let mut chunk: Vec<(u64, String)> = Vec::new();
     let mut line = String::new();

@@ -51,7 +51,7 @@ fn can_carry_clitic(c: char) -> bool {
     c != '\'' && c != ' '
 }
 
-/// Words that are two, and where they are cut.
+/// Joined words, cut into their two parts.
 const JOINED: [(&str, &str); 8] = [
     ("can", "not"),
     ("d", "'ye"),
@@ -68,7 +68,7 @@ pub fn split_joined_words(text: &mut Rewriter) {
     const BEGINNINGS: [char; 12] = ['c', 'd', 'g', 'l', 'm', 'w', 'C', 'D', 'G', 'L', 'M', 'W'];
     text.rewrite(
         |text| {
-            // The line begins with a space, so every word has something before it.
+            // The line begins with a space, so there is a character before every word.
             let mut before = false;
             text.find(|c| {
                 let found = before && BEGINNINGS.contains(&c);
@@ -120,8 +120,8 @@ pub fn split_tis_and_twas(text: &mut Rewriter) {
     );
 }
 
-/// The length of `word` at the beginning of `text`, whatever the case. Python takes `İ` and `ı`
-/// for an i and `ſ` for an s then.
+/// The length in bytes of `word` at the beginning of `text`, ignoring case; `None` if the text does
+/// not begin with it. When it ignores case, Python takes `İ` and `ı` for i and `ſ` for s.
 fn prefix(text: &str, word: &str) -> Option<usize> {
     let mut characters = text.chars();
     let mut length = 0;

@@ -1,12 +1,12 @@
-//! Where the words stand in the line.
+//! The positions of words in their line.
 
 use std::ops::Range;
 
 use crate::tokenizer::Tokens;
 use crate::tokenizer::char_class::is_python_space;
 
-/// Replaces the contents of `offsets` by the place of each word in `line`, in bytes. Between two
-/// words there is white space or nothing, for the tokeniser drops nothing else.
+/// Replaces the contents of `offsets` with the byte range of each word in `line`. Two words are
+/// separated by white space or nothing, since the tokeniser drops nothing else.
 pub fn align(line: &str, tokens: &Tokens, offsets: &mut Vec<Range<usize>>) {
     offsets.clear();
     let mut at = 0;

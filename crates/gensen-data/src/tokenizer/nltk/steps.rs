@@ -1,11 +1,11 @@
-//! The steps of `NLTKWordTokenizer`, in its order.
+//! The steps of NLTK's `NLTKWordTokenizer`, in its order.
 
 use super::contractions;
 use crate::tokenizer::char_class::{is_digit, is_regex_word, is_space};
 use crate::tokenizer::ptb::{CLOSING_QUOTE, opens_quote, set_final_stop_apart};
 use crate::tokenizer::rewriter::Rewriter;
 
-/// Sets the words of a sentence apart with white space.
+/// Separates the words of a sentence with white space.
 pub fn split_words(sentence: &str, text: &mut Rewriter) {
     text.begin(sentence, |sentence, out| out.push_str(sentence));
 
@@ -78,14 +78,15 @@ fn open_double_quotes(text: &mut Rewriter) {
     );
 }
 
-/// An apostrophe at the beginning of a word opens a quotation, unless the word is a clitic:
+/// Separates an apostrophe at the beginning of a word, unless the word is a clitic:
 /// `s/(?<!\w)(')(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)/\1 /gi`
 fn open_single_quotes(text: &mut Rewriter) {
     text.rewrite(
         |text| text.find('\''),
         |free, rest, out| {
             let word = &rest[1..];
-            // What a match took ends with an apostrophe, so it is enough to look at the rest.
+            // A match ends with an apostrophe, which is not a word character, so it is enough to
+            // look at the text after it.
             if free.ends_with(is_regex_word) || !word.starts_with(is_regex_word) || is_clitic(word)
             {
                 return 0;
@@ -96,10 +97,10 @@ fn open_single_quotes(text: &mut Rewriter) {
     );
 }
 
-/// Whether the word that `text` begins with is a clitic without its apostrophe.
+/// Whether the first word of `text` is a clitic without its apostrophe.
 fn is_clitic(text: &str) -> bool {
     let end = text.find(|c| !is_regex_word(c)).unwrap_or(text.len());
-    // The letter ſ is an s when case does not matter.
+    // Ignoring case, ſ equals s.
     ["re", "ve", "ll", "m", "t", "s", "ſ", "d", "n"]
         .iter()
         .any(|clitic| text[..end].eq_ignore_ascii_case(clitic))
@@ -121,7 +122,7 @@ fn set_final_stop_and_quotes_apart(text: &str, out: &mut String) {
     }
 }
 
-/// `s/([:,])(\D)/ \1 \2/g; s/([:,])$/ \1 /g`, where `$` may have a line feed behind it.
+/// `s/([:,])(\D)/ \1 \2/g; s/([:,])$/ \1 /g`, where `$` also matches before a final line feed.
 fn set_commas_and_colons_apart(text: &mut Rewriter) {
     text.rewrite(
         |text| text.find([',', ':']),

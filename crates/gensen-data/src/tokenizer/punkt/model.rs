@@ -1,4 +1,4 @@
-//! What Punkt knows of a language.
+//! Punkt's parameters for a language.
 
 use std::path::Path;
 
@@ -7,29 +7,29 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::tokenizer::TokenizerError;
 use crate::tokenizer::error::read_text;
 
-/// The largest model file that is read; those at large are below 2 MB.
+/// The size limit of a model's file in bytes; NLTK's own are below 2 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// Seen with a small first letter at the beginning of a sentence.
+/// Flag: the word was seen in lower case at the beginning of a sentence.
 pub const FIRST_LOWER: u32 = 1 << 4;
-/// Seen with a capital inside a sentence.
+/// Flag: the word was seen with a capital inside a sentence.
 pub const INSIDE_UPPER: u32 = 1 << 2;
-/// Seen with a capital anywhere.
+/// Flags: the word was seen with a capital anywhere.
 pub const UPPER: u32 = 0b1110;
-/// Seen with a small first letter anywhere.
+/// Flags: the word was seen in lower case anywhere.
 pub const LOWER: u32 = 0b111_0000;
 
-/// The parameters of a language.
+/// Punkt's parameters for a language.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
+pub struct PunktModel {
     abbreviations: FxHashSet<String>,
-    /// The first word of each pair, to its second words.
+    /// The second words of each first word.
     collocations: FxHashMap<String, FxHashSet<String>>,
     sentence_starters: FxHashSet<String>,
     cases: FxHashMap<String, u32>,
 }
 
-impl Model {
+impl PunktModel {
     /// Reads the four files of a `punkt_tab` model.
     pub fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let mut collocations: FxHashMap<_, FxHashSet<_>> = FxHashMap::default();
@@ -55,7 +55,7 @@ impl Model {
         })
     }
 
-    /// Whether a word in small letters, without its full stop, is an abbreviation.
+    /// Whether a word, in lower case and without its full stop, is an abbreviation.
     pub fn is_abbreviation(&self, word: &str) -> bool {
         self.abbreviations.contains(word)
     }
@@ -72,7 +72,7 @@ impl Model {
         self.sentence_starters.contains(word)
     }
 
-    /// In which cases and places a word was seen: [`UPPER`] and the others.
+    /// The cases and positions in which a word was seen: [`UPPER`] and the other flags.
     pub fn case_of(&self, word: &str) -> u32 {
         self.cases.get(word).copied().unwrap_or(0)
     }
@@ -83,7 +83,7 @@ fn read_words(path: &Path) -> Result<FxHashSet<String>, TokenizerError> {
     Ok(text.lines().map(str::to_owned).collect())
 }
 
-/// Gives the two columns of each line to `take`, which tells whether they are right.
+/// Calls `take` with the two columns of each line; it returns whether they are valid.
 fn for_each_pair(
     path: &Path,
     mut take: impl FnMut(&str, &str) -> bool,

@@ -1,12 +1,12 @@
-//! A word of Punkt's, and what is thought of it.
+//! Punkt's tokens: words with annotations.
 
-use super::model::{self, Model};
+use super::model::{self, PunktModel};
 use crate::tokenizer::char_class::{is_digit, is_regex_word};
 
-/// The kind of every number.
+/// The kind of all numbers.
 pub const NUMBER: &str = "##number##";
 
-/// Whether a word starts a sentence, by the case in which it was seen elsewhere.
+/// Whether a word starts a sentence, judging by the cases in which it was seen elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Starts {
     Yes,
@@ -18,7 +18,7 @@ pub enum Starts {
 #[derive(Clone, Debug)]
 pub struct Token<'a> {
     word: &'a str,
-    /// The word in small letters, or [`NUMBER`].
+    /// The word in lower case, or [`NUMBER`].
     kind: String,
     pub sentence_break: bool,
     pub abbreviation: bool,
@@ -26,8 +26,8 @@ pub struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    /// The first pass (section 3 of the paper): what the word says by itself.
-    pub fn new(word: &'a str, model: &Model) -> Self {
+    /// The first pass (section 3 of the paper): annotates the word by itself.
+    pub fn new(word: &'a str, model: &PunktModel) -> Self {
         let lower = word.to_lowercase();
         let mut token = Self {
             word,
@@ -76,7 +76,7 @@ impl<'a> Token<'a> {
         self.word.starts_with(char::is_uppercase)
     }
 
-    /// A letter with a full stop.
+    /// Whether the word is an initial: a letter with a full stop.
     pub fn is_initial(&self) -> bool {
         let mut characters = self.word.chars();
         matches!(
@@ -86,7 +86,7 @@ impl<'a> Token<'a> {
     }
 
     /// The orthographic heuristic (section 4.1.1).
-    pub fn starts_sentence(&self, model: &Model) -> Starts {
+    pub fn starts_sentence(&self, model: &PunktModel) -> Starts {
         if matches!(self.word, ";" | ":" | "," | "." | "!" | "?") {
             return Starts::No;
         }

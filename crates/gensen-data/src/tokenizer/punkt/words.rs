@@ -1,8 +1,8 @@
-//! The words that Punkt looks at: full stops stay with them, other punctuation does not.
+//! Punkt's word splitter: full stops are kept with their words, other punctuation is separated.
 
 use crate::tokenizer::char_class::is_space;
 
-/// Whether a character ends a word and stands by itself.
+/// Whether a character is never part of a word.
 pub fn is_never_in_word(c: char) -> bool {
     matches!(
         c,
@@ -49,18 +49,18 @@ fn starts_no_word(c: char) -> bool {
     )
 }
 
-/// The words of a line.
-pub struct Words<'a> {
+/// An iterator over the words of a line.
+pub struct PunktWords<'a> {
     rest: &'a str,
 }
 
-impl<'a> Words<'a> {
+impl<'a> PunktWords<'a> {
     pub fn of(line: &'a str) -> Self {
         Self { rest: line }
     }
 }
 
-impl<'a> Iterator for Words<'a> {
+impl<'a> Iterator for PunktWords<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
@@ -93,8 +93,8 @@ fn ends_word(rest: &str) -> bool {
     ends(rest) || rest.strip_prefix(',').is_some_and(ends)
 }
 
-/// The length of the hyphens, full stops or full stops with spaces between that `text` begins
-/// with, if there are several: `-{2,}|\.{2,}|(\.\s){2,}\.`
+/// The length in bytes of `-{2,}|\.{2,}|(\.\s){2,}\.` at the beginning of `text`: of several
+/// hyphens, full stops, or full stops separated by white space.
 fn several_marks(text: &str) -> Option<usize> {
     let mark = text.chars().next().filter(|c| matches!(c, '-' | '.'))?;
     let run = text.len() - text.trim_start_matches(mark).len();
@@ -106,7 +106,7 @@ fn several_marks(text: &str) -> Option<usize> {
     }
     let mut length = 0;
     let mut count = 0;
-    // Each turn finds a full stop with one white space behind it.
+    // Each iteration finds a full stop followed by white space.
     while let Some(after) = text[length..].strip_prefix('.')
         && let Some(space) = after.chars().next().filter(|c| is_space(*c))
     {

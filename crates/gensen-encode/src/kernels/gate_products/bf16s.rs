@@ -1,15 +1,15 @@
-//! Products of weights and inputs in bf16, added up in f32.
+//! Products of weights and inputs in bf16, summed in f32.
 
 use std::cell::RefCell;
 
 use super::groups::{Groups, ROWS, places};
-use super::{Gates, Rows, UNITS, Weights};
-use crate::kernels::products::{Bf16Product, LANES, Line, Number, Sums};
+use super::{Gates, InputRows, PackedWeights, UNITS};
+use crate::kernels::products::{Bf16Product, Element, LANES, Line, Sums};
 
-/// Inputs of a line.
+/// Inputs per line.
 const INPUTS: usize = 2 * LANES;
 
-/// Weights in bf16, for processors that multiply them.
+/// Weights in bf16, for processors with bf16 products.
 pub(crate) struct Bf16s {
     way: Bf16Product,
     groups: Groups,
@@ -22,7 +22,7 @@ impl Bf16s {
     }
 }
 
-impl Weights for Bf16s {
+impl PackedWeights for Bf16s {
     type Block = Line;
     const BLOCK: Line = Line::ZERO;
     const ROWS: usize = LANES;
@@ -31,13 +31,16 @@ impl Weights for Bf16s {
         columns.div_ceil(INPUTS) * LANES
     }
 
-    #[allow(clippy::expect_used, reason = "`has_kernels` is asked before")]
+    #[allow(
+        clippy::expect_used,
+        reason = "only `CpuEngine::with_precision` packs these, and it checks `has_kernels` first"
+    )]
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
         let write = |_row, weights: &[f32], line: &mut Line| {
             f32::halves(weights, line.halves_mut());
         };
         Self {
-            way: Bf16Product::best().expect("a way to multiply bf16"),
+            way: Bf16Product::best().expect("the processor multiplies bf16"),
             groups: Groups::new(matrix, hidden, inputs, INPUTS, write),
         }
     }
@@ -54,7 +57,7 @@ impl Weights for Bf16s {
         1.0
     }
 
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         thread_local! {
             static SUMS: RefCell<Vec<Line<f32>>> = const { RefCell::new(Vec::new()) };
         }
@@ -93,7 +96,8 @@ mod tests {
             eprintln!("NOT COMPARED: the processor does not multiply bf16");
             return;
         }
-        // Two factors in ±1 are off by 2^-9 of themselves at most: ten standard deviations of a product.
+        // Two factors in ±1 are off by 2^-9 of themselves at most: ten standard deviations of a
+        // product.
         super::super::tests::check::<Bf16s>(10.0 * 0.333 * 0.58 * 2.0_f64.powf(-8.5));
     }
 }

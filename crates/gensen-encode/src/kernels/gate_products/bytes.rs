@@ -1,7 +1,7 @@
 //! Products of weights and inputs as 8-bit integers.
 //!
-//! Each row of the matrix has a scale, its largest magnitude over 127, and so has each row of inputs.
-//! Sums are exact: every processor that has the instructions computes the same integers.
+//! Each row of the matrix has a scale, its largest magnitude divided by 127, and so has each row of
+//! inputs. Sums are exact: every processor with the instructions computes the same integers.
 
 use std::cell::RefCell;
 
@@ -9,28 +9,28 @@ use multiversion::multiversion;
 
 use super::groups::{Groups, PANELS, ROWS, places, rows as rows_of};
 use super::integers::{LARGEST, round};
-use super::{Gates, Rows, UNITS, Weights, largest};
+use super::{Gates, InputRows, PackedWeights, UNITS, largest};
 use crate::kernels::products::{ByteProduct, LANES, Line, Sums};
 
-/// Inputs of a line.
+/// Inputs per line.
 const INPUTS: usize = 4 * LANES;
-/// What is added to inputs, which the instructions take without a sign.
+/// Added to inputs, because the instructions take them as unsigned bytes.
 const OFFSET: i32 = 128;
-/// The most inputs whose sums of products stay within 32 bits.
+/// The most inputs whose sum of products cannot overflow 32 bits.
 const MOST_INPUTS: usize = i32::MAX as usize / (255 * 127);
 
 /// Weights as bytes, for processors that multiply them four at a time.
 pub(crate) struct Bytes {
     way: ByteProduct,
     groups: Groups,
-    /// `[group][panel]`: what sums are multiplied with.
+    /// `[group][panel]`: the scales of sums.
     scales: Vec<Line<f32>>,
-    /// `[group][panel]`: what the offset of inputs adds to sums.
+    /// `[group][panel]`: how much [`OFFSET`] adds to sums.
     offsets: Vec<Line<i32>>,
 }
 
 impl Bytes {
-    /// Whether the processor has the instructions, and sums over `inputs` numbers fit them.
+    /// Whether the processor has the instructions, and sums over `inputs` values fit 32 bits.
     pub(crate) fn has_kernels(inputs: usize) -> bool {
         ByteProduct::best().is_some() && inputs <= MOST_INPUTS
     }
@@ -41,7 +41,7 @@ fn quantised(weight: f32, largest: f32) -> i32 {
     round(weight / largest * LARGEST)
 }
 
-impl Weights for Bytes {
+impl PackedWeights for Bytes {
     type Block = Line;
     const BLOCK: Line = Line::ZERO;
     const ROWS: usize = LANES;
@@ -50,9 +50,12 @@ impl Weights for Bytes {
         columns.div_ceil(INPUTS) * LANES
     }
 
-    #[allow(clippy::expect_used, reason = "`has_kernels` is asked before")]
+    #[allow(
+        clippy::expect_used,
+        reason = "only `CpuEngine::with_precision` packs these, and it checks `has_kernels` first"
+    )]
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
-        let way = ByteProduct::best().expect("a way to multiply bytes");
+        let way = ByteProduct::best().expect("the processor multiplies bytes");
         let row_of = |row: usize| &matrix[row * inputs..(row + 1) * inputs];
         let largest: Vec<f32> = (0..3 * hidden).map(|row| largest(row_of(row))).collect();
         let write = |row: usize, weights: &[f32], line: &mut Line| {
@@ -92,7 +95,7 @@ impl Weights for Bytes {
         largest / LARGEST
     }
 
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         thread_local! {
             static SUMS: RefCell<Vec<Line<i32>>> = const { RefCell::new(Vec::new()) };
         }
@@ -112,7 +115,7 @@ impl Weights for Bytes {
     }
 }
 
-/// Inputs as integers with the offset.
+/// Quantises inputs and adds [`OFFSET`].
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2+fma"))]
 fn write(inputs: &[f32], factor: f32, bytes: &mut [u8]) {
     for (byte, x) in bytes.iter_mut().zip(inputs) {
@@ -120,7 +123,7 @@ fn write(inputs: &[f32], factor: f32, bytes: &mut [u8]) {
     }
 }
 
-/// From sums to gates.
+/// Converts a block's sums to gates.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2+fma"))]
 fn deliver(
     block: usize,

@@ -2,22 +2,22 @@
 
 use rayon::prelude::*;
 
-use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, lanes};
+use super::{GROUP, Gates, InputRows, Lanes, NO_GATES, PackedWeights, UNITS, lanes};
 
-/// Rows of a tile: with three gates, they take twelve of sixteen registers.
+/// Rows per tile: their sums of three gates take twelve of sixteen registers.
 pub(super) const ROWS: usize = 4;
 
-/// Inputs after which the inner loop goes on to the next rows: the weights of as many, and the
-/// next as many that are fetched meanwhile, stay in the first-level cache.
+/// Inputs per block: the weights of two blocks, the current and the prefetched one, fit the L1
+/// cache.
 pub(super) const DEPTH: usize = 128;
-/// Bytes that the memory hands over at a time.
+/// Bytes of a cache line.
 const LINE: usize = 64;
-/// Lines that the weights of eight inputs fill.
+/// Cache lines of the weights of eight inputs.
 const LINES: usize = UNITS * size_of::<Gates>() / LINE;
-/// Tiles over which fetching the next weights is spread.
+/// Number of tiles over which prefetching the next block is spread.
 const SPREAD: usize = 6;
 
-/// Weights as they are.
+/// Weights in f32.
 pub(crate) struct Floats {
     /// `[panel][input]`.
     weights: Vec<Gates>,
@@ -31,7 +31,7 @@ impl Floats {
     }
 }
 
-impl Weights for Floats {
+impl PackedWeights for Floats {
     type Block = [Lanes; ROWS];
     const BLOCK: Self::Block = [Lanes::ZERO; ROWS];
     const ROWS: usize = ROWS;
@@ -59,13 +59,11 @@ impl Weights for Floats {
     }
 
     fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
-        for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
-            block[row] = lanes(inputs);
-        }
+        set_row(tile, row, inputs);
         1.0
     }
 
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         gates.fill(NO_GATES);
         let count = rows.count();
         let panels = gates.len() / count;
@@ -82,12 +80,19 @@ impl Weights for Floats {
     }
 }
 
-/// Adds the products of the rows and the `k`-th [`DEPTH`] inputs' weights of a panel. With `fetch`,
-/// the weights that come after them are fetched meanwhile.
-pub(super) fn add_block<W: Weights<Block = [Lanes; ROWS]>>(
+/// Copies a row of inputs into a tile.
+pub(super) fn set_row(tile: &mut [[Lanes; ROWS]], row: usize, inputs: &[f32]) {
+    for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
+        block[row] = lanes(inputs);
+    }
+}
+
+/// Adds the products of all rows and block `k` of a panel, [`DEPTH`] inputs' weights. With `fetch`,
+/// the block that follows in memory is prefetched.
+pub(super) fn add_block<W: PackedWeights<Block = [Lanes; ROWS]>>(
     weights: &[Gates],
     k: usize,
-    rows: &Rows<W>,
+    rows: &InputRows<W>,
     gates: &mut [Gates],
     fetch: bool,
 ) {
@@ -109,8 +114,8 @@ pub(super) fn add_block<W: Weights<Block = [Lanes; ROWS]>>(
     }
 }
 
-/// The weights to fetch while others are used: the inner loop asks for some lines every eight
-/// inputs. Nothing is read through the pointer.
+/// Weights to prefetch: `lines` cache lines every eight inputs, from `next` on. Nothing is read
+/// through the pointer.
 #[derive(Clone, Copy)]
 struct Ahead {
     next: *const Gates,
@@ -123,7 +128,7 @@ impl Ahead {
         lines: 0,
     };
 
-    /// A tile's share of the weights that come after `weights`.
+    /// A tile's share of the weights that follow `weights` in memory.
     fn share(weights: &[Gates], tile: usize, spread: usize) -> Self {
         if tile >= spread {
             return Self::NONE;
@@ -136,8 +141,8 @@ impl Ahead {
     }
 }
 
-/// Adds to `gates`, `[panel][row]`, the products of the tile's first `R` rows and `P` panels, whose
-/// weights begin `stride` apart.
+/// Adds to `gates`, `[panel][row]`, the products of a tile's first `R` rows and `P` panels whose
+/// weights are `stride` apart.
 fn add_tile<const P: usize, const R: usize>(
     weights: &[Gates],
     stride: usize,
@@ -154,7 +159,7 @@ fn add_tile<const P: usize, const R: usize>(
     add_tile_portable::<P, R>(weights, stride, inputs, gates);
 }
 
-/// For compilers that find the vector instructions themselves.
+/// In plain Rust, which the compiler vectorises.
 fn add_tile_portable<const P: usize, const R: usize>(
     weights: &[Gates],
     stride: usize,
@@ -199,7 +204,7 @@ fn add_tile_avx2<const P: usize, const R: usize>(
         _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_load_ps, _mm256_set1_ps,
         _mm256_setzero_ps, _mm256_store_ps,
     };
-    // SAFETY: `Lanes` are eight numbers, aligned to 32 bytes.
+    // SAFETY: `Lanes` holds eight values, aligned to 32 bytes.
     let load = |lanes: &Lanes| unsafe { _mm256_load_ps(lanes.0.as_ptr()) };
     let panels: [&[Gates]; P] =
         std::array::from_fn(|p| &weights[p * stride..][..inputs.len() * UNITS]);

@@ -1,30 +1,30 @@
-//! Weights in the layout of [`products`](crate::kernels::products): a group's units in two halves of
-//! sixteen, the three gates of each half a panel.
+//! Weights in the layout of [`products`](crate::kernels::products): a group's units in two halves
+//! of sixteen, the three gates of each half a panel.
 
 use rayon::prelude::*;
 
 use super::{GROUP, UNITS};
 use crate::kernels::products::{Factors, LANES, Line, Strided, transpose};
 
-/// Panels of a group: gates r, z, n of its first sixteen units, then of its others.
+/// Panels per group: gates r, z, n of its first sixteen units, then of its last sixteen.
 pub(super) const PANELS: usize = GROUP * UNITS / LANES * 3;
-/// Rows that are multiplied with a group at once: their sums stay in the second-level cache.
+/// Rows that are multiplied by a group at once: their sums fit the L2 cache.
 pub(super) const ROWS: usize = 128;
 
-/// Units of a group.
+/// Units per group.
 const GROUP_UNITS: usize = GROUP * UNITS;
 
 /// The groups of a matrix `[3 * hidden, inputs]`.
 pub(super) struct Groups {
     /// `[group][unit of inputs][panel]`
     lines: Vec<Line>,
-    /// Lines of a row.
+    /// Lines per row.
     depth: usize,
-    /// Panels of eight units, as [`Weights`](super::Weights) counts them.
+    /// Panels of eight units, as [`PackedWeights`](super::Weights) counts them.
     pub(super) panels: usize,
 }
 
-/// The rows of the matrix that a group's panel holds, lane by lane, as far as they are there.
+/// The rows of the matrix in a group's panel, lane by lane; fewer than 16 at the end of the matrix.
 pub(super) fn rows(group: usize, panel: usize, hidden: usize) -> impl Iterator<Item = usize> {
     let (half, gate) = (panel / 3, panel % 3);
     let first = group * GROUP_UNITS + half * LANES;
@@ -32,8 +32,8 @@ pub(super) fn rows(group: usize, panel: usize, hidden: usize) -> impl Iterator<I
 }
 
 impl Groups {
-    /// Lays out a matrix of which a line holds `per_line` inputs; `write` puts those of the row with
-    /// this number into one.
+    /// Lays out a matrix, `per_line` inputs to a line. `write(row, weights, line)` converts a
+    /// line's weights, which are of that row.
     pub(super) fn new(
         matrix: &[f32],
         hidden: usize,
@@ -66,7 +66,7 @@ impl Groups {
         }
     }
 
-    /// A group's panels and a block of at most [`ROWS`] of the rows.
+    /// The factors of one product: a group's panels and a block of at most [`ROWS`] rows.
     pub(super) fn factors<'a>(
         &'a self,
         group: usize,
@@ -85,9 +85,9 @@ impl Groups {
     }
 }
 
-/// Calls `each` for the gates, `[panel][row]`, that a block's sums, `[row][panel]` in lines, belong to:
-/// with the number of the row in the block, that of the panel in the group, the lanes' half and the
-/// place among the gates.
+/// Maps the sums of a block, `[row][panel]` in lines, to gates, `[panel][row]`. Calls `each(row,
+/// panel, half, place)`: the row in the block, the first of the sums' three panels, the first lane
+/// of eight, and the index of the gates.
 pub(super) fn places(
     block: usize,
     count: usize,

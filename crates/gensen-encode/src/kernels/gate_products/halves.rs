@@ -1,24 +1,24 @@
 //! Products with weights as 16-bit floats.
 //!
-//! A block of weights at a time is widened, which is exact, and used as [`Floats`] are: the same
-//! numbers come out as from those of the widened weights, bit for bit.
+//! Weights are widened to f32 block by block, which is exact, and multiplied as [`Floats`]: results
+//! equal those of the widened weights bit for bit.
 
 use half::slice::HalfFloatSliceExt;
 
-use super::floats::{DEPTH, Floats, ROWS, add_block};
-use super::{GROUP, Gates, Lanes, NO_GATES, Rows, UNITS, Weights, lanes};
+use super::floats::{DEPTH, Floats, ROWS, add_block, set_row};
+use super::{GROUP, Gates, InputRows, Lanes, NO_GATES, PackedWeights, UNITS};
 
-/// Weights of half the size, of type f16 or bf16.
+/// Weights in f16 or bf16.
 pub(crate) struct Halves<T> {
     /// `[panel][input][gate][unit]`.
     weights: Vec<T>,
     depth: usize,
 }
 
-/// Numbers of [`Gates`].
+/// Values of a [`Gates`].
 const WIDTH: usize = 3 * UNITS;
 
-impl<T: Copy + Default + Send + Sync> Weights for Halves<T>
+impl<T: Copy + Default + Send + Sync> PackedWeights for Halves<T>
 where
     [T]: HalfFloatSliceExt,
 {
@@ -45,13 +45,11 @@ where
     }
 
     fn set(&self, tile: &mut [Self::Block], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
-        for (block, inputs) in tile.iter_mut().zip(inputs.chunks(UNITS)) {
-            block[row] = lanes(inputs);
-        }
+        set_row(tile, row, inputs);
         1.0
     }
 
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         gates.fill(NO_GATES);
         let size = self.depth * WIDTH;
         let mut wide = [NO_GATES; DEPTH];

@@ -1,41 +1,42 @@
 //! Products with weights as 8-bit integers.
 //!
-//! Each row of the matrix has a scale, its largest magnitude over 127. Inputs in [-1, 1], or divided by
-//! the largest of their row, become integers of up to 14 bits, so that what is lost is lost in the weights alone.
-//! Products are summed up exactly, in 32 bits: every way to compute them gives the same integers.
+//! Each row of the matrix has a scale, its largest magnitude divided by 127. Inputs in [-1, 1], or
+//! divided by the largest of their row, become integers of up to 14 bits, so that nearly all of the
+//! rounding error is that of the weights. Sums of products are exact, in 32 bits: every kernel
+//! gives the same integers.
 
 use rayon::prelude::*;
 
-use super::{GROUP, Gates, NO_GATES, Rows, UNITS, Weights, lanes, largest};
+use super::{GROUP, Gates, InputRows, NO_GATES, PackedWeights, UNITS, lanes, largest};
 
-/// Rows of a tile: with three gates, their weights, an input and a product they take fourteen of
+/// Rows per tile: their sums of three gates, the weights, an input and a product take fourteen of
 /// sixteen registers.
 const ROWS: usize = 3;
 
 /// The largest magnitude of a weight.
 pub(super) const LARGEST: f32 = 127.0;
 
-/// Two inputs' weights for eight units: unit by unit, the one input's and the other's.
+/// The weights of two inputs for eight units, `[unit][input]`.
 type Pairs = [i8; 2 * UNITS];
-/// Eight units' gates r, z, n.
-type Sums = [[i32; UNITS]; 3];
+/// The sums of gates r, z, n of eight units.
+type GateSums = [[i32; UNITS]; 3];
 
-/// Of a tile's rows, two inputs each, of 16 bits; the first in the lower half.
+/// Two inputs of 16 bits for each row of a tile; the first in the lower half.
 type Inputs = [i32; ROWS];
 
 /// Weights as integers.
 pub(crate) struct Integers {
     /// `[panel][pair of inputs]`.
     weights: Vec<[Pairs; 3]>,
-    /// What sums are multiplied with.
+    /// The scales of sums, for each panel.
     scales: Vec<Gates>,
-    /// Pairs of a panel.
+    /// Pairs of inputs per panel.
     depth: usize,
-    /// What inputs are multiplied with.
+    /// The scale of inputs: 1.0 becomes this integer.
     levels: f32,
 }
 
-impl Weights for Integers {
+impl PackedWeights for Integers {
     type Block = [Inputs; UNITS / 2];
     const BLOCK: Self::Block = [[0; ROWS]; UNITS / 2];
     const ROWS: usize = ROWS;
@@ -43,7 +44,7 @@ impl Weights for Integers {
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
         let columns = inputs.next_multiple_of(UNITS);
         let (panels, depth) = (hidden.div_ceil(UNITS), columns / 2);
-        // So many that no sum leaves 32 bits.
+        // The largest scale at which no sum can overflow 32 bits.
         let most = i32::MAX as usize / (LARGEST as usize * columns);
         let levels = most.clamp(1, (1 << 14) - 1) as f32;
         let mut weights = vec![[[0; 2 * UNITS]; 3]; panels * depth];
@@ -89,7 +90,7 @@ impl Weights for Integers {
         scale
     }
 
-    fn product(&self, group: usize, rows: &Rows<Self>, gates: &mut [Gates]) {
+    fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         let count = rows.count();
         let panels = group * GROUP..group * GROUP + gates.len() / count;
         let scales = &self.scales[panels.clone()];
@@ -114,17 +115,17 @@ impl Weights for Integers {
     }
 }
 
-/// The nearest whole number, the even one of two, of a number below 2^22.
+/// The nearest integer, ties to even; |x| must be below 2^22.
 #[inline(always)]
 pub(super) fn round(x: f32) -> i32 {
-    /// Adding it rounds, and leaves the whole number in the lowest bits.
+    /// Adding it rounds, and leaves the integer in the lowest bits.
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23
     (x + ROUND).to_bits() as i32 - ROUND.to_bits() as i32
 }
 
-/// From integers to numbers, `[panel][row]`.
+/// Scales integer sums to gates, `[panel][row]`.
 fn scale<const P: usize, const R: usize>(
-    sums: [[Sums; R]; P],
+    sums: [[GateSums; R]; P],
     scales: &[Gates],
     of_rows: &[f32],
     gates: &mut [Gates],
@@ -140,11 +141,11 @@ fn scale<const P: usize, const R: usize>(
     }
 }
 
-/// The products of the tile's first `R` rows and `P` panels.
+/// The sums of products of a tile's first `R` rows and `P` panels.
 fn tile<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
     inputs: &[Inputs],
-) -> [[Sums; R]; P] {
+) -> [[GateSums; R]; P] {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avxvnni") {
@@ -163,11 +164,11 @@ fn tile<const P: usize, const R: usize>(
     tile_portable::<P, R>(weights, inputs)
 }
 
-/// For compilers that find the vector instructions themselves.
+/// In plain Rust, which the compiler vectorises.
 fn tile_portable<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
     inputs: &[Inputs],
-) -> [[Sums; R]; P] {
+) -> [[GateSums; R]; P] {
     let mut sums = [[[[0; UNITS]; 3]; R]; P];
     for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(inputs.len())) {
         for (weights, inputs) in weights.iter().zip(inputs) {
@@ -185,8 +186,8 @@ fn tile_portable<const P: usize, const R: usize>(
     sums
 }
 
-/// Defines [`tile`] for a processor with the instruction, or instructions, that add the products of
-/// two pairs of 16-bit numbers to each of eight sums.
+/// Defines [`tile`] by `$step`, one or two instructions that add a product of two pairs of 16-bit
+/// integers to each of eight sums.
 #[cfg(target_arch = "x86_64")]
 macro_rules! tile_on {
     ($name:ident, $features:literal, |$sum:ident, $a:ident, $b:ident| $step:expr) => {
@@ -194,7 +195,7 @@ macro_rules! tile_on {
         fn $name<const P: usize, const R: usize>(
             weights: &[[Pairs; 3]],
             inputs: &[Inputs],
-        ) -> [[Sums; R]; P] {
+        ) -> [[GateSums; R]; P] {
             use std::arch::x86_64::*;
             let panels: [&[[Pairs; 3]]; P] =
                 std::array::from_fn(|p| &weights[p * inputs.len()..][..inputs.len()]);
@@ -251,11 +252,11 @@ mod tests {
     use super::*;
     use crate::kernels::harness::numbers;
 
-    /// Each way this processor has to compute a tile.
+    /// The results of all kernels that this processor can run.
     fn ways<const P: usize, const R: usize>(
         weights: &[[Pairs; 3]],
         inputs: &[Inputs],
-    ) -> Vec<(&'static str, [[Sums; R]; P])> {
+    ) -> Vec<(&'static str, [[GateSums; R]; P])> {
         let mut found = vec![("portable", tile_portable(weights, inputs))];
         #[cfg(target_arch = "x86_64")]
         {

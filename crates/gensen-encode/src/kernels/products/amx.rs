@@ -1,7 +1,7 @@
-//! Products by AMX: tiles of 16 rows of 64 bytes, multiplied by one instruction.
+//! Products by AMX: one instruction multiplies tiles of 16 rows of 64 bytes.
 //!
-//! The standard library's functions for AMX are not stable, inline assembly is. Linux lends a process
-//! the state of the tiles when it asks, which a sandbox may refuse.
+//! Inline assembly, because the standard library's AMX functions are unstable. On Linux a process
+//! must request permission to use tiles, which a sandbox may refuse.
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
@@ -9,18 +9,18 @@ use std::sync::OnceLock;
 
 use super::{Factors, LANES, Line, Sums};
 
-/// Tiles of a row after which the inner loop goes on to the next rows: two panels of as many, 32 KiB,
-/// stay in the first-level cache of a processor that has AMX.
+/// Tiles of a row per block: two panels of a block, 32 KiB, fit the L1 cache of processors with
+/// AMX.
 const BLOCK: usize = 16;
 
-/// What may be computed with.
+/// The AMX instructions that may be used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Granted {
     pub(super) bf16: bool,
     pub(super) bytes: bool,
 }
 
-/// Asks the processor and the system, once.
+/// Asks the processor and the operating system, once per process.
 pub(super) fn granted() -> Granted {
     static GRANTED: OnceLock<Granted> = OnceLock::new();
     *GRANTED.get_or_init(|| {
@@ -33,23 +33,23 @@ pub(super) fn granted() -> Granted {
     })
 }
 
-/// What the processor has, if the system keeps the tiles of each thread.
+/// What the processor has, if the operating system saves tiles on context switches.
 fn processor() -> Granted {
     const XSAVE_BY_SYSTEM: u32 = 1 << 27;
     const TILE: u32 = 1 << 24;
     const BF16: u32 = 1 << 22;
     const INT8: u32 = 1 << 25;
-    /// The configuration and the contents of tiles.
+    /// The bits of XCR0 for the configuration and the contents of tiles.
     const TILE_STATE: u64 = 0b11 << 17;
-    /// Leaf 0x1d of palette 1: 8,192 bytes in tiles of 1,024; 8 of them, of 64 bytes a row; 16 rows.
+    /// CPUID leaf 0x1d, palette 1: 8,192 bytes in 8 tiles of 1,024, each of 16 rows of 64 bytes.
     const PALETTE: [u32; 3] = [8192 | 1024 << 16, 64 | 8 << 16, 16];
     if __cpuid_count(0, 0).eax < 0x1d || __cpuid_count(1, 0).ecx & XSAVE_BY_SYSTEM == 0 {
         return Granted::default();
     }
     let features = __cpuid_count(7, 0).edx;
     let (low, high): (u32, u32);
-    // SAFETY: the system uses XSAVE, so XGETBV of register 0 is there; it touches nothing but the two
-    // registers that it writes.
+    // SAFETY: the system has enabled XSAVE, so XGETBV of XCR0 is allowed; it changes only the two
+    // output registers.
     unsafe {
         asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack));
     }
@@ -65,7 +65,7 @@ fn processor() -> Granted {
     }
 }
 
-/// Asks Linux to keep this process's tiles; other systems are not asked, and refuse.
+/// Requests permission to use tiles from Linux; `false` on other systems.
 fn permission() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const REQUEST_STATE: i64 = 0x1023;
@@ -74,8 +74,8 @@ fn permission() -> bool {
         return false;
     }
     let result: i64;
-    // SAFETY: arch_prctl of this request reads and writes no memory of ours; a system call changes
-    // RAX, RCX and R11 alone.
+    // SAFETY: this request of arch_prctl accesses no memory of the process; a system call changes
+    // only RAX, RCX and R11.
     unsafe {
         asm!(
             "syscall",
@@ -90,7 +90,7 @@ fn permission() -> bool {
     result == 0
 }
 
-/// Eight tiles of 16 rows of 64 bytes.
+/// The operand of `ldtilecfg`: eight tiles of 16 rows of 64 bytes.
 #[repr(C, align(64))]
 struct Configuration([u8; 64]);
 
@@ -106,32 +106,31 @@ const TILES: Configuration = {
     Configuration(bytes)
 };
 
-/// Defines a product by one instruction.
+/// Defines the product that uses the instruction `$multiply`.
 macro_rules! by_tiles {
     ($(#[$doc:meta])* $product:ident, $two_rows:ident, $one_row:ident, $sum:ty, $multiply:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
         ///
-        /// The processor must have the instruction, the system must have granted it, factors must have the
-        /// lengths that [`Factors::check`] asks for, and sums those that [`Sums::new`] does.
+        /// [`granted`] must allow the instruction, [`Factors::check`] must have passed, and `sums`
+        /// must be those of the factors ([`Sums::new`]).
         pub(super) unsafe fn $product(factors: &Factors<'_>, sums: Sums<'_, $sum>, more: bool) {
             let Sums { first: output, stride, .. } = sums;
             let Factors { left, rows, right, panels, depth } = *factors;
             let row_tiles = rows.div_ceil(LANES);
-            // SAFETY: the configuration is that of the palette that `processor` has found. No Rust code
-            // uses tiles, so nothing is lost when they are released.
+            // SAFETY: `processor` has checked that the palette has these tiles. No other Rust code
+            // uses tiles, so none are overwritten.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &TILES, options(nostack, readonly)) };
-            // Without inputs, the one round writes zeros.
+            // Without inputs, one round writes zeros.
             for start in (0..depth.max(1)).step_by(BLOCK) {
                 let tiles = BLOCK.min(depth - start);
                 for panel in (0..panels).step_by(2) {
                     for tile in (0..row_tiles).step_by(2) {
-                        // SAFETY: `check` holds the lengths against the sizes, and `panels` is even. From
-                        // the tile of a row tile's unit `start`, `tiles` tiles of 1,024 bytes follow each
-                        // other; from a panel's line, `16 * tiles` lines follow at a distance of
-                        // `panels`, each with its neighbour; a row tile has 16 rows of sums at a
-                        // distance of `stride`.
+                        // SAFETY: `check` has compared lengths and sizes, and `panels` is even. So
+                        // there are `tiles` consecutive tiles of 1,024 bytes at `left`; `16 *
+                        // tiles` pairs of lines, `panels` lines apart, at `right`; and 16 rows of
+                        // sums of two panels, `stride` values apart, at `sums`.
                         unsafe {
                             let left = left.as_ptr().wrapping_add((tile * depth + start) * LANES);
                             let right = right.as_ptr().wrapping_add(start * LANES * panels + panel);
@@ -151,11 +150,13 @@ macro_rules! by_tiles {
             unsafe { asm!("tilerelease", options(nomem, nostack)) };
         }
 
-        /// Two tiles of rows and two panels: adds to the sums, or writes them, unless `more`.
+        /// Multiplies two tiles of rows by two panels; adds to the sums if `more`, and overwrites
+        /// them otherwise.
         ///
         /// # Safety
         ///
-        /// See the call. The tiles must be configured.
+        /// The pointers must be valid for these sizes, as the caller explains; the tiles must be
+        /// configured.
         unsafe fn $two_rows(
             left: [*const Line; 2],
             right: *const Line,
@@ -166,8 +167,8 @@ macro_rules! by_tiles {
             more: bool,
         ) {
             let units = panels * size_of::<Line>();
-            // SAFETY: all that is read and written is named by the caller's pointers and sizes; all
-            // registers that change are said to.
+            // SAFETY: the assembly accesses only what the pointers and sizes name, and declares
+            // every register that it changes.
             unsafe {
                 asm!(
                     "test {more:e}, {more:e}",
@@ -222,11 +223,11 @@ macro_rules! by_tiles {
             }
         }
 
-        /// One tile of rows and two panels, as above.
+        /// The same for one tile of rows.
         ///
         /// # Safety
         ///
-        /// See the call. The tiles must be configured.
+        /// As for two tiles.
         unsafe fn $one_row(
             left: *const Line,
             right: *const Line,
@@ -282,10 +283,10 @@ macro_rules! by_tiles {
 }
 
 by_tiles!(
-    /// bf16.
+    /// The product in bf16.
     bf16, bf16_two_rows, bf16_one_row, f32, "tdpbf16ps"
 );
 by_tiles!(
-    /// Bytes.
+    /// The product of bytes.
     bytes, bytes_two_rows, bytes_one_row, i32, "tdpbusd"
 );

@@ -1,8 +1,8 @@
-//! A processor's AMX where there is none: the instructions of our assembly raise SIGILL, and a signal
-//! handler does their work.
+//! Emulates AMX on processors without it: the instructions of our assembly raise SIGILL, and a
+//! signal handler executes them.
 //!
-//! So the assembly runs in tests anywhere, instruction by instruction: its registers, distances and loops
-//! are held to [`emulation`](super::emulation), though not the processor's own arithmetic.
+//! So the tests run the assembly on any x86-64 Linux. They check its registers, strides and loops
+//! against [`emulation`](super::emulation), though not the arithmetic of a real processor.
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -17,18 +17,19 @@ const UNITS: usize = 16;
 type TileData = [[u32; UNITS]; ROWS];
 
 thread_local! {
-    /// The tiles of a thread, and whether they are configured.
+    /// The tiles of this thread, whether they are configured, and how many instructions it has
+    /// emulated.
     static TILES: Cell<[TileData; 8]> = const { Cell::new([[[0; UNITS]; ROWS]; 8]) };
     static CONFIGURED: Cell<bool> = const { Cell::new(false) };
     static INSTRUCTIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Makes this process's AMX instructions do their work.
+/// Installs the signal handler in this process.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the action is zeroed, which is an empty mask, and names a handler of the type that
-        // SA_SIGINFO asks for.
+        // SAFETY: a zeroed action has an empty mask, and the handler has the signature of
+        // SA_SIGINFO.
         let result = unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = handle as *const () as usize;
@@ -39,7 +40,7 @@ pub(super) fn install() {
     });
 }
 
-/// How many instructions this thread has had done.
+/// How many instructions this thread has emulated.
 pub(super) fn instructions() -> usize {
     INSTRUCTIONS.get()
 }
@@ -48,13 +49,13 @@ extern "C" fn handle(_signal: c_int, _info: *mut siginfo_t, context: *mut c_void
     // SAFETY: with SA_SIGINFO, the third argument is the interrupted thread's context.
     let context = unsafe { &mut *context.cast::<ucontext_t>() };
     let registers = &mut context.uc_mcontext.gregs;
-    // SAFETY: the address is that of the instruction that was refused; none of ours is longer than
-    // what is read, and code follows them.
+    // SAFETY: the address is that of the refused instruction; ours are at most 12 bytes long, and
+    // more code follows them.
     let code = unsafe { *(registers[libc::REG_RIP as usize] as *const [u8; 12]) };
     match step(&code, registers) {
         Some(length) => registers[libc::REG_RIP as usize] += length as i64,
-        // Not ours: refused again, the process ends as it would have.
-        // SAFETY: the default action takes no handler.
+        // Not ours: it is refused again under the default action, which ends the process.
+        // SAFETY: the default action needs no handler.
         None => unsafe {
             libc::signal(libc::SIGILL, libc::SIG_DFL);
         },
@@ -62,7 +63,7 @@ extern "C" fn handle(_signal: c_int, _info: *mut siginfo_t, context: *mut c_void
     INSTRUCTIONS.set(INSTRUCTIONS.get() + 1);
 }
 
-/// Does an instruction's work and returns its length, if it is one that we use.
+/// Executes an instruction and returns its length; `None` if it is not one of ours.
 fn step(code: &[u8; 12], registers: &[i64; 23]) -> Option<usize> {
     let [0xc4, first, second, opcode, modrm, ..] = *code else {
         return None;
@@ -85,7 +86,7 @@ fn step(code: &[u8; 12], registers: &[i64; 23]) -> Option<usize> {
         (0x49, 0, 0..3) => {
             let (address, size) = address(code, registers, extended)?;
             length = size;
-            // SAFETY: our assembly configures from 64 bytes.
+            // SAFETY: the operand of `ldtilecfg` is 64 bytes.
             let bytes = unsafe { *(address as *const [u8; 64]) };
             let rows = (0..8).all(|t| bytes[48 + t] == 16);
             let columns = (0..8).all(|t| bytes[16 + 2 * t] == 64 && bytes[17 + 2 * t] == 0);
@@ -105,7 +106,7 @@ fn step(code: &[u8; 12], registers: &[i64; 23]) -> Option<usize> {
             length = size;
             for (row, line) in tiles[reg].iter_mut().enumerate() {
                 let place = (address + row as i64 * stride) as *mut [u32; UNITS];
-                // SAFETY: that our assembly names places in its factors and sums is what is tested.
+                // SAFETY: the assembly under test addresses only its factors and sums.
                 unsafe {
                     match prefix {
                         3 => *line = place.read_unaligned(),
@@ -137,7 +138,7 @@ fn step(code: &[u8; 12], registers: &[i64; 23]) -> Option<usize> {
     Some(length)
 }
 
-/// A register's contents by the number that instructions give it.
+/// The contents of a register by its number in instructions.
 fn register(registers: &[i64; 23], number: usize) -> i64 {
     let places = [
         libc::REG_RAX,
@@ -160,7 +161,7 @@ fn register(registers: &[i64; 23], number: usize) -> i64 {
     registers[places[number] as usize]
 }
 
-/// An operand in memory, without the index of one that steps over rows, and the instruction's length.
+/// The address of a memory operand, without its index register, and the instruction's length.
 fn address(
     code: &[u8; 12],
     registers: &[i64; 23],
@@ -184,7 +185,7 @@ fn address(
     Some((base + displacement, length))
 }
 
-/// The distance of rows: the index register times its scale.
+/// The stride of rows: the index register times its scale.
 fn stride(code: &[u8; 12], registers: &[i64; 23], extended: impl Fn(u8) -> usize) -> Option<i64> {
     if code[4] & 7 != 4 {
         return None;

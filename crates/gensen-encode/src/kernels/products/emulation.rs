@@ -1,8 +1,8 @@
-//! What the instructions compute, written down from their manuals, rounding included.
+//! The instructions in plain Rust, rounding included, as their manuals describe them.
 
 use super::{Factors, LANES, Line};
 
-/// A number, or zero in place of a subnormal one.
+/// `x`, or zero if it is subnormal.
 fn flushed(x: f32) -> f32 {
     if x.is_subnormal() {
         0.0_f32.copysign(x)
@@ -30,7 +30,7 @@ pub(super) fn vdpbf16ps(sum: f32, a: u32, b: u32) -> f32 {
     fused(a[0], b[0], fused(a[1], b[1], sum))
 }
 
-/// `tdpbf16ps` of one row and column: units of the row and of the column.
+/// `tdpbf16ps` of one row and one column, given as pairs of units.
 pub(super) fn tdpbf16ps(sum: f32, units: impl Iterator<Item = (u32, u32)>) -> f32 {
     let mut parts = [0.0; 2];
     for (a, b) in units {
@@ -43,14 +43,14 @@ pub(super) fn tdpbf16ps(sum: f32, units: impl Iterator<Item = (u32, u32)>) -> f3
     flushed(flushed(sum) + both)
 }
 
-/// `vpdpbusd` of one lane, and what `tdpbusd` adds of one unit.
+/// `vpdpbusd` of one lane, and `tdpbusd` of one unit.
 pub(super) fn dpbusd(sum: i32, a: u32, b: u32) -> i32 {
     let products = std::iter::zip(bytes(a), bytes(b));
     let products = products.map(|(a, b)| i32::from(a) * i32::from(b as i8));
     products.fold(sum, i32::wrapping_add)
 }
 
-/// Each sum by `step`, which gets a line's units of a row and of a column, begun with `start`.
+/// Computes each sum from its value in `start`: `step` adds the products of a line of 16 units.
 fn each<T: Copy>(
     factors: &Factors<'_>,
     start: &[Line<T>],
@@ -73,7 +73,7 @@ fn each<T: Copy>(
     sums
 }
 
-/// The sums of AVX512-BF16.
+/// The product by AVX512-BF16.
 pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
     each(factors, start, |sum, units| {
         units
@@ -82,14 +82,14 @@ pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Lin
     })
 }
 
-/// The sums of AMX in bf16.
+/// The product by AMX in bf16.
 pub(super) fn amx_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
     each(factors, start, |sum, units| {
         tdpbf16ps(sum, units.into_iter())
     })
 }
 
-/// The sums of bytes.
+/// The product of bytes.
 pub(super) fn of_bytes(factors: &Factors<'_>) -> Vec<Line<i32>> {
     let start = vec![Line([0; LANES]); factors.sums()];
     each(factors, &start, |sum, units| {

@@ -1,11 +1,11 @@
-//! From numbers in rows to lines of units.
+//! Conversion of values to lines of units.
 
 use half::bf16;
 use multiversion::multiversion;
 
 use super::{LANES, Line};
 
-/// The bits of the nearest bf16, the even one of two; what is not a number stays so.
+/// The bits of the nearest bf16, ties to even; NaN stays NaN.
 #[inline(always)]
 pub(crate) fn bf16_bits(x: f32) -> u16 {
     let bits = x.to_bits();
@@ -20,19 +20,19 @@ mod sealed {
     impl Sealed for half::bf16 {}
 }
 
-/// A number that becomes an input.
-pub trait Number: sealed::Sealed + Copy + Send + Sync + 'static {
-    /// The bits of each number in f32.
+/// The element type of a matrix to multiply: f32 or bf16.
+pub trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
+    /// Converts each value to the bits of an f32.
     fn singles(numbers: &[Self], out: &mut [u32]);
 
-    /// Of each number the bits of the nearest bf16.
+    /// Converts each value to the bits of the nearest bf16.
     fn halves(numbers: &[Self], out: &mut [u16]);
 
-    /// Units of which the first input comes from `first` and the second from `second`.
+    /// Pairs values to units of two bf16: the first input from `first`, the second from `second`.
     fn units(first: &[Self], second: &[Self], out: &mut [u32]);
 }
 
-impl Number for f32 {
+impl Element for f32 {
     fn singles(numbers: &[Self], out: &mut [u32]) {
         for (out, x) in out.iter_mut().zip(numbers) {
             *out = x.to_bits();
@@ -48,7 +48,7 @@ impl Number for f32 {
     }
 }
 
-impl Number for bf16 {
+impl Element for bf16 {
     fn singles(numbers: &[Self], out: &mut [u32]) {
         for (out, x) in out.iter_mut().zip(numbers) {
             *out = u32::from(x.to_bits()) << 16;
@@ -82,7 +82,7 @@ fn rounded_units(first: &[f32], second: &[f32], out: &mut [u32]) {
     }
 }
 
-/// Two inputs side by side in memory.
+/// A unit of two inputs, adjacent in memory.
 #[inline(always)]
 fn unit(first: u16, second: u16) -> u32 {
     if cfg!(target_endian = "little") {
@@ -92,21 +92,21 @@ fn unit(first: u16, second: u16) -> u32 {
     }
 }
 
-/// Sixteen lines that lie at a distance of each other.
+/// Sixteen lines, `stride` lines apart.
 pub(crate) struct Strided<T> {
     lines: T,
     stride: usize,
 }
 
 impl<T: std::ops::Deref<Target = [Line]>> Strided<T> {
-    /// The first line, and each that lies `stride` after the one before.
+    /// Every `stride`-th of `lines`, from the first on.
     pub(crate) fn new(lines: T, stride: usize) -> Self {
         assert!(lines.len() > (LANES - 1) * stride, "sixteen lines");
         Self { lines, stride }
     }
 }
 
-/// Line `i`'s unit `j` becomes line `j`'s unit `i`.
+/// Transposes 16 x 16 units: unit `j` of line `i` becomes unit `i` of line `j`.
 pub(crate) fn transpose(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") {
@@ -130,7 +130,7 @@ fn transpose_avx512(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
     use std::arch::x86_64::*;
     let load = |line: usize| {
         let line = &from.lines[line * from.stride];
-        // SAFETY: a line is 64 bytes, aligned to as many.
+        // SAFETY: a line is 64 bytes and aligned to 64.
         unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
     };
     let mut pairs = [_mm512_setzero_si512(); LANES];
@@ -139,7 +139,7 @@ fn transpose_avx512(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
         pairs[0] = _mm512_unpacklo_epi32(a, b);
         pairs[1] = _mm512_unpackhi_epi32(a, b);
     }
-    // Of four lines, entry `j`'s quarter `q` holds units `4 q + j`.
+    // Of every four entries, quarter `q` of entry `j` holds unit `4 q + j` of the four lines.
     let mut fours = pairs;
     for (fours, pairs) in fours.chunks_exact_mut(4).zip(pairs.chunks_exact(4)) {
         fours[0] = _mm512_unpacklo_epi64(pairs[0], pairs[2]);

@@ -1,16 +1,17 @@
-//! Products by vector registers: a few rows' units, each in all lanes, times lines of panels.
+//! Products by vector registers: one unit of a row, broadcast to all lanes, times a line of a
+//! panel.
 
 use std::arch::x86_64::*;
 
 use super::{Factors, LANES, Line, Sums};
 
-/// Bytes of a group's panels after which the inner loop goes on to the next rows: they stay in the
-/// first-level cache.
+/// Bytes of a group's panels per block, which fits the L1 cache.
 const BLOCK: usize = 24 << 10;
-/// How far ahead, in bytes, a single row asks for panels, which it reads once.
+/// How far ahead, in bytes, panels are prefetched for a single row, which reads them only once.
 const AHEAD: usize = 4 << 10;
 
-/// Defines a product for registers of `$lanes` sums, of at most `$rows` rows at once.
+/// Defines a product for registers of `$lanes` sums; the inner loop computes one of `$rows` rows at
+/// once.
 macro_rules! by_registers {
     (
         $(#[$doc:meta])* $product:ident, $tile:ident, $features:literal, $sum:ty, $lanes:literal,
@@ -18,12 +19,12 @@ macro_rules! by_registers {
         |$total:ident, $a:ident, $b:ident| $step:expr
     ) => {
         $(#[$doc])*
-        /// `P` panels, of which a group has a multiple, are computed at once.
+        /// The inner loop computes `P` panels at once; a group has a multiple of `P`.
         ///
         /// # Safety
         ///
-        /// The processor must have the features, factors the lengths that [`Factors::check`] asks for, and
-        /// sums those that [`Sums::new`] does.
+        /// The processor must have the features, [`Factors::check`] must have passed, and `sums`
+        /// must be those of the factors ([`Sums::new`]).
         #[target_feature(enable = $features)]
         pub(super) unsafe fn $product<const P: usize>(
             factors: &Factors<'_>,
@@ -33,7 +34,7 @@ macro_rules! by_registers {
             let Sums { first: output, stride, .. } = sums;
             let Factors { left, rows, right, panels, depth } = *factors;
             const MOST: usize = [$($rows),*].len();
-            // With as many panels, more rows would not fit the registers.
+            // Sums of more rows would not fit the registers.
             let most = MOST.min(24 / P).max(1);
             let block = (BLOCK / (LANES * size_of::<Line>() * panels)).max(1);
             // Without inputs, one round writes zeros.
@@ -47,10 +48,10 @@ macro_rules! by_registers {
                             let line = (row / LANES * depth + start) * LANES + row % LANES;
                             left.as_ptr().wrapping_add(line).cast()
                         });
-                        // SAFETY: `check` holds the lengths against the sizes: from the line of a
-                        // row's unit `start`, `tiles` lines follow at a distance of 16 lines; from a
-                        // panel's line, `16 * tiles` follow at a distance of `panels`, with `P` panels
-                        // at each; and `count` rows of sums of as many panels follow at `stride`.
+                        // SAFETY: `check` has compared lengths and sizes. So there are `tiles`
+                        // lines, 16 lines apart, at each place; `16 * tiles` runs of `P` lines,
+                        // `panels` lines apart, at `right`; and `count` rows of sums of `P` panels,
+                        // `stride` values apart, at `sums`.
                         unsafe {
                             let right = right.as_ptr().wrapping_add(start * LANES * panels + panel);
                             let sums = output.add(row * stride + panel * LANES);
@@ -67,12 +68,12 @@ macro_rules! by_registers {
             }
         }
 
-        /// Adds to `R` rows' sums, or writes them if they are the `first`, the products of `tiles` lines
-        /// a row and `P` panels.
+        /// Multiplies `tiles` lines of `R` rows by `P` panels; overwrites the sums if these are the
+        /// `first` inputs, and adds to them otherwise.
         ///
         /// # Safety
         ///
-        /// See the call.
+        /// The pointers must be valid for these sizes, as the caller explains.
         #[target_feature(enable = $features)]
         unsafe fn $tile<const R: usize, const P: usize>(
             left: &[*const u32],
@@ -85,8 +86,8 @@ macro_rules! by_registers {
         ) {
             const PARTS: usize = LANES / $lanes;
             let mut total = [[[$zero(); PARTS]; P]; R];
-            // SAFETY: of all places the caller says that they are there; lines are aligned, and sums need
-            // not be.
+            // SAFETY: the caller answers for the pointers; lines are aligned, and sums are accessed
+            // by unaligned instructions.
             unsafe {
                 if !first {
                     for r in 0..R {

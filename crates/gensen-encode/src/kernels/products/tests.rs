@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernels::gemm::{Matrix, Threads};
+use crate::kernels::gemm::{MatrixView, Threads};
 use crate::kernels::harness::{exact_product, numbers};
 
-/// Lines of units that depend on the seed alone.
+/// Pseudo-random lines of units; the same for the same seed.
 fn lines(count: usize, seed: u32, unit: impl Fn(u32) -> u32) -> Vec<Line> {
     let mut state = u64::from(seed) + 1;
     let mut next = || {
@@ -18,8 +18,8 @@ fn lines(count: usize, seed: u32, unit: impl Fn(u32) -> u32) -> Vec<Line> {
         .collect()
 }
 
-/// Two numbers of bf16 of which some are zero, subnormal, or small enough for subnormal products; none
-/// is infinite.
+/// Turns random bits into two bf16 values: some zero, subnormal or small enough for subnormal
+/// products, none infinite.
 fn halves(bits: u32) -> u32 {
     let half = |bits: u32| {
         let fraction = bits & 0x807f;
@@ -69,7 +69,7 @@ impl Sizes {
     }
 }
 
-/// Compares bits and names the first sum that is off.
+/// Asserts equal bits; a failure names the first sum that differs.
 fn assert_same<T: Copy + PartialEq + std::fmt::Debug>(
     found: &[Line<T>],
     expected: &[Line<T>],
@@ -88,7 +88,7 @@ fn assert_same<T: Copy + PartialEq + std::fmt::Debug>(
     }
 }
 
-/// What is there before a product adds to it, and what the product begins with.
+/// The contents of the output before a product, and the values that its sums start from.
 fn start(factors: &Factors<'_>, more: bool) -> [Vec<Line<f32>>; 2] {
     let there: Vec<_> = numbers(factors.sums() * LANES, 5)
         .as_chunks()
@@ -107,9 +107,9 @@ fn bytes(way: ByteProduct, factors: &Factors<'_>) -> Vec<Line<i32>> {
     sums
 }
 
-/// Says on standard error what the processor cannot show.
+/// Reports on standard error that the processor lacks an instruction.
 fn absent(what: &str) {
-    eprintln!("NOT COMPARED WITH HARDWARE: {what} is not there");
+    eprintln!("NOT COMPARED WITH HARDWARE: {what} is not present");
 }
 
 proptest! {
@@ -145,13 +145,12 @@ proptest! {
     }
 }
 
-/// On a processor without AMX, the instructions of the assembly are done one by one by a handler of
-/// SIGILL.
+/// On a processor without AMX, a signal handler emulates the instructions of the assembly.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod tiles {
     use super::*;
 
-    /// Runs what needs AMX, on hardware if there is any.
+    /// Runs a product by AMX, emulated if the hardware lacks it.
     fn run(present: bool, product: impl FnOnce()) {
         if present {
             return product();
@@ -160,7 +159,7 @@ mod tiles {
         let before = amx_machine::instructions();
         product();
         assert!(amx_machine::instructions() > before + 5);
-        absent("AMX, whose assembly ran by the emulation of each instruction,");
+        absent("AMX, whose instructions were emulated,");
     }
 
     proptest! {
@@ -172,13 +171,13 @@ mod tiles {
             let [mut found, begun] = start(&factors, more);
             let sums = Sums::of_lines(&mut found, &factors);
             factors.check();
-            // SAFETY: the lengths have been checked; the instructions are there or done by a handler.
+            // SAFETY: the lengths have been checked; the instructions are present or emulated.
             run(amx::granted().bf16, || unsafe { amx::bf16(&factors, sums, more) });
             let expected = emulation::amx_bf16(&factors, &begun);
             assert_same(&found, &expected, f32::to_bits, "AMX");
         }
 
-        /// Rows that lie apart in a larger matrix, as those of training do.
+        /// Rows of a larger matrix, as in training.
         #[test]
         fn sums_are_written_at_their_distance(sizes in sizes()) {
             let sizes = Sizes { rows: sizes.rows.next_multiple_of(LANES), ..sizes };
@@ -188,7 +187,7 @@ mod tiles {
             let width = sizes.panels * LANES;
             let stride = width + 5;
             let mut found = vec![0.5; sizes.rows * stride];
-            // SAFETY: full tiles of rows of `width` numbers lie there.
+            // SAFETY: `found` holds full tiles of rows of `width` values, `stride` apart.
             let sums = unsafe { Sums::new(found.as_mut_ptr(), stride) };
             // SAFETY: as above.
             run(amx::granted().bf16, || unsafe { amx::bf16(&factors, sums, false) });
@@ -217,7 +216,7 @@ mod tiles {
     }
 }
 
-/// The ways to multiply floats that the processor has.
+/// The products of floats that the processor has.
 fn ways() -> Vec<FloatProduct> {
     let ways = [Bf16Product::Amx, Bf16Product::Avx512].into_iter();
     let halves = ways.filter(|way| way.is_present()).map(FloatProduct::Half);
@@ -256,11 +255,11 @@ fn matrices_of_any_layout_have_the_product_of_their_rounded_numbers() {
                 let mut output = start.clone();
                 let (left, right) = if across {
                     (
-                        Matrix::new(&a_turned, k, m).transposed(),
-                        Matrix::new(&b_turned, n, k).transposed(),
+                        MatrixView::new(&a_turned, k, m).transposed(),
+                        MatrixView::new(&b_turned, n, k).transposed(),
                     )
                 } else {
-                    (Matrix::new(&a, m, k), Matrix::new(&b, k, n))
+                    (MatrixView::new(&a, m, k), MatrixView::new(&b, k, n))
                 };
                 let left = Left::new(way, left, threads);
                 if on_the_way {
@@ -288,8 +287,8 @@ fn matrices_of_any_layout_have_the_product_of_their_rounded_numbers() {
             }
             // A row by itself.
             let mut alone = start[(m - 1) * n..].to_vec();
-            let left = Left::new(way, Matrix::new(&a[(m - 1) * k..], 1, k), Threads::One);
-            let right = Right::new(way, Matrix::new(&b, k, n), Threads::One);
+            let left = Left::new(way, MatrixView::new(&a[(m - 1) * k..], 1, k), Threads::One);
+            let right = Right::new(way, MatrixView::new(&b, k, n), Threads::One);
             multiply(&mut alone, &left, &right, true, Threads::One);
             assert_eq!(
                 alone,
@@ -304,8 +303,8 @@ fn matrices_of_any_layout_have_the_product_of_their_rounded_numbers() {
 fn an_empty_product_is_zero() {
     for way in ways() {
         let mut output = vec![1.0_f32; 6];
-        let left = Left::new(way, Matrix::<f32>::new(&[], 2, 0), Threads::One);
-        let right = Right::new(way, Matrix::<f32>::new(&[], 0, 3), Threads::One);
+        let left = Left::new(way, MatrixView::<f32>::new(&[], 2, 0), Threads::One);
+        let right = Right::new(way, MatrixView::<f32>::new(&[], 0, 3), Threads::One);
         multiply(&mut output, &left, &right, false, Threads::All);
         assert_eq!(output, [0.0; 6]);
     }

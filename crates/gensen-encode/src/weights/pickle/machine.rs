@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 
 use super::{
-    Global, MAX_BYTES, MAX_LONG_BYTES, MAX_MARKS, MAX_STACK, Pickle, PickleError, Value, ValueId,
-    text,
+    Global, MAX_LONG_BYTES, MAX_MARKS, MAX_STACK, Pickle, PickleError, Value, ValueId,
+    cursor::Cursor, text,
 };
 
 /// Runs the pickle at the start of `bytes`.
 pub(super) fn run(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     let mut machine = Machine {
-        bytes,
-        at: 0,
-        opcode_at: 0,
+        input: Cursor::new(bytes),
         values: Vec::new(),
         copied: 0,
         stack: Vec::new(),
@@ -22,50 +20,47 @@ pub(super) fn run(bytes: &[u8]) -> Result<Pickle<'_>, PickleError> {
     while !machine.step()? {}
     let root = machine.pop()?;
     if !machine.stack.is_empty() || !machine.marks.is_empty() {
-        return Err(machine.malformed("values are left over at the end"));
+        return Err(machine
+            .input
+            .malformed("more than one value is left on the stack"));
     }
     Ok(Pickle {
         values: machine.values,
         root,
-        length: machine.at,
+        length: machine.input.position(),
     })
 }
 
 struct Machine<'a> {
-    bytes: &'a [u8],
-    /// Where the next byte is read.
-    at: usize,
-    /// Where the current instruction began.
-    opcode_at: usize,
+    input: Cursor<'a>,
     values: Vec<Value<'a>>,
-    /// How many items were copied from one container into another.
+    /// The number of items that were copied from one container into another.
     copied: usize,
     stack: Vec<ValueId>,
-    /// The heights of the stack at which marks stand.
+    /// The height of the stack at each open mark.
     marks: Vec<usize>,
     memo: Vec<Option<ValueId>>,
 }
 
 impl<'a> Machine<'a> {
-    /// Does one instruction; true at the end of the pickle.
+    /// Executes one instruction; true at the end of the pickle.
     fn step(&mut self) -> Result<bool, PickleError> {
-        self.opcode_at = self.at;
-        let opcode = self.u8()?;
+        let opcode = self.input.next_opcode()?;
         match opcode {
             b'.' => return Ok(true),
 
             // Framing.
             0x80 => {
-                let protocol = self.u8()?;
+                let protocol = self.input.u8()?;
                 if protocol > 5 {
-                    return Err(self.malformed(&format!("protocol {protocol} is unknown")));
+                    return Err(self
+                        .input
+                        .malformed(&format!("protocol {protocol} is unknown")));
                 }
             }
             0x95 => {
-                let length = self.length(8)?;
-                if length > self.bytes.len() - self.at {
-                    return Err(self.truncated());
-                }
+                let length = self.input.length(8)?;
+                self.input.check_rest(length)?;
             }
 
             // Constants and numbers.
@@ -73,40 +68,40 @@ impl<'a> Machine<'a> {
             0x88 => self.push(Value::Bool(true))?,
             0x89 => self.push(Value::Bool(false))?,
             b'K' => {
-                let value = self.u8()?;
+                let value = self.input.u8()?;
                 self.push(Value::Int(value.into()))?;
             }
             b'M' => {
-                let value = u16::from_le_bytes(self.array()?);
+                let value = u16::from_le_bytes(self.input.array()?);
                 self.push(Value::Int(value.into()))?;
             }
             b'J' => {
-                let value = i32::from_le_bytes(self.array()?);
+                let value = i32::from_le_bytes(self.input.array()?);
                 self.push(Value::Int(value.into()))?;
             }
             b'I' => {
-                let value = match text::integer(self.line()?) {
+                let value = match text::integer(self.input.line()?) {
                     Some(text::Integer::Bool(value)) => Value::Bool(value),
                     Some(text::Integer::Int(value)) => Value::Int(value),
-                    None => return Err(self.malformed("not an integer")),
+                    None => return Err(self.input.malformed("not an integer")),
                 };
                 self.push(value)?;
             }
             b'L' => {
-                let line = self.line()?;
+                let line = self.input.line()?;
                 let value = text::number(line.strip_suffix(b"L").unwrap_or(line))
-                    .ok_or_else(|| self.malformed("not an integer of up to 64 bits"))?;
+                    .ok_or_else(|| self.input.malformed("not an integer of up to 64 bits"))?;
                 self.push(Value::Int(value))?;
             }
             0x8a => self.long(1)?,
             0x8b => self.long(4)?,
             b'F' => {
-                let value =
-                    text::number(self.line()?).ok_or_else(|| self.malformed("not a float"))?;
+                let value = text::number(self.input.line()?)
+                    .ok_or_else(|| self.input.malformed("not a float"))?;
                 self.push(Value::Float(value))?;
             }
             b'G' => {
-                let value = f64::from_be_bytes(self.array()?);
+                let value = f64::from_be_bytes(self.input.array()?);
                 self.push(Value::Float(value))?;
             }
 
@@ -115,16 +110,16 @@ impl<'a> Machine<'a> {
             b'T' | b'B' => self.byte_string(4)?,
             0x8e => self.byte_string(8)?,
             b'S' => {
-                let value = text::quoted(self.line()?)
-                    .ok_or_else(|| self.malformed("not a quoted string"))?;
+                let value = text::quoted(self.input.line()?)
+                    .ok_or_else(|| self.input.malformed("not a quoted string"))?;
                 self.push(Value::Bytes(Cow::Owned(value)))?;
             }
             0x8c => self.unicode_string(1)?,
             b'X' => self.unicode_string(4)?,
             0x8d => self.unicode_string(8)?,
             b'V' => {
-                let value = text::raw_unicode_escape(self.line()?)
-                    .ok_or_else(|| self.malformed("not an escaped Unicode string"))?;
+                let value = text::raw_unicode_escape(self.input.line()?)
+                    .ok_or_else(|| self.input.malformed("not an escaped Unicode string"))?;
                 self.push(Value::Text(Cow::Owned(value)))?;
             }
 
@@ -133,7 +128,8 @@ impl<'a> Machine<'a> {
             b']' => self.push(Value::List(Vec::new()))?,
             b'}' => self.push(Value::Dict(Vec::new()))?,
             b'(' => {
-                self.check("open marks", self.marks.len(), MAX_MARKS)?;
+                self.input
+                    .check("open marks", self.marks.len(), MAX_MARKS)?;
                 self.marks.push(self.stack.len());
             }
             b't' => {
@@ -190,11 +186,11 @@ impl<'a> Machine<'a> {
                 self.memoise(index)?;
             }
             b'q' => {
-                let index = self.length(1)?;
+                let index = self.input.length(1)?;
                 self.memoise(index)?;
             }
             b'r' => {
-                let index = self.length(4)?;
+                let index = self.input.length(4)?;
                 self.memoise(index)?;
             }
             0x94 => self.memoise(self.memo.len())?,
@@ -203,28 +199,29 @@ impl<'a> Machine<'a> {
                 self.recall(index)?;
             }
             b'h' => {
-                let index = self.length(1)?;
+                let index = self.input.length(1)?;
                 self.recall(index)?;
             }
             b'j' => {
-                let index = self.length(4)?;
+                let index = self.input.length(4)?;
                 self.recall(index)?;
             }
 
-            // Names and what is made with them.
+            // Names and calls.
             b'c' => {
-                let module = String::from_utf8_lossy(self.line()?);
-                let name = String::from_utf8_lossy(self.line()?);
+                let module = String::from_utf8_lossy(self.input.line()?);
+                let name = String::from_utf8_lossy(self.input.line()?);
                 self.global(&module, &name)?;
             }
             0x93 => self.stack_global()?,
             b'R' => self.reduce()?,
             b'b' => {
-                // The state of an `OrderedDict`: PyTorch hangs the versions of its layers on it.
+                // The state of an `OrderedDict`, in which PyTorch stores the versions of its
+                // layers.
                 self.pop()?;
                 let top = self.top()?;
                 if !matches!(self.values.get(top.0 as usize), Some(Value::Dict(_))) {
-                    return Err(self.opcode("BUILD"));
+                    return Err(self.input.opcode("BUILD"));
                 }
             }
             b'Q' => {
@@ -234,57 +231,23 @@ impl<'a> Machine<'a> {
 
             _ => {
                 let name = refused_opcode(opcode);
-                return Err(self.opcode(&name));
+                return Err(self.input.opcode(&name));
             }
         }
         Ok(false)
     }
 
-    // What an instruction's argument is made of.
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], PickleError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..length).ok_or_else(|| self.truncated())?;
-        self.at += length;
-        self.check("bytes", self.at, MAX_BYTES + 1)?;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        let bytes = self.take(N)?;
-        bytes.try_into().map_err(|_| self.truncated())
-    }
-
-    fn u8(&mut self) -> Result<u8, PickleError> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    /// An unsigned number of `width` (at most 8) bytes.
-    fn length(&mut self, width: usize) -> Result<usize, PickleError> {
-        let value = self
-            .take(width)?
-            .iter()
-            .rev()
-            .fold(0u64, |value, &byte| value << 8 | u64::from(byte));
-        usize::try_from(value).map_err(|_| self.truncated())
-    }
-
-    fn line(&mut self) -> Result<&'a [u8], PickleError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest.iter().position(|&byte| byte == b'\n');
-        let line = self.take(length.ok_or_else(|| self.truncated())?)?;
-        self.take(1)?;
-        Ok(line)
-    }
+    // Arguments of instructions.
 
     fn memo_line(&mut self) -> Result<usize, PickleError> {
-        text::number(self.line()?).ok_or_else(|| self.malformed("not a memo index"))
+        text::number(self.input.line()?).ok_or_else(|| self.input.malformed("not a memo index"))
     }
 
     fn long(&mut self, width: usize) -> Result<(), PickleError> {
-        let length = self.length(width)?;
-        self.check("a longer integer", length, MAX_LONG_BYTES + 1)?;
-        let bytes = self.take(length)?;
+        let length = self.input.length(width)?;
+        self.input
+            .check("a longer integer", length, MAX_LONG_BYTES + 1)?;
+        let bytes = self.input.take(length)?;
         let negative = bytes.last().is_some_and(|&byte| byte >= 0x80);
         let mut padded = [if negative { 0xff } else { 0 }; 8];
         self.push(match padded.get_mut(..length) {
@@ -297,15 +260,15 @@ impl<'a> Machine<'a> {
     }
 
     fn byte_string(&mut self, width: usize) -> Result<(), PickleError> {
-        let length = self.length(width)?;
-        let bytes = self.take(length)?;
+        let length = self.input.length(width)?;
+        let bytes = self.input.take(length)?;
         self.push(Value::Bytes(Cow::Borrowed(bytes)))
     }
 
     fn unicode_string(&mut self, width: usize) -> Result<(), PickleError> {
-        let length = self.length(width)?;
-        let text = std::str::from_utf8(self.take(length)?)
-            .map_err(|_| self.malformed("a string is not UTF-8"))?;
+        let length = self.input.length(width)?;
+        let text = std::str::from_utf8(self.input.take(length)?)
+            .map_err(|_| self.input.malformed("a string is not UTF-8"))?;
         self.push(Value::Text(Cow::Borrowed(text)))
     }
 
@@ -313,13 +276,18 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, value: Value<'a>) -> Result<(), PickleError> {
         self.check_values(0)?;
-        let id = u32::try_from(self.values.len()).map_err(|_| self.truncated())?;
+        #[allow(
+            clippy::expect_used,
+            reason = "`check_values` and `MAX_BYTES` bound the number of values far below 2^32"
+        )]
+        let id = u32::try_from(self.values.len()).expect("an id of 32 bits");
         self.values.push(value);
         self.push_id(ValueId(id))
     }
 
     fn push_id(&mut self, id: ValueId) -> Result<(), PickleError> {
-        self.check("values on its stack", self.stack.len(), MAX_STACK)?;
+        self.input
+            .check("values on its stack", self.stack.len(), MAX_STACK)?;
         self.stack.push(id);
         Ok(())
     }
@@ -328,7 +296,7 @@ impl<'a> Machine<'a> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.last() {
             Some(&top) if self.stack.len() > floor => Ok(top),
-            _ => Err(self.malformed("the stack is empty")),
+            _ => Err(self.input.malformed("the stack is empty")),
         }
     }
 
@@ -342,13 +310,13 @@ impl<'a> Machine<'a> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
             Some(start) if start >= floor => Ok(self.stack.split_off(start)),
-            _ => Err(self.malformed("the stack is empty")),
+            _ => Err(self.input.malformed("the stack is empty")),
         }
     }
 
     fn pop_mark(&mut self) -> Result<Vec<ValueId>, PickleError> {
         let mark = self.marks.pop();
-        let mark = mark.ok_or_else(|| self.malformed("no mark is open"))?;
+        let mark = mark.ok_or_else(|| self.input.malformed("no mark is open"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -357,7 +325,7 @@ impl<'a> Machine<'a> {
     fn pairs(&self, items: &[ValueId]) -> Result<Vec<(ValueId, ValueId)>, PickleError> {
         let (pairs, rest) = items.as_chunks::<2>();
         if !rest.is_empty() {
-            return Err(self.malformed("a dictionary's key has no value"));
+            return Err(self.input.malformed("a dictionary key has no value"));
         }
         Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
     }
@@ -366,7 +334,7 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match self.values.get_mut(top.0 as usize) {
             Some(Value::List(list)) => list.extend(items),
-            _ => return Err(self.malformed("items are appended to what is no list")),
+            _ => return Err(self.input.malformed("APPEND on a value that is not a list")),
         }
         Ok(())
     }
@@ -376,7 +344,11 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match self.values.get_mut(top.0 as usize) {
             Some(Value::Dict(dict)) => dict.extend(pairs),
-            _ => return Err(self.malformed("items are set in what is no dictionary")),
+            _ => {
+                return Err(self
+                    .input
+                    .malformed("SETITEM on a value that is not a dictionary"));
+            }
         }
         Ok(())
     }
@@ -385,21 +357,22 @@ impl<'a> Machine<'a> {
 
     fn memoise(&mut self, index: usize) -> Result<(), PickleError> {
         let top = self.top()?;
-        // Python counts the entries up, each of which takes a byte at least.
-        self.check("a memo index", index, self.at)?;
+        // Python numbers entries consecutively, and each takes at least one byte.
+        self.input
+            .check("a memo index", index, self.input.position())?;
         if index >= self.memo.len() {
             self.memo.resize(index + 1, None);
         }
-        if let Some(slot) = self.memo.get_mut(index) {
-            *slot = Some(top);
-        }
+        self.memo[index] = Some(top);
         Ok(())
     }
 
     fn recall(&mut self, index: usize) -> Result<(), PickleError> {
         match self.memo.get(index) {
             Some(&Some(id)) => self.push_id(id),
-            _ => Err(self.malformed(&format!("memo entry {index} was never set"))),
+            _ => Err(self
+                .input
+                .malformed(&format!("memo entry {index} was never set"))),
         }
     }
 
@@ -410,7 +383,7 @@ impl<'a> Machine<'a> {
             Some(global) => self.push(Value::Global(global)),
             None => Err(PickleError::Global {
                 name: format!("{module}.{name}").chars().take(200).collect(),
-                at: self.opcode_at,
+                at: self.input.opcode_at(),
             }),
         }
     }
@@ -426,7 +399,9 @@ impl<'a> Machine<'a> {
             .collect();
         match &*names {
             [module, name] => self.global(module, name),
-            _ => Err(self.malformed("a name is no string")),
+            _ => Err(self
+                .input
+                .malformed("a module or function name is not a string")),
         }
     }
 
@@ -434,36 +409,43 @@ impl<'a> Machine<'a> {
         let arguments = self.pop()?;
         let function = self.pop()?;
         let Some(Value::Global(function)) = self.values.get(function.0 as usize).cloned() else {
-            return Err(self.opcode("REDUCE"));
+            return Err(self.input.opcode("REDUCE"));
         };
         let Some(Value::Tuple(items)) = self.values.get(arguments.0 as usize) else {
-            return Err(self.malformed("a call's arguments are no tuple"));
+            return Err(self.input.malformed("a call's arguments are not a tuple"));
         };
         match function {
             Global::OrderedDict => {
                 let pairs = match items.as_slice() {
                     [] => Vec::new(),
                     &[pairs] => self.ordered_pairs(pairs)?,
-                    _ => return Err(self.malformed("an OrderedDict takes one argument")),
+                    _ => {
+                        return Err(self
+                            .input
+                            .malformed("OrderedDict takes at most one argument"));
+                    }
                 };
                 self.push(Value::Dict(pairs))
             }
             Global::RebuildTensor | Global::RebuildTensorV2 | Global::RebuildParameter => {
                 self.push(Value::Call(function, arguments))
             }
-            Global::Storage(_) => Err(self.opcode("REDUCE")),
+            Global::Storage(_) => Err(self.input.opcode("REDUCE")),
         }
     }
 
-    /// What an `OrderedDict` is made of: a list or tuple of pairs, each a list or tuple.
+    /// The argument of `OrderedDict`: a list or tuple of pairs, each a list or tuple.
     fn ordered_pairs(&mut self, id: ValueId) -> Result<Vec<(ValueId, ValueId)>, PickleError> {
         let items = |id: ValueId| match self.values.get(id.0 as usize) {
             Some(Value::List(items) | Value::Tuple(items)) => Some(items.as_slice()),
             _ => None,
         };
-        let wrong = || self.malformed("an OrderedDict is made of what is no list of pairs");
+        let wrong = || {
+            self.input
+                .malformed("the argument of OrderedDict is not a list of pairs")
+        };
         let list = items(id).ok_or_else(wrong)?;
-        // One list may serve many dictionaries: what they copy counts like values.
+        // Many dictionaries may copy the same list, so copied items count as values.
         self.check_values(list.len())?;
         let pairs = list
             .iter()
@@ -476,43 +458,11 @@ impl<'a> Machine<'a> {
         Ok(pairs)
     }
 
-    // Caps and errors.
-
-    /// Room for one more value and `copies` copied items.
+    /// Checks that there may be one more value and `copies` more copied items.
     fn check_values(&self, copies: usize) -> Result<(), PickleError> {
         let count = self.values.len() + self.copied + copies;
-        self.check("values", count, 4096 + self.at / 3)
-    }
-
-    fn check(&self, what: &'static str, count: usize, limit: usize) -> Result<(), PickleError> {
-        if count < limit {
-            return Ok(());
-        }
-        Err(PickleError::TooLarge {
-            what,
-            limit,
-            at: self.opcode_at,
-        })
-    }
-
-    fn truncated(&self) -> PickleError {
-        PickleError::Truncated {
-            at: self.bytes.len(),
-        }
-    }
-
-    fn malformed(&self, what: &str) -> PickleError {
-        PickleError::Malformed {
-            what: what.to_owned(),
-            at: self.opcode_at,
-        }
-    }
-
-    fn opcode(&self, name: &str) -> PickleError {
-        PickleError::Opcode {
-            name: name.to_owned(),
-            at: self.opcode_at,
-        }
+        self.input
+            .check("values", count, 4096 + self.input.position() / 3)
     }
 }
 

@@ -1,6 +1,6 @@
-//! What protocol 0 writes as text: numbers and quoted strings.
+//! The text forms of protocol 0: numbers and strings.
 
-/// `I`: a decimal integer, or `01` and `00` for the truth values.
+/// Opcode `I`: a decimal integer, or `01` for `True` and `00` for `False`.
 pub(super) enum Integer {
     Bool(bool),
     Int(i64),
@@ -14,12 +14,12 @@ pub(super) fn integer(line: &[u8]) -> Option<Integer> {
     }
 }
 
-/// A number on a line of its own.
+/// Parses a line that holds a number.
 pub(super) fn number<T: std::str::FromStr>(line: &[u8]) -> Option<T> {
     std::str::from_utf8(line).ok()?.trim().parse().ok()
 }
 
-/// `S`: the `repr` of a Python 2 byte string, quotes included.
+/// Opcode `S`: parses the `repr` of a Python 2 byte string, quotes included.
 pub(super) fn quoted(line: &[u8]) -> Option<Vec<u8>> {
     let (&quote, rest) = line.split_first()?;
     let (&last, mut body) = rest.split_last()?;
@@ -68,7 +68,8 @@ pub(super) fn quoted(line: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// `V`: Python's `raw-unicode-escape`: Latin-1 but for `\uXXXX` and `\UXXXXXXXX`.
+/// Opcode `V`: parses Python's `raw-unicode-escape`, Latin-1 with `\uXXXX` and `\UXXXXXXXX`
+/// escapes.
 pub(super) fn raw_unicode_escape(line: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;

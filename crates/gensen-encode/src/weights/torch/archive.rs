@@ -1,6 +1,7 @@
-//! The zip archive: `NAME/data.pkl` with the tensors, `NAME/data/KEY` with each storage's elements.
+//! The zip format: `NAME/data.pkl` describes the tensors, `NAME/data/KEY` holds a storage's
+//! elements.
 //!
-//! PyTorch stores its entries without compression, so that they are used where they lie.
+//! PyTorch does not compress entries, so they are used in place.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
@@ -18,7 +19,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
     if let Some(order) = archive.entry(&format!("{folder}byteorder"))?
         && order != b"little"
     {
-        return Err(wrong("it was not written by a little-endian machine"));
+        return Err(wrong("its byte order is not little-endian"));
     }
     let pickle = archive.entry(&format!("{folder}data.pkl"))?;
     let pickle = pickle.ok_or_else(|| wrong("the archive has no data.pkl"))?;
@@ -55,14 +56,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
 struct Archive<'a> {
     bytes: &'a [u8],
     zip: ZipArchive<Cursor<&'a [u8]>>,
-    /// Bytes read so far: entries that overlap would add up to more than the file.
+    /// The bytes of all entries read so far; more than the file has if entries overlap.
     read: usize,
 }
 
 impl<'a> Archive<'a> {
     fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
         let zip = ZipArchive::new(Cursor::new(bytes))
-            .map_err(|error| wrong(format!("not a zip archive: {error}")))?;
+            .map_err(|error| damaged("not a zip archive".to_owned(), error))?;
         Ok(Self {
             bytes,
             zip,
@@ -70,7 +71,7 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// What stands in front of `data.pkl`.
+    /// The folder of `data.pkl`, with the slash at its end.
     fn folder(&self) -> Result<String, WeightsError> {
         let mut folders = self.zip.file_names().filter_map(|name| {
             let folder = name.strip_suffix("data.pkl")?;
@@ -92,21 +93,32 @@ impl<'a> Archive<'a> {
         let mut entry = self
             .zip
             .by_index(index)
-            .map_err(|error| wrong(error.to_string()))?;
+            .map_err(|error| damaged(format!("archive entry `{name}`"), error))?;
         if entry.compression() != CompressionMethod::Stored {
-            return Err(wrong("compressed, which PyTorch never does".to_owned()));
+            return Err(wrong(
+                "it is compressed, which PyTorch never does".to_owned(),
+            ));
         }
         let length = usize::try_from(entry.size()).unwrap_or(usize::MAX);
         let bytes = entry
             .data_start()
             .and_then(|start| usize::try_from(start).ok())
             .and_then(|start| self.bytes.get(start..start.checked_add(length)?))
-            .ok_or_else(|| wrong("reaches beyond the file".to_owned()))?;
+            .ok_or_else(|| wrong("it reaches beyond the file".to_owned()))?;
         self.read = self.read.saturating_add(length);
         if self.read > self.bytes.len() {
-            return Err(wrong("entries overlap".to_owned()));
+            return Err(wrong("it overlaps another entry".to_owned()));
         }
-        io::copy(&mut entry, &mut io::sink()).map_err(|error| wrong(error.to_string()))?;
+        // Reads the entry once more to compare its checksum.
+        io::copy(&mut entry, &mut io::sink())
+            .map_err(|error| damaged(format!("archive entry `{name}`"), error))?;
         Ok(Some(bytes))
+    }
+}
+
+fn damaged(part: String, error: impl std::error::Error + Send + Sync + 'static) -> WeightsError {
+    WeightsError::Archive {
+        part,
+        source: Box::new(error),
     }
 }

@@ -1,6 +1,6 @@
-//! The format before zip: a magic number, the protocol's version, the machine's properties, the
-//! tensors and the storages' keys as five pickles, then each storage as its number of elements
-//! (eight bytes, little-endian) and its elements.
+//! The legacy format: five pickles (a magic number, the protocol version, properties of the
+//! machine, the tensors, and the storages' keys), then each storage: its number of elements (eight
+//! bytes, little-endian) and its elements.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
         Ok(pickle) if pickle.root() == &Value::BigInt(&MAGIC) => {}
         _ => {
             return Err(wrong(
-                "it begins neither as a zip archive nor as the format before",
+                "it starts neither with a zip archive nor with the legacy format's magic number",
             ));
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
     for &id in ids {
         let key = keys
             .text(id)
-            .ok_or_else(|| wrong("a storage's key is no text"))?;
+            .ok_or_else(|| wrong("a storage's key is not a string"))?;
         let storage = storages
             .get(key)
             .ok_or_else(|| wrong(format!("no tensor uses storage `{key}`")))?;
@@ -72,7 +72,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
     }
     if !rest.is_empty() {
         return Err(wrong(format!(
-            "{} bytes follow after the last storage",
+            "{} bytes follow the last storage",
             rest.len()
         )));
     }
@@ -84,7 +84,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TorchFile<'_>, WeightsError> {
 }
 
 fn next_pickle<'a>(rest: &mut &'a [u8]) -> Result<Pickle<'a>, WeightsError> {
-    let pickle = Pickle::read(rest.get(..MAX_PICKLE_BYTES).unwrap_or(rest))?;
+    let pickle = Pickle::read(&rest[..rest.len().min(MAX_PICKLE_BYTES)])?;
     *rest = &rest[pickle.length()..];
     Ok(pickle)
 }
@@ -106,7 +106,5 @@ fn check_byte_order(properties: &Pickle<'_>) -> Result<(), WeightsError> {
     if little_endian {
         return Ok(());
     }
-    Err(wrong(
-        "it does not say that it was written by a little-endian machine",
-    ))
+    Err(wrong("its byte order is not marked as little-endian"))
 }

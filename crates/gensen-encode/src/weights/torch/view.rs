@@ -1,4 +1,4 @@
-//! Tensors as the pickle describes them: views into storages.
+//! Tensors as views into storages, as the pickle describes them.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use super::super::pickle::{ElementType, Global, Pickle, Value, ValueId};
 use super::super::tensor::element_count;
 use super::MAX_DIMENSIONS;
 
-/// A storage that the pickle refers to.
+/// A reference to a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StorageRef {
     pub(super) key: String,
     pub(super) element_type: ElementType,
-    /// Elements in the whole storage.
+    /// The number of elements in the whole storage.
     pub(super) length: usize,
 }
 
-/// A tensor: which elements of which storage.
+/// A view into a storage.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     pub(super) storage: StorageRef,
@@ -26,33 +26,36 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Bytes of the view's elements as they lie in the storage.
+    /// The size of the view's elements in the storage's type, in bytes.
     pub(super) fn byte_len(&self) -> usize {
         element_count(&self.shape)
             .and_then(|count| count.checked_mul(self.storage.element_type.size()))
             .unwrap_or(usize::MAX)
     }
 
-    /// The view's elements in row order, out of the storage's bytes. Fewer than the shape says if
-    /// the storage is too short, which [`views`] and the readers rule out.
+    /// The view's elements in row-major order, from the storage's bytes; `None` if the storage is
+    /// too short.
     pub(super) fn gather<const WIDTH: usize>(
         &self,
         storage: &[u8],
         number: impl Fn([u8; WIDTH]) -> f32,
-    ) -> Vec<f32> {
+    ) -> Option<Vec<f32>> {
         let (storage, _) = storage.as_chunks::<WIDTH>();
-        let count = element_count(&self.shape).unwrap_or(0);
+        let count = element_count(&self.shape)?;
+        if count == 0 {
+            return Some(Vec::new());
+        }
         if self.is_contiguous() {
-            let end = self.offset.saturating_add(count);
-            let elements = storage.get(self.offset..end).unwrap_or_default();
-            return elements.iter().map(|&element| number(element)).collect();
+            let end = self.offset.checked_add(count)?;
+            let elements = storage.get(self.offset..end)?.iter();
+            return Some(elements.map(|&element| number(element)).collect());
         }
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0usize; self.shape.len()];
         for _ in 0..count {
             let steps = index.iter().zip(&self.strides);
             let place = self.offset + steps.map(|(index, stride)| index * stride).sum::<usize>();
-            values.extend(storage.get(place).map(|&element| number(element)));
+            values.push(number(*storage.get(place)?));
             for (index, &extent) in index.iter_mut().zip(&self.shape).rev() {
                 *index += 1;
                 if *index < extent {
@@ -61,7 +64,7 @@ impl View {
                 *index = 0;
             }
         }
-        values
+        Some(values)
     }
 
     fn is_contiguous(&self) -> bool {
@@ -77,11 +80,11 @@ impl View {
             })
     }
 
-    /// Checks that the view lies within its storage and repeats nothing.
+    /// Checks that the view lies within its storage and is not larger.
     fn check(&self) -> Result<(), String> {
         if self.shape.len() != self.strides.len() || self.shape.len() > MAX_DIMENSIONS {
             return Err(format!(
-                "{} dimensions and {} strides, expected as many and at most {MAX_DIMENSIONS}",
+                "{} dimensions and {} strides, expected equally many and at most {MAX_DIMENSIONS}",
                 self.shape.len(),
                 self.strides.len()
             ));
@@ -110,13 +113,13 @@ impl View {
     }
 }
 
-/// The views that a pickle names, and the storages they need.
+/// The views in a pickle, and their storages.
 pub(super) struct Views {
     pub(super) views: BTreeMap<String, View>,
     pub(super) storages: BTreeMap<String, StorageRef>,
 }
 
-/// The tensors of a pickle that is a dictionary from names to tensors.
+/// Reads a pickle that is a dictionary from names to tensors.
 pub(super) fn views(pickle: &Pickle<'_>) -> Result<Views, WeightsError> {
     let Value::Dict(pairs) = pickle.root() else {
         return Err(wrong(format!(
@@ -142,7 +145,7 @@ pub(super) fn views(pickle: &Pickle<'_>) -> Result<Views, WeightsError> {
         let known = found.storages.entry(storage.key.clone());
         if known.or_insert_with(|| storage.clone()) != storage {
             let what = format!(
-                "storage `{}` has another type or length before",
+                "storage `{}` has another type or length in an earlier tensor",
                 storage.key
             );
             return Err(in_tensor(what));
@@ -168,12 +171,12 @@ fn view(pickle: &Pickle<'_>, id: ValueId) -> Result<View, String> {
             let offset = pickle.size(offset).and_then(|x| x.checked_add(start));
             Ok(View {
                 storage,
-                offset: offset.ok_or("its offset is no size")?,
-                shape: sizes(pickle, shape).ok_or("its shape is no tuple of sizes")?,
-                strides: sizes(pickle, strides).ok_or("its strides are no tuple of sizes")?,
+                offset: offset.ok_or("its offset is not a size")?,
+                shape: sizes(pickle, shape).ok_or("its shape is not a tuple of sizes")?,
+                strides: sizes(pickle, strides).ok_or("its strides are not a tuple of sizes")?,
             })
         }
-        _ => Err("it is made of the wrong number of arguments".to_owned()),
+        _ => Err("it has the wrong number of arguments".to_owned()),
     }
 }
 
@@ -187,12 +190,13 @@ fn call<'p>(pickle: &'p Pickle<'_>, id: ValueId) -> Result<(Global, &'p [ValueId
     }
 }
 
-/// The storage behind a persistent identifier, and where in it the part begins that is meant.
+/// The storage of a persistent identifier, and the start of the part of it that the tensor uses.
 fn storage_ref(pickle: &Pickle<'_>, id: ValueId) -> Result<(StorageRef, usize), String> {
     let Value::Persistent(id) = *pickle.value(id) else {
         return Err(format!("its storage is {}", pickle.value(id).kind()));
     };
-    // ("storage", class, key, device, length) and, before zip, a part: None or (key, offset, length).
+    // ("storage", class, key, device, length) and, in the legacy format, the part: None or
+    // (key, offset, length).
     let (class, key, length, part) = match pickle.value(id) {
         Value::Tuple(items) => match **items {
             [tag, class, key, _, length] if pickle.text(tag) == Some("storage") => {
@@ -201,7 +205,7 @@ fn storage_ref(pickle: &Pickle<'_>, id: ValueId) -> Result<(StorageRef, usize), 
             [tag, class, key, _, length, part] if pickle.text(tag) == Some("storage") => {
                 (class, key, length, Some(part))
             }
-            _ => return Err("its storage's identifier is none".to_owned()),
+            _ => return Err("its storage's identifier is malformed".to_owned()),
         },
         other => return Err(format!("its storage's identifier is {}", other.kind())),
     };
@@ -214,18 +218,20 @@ fn storage_ref(pickle: &Pickle<'_>, id: ValueId) -> Result<(StorageRef, usize), 
     let storage = StorageRef {
         key: pickle
             .text(key)
-            .ok_or("its storage's key is no text")?
+            .ok_or("its storage's key is not a string")?
             .to_owned(),
         element_type,
         length: pickle
             .size(length)
-            .ok_or("its storage's length is no size")?,
+            .ok_or("its storage's length is not a size")?,
     };
     let start = match part.map(|part| pickle.value(part)) {
         None | Some(Value::None) => 0,
         Some(Value::Tuple(items)) => match **items {
-            [_, offset, _] => pickle.size(offset).ok_or("its storage's part is no size")?,
-            _ => return Err("its storage's part is none".to_owned()),
+            [_, offset, _] => pickle
+                .size(offset)
+                .ok_or("the offset of its storage's part is not a size")?,
+            _ => return Err("its storage's part is malformed".to_owned()),
         },
         Some(other) => return Err(format!("its storage's part is {}", other.kind())),
     };
@@ -234,7 +240,7 @@ fn storage_ref(pickle: &Pickle<'_>, id: ValueId) -> Result<(StorageRef, usize), 
 
 fn sizes(pickle: &Pickle<'_>, id: ValueId) -> Option<Vec<usize>> {
     match pickle.value(id) {
-        // A longer one is refused when the view is checked.
+        // `View::check` refuses more dimensions.
         Value::Tuple(items) | Value::List(items) => items
             .iter()
             .take(MAX_DIMENSIONS + 1)

@@ -13,7 +13,8 @@ use super::{UNITS, addresses, cube_sum, element, empty, one_unit_each, owned};
 use crate::ops::AdamState;
 use crate::ops::adam::{AdamKernels, AdamStep, dense, generic};
 
-/// Most cubes that share a norm. Fixed, so that the order of additions depends on sizes alone.
+/// The maximum number of cubes that share a norm; fixed, so that the order of additions depends on
+/// sizes alone.
 const CUBES_PER_NORM: usize = 1024;
 
 /// [`AdamStep`] on the device.
@@ -87,7 +88,7 @@ impl AdamKernels for Cube {
             return Self::adam(parameter, mean, variance, gradient, scale, step);
         }
         let [parameter, mean, variance] = [parameter, mean, variance].map(owned);
-        // Which of `values` is a row's gradient, counted from one; zero: none.
+        // The index of each row's gradient in `values`, counted from one; zero: no gradient.
         let mut slots = vec![0_u32; numbers / width];
         for (slot, &row) in (1..).zip(rows) {
             slots[row as usize] = slot;
@@ -177,7 +178,7 @@ fn adam_dense<G: Float>(
     }
 }
 
-/// The same with a gradient that is zero but for some rows.
+/// The same with a gradient that is zero except at some rows.
 #[cube(launch, address_type = "dynamic")]
 fn adam_by_rows<G: Float>(
     parameter: &mut [f32],

@@ -1,5 +1,5 @@
 //! Output projection and cross-entropy: per chunk of positions one product, one launch that turns
-//! logits into losses and gradients where they lie, and the products of the gradients.
+//! logits into losses and gradients in place, and the products of the gradients.
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Cube, DType, TensorMetadata};
@@ -14,12 +14,11 @@ use super::{UNITS, addresses, cube_max, cube_sum, element, empty, one_unit_each}
 use crate::ops::cross_entropy::{CrossEntropy, CrossEntropyKernels};
 use crate::ops::gru::generic::rows;
 
-/// Logits held at a time, 256 MiB of f32. Each chunk after the first adds a pass over the weights'
-/// gradient, which is as large, so chunks are larger than those of the CPU, whose cache they suit.
+/// Logits per chunk, 256 MiB of f32. Each chunk after the first adds a pass over the weights'
+/// gradient, so chunks are larger than on the CPU, where they fit the cache.
 const LOGITS_PER_CHUNK: usize = 64 << 20;
 
-/// Positions whose logits are held at a time: what the device's largest buffer takes, in whole
-/// tiles of a product.
+/// Positions per chunk: as many as fit the device's largest buffer, in whole tiles of a product.
 fn chunk_rows(client: &Client, words: usize) -> usize {
     const TILE: usize = 64;
     let largest = client.properties().memory.max_page_size as usize / size_of::<f32>();
@@ -111,8 +110,8 @@ impl CrossEntropyKernels for Cube {
     }
 }
 
-/// The loss of a position, times `mean`, and with `differentiate` its gradient with respect to the
-/// logits in their place; a cube takes a position.
+/// The loss of a position, times `mean`; with `differentiate`, overwrites the logits with their
+/// gradient. One cube per position.
 #[cube(launch, address_type = "dynamic")]
 fn softmax_rows<F: Float>(
     logits: &mut Tensor<F>, // [positions of the chunk, words], without bias
@@ -133,8 +132,8 @@ fn softmax_rows<F: Float>(
     let target = targets[first + row] as usize;
     let at_target = f32::cast_from(logits[start + target]) + f32::cast_from(bias[target]);
 
-    // m = max x and sum exp(x - m) of the words that this unit passes, in one pass: when m grows,
-    // what was summed shrinks by exp(m - m'). The first word stands in for minus infinity.
+    // m = max x and sum exp(x - m) over this unit's words, in one pass: when m grows to m', the sum
+    // is multiplied by exp(m - m'). m starts at the first word.
     let mut largest = f32::cast_from(logits[start]) + f32::cast_from(bias[0]);
     let mut sum = 0.0f32;
     let mut word = unit;
@@ -170,8 +169,7 @@ fn softmax_rows<F: Float>(
     }
 }
 
-/// `numbers *= factor`. A factor of one, which is what a loss that is itself differentiated gets,
-/// touches no memory.
+/// `numbers *= factor`. A factor of one, the usual case, touches no memory.
 #[cube(launch, address_type = "dynamic")]
 fn scale_numbers<F: Float>(
     numbers: &mut [F],

@@ -1,9 +1,9 @@
-//! The GRU recurrence: per time step one matrix product and one launch for all that is left.
+//! The GRU recurrence: per time step one matrix product and one launch for the gates.
 //!
 //! States live in one `[rows, hidden]` buffer from the first step to the last. A step's product
-//! reads the rows of the step before where they lie, and its launch writes the step's rows beside
-//! them, so nothing is cut out or joined. The products of the states that sentences begin with are
-//! one product for all sentences; a sentence takes its row of it at its first step.
+//! reads the previous step's rows in place, and its launch writes the step's rows after them, so
+//! nothing is sliced or concatenated. The products of the initial states are one product for all
+//! sentences; a sentence uses its row at its first step.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Cube, TensorMetadata};
@@ -19,17 +19,17 @@ use crate::ops::gru::generic::{rows, visits};
 use crate::ops::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 use crate::packed::Steps;
 
-/// A step of the recurrence: where its rows lie, and where the states that they start from.
+/// A step of the recurrence: its rows, and the rows of the previous states.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 #[expand(derive(Clone, Copy))]
 struct Visit {
     /// The step's first row.
     start: usize,
-    /// The number of its rows: sentences that are running.
+    /// The number of its rows, one per running sentence.
     width: usize,
     /// The first row of the step visited before.
     before: usize,
-    /// How many of this step's sentences were running in that one; the others begin here.
+    /// How many of this step's sentences were running in that step; the others start here.
     known: usize,
 }
 
@@ -84,12 +84,12 @@ fn forward(inputs: GruInputs<Cube>, steps: &Steps, save: bool) -> GruTrace<Cube>
     let saved_rows = if save { steps.rows() } else { 1 };
     let gates = empty(&projected, [saved_rows, 4 * hidden], dtype);
 
-    // W_hh h of every sentence's first state.
+    // W_hh h of every sentence's initial state.
     let begun = Cube::float_matmul(initial.clone(), weight.clone());
     let order = visits(steps, inputs.recurrence.reverse);
     for k in 0..order.len() {
         let visit = Visit::new(steps, &order, k);
-        // W_hh h of the states before, where the sentence has one.
+        // W_hh h of the previous states of sentences that have one.
         let recurrent = match visit.known {
             0 => begun.clone(),
             known => {
@@ -140,12 +140,13 @@ fn backward(
     let carried = Cube::float_zeros(initial.shape(), &initial.device(), dtype.into());
     let carried = into_contiguous(carried);
 
-    // What the step visited last passes back through its product, and to how many rows.
+    // The gradient that the last visited step passes back through its product, and its number of
+    // rows.
     let mut through = initial.clone();
     let mut later = 0;
     let order = visits(steps, recurrence.reverse);
-    // After the first step one launch more, without rows of its own, takes up what that step passed
-    // back to the initial states.
+    // After the first step, one more launch without rows adds the gradient that it passed back to
+    // the initial states.
     for k in (0..order.len()).rev().map(Some).chain([None]) {
         let visit = k.map_or(Visit::END, |k| Visit::new(steps, &order, k));
         let (count, dim) = one_unit_each(&client, visit.width.max(later) * hidden);
@@ -194,7 +195,7 @@ impl Visit {
     };
 }
 
-/// One step's gates and states; a unit computes one number of one sentence's state.
+/// One step's gates and states; one unit per number of a sentence's state.
 #[cube(launch, address_type = "dynamic")]
 fn gates_forward<F: Float>(
     projected: &[F],       // [rows, 3 * hidden]: W_ih x + b_ih
@@ -254,12 +255,11 @@ fn gates_forward<F: Float>(
     }
 }
 
-/// The derivatives of [`gates_forward`]; a unit computes those of one number of one sentence's
-/// state.
+/// The derivatives of [`gates_forward`]; one unit per number of a sentence's state.
 ///
-/// `carried` holds what the steps visited so far pass back to a sentence's state directly (through
-/// z), `through` what the last of them passes back through its product; sentences that have no
-/// more step leave with the sum of both, which is the gradient of their initial state.
+/// `carried` holds the gradient that later steps pass back to a sentence's state directly (through
+/// z), `through` the one that the last visited step passes back through its product. Their sum at a
+/// sentence's first step is the gradient of its initial state.
 #[cube(launch, address_type = "dynamic")]
 fn gates_backward<F: Float>(
     gradient: &[F],      // [rows, hidden]: d loss / d states
@@ -304,7 +304,7 @@ fn gates_backward<F: Float>(
     let n = f32::cast_from(gates[saved + 2 * hidden]);
     let y_n = f32::cast_from(gates[saved + 3 * hidden]);
 
-    // d h' = d loss / d states + what later steps pass back
+    // d h' = d loss / d states + gradient from later steps
     let d = f32::cast_from(gradient[row * hidden + j]) + back;
     // d n = d h' (1 - z), through tanh (1 - n^2)
     let d_n = d * (1.0 - z) * (1.0 - n * n);
@@ -320,6 +320,6 @@ fn gates_backward<F: Float>(
     recurrent[x + hidden] = F::cast_from(d_z);
     recurrent[x + 2 * hidden] = F::cast_from(d_n * r);
     previous[row * hidden + j] = F::cast_from(h);
-    // d h = d h' z + W_hh^T d y, the latter to come
+    // d h = d h' z + W_hh^T d y, the latter in the next launch
     carried[state] = F::cast_from(d * z);
 }

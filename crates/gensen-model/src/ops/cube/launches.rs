@@ -1,4 +1,4 @@
-//! How many kernels each operation launches, counted, beside the composition of primitives.
+//! Counts the launches of each operation, beside the composition of primitives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ fn ones<const D: usize>(device: &CubeDevice, shape: [usize; D]) -> CubeTensor {
     Cube::float_from_data(TensorData::ones::<f32, _>(shape), device)
 }
 
-/// One after the other, since there is one place for an observer.
+/// In one test, because only one observer can be registered.
 #[test]
 fn kernels_take_fewer_launches() {
     for device in super::devices_to_test() {
@@ -95,8 +95,8 @@ fn gru_launches(device: &CubeDevice) {
     let kernels = launches(|| Cube::gru_backward(vec![walk()], &steps));
     eprintln!("{time} steps: forward (composed, ours, saving: composed, ours) {forward:?}");
     eprintln!("{time} steps: backward {composed} composed, {kernels} ours");
-    // A step is one launch of ours and a product, which takes one or, where the device's tuning
-    // finds that faster, two.
+    // A step is one launch of ours and a product of one launch, or two where tuning finds that
+    // faster.
     for found in [forward[1], forward[3], kernels] {
         assert!(found <= 3 * time + 6, "{found} launches");
     }

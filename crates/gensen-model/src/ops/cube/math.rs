@@ -1,17 +1,17 @@
-//! Elementary functions of f32 out of additions, products and bits.
+//! Elementary functions of f32 from additions, products and bit operations.
 //!
-//! On CUDA, CubeCL takes those of its own from libdevice, which is a part of NVIDIA's toolkit: a machine
-//! with a driver alone would have no exponential. These are as exact, the same on every device, and
-//! vanish beside the memory that kernels read.
+//! On CUDA, CubeCL's own functions need libdevice, which is part of NVIDIA's toolkit: a machine
+//! with only a driver would lack exponentials. These are as exact, the same on every device, and
+//! cost little beside the memory traffic of kernels.
 #![allow(
     clippy::manual_clamp,
-    reason = "a device's clamp may make a bound of what is no number"
+    reason = "a device's clamp may turn NaN into a bound"
 )]
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-/// Where `exp` saturates: beyond, the result's exponent is none.
+/// `exp` saturates below this: the result would be subnormal.
 const LEAST: f32 = -87.0;
 const MOST: f32 = 88.0;
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -22,8 +22,7 @@ const THIRD: f32 = 1.0 / 3.0;
 const SEVENTH: f32 = 1.0 / 7.0;
 const NINTH: f32 = 1.0 / 9.0;
 
-/// `e^x` within about 2 units in the last place; saturates outside of [-87, 88]. What is no number stays
-/// none.
+/// `e^x` within about 2 units in the last place; saturates outside of [-87, 88]. NaN stays NaN.
 ///
 /// Reduction to |r| <= ln(2)/2 with a two-part ln(2), then a degree-6 polynomial (Cephes `expf`).
 #[cube]
@@ -48,8 +47,8 @@ pub(super) fn exp(x: f32) -> f32 {
     fraction * f32::reinterpret(exponent << 23)
 }
 
-/// The natural logarithm of a positive number of full precision, within about 2 units in the last place.
-/// What is no number, or infinite, stays so.
+/// The natural logarithm of a positive number of full precision, within about 2 units in the last
+/// place. NaN and infinity are kept.
 ///
 /// `x = 2^k m` with m between the roots of 1/2 and 2, and `ln m = 2 artanh((m - 1) / (m + 1))`.
 #[cube]

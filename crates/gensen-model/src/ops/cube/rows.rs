@@ -1,5 +1,5 @@
-//! Sums of rows by place, one unit a number: Burn's own operation walks all uses in one column in
-//! series, a thousand reads that wait for each other.
+//! Sums of rows by place, one unit per number: Burn's own operation walks all uses of a column in
+//! series, a thousand dependent reads.
 
 use burn::backend::ops::IntTensorOps;
 use burn::backend::{Cube, TensorMetadata};
@@ -40,8 +40,8 @@ impl RowKernels for Cube {
     }
 }
 
-/// Where each row's uses begin (and the last one's end) among those that follow: the uses, row after
-/// row, in their order.
+/// The offsets of each row's uses, with the end of the last, and then the uses, row after row, in
+/// order.
 fn uses_by_row(places: &[u32], rows: usize) -> Vec<u32> {
     let mut uses = vec![0; rows + 1];
     for &place in places {
@@ -56,7 +56,7 @@ fn uses_by_row(places: &[u32], rows: usize) -> Vec<u32> {
     uses
 }
 
-/// A unit adds up one number of one row.
+/// One unit per number of a row.
 #[cube(launch, address_type = "dynamic")]
 fn sum_by_row<F: Float>(
     values: &[F],   // [uses, width]

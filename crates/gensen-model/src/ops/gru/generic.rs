@@ -1,4 +1,4 @@
-//! The recurrence composed of a back end's primitives.
+//! The recurrence as a composition of a back end's primitives.
 
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{Shape, Slice};
@@ -112,7 +112,7 @@ pub(in crate::ops) fn backward<B: Backend>(
     let mut projected: Vec<Option<FloatTensor<B>>> = vec![None; steps.len()];
     let mut recurrent = projected.clone();
     let mut previous_states = projected.clone();
-    // d loss / d initial states of sentences whose scan has been walked back to its start.
+    // d loss / d initial states of sentences whose first step has been visited.
     let mut carried = B::float_zeros(
         recurrence.initial.shape(),
         &recurrence.initial.device(),

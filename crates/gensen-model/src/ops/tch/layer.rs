@@ -1,6 +1,6 @@
-//! libtorch's own GRU (cuDNN's on CUDA), which takes packed sentences as we have them.
+//! libtorch's own GRU (cuDNN's on CUDA), which takes our packed sentences directly.
 //!
-//! cuDNN's takes bf16 from torch 2.10 on; before, libtorch composes it step by step.
+//! cuDNN's takes bf16 from torch 2.10 on; before, libtorch computes it step by step.
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
@@ -31,8 +31,8 @@ impl GruLayerKernels for LibTorch {
         }))
     }
 
-    /// A part of every word's input is its sentence's context: the gates are the same, since the sum of
-    /// two products is a product of what is joined.
+    /// The context is concatenated to every word's input, with concatenated weights: the gates are
+    /// the same.
     fn conditional_layer(
         inputs: &[TchTensor; 8],
         steps: &Steps,
@@ -87,8 +87,8 @@ impl GruLayerKernels for LibTorch {
 
 /// A layer that libtorch has computed.
 struct Layer {
-    /// The words, the first states, the weights: libtorch differentiates from here to the states, which
-    /// Burn knows nothing of.
+    /// Words, initial states and weights: the leaves of libtorch's own graph, which Burn does not
+    /// track.
     leaves: Vec<TchTensor>,
     /// `[rows, directions * hidden]`
     states: TchTensor,
@@ -108,7 +108,8 @@ impl Layer {
         let (inputs, hidden) = (x.size()[1], weights[1].size()[1]);
         let bidirectional = weights.len() > 4;
         if x.device().is_cuda() {
-            // One piece of memory, as cuDNN wants weights; else libtorch makes one, and warns each time.
+            // cuDNN needs weights in one piece of memory; otherwise libtorch copies them, with a
+            // warning each time.
             weights = weights.iter().map(Tensor::copy).collect();
             let _ = Tensor::internal_cudnn_rnn_flatten_weight(
                 &weights,
@@ -145,7 +146,8 @@ impl Layer {
         }
     }
 
-    /// The states, and their derivative by `inputs`, which `share` makes of that by the leaves.
+    /// The states, and their derivative with respect to `inputs`, which `share` derives from that
+    /// of the leaves.
     fn finish<const LEAVES: usize, const N: usize>(
         self,
         inputs: &[TchTensor; N],
@@ -153,7 +155,7 @@ impl Layer {
     ) -> LayerStates<LibTorch, N> {
         let states = TchTensor::new(self.states.tensor.detach());
         let backward = self.differentiable.then(|| {
-            // As long as these are held, Burn does not write where the derivative still reads.
+            // Held so that Burn does not overwrite what the derivative still reads.
             let held = (inputs.clone(), states.clone());
             LayerBackward::new(move |gradient: TchTensor| {
                 let _ = &held;
@@ -164,7 +166,7 @@ impl Layer {
     }
 
     fn gradients<const LEAVES: usize>(&self, states: &Tensor) -> [Tensor; LEAVES] {
-        // The derivative of this sum by the states is `states`.
+        // The derivative of this sum with respect to the states is `states`.
         let sum = (&self.states.tensor * states).sum(None);
         let leaves: Vec<&Tensor> = self.leaves.iter().map(|leaf| &leaf.tensor).collect();
         let gradients = Tensor::run_backward(&[sum], &leaves, false, false);

@@ -16,7 +16,7 @@ const FORMAT_VERSION: u64 = 1;
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// What vectors depend on.
+/// Everything vectors depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EncoderRecord {
@@ -35,7 +35,7 @@ impl EncoderRecord {
     }
 }
 
-/// A classifier with what its vectors come from.
+/// A classifier, and the encoder of its vectors.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClassifierFile {
@@ -68,7 +68,7 @@ impl ClassifierFile {
         &self.classifier
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes it, complete or not at all.
     pub(super) fn write(&self, place: &Path) -> Result<()> {
         let mut json = serde_json::to_vec(self)?;
         json.push(b'\n');
@@ -92,7 +92,12 @@ impl ClassifierFile {
         if json.len() as u64 > MAX_BYTES {
             bail!("{}: more than {MAX_BYTES} bytes", place.display());
         }
-        let no_classifier = || format!("{}: no file of `gensen classify train`", place.display());
+        let no_classifier = || {
+            format!(
+                "{}: not a classifier of `gensen classify train`",
+                place.display()
+            )
+        };
         let found: Versioned = serde_json::from_slice(&json).with_context(no_classifier)?;
         if found.format_version != FORMAT_VERSION {
             bail!(
@@ -106,11 +111,11 @@ impl ClassifierFile {
         Ok(file)
     }
 
-    /// Whether vectors that these are the sources of are those that it was trained on.
+    /// Checks that it was trained on this encoder's vectors.
     pub(super) fn check(&self, encoder: &EncoderRecord) -> Result<()> {
         ensure!(
             self.encoder.models_sha256 == encoder.models_sha256,
-            "it was trained on the vectors of another model; name that one with --model"
+            "it was trained on another model's vectors; name that model with --model"
         );
         let (trained, found) = (&self.encoder.options, &encoder.options);
         ensure!(

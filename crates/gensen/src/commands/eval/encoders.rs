@@ -1,4 +1,4 @@
-//! What is evaluated: the models side by side, and what they are compared with.
+//! The encoders to evaluate: the models side by side, and baselines.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -26,25 +26,25 @@ const SEED: u32 = 1111;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A model folder, or a model of the Hugging Face Hub; given again, the models' vectors are concatenated in that order.
-    /// [default: the model in the box; with --baseline bow or borep alone, none]
-    #[arg(long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
+    /// A model folder, or a model on the Hugging Face Hub. Repeat it to concatenate the vectors of several models.
+    /// [default: the built-in model; none with --baseline bow or borep alone]
+    #[arg(short, long, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
     model: Vec<PathBuf>,
-    /// Word vectors to extend the vocabulary with for each task, in any usual format.
+    /// Word vectors that extend the vocabulary for each task: GloVe, word2vec, fastText, HDF5 or .npy.
     #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
     vector_options: VectorOptions,
-    /// What to compare with.
+    /// Baselines to compare with.
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     baseline: Vec<Baseline>,
-    /// Sentences computed at once.
+    /// Sentences per batch.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65536), value_name = "N")]
     batch_size: u32,
-    /// Where to compute: `auto`, a device such as `cuda:1`, or `list` to see them.
+    /// Device: `auto`, a name such as `cuda:1`, or `list` to print all.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
     pub(super) device: String,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024), value_name = "N")]
     threads: Option<u32>,
 }
@@ -52,11 +52,11 @@ pub(super) struct Arguments {
 /// `--baseline`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Baseline {
-    /// The models with the weights they had before training.
+    /// The models before training.
     Random,
     /// The mean of a sentence's word vectors.
     Bow,
-    /// The maximum of its word vectors, projected at random.
+    /// A random projection of its word vectors, then their maximum.
     Borep,
 }
 
@@ -69,6 +69,11 @@ impl Arguments {
         vectors.into_iter().chain(words).collect()
     }
 
+    /// Whether the words of word vectors come from the tasks, or baselines are evaluated after the models.
+    pub(super) fn reads_or_repeats_tasks(&self) -> bool {
+        self.vectors.is_some() || !self.baseline.is_empty()
+    }
+
     pub(super) fn check(&self) -> Result<(), Usage> {
         let usage = |problem: &str| Err(Usage(problem.to_owned()));
         let has = |baseline| self.baseline.contains(&baseline);
@@ -76,7 +81,7 @@ impl Arguments {
             && self.model.is_empty()
             && (self.baseline.is_empty() || has(Baseline::Random))
         {
-            return usage("--model: there is nothing to evaluate without one");
+            return usage("--model: required in this build, which has no built-in model");
         }
         if self.vectors.is_none() && (has(Baseline::Bow) || has(Baseline::Borep)) {
             return usage("--baseline bow and borep need word vectors: --vectors FILE");
@@ -84,7 +89,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Where the models are. Baselines that need none are evaluated by themselves if none is named.
+    /// Where the models are; none for baselines that need no model, if none is named.
     fn places(&self) -> Result<Vec<ModelPlace>> {
         let alone = !self.baseline.is_empty() && !self.baseline.contains(&Baseline::Random);
         if self.model.is_empty() && alone {
@@ -93,7 +98,7 @@ impl Arguments {
         places(&self.model)
     }
 
-    /// What the models are called in reports.
+    /// The models' name in reports.
     fn name(&self) -> String {
         if self.model.is_empty() {
             return english::NAME.to_owned();
@@ -120,7 +125,7 @@ pub(super) struct Encoders<'a> {
 }
 
 impl<'a> Encoders<'a> {
-    /// Opens the models, and reads the vectors of the words that they and the tasks have.
+    /// Opens the models, and reads the vectors of their words and the tasks'.
     pub(super) fn open(arguments: &'a Arguments, options: &EvalOptions) -> Result<Self> {
         use_threads(arguments.threads)?;
         let device = Device::open(&arguments.device)?;
@@ -147,8 +152,8 @@ impl<'a> Encoders<'a> {
         })
     }
 
-    /// The pooling that all models were trained with, if it is one. The reference's released models have
-    /// none of their own: theirs is `last` because their decoders began with it.
+    /// The one pooling that all models were trained with, except `last`: the reference's released models have that
+    /// only because their decoders start from it.
     pub(super) fn own_pooling(&self) -> Option<Pooling> {
         let mut poolings = self
             .models
@@ -245,8 +250,11 @@ fn read_vectors(
         .map(str::to_owned)
         .collect();
     for task in &options.tasks {
-        let data = task.load(&options.data)?;
-        for sentence in data.iter().flat_map(|data| data.sentences()).flatten() {
+        // The evaluation names tasks that are absent or faulty.
+        let Ok(Some(data)) = options.load(task) else {
+            continue;
+        };
+        for sentence in data.sentences().into_iter().flatten() {
             let text = match options.lowercase {
                 true => sentence.to_lowercase(),
                 false => sentence.clone(),

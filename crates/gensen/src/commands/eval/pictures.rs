@@ -22,13 +22,13 @@ pub(super) struct Arguments {
     /// Draw a map of a task's sentences, coloured by class.
     #[arg(long, value_name = "FILE.svg", value_parser = file())]
     map: Option<PathBuf>,
-    /// The task of --map and --neighbours. [default: the first that is there]
+    /// The task of --map and --neighbours, of single sentences with classes. [default: the first with data]
     #[arg(long, value_name = "TASK")]
     map_task: Option<String>,
-    /// How vectors become points of the map.
+    /// Projection of vectors to the map's points.
     #[arg(long, default_value = "pca")]
     projection: ProjectionName,
-    /// The number of the task's sentences to print the nearest neighbours of.
+    /// Print the nearest neighbours of N of the task's sentences.
     #[arg(long, default_value_t = 0, value_name = "N")]
     neighbours: usize,
 }
@@ -39,13 +39,36 @@ impl Arguments {
         self.map.as_deref()
     }
 
-    /// The task of `--map-task`, which is one of those evaluated.
-    pub(super) fn task(&self, chosen: &[&'static Task]) -> Result<Option<&'static Task>, Usage> {
-        let Some(name) = &self.map_task else {
+    /// Whether anything is drawn or printed.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.map.is_some() || self.neighbours > 0
+    }
+
+    /// The task that is drawn: `--map-task`, or the first of `chosen` with data below `root`.
+    pub(super) fn task(
+        &self,
+        chosen: &[&'static Task],
+        root: &Path,
+    ) -> Result<Option<&'static Task>, Usage> {
+        if !self.are_wanted() {
             return Ok(None);
+        }
+        let Some(name) = &self.map_task else {
+            let mut tasks = chosen.iter().filter(|task| task.has_classes());
+            let first = tasks.find(|task| task.folder(root).is_some());
+            return match first {
+                Some(task) => Ok(Some(task)),
+                None => Err(Usage(
+                    "--map and --neighbours: need a task of single sentences with classes, such as TREC".into(),
+                )),
+            };
         };
         let usage = |problem: String| Usage(format!("--map-task: {problem}"));
         match tasks::select(&[name]).map_err(|error| usage(error.to_string()))?[..] {
+            [task] if !task.has_classes() => Err(usage(format!(
+                "{} has no single sentences with classes",
+                task.name
+            ))),
             [task] if chosen.iter().any(|other| other.name == task.name) => Ok(Some(task)),
             [task] => Err(usage(format!("{} is not among --tasks", task.name))),
             _ => Err(usage("expected one task".to_owned())),
@@ -65,9 +88,6 @@ impl<'a> Pictures<'a> {
     }
 
     pub(super) fn make(&self, embedder: &mut dyn Embedder, options: &EvalOptions) -> Result<()> {
-        if self.arguments.map.is_none() && self.arguments.neighbours == 0 {
-            return Ok(());
-        }
         let found = labelled_vectors(embedder, self.task, options, POINTS, &|_| ())
             .context("--map and --neighbours")?;
         if let Some(path) = &self.arguments.map {

@@ -1,4 +1,4 @@
-//! Scores as they come on standard output, as a table or as JSON lines; bars on standard error.
+//! Scores on standard output as they are computed, as a table or JSON lines; progress bars on standard error.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,12 @@ use crate::output::say;
 /// Steps of the bar of one task.
 const STEPS: f64 = 1000.0;
 
-/// How scores are printed.
+/// Output of scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// Columns, with their names above them.
+    /// A table with headings.
     Table,
-    /// A JSON object a score.
+    /// One JSON object per score.
     Json,
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Style {
 #[derive(Serialize)]
 struct Line<'a> {
     encoder: &'a str,
-    /// What tasks are compared by; null where undefined.
+    /// The task's main score; null where undefined.
     main: Option<f64>,
     metric: &'static str,
     kept: bool,
@@ -35,21 +35,21 @@ struct Line<'a> {
     result: &'a TaskResult,
 }
 
-/// A bar over the tasks and one over the task at hand.
+/// A bar over all tasks, and one over the current task.
 pub(super) struct Progress<'a> {
     encoder: &'a str,
     style: Style,
-    /// Whether tasks without data are named.
+    /// Whether tasks without data are listed.
     names_skipped: bool,
     bars: MultiProgress,
     tasks: ProgressBar,
     task: ProgressBar,
-    /// The first failure to print a score. The evaluation goes on: scores are kept and reported.
+    /// The first failure to print a score. The evaluation continues: scores are cached and reported.
     printed: Mutex<Result<()>>,
 }
 
 impl<'a> Progress<'a> {
-    /// `is_first` of several encoders: it names the columns, and the tasks that are skipped.
+    /// `is_first` of several encoders prints the headings and the skipped tasks.
     pub(super) fn new(encoder: &'a str, style: Style, is_first: bool) -> Self {
         let bars = MultiProgress::new();
         let bar = |length, template| {
@@ -103,7 +103,7 @@ impl<'a> Progress<'a> {
         format!("{}\t{encoder}\t{scores}\t{metric}\t{when}", result.task)
     }
 
-    /// Where nobody reads notes, none are needed.
+    /// A failure to print a note is ignored.
     fn note(&self, line: &str) {
         self.bars.suspend(|| {
             let _ = writeln!(std::io::stderr(), "{line}");

@@ -1,4 +1,4 @@
-//! Files of numbers and of shapes: NumPy's arrays, prepared training data, pictures.
+//! NumPy arrays, prepared training data, pictures.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Shown;
 use super::kind::Element;
 
-/// An array: its numbers, its shape, and of 32-bit rows how long they are as vectors.
+/// An array: type, shape and, for rows of 32-bit floats, their lengths as vectors.
 pub(super) fn npy(path: &Path) -> Result<Shown> {
     let context = || path.display().to_string();
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).with_context(context)?);
@@ -65,7 +65,7 @@ fn numbers(shape: &[u64]) -> Option<u64> {
         .try_fold(1_u64, |product, &extent| product.checked_mul(extent))
 }
 
-/// What NumPy calls a type of numbers.
+/// NumPy's name of a number type.
 fn name(descr: &str) -> String {
     match descr.trim_start_matches(['<', '|', '=']) {
         "f2" => "float16".to_owned(),
@@ -79,7 +79,7 @@ fn name(descr: &str) -> String {
     }
 }
 
-/// The least and the greatest length of the rows, as vectors.
+/// The smallest and the largest Euclidean length of the rows.
 fn lengths(file: &mut impl Read, rows: u64, width: u64) -> std::io::Result<Option<[f64; 2]>> {
     let mut range: Option<[f64; 2]> = None;
     let mut row = vec![0; width as usize * size_of::<f32>()];
@@ -104,7 +104,7 @@ pub(super) fn shard(path: &Path, element: Element) -> Result<Shown> {
     let (what, size) = match element {
         Element::Word => ("word ids", 4),
         Element::End => ("ends of sentences", 8),
-        // One byte of three labels, four of any number of them.
+        // Three labels take one byte each, any other number four.
         Element::Label if is_of_any_number(path, bytes) => ("labels", 4),
         Element::Label => ("labels", 1),
         Element::Triple => ("middle sentences of triples", 8),
@@ -122,7 +122,7 @@ pub(super) fn shard(path: &Path, element: Element) -> Result<Shown> {
     Ok(Shown::new("prepared training data", vec![line], facts))
 }
 
-/// Whether labels take four bytes each, as many as the sentences beside them say.
+/// Whether labels take four bytes each, by the number of sentences beside them.
 fn is_of_any_number(path: &Path, bytes: u64) -> bool {
     let ends = fs::metadata(path.with_file_name("source.ends"));
     let ends = ends.or_else(|_| fs::metadata(path.with_file_name("first.ends")));

@@ -1,4 +1,4 @@
-//! Folders: a model's, a checkpoint's, a training run's.
+//! Folders of models, checkpoints and training runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) fn model_folder(path: &Path) -> Result<Shown> {
     model(&ModelFolder::open(path)?, Some(path.join(MAP_FILE)))
 }
 
-/// A model, and its vocabulary map if there is such a file.
+/// A model, and its vocabulary map if it has one.
 pub(super) fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<Shown> {
     let (config, weights) = (model.config(), model.weights());
     let architecture = &config.architecture;
@@ -39,7 +39,7 @@ pub(super) fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<Shown> 
     if let Some(steps) = provenance.steps {
         lines.push(format!("steps          {steps}"));
     }
-    // Mostly all data have one licence, or one list of them.
+    // Usually all data share one licence, or one list of licences.
     let mut licences: Vec<&str> = provenance.data.iter().map(|s| s.licence.as_str()).collect();
     licences.dedup();
     for source in &provenance.data {
@@ -69,7 +69,7 @@ pub(super) fn model(model: &ModelFolder, map: Option<PathBuf>) -> Result<Shown> 
     Ok(Shown::new("model folder", lines, facts))
 }
 
-/// A training run's checkpoint: the step that its manifest tells, and the weights.
+/// A training run's checkpoint: its step and weights.
 pub(super) fn checkpoint(path: &Path) -> Result<Shown> {
     let mut shown = tensors(&path.join(WEIGHTS_FILE))?;
     let manifest = path.join("manifest.json");
@@ -86,7 +86,7 @@ pub(super) fn checkpoint(path: &Path) -> Result<Shown> {
     Ok(shown)
 }
 
-/// A training run: how far it is, its last numbers, and where its model is.
+/// A training run: its progress, last metrics and model.
 pub(super) fn run(path: &Path) -> Result<Shown> {
     let mut lines = vec![format!("training run {}", path.display())];
     let mut facts = json!({ "path": path });

@@ -1,4 +1,4 @@
-//! What a file is: by its contents, and by its name where contents cannot tell.
+//! The kind of a file: by its contents, or by its name where contents are ambiguous.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,17 +19,17 @@ pub(super) enum Kind {
     /// A NumPy array.
     Npy,
     Onnx,
-    /// A vocabulary, one word a line.
+    /// A vocabulary, one word per line.
     Words,
     /// One JSON value.
     Json,
-    /// A JSON value a line.
+    /// One JSON value per line.
     JsonLines,
     /// An SVG picture.
     Picture,
     /// Integers of prepared training data.
     Shard(Element),
-    /// TensorBoard's events.
+    /// TensorBoard events.
     #[cfg(feature = "burn")]
     Events,
     /// A training configuration.
@@ -37,13 +37,13 @@ pub(super) enum Kind {
     Configuration,
     #[cfg(feature = "parquet")]
     Parquet,
-    /// Text that is no word vectors.
+    /// Text other than word vectors.
     Text,
     /// Word vectors, or something unknown.
     Vectors,
 }
 
-/// What the numbers of a shard are.
+/// The contents of a shard.
 #[derive(Clone, Copy)]
 pub(super) enum Element {
     Word,
@@ -55,7 +55,7 @@ pub(super) enum Element {
 
 impl Kind {
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        /// The number that PyTorch's files before 1.6 begin with, pickled.
+        /// The pickled magic number of PyTorch files before 1.6.
         const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
         /// The longest header of a map.
         const HEADER_BYTES: u64 = 1 << 20;
@@ -67,7 +67,7 @@ impl Kind {
         text::no_pointer(&start)?;
         if start.starts_with(&gzip::MAGIC) {
             let mut unpacked = Vec::new();
-            // What was cut off where the beginning ends is named by the reader.
+            // The reader names what the beginning cuts off.
             let _ = gzip::unpack(&start[..])
                 .take(HEADER_BYTES)
                 .read_to_end(&mut unpacked);
@@ -113,7 +113,7 @@ impl Kind {
             return Self::Events;
         }
         let Ok(text) = str::from_utf8(match start.iter().rposition(|&byte| byte == b'\n') {
-            // A character may be cut where the beginning ends.
+            // The beginning may end within a character.
             Some(last) => &start[..last],
             None => start,
         }) else {
@@ -145,7 +145,7 @@ fn is_row(line: &str) -> bool {
     last.is_some() && fields.next().is_some()
 }
 
-/// The kind of what begins as JSON.
+/// The kind of a file that begins as JSON.
 fn json(start: &[u8]) -> Option<Kind> {
     if !matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return None;
@@ -168,7 +168,7 @@ fn json(start: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Prepared data have no header: their names tell.
+/// Prepared data, which have no header, by name.
 fn shard(path: &Path) -> Option<Kind> {
     let element = match path.extension().and_then(|extension| extension.to_str()) {
         Some("ids") if path.with_extension("ends").exists() => Element::Word,

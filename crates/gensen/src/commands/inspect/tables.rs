@@ -1,4 +1,4 @@
-//! Files of text: words, JSON, reports, metrics, logs.
+//! Text files: words, JSON, reports, metrics, logs.
 
 use std::fs;
 use std::io::Read;
@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::Shown;
 
-/// Words and lines that are shown of many.
+/// Words and lines shown at most.
 const SHOWN: usize = 12;
-/// The longest value that is shown whole, in characters.
+/// The longest value shown whole, in characters.
 const LONGEST: usize = 100;
 
 /// A file of words in id order.
@@ -59,7 +59,7 @@ pub(super) fn json(path: &Path) -> Result<Shown> {
     Ok(Shown::new("JSON", lines, json!({ "value": value })))
 }
 
-/// A JSON value a line: a run's metrics by their last values, anything else by its first line.
+/// JSON lines: a run's metrics by their last values, anything else by its first line.
 pub(super) fn json_lines(path: &Path) -> Result<Shown> {
     let text = read(path)?;
     let mut values = Vec::new();
@@ -123,7 +123,7 @@ fn metrics(values: &[Value]) -> Shown {
     Shown::new("metrics", lines, facts)
 }
 
-/// A line for each key of an object; one for anything else.
+/// One line per key of an object; one line for anything else.
 fn by_key(value: &Value) -> Vec<String> {
     match value {
         Value::Object(fields) => {
@@ -134,7 +134,7 @@ fn by_key(value: &Value) -> Vec<String> {
     }
 }
 
-/// A value on one line, long ones by what they are.
+/// A value on one line; long ones as their type and size.
 fn brief(value: &Value) -> String {
     let whole = value.to_string();
     if whole.chars().count() <= LONGEST {
@@ -160,7 +160,7 @@ fn cut(line: &str) -> String {
     }
 }
 
-/// A file's text, unpacked if it is gzip.
+/// A file's text, decompressed if it is gzip.
 fn read(path: &Path) -> Result<String> {
     let context = || path.display().to_string();
     let mut bytes = fs::read(path).with_context(context)?;
@@ -174,7 +174,7 @@ fn read(path: &Path) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// A table of vectors: rows and columns.
+/// A Parquet table: rows and columns.
 #[cfg(feature = "parquet")]
 pub(super) fn parquet(path: &Path) -> Result<Shown> {
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
@@ -199,7 +199,7 @@ fn keys(fields: &Map<String, Value>) -> String {
     format!("{}{more}", names.join(", "))
 }
 
-/// Text: how many lines, and the first ones.
+/// Text: the number of lines, and the first ones.
 pub(super) fn text(path: &Path) -> Result<Shown> {
     let text = read(path)?;
     let mut lines = vec![format!("text, {} lines", text.lines().count())];
@@ -208,7 +208,7 @@ pub(super) fn text(path: &Path) -> Result<Shown> {
     Ok(Shown::new("text", lines, facts))
 }
 
-/// TensorBoard's events: how many, of which steps, under which names.
+/// TensorBoard events: their number, steps and names.
 #[cfg(feature = "burn")]
 pub(super) fn events(path: &Path) -> Result<Shown> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
@@ -219,7 +219,7 @@ pub(super) fn events(path: &Path) -> Result<Shown> {
     }
     if found.torn_bytes > 0 {
         lines.push(format!(
-            "{} bytes at the end are no whole record",
+            "{} bytes at the end are an incomplete record",
             found.torn_bytes
         ));
     }
@@ -231,7 +231,7 @@ pub(super) fn events(path: &Path) -> Result<Shown> {
     Ok(Shown::new("TensorBoard events", lines, facts))
 }
 
-/// A training configuration: what it trains.
+/// A training configuration: its run and tasks.
 #[cfg(feature = "burn")]
 pub(super) fn configuration(path: &Path) -> Result<Shown> {
     let config = gensen_train::config::Config::load(Some(path), &[])?;
