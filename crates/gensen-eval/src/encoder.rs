@@ -172,6 +172,16 @@ impl Embedder for EncoderEmbedder<'_> {
     }
 }
 
+/// The one pooling that all encoders were trained with; `None` if they differ, and for `last`: the reference's released
+/// models have that only because their decoders start from it.
+pub fn own_pooling(encoders: &[SentenceEncoder]) -> Option<Pooling> {
+    let mut poolings = encoders
+        .iter()
+        .map(|encoder| encoder.model().config().pooling);
+    let first = poolings.next()?;
+    (first != Pooling::Last && poolings.all(|pooling| pooling == first)).then_some(first)
+}
+
 /// A hash of everything an encoder's vectors depend on besides the options here: words, weights and their names, and the
 /// reading of unknown words.
 fn fingerprint(encoder: &SentenceEncoder) -> String {

@@ -32,7 +32,7 @@ pub mod tasks;
 pub use chart::write_bar_chart;
 pub use embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
 #[cfg(feature = "encoder")]
-pub use encoder::EncoderEmbedder;
+pub use encoder::{EncoderEmbedder, own_pooling};
 pub use error::{EvalError, Result};
 pub use evaluate::{EvalOptions, Event, Report, TaskResult, Unscored, evaluate};
 pub use labelled::{LabelledVectors, labelled_vectors};

@@ -15,7 +15,7 @@ use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling};
 use gensen_eval::{
     Embedder, EmbedderError, EmbedderInfo, EncoderEmbedder, EvalError, EvalOptions, Event,
-    Identity, Report, Role, evaluate, markdown, write_report,
+    Identity, Report, Role, evaluate, markdown, own_pooling, write_report,
 };
 use ndarray::Array2;
 use numpy::PyReadonlyArray2;
@@ -165,8 +165,11 @@ pub(crate) fn evaluate_encoder(
     settings: Settings,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
-    let options = settings.options()?;
+    let mut options = settings.options()?;
     let encoder = (**encoder.get().shared()).clone();
+    if options.pooling.is_none() {
+        options.pooling = own_pooling(encoder.encoders());
+    }
     run(py, None, progress, move |_, show| {
         let mut embedder = EncoderEmbedder::new(name, encoder).batch_size(batch_size);
         evaluate(&mut embedder, &options, show)

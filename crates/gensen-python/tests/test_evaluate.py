@@ -158,6 +158,6 @@ def test_minilm_beside_ours(english):
     print(report.markdown())
     scores = report.scores
     assert list(scores["MiniLM"]) == tasks
-    # Measured: 84.5 and 47.7; 82.4 and 74.3.
-    assert scores["english"]["CR"] > 80 and scores["english"]["STS13"] > 45
+    # Measured: 84.5 and 68.4; 82.4 and 74.3.
+    assert scores["english"]["CR"] > 80 and scores["english"]["STS13"] > 65
     assert scores["MiniLM"]["CR"] > 80 and scores["MiniLM"]["STS13"] > 70

@@ -91,8 +91,8 @@ def evaluate(
     ``data`` is SentEval's data folder. ``tasks`` are names such as ``"MR"``, ``"SST2"`` and ``"STS-B"``, or ``"all"``, ``"downstream"``,
     ``"probing"``. ``classifier`` is ``"lbfgs"`` (recommended) or ``"senteval"``, which repeats SentEval's classifier draw for draw
     with this ``seed`` and ``loss`` (``"mean"``, as on current PyTorch, or ``"sum"``, as when the paper was written). ``folds`` is the
-    number of folds of cross-validation. ``pooling`` and ``batch_size`` apply to a :class:`SentenceEncoder`; by default
-    each task uses the paper's pooling.
+    number of folds of cross-validation. ``pooling`` and ``batch_size`` apply to a :class:`SentenceEncoder`, whose own
+    pooling is the default; for ``last``, the default is the paper's pooling of each task.
 
     ``cache`` is a folder that keeps vectors and scores, so that an interrupted evaluation resumes. A function's
     results are stored under its ``identity``, which must name everything that its vectors depend on, such as model and
@@ -129,7 +129,8 @@ def evaluate(
         with progress_bar(_STEPS, "step", show_progress_bar) as bar:
             progress = _Tasks(name, bar) if bar else None
             if isinstance(one, SentenceEncoder):
-                found.append(evaluate_encoder(one._encoder, name, batch_size, settings, progress))
+                own = {**settings, "pooling": pooling or one._options["pooling"]}
+                found.append(evaluate_encoder(one._encoder, name, batch_size, own, progress))
             else:
                 details = {"encoder": f"a callable of Python {sys.version.split()[0]}"}
                 known = identities.get(name)

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, KeptTasks, Pooling, TASKS, Task};
-use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, write_report};
+use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, own_pooling, write_report};
 
 use super::Usage;
 use super::places::{Place, can_be_written, distinct, ends_in, file, read_twice};
@@ -210,7 +210,7 @@ fn eval(arguments: &Arguments) -> Result<()> {
     let map_task = arguments.pictures.task(&options.tasks, data)?;
     let encoders = Encoders::open(&arguments.encoders, &options)?;
     if arguments.pool.is_none() {
-        options.pooling = encoders.own_pooling();
+        options.pooling = own_pooling(encoders.models());
     }
     let mut embedders = encoders.embedders()?;
 

@@ -7,7 +7,6 @@ use anyhow::Result;
 use clap::ValueEnum;
 use gensen_encode::{ConcatEncoder, EncoderPrecision, SentenceEncoder};
 use gensen_eval::baselines::BagOfVectors;
-use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EncoderEmbedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 
@@ -152,15 +151,8 @@ impl<'a> Encoders<'a> {
         })
     }
 
-    /// The one pooling that all models were trained with, except `last`: the reference's released models have that
-    /// only because their decoders start from it.
-    pub(super) fn own_pooling(&self) -> Option<Pooling> {
-        let mut poolings = self
-            .models
-            .iter()
-            .map(|model| model.model().config().pooling);
-        let first = poolings.next()?;
-        (first != Pooling::Last && poolings.all(|pooling| pooling == first)).then_some(first)
+    pub(super) fn models(&self) -> &[SentenceEncoder] {
+        &self.models
     }
 
     /// The models, if any, then the baselines.
