@@ -1,4 +1,4 @@
-//! Text files in and arrays out, piece by piece, for Python.
+//! Streamed text files and `.npy` files for Python.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,10 +15,10 @@ use pyo3::prelude::*;
 
 use crate::errors::exception;
 
-/// Bytes of an array's header; its shape is known only in the end.
+/// Bytes reserved for the array's header, which is written last, when the shape is known.
 const HEADER_BYTES: usize = 128;
 
-/// The lines of a text in UTF-8, plain or gzipped. A line ends in `\n` or `\r\n`; a blank line is a line.
+/// The lines of a UTF-8 file, plain or gzipped. Lines end in `\n` or `\r\n`; blank lines count.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Lines(Mutex<LineReader<Box<dyn Read + Send>>>);
 
@@ -40,7 +40,7 @@ impl Lines {
         Ok(Self(Mutex::new(reader)))
     }
 
-    /// The next lines, without their ends; fewer than `count` at the end of the text.
+    /// The next `count` lines without line ends; fewer at the end of the file.
     fn read(&self, py: Python<'_>, count: usize) -> PyResult<Vec<String>> {
         let read = || -> Result<Vec<String>, DataError> {
             let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Lines {
     }
 }
 
-/// An array in a `.npy` file that gets its name when it is finished.
+/// A `.npy` file that appears under its name when it is finished.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct ArrayFile {
     path: PathBuf,
@@ -71,7 +71,7 @@ struct Open {
     file: BufWriter<File>,
 }
 
-/// What the system says of a file.
+/// An I/O error and its file.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
 struct FileError {
@@ -97,12 +97,12 @@ impl ArrayFile {
         })
     }
 
-    /// Appends the bytes of rows.
+    /// Appends rows as raw bytes.
     fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         py.detach(|| self.with(|open| open.file.write_all(bytes)))
     }
 
-    /// Writes the header, for numbers of this type, and gives the file its name.
+    /// Writes the header with this dtype and shape, and renames the file into place.
     fn finish(&self, py: Python<'_>, descr: &str, rows: u64, columns: u64) -> PyResult<()> {
         py.detach(|| {
             self.with(|open| {
@@ -122,7 +122,7 @@ impl ArrayFile {
         })
     }
 
-    /// Removes the file if it is not finished.
+    /// Removes an unfinished file.
     fn close(&self) {
         drop(self.take());
     }

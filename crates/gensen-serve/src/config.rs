@@ -1,4 +1,4 @@
-//! What the operator of a server chooses.
+//! A server's configuration.
 
 use std::time::Duration;
 
@@ -7,46 +7,43 @@ use crate::ServeError;
 /// The longest sentence an encoder takes, in words.
 const MOST_WORDS: usize = 1 << 17;
 
-/// What the operator of a server chooses.
+/// A server's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Bounds on requests and on the queue.
     pub limits: Limits,
-    /// How long things may take.
+    /// Timeouts.
     pub timeouts: Timeouts,
-    /// How long a batch with room in it waits for further inputs. Inputs that arrive while another batch
-    /// is computed share the next one in any case.
+    /// How long a batch with free space waits for more inputs. Inputs that arrive while a batch is being encoded share
+    /// the next one in any case.
     pub batch_window: Duration,
-    /// Whether inputs that are too long are cut where a request does not say; without it, they are
-    /// refused.
+    /// Whether to truncate inputs that are too long, unless the request says otherwise; if false, they are refused.
     pub auto_truncate: bool,
-    /// The bearer token that requests must carry. Probes (`/livez`, `/health`) and pages (`/`, `/docs`)
-    /// need none.
+    /// The bearer token that requests must carry, except probes (`/livez`, `/health`) and pages (`/`, `/docs`).
     pub api_key: Option<String>,
 }
 
-/// Bounds on requests and on the queue. What exceeds one is refused with a message that names it.
+/// Bounds on requests and on the queue. A request that exceeds one is refused with a message that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request's body: beyond, 413.
+    /// Maximum bytes in a request's body (413 if exceeded).
     pub body_bytes: usize,
-    /// Inputs of a request: beyond, 413.
+    /// Maximum inputs in a request (413).
     pub inputs: usize,
-    /// Words of an input, `<s>` and `</s>` included: beyond, 413, or the input is cut.
+    /// Maximum words in an input, `<s>` and `</s>` included (413, unless the input is truncated).
     pub input_words: usize,
-    /// Words of a batch. A longer input is a batch of its own.
+    /// Maximum words in a batch. A longer input forms a batch by itself.
     pub batch_words: usize,
-    /// Requests whose inputs share a batch; `Some(1)` encodes each request by itself.
+    /// Maximum requests in a batch; `Some(1)` encodes each request by itself.
     pub batch_requests: Option<usize>,
-    /// Words that are admitted and not yet encoded: beyond, 429. A request with more words than this is
-    /// refused with 413, because it could never be admitted.
+    /// Maximum queued words (429). A request with more words than this gets 413, because it could never be admitted.
     pub queue_words: usize,
-    /// Bytes of an answer, estimated from the numbers in it: beyond, 413. At most four times as much waits
-    /// to be sent.
+    /// Maximum bytes in a response, estimated from its number of values (413). Unsent responses of all requests are
+    /// bounded by four times this.
     pub response_bytes: usize,
-    /// Requests that are being read and computed: beyond, 429.
+    /// Maximum concurrent requests (429).
     pub requests: usize,
-    /// Open connections: beyond, a new one waits to be accepted.
+    /// Maximum open connections; further ones wait to be accepted.
     pub connections: usize,
 }
 
@@ -66,17 +63,16 @@ impl Default for Limits {
     }
 }
 
-/// How long things may take.
+/// Timeouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a request's head to its answer. A body that is not there by then is answered with 408, a
-    /// request that is not computed by then with 503.
+    /// From a request's head to its response: 408 if the body has not arrived by then, 503 if the result is not ready.
     pub request: Duration,
-    /// For a request's head, and for the next request on an idle connection.
+    /// For receiving a request's head, and for the next request on an idle connection.
     pub head: Duration,
-    /// For a client that takes nothing of its answer.
+    /// For a client that does not read its response.
     pub write: Duration,
-    /// After the server was told to stop, for the requests that it accepted.
+    /// For finishing accepted requests when the server stops.
     pub stop: Duration,
 }
 
@@ -92,7 +88,7 @@ impl Default for Timeouts {
 }
 
 impl Config {
-    /// Refuses what makes no sense.
+    /// Checks the settings' ranges.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
         let limits = &self.limits;
         let range = |setting, found: usize, least: usize, most: usize| {
@@ -146,12 +142,12 @@ impl Config {
             }
         }
         match &self.api_key {
-            // A header cannot carry others.
+            // A header cannot carry other characters.
             Some(key) if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) => {
                 Err(ServeError::Setting {
                     setting: "api_key",
                     found: format!("{} characters", key.chars().count()),
-                    expected: "printable ASCII characters without blanks".to_owned(),
+                    expected: "printable ASCII characters without spaces".to_owned(),
                 })
             }
             _ => Ok(()),
@@ -164,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_make_no_sense_are_named() {
+    fn settings_out_of_range_are_named() {
         let refused = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);

@@ -1,4 +1,4 @@
-//! Why a server does not start.
+//! Errors at a server's start.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,59 +6,59 @@ use std::net::SocketAddr;
 use gensen_data::tokenizer::TokenizerError;
 use gensen_encode::EncodeError;
 
-/// Why a server does not start.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// Cannot listen on the address.
     #[error("cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The threads that answer requests cannot be started.
+    /// Cannot start threads.
     #[error("cannot start the server's threads")]
     Threads(#[source] io::Error),
-    /// A setting that makes no sense.
+    /// A setting out of range.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// Its value.
         found: String,
-        /// What it may be.
+        /// The valid values.
         expected: String,
     },
-    /// Nothing to serve.
+    /// No model was given.
     #[error("there is no model to serve")]
     NoModel,
-    /// Two models of one name.
+    /// Two models have the same name.
     #[error("two models are named `{name}`")]
     SameName {
         /// The name.
         name: String,
     },
-    /// A name that clients cannot ask for.
-    #[error("`{name}` is no name for a model: expected letters, digits, `.`, `_`, `-` and `/`")]
+    /// A malformed model name.
+    #[error("malformed model name `{name}`: expected letters, digits, `.`, `_`, `-` and `/`")]
     Name {
         /// The name.
         name: String,
     },
-    /// A pooling by which vectors depend on their neighbours in a batch.
+    /// The pooling `max-padded`: vectors would depend on the other texts in the batch.
     #[error(
-        "model `{model}` has the pooling max-padded, by which a vector depends on the other sentences of \
-         its batch; serve it with another pooling, such as max"
+        "model `{model}` has the pooling max-padded, which makes a vector depend on the other sentences in its \
+         batch; choose another pooling, such as max"
     )]
     Pooling {
         /// The model.
         model: String,
     },
-    /// The model's tokeniser cannot be made.
+    /// The model's tokeniser cannot be created.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// The model cannot be opened, or does not encode a sentence.
+    /// The model cannot be loaded, or fails to encode.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }

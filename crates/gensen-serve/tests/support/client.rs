@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By lower-case name.
+    /// Values by lower-case name.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
@@ -34,7 +34,7 @@ impl Answer {
         numbers(&self.ok())
     }
 
-    /// The message of a refusal with this status, by text-embeddings-inference's type.
+    /// The message of an error with this status and `error_type`.
     pub fn refused(&self, status: u16, error_type: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let json = self.json();
@@ -42,13 +42,13 @@ impl Answer {
         json["error"].as_str().unwrap().to_owned()
     }
 
-    /// The error of a refusal with this status, in OpenAI's form.
+    /// OpenAI's error object, with this status.
     pub fn refused_by_openai(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()["error"].clone()
     }
 
-    /// In how many seconds to try again.
+    /// `Retry-After` in seconds.
     pub fn retry_after(&self) -> u64 {
         self.headers["retry-after"].parse().unwrap()
     }
@@ -83,7 +83,7 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Sends a request with a body in JSON.
+    /// Sends a request with a JSON body.
     pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
         let has_type = headers.iter().any(|(name, _)| *name == "content-type");
@@ -98,7 +98,7 @@ impl Client {
         self.write(&[head.as_bytes(), body].concat());
     }
 
-    /// Reads an answer, `None` at the connection's end.
+    /// Reads a response; `None` if the connection is closed.
     pub fn try_read(&mut self) -> Option<Answer> {
         let mut line = String::new();
         self.stream.read_line(&mut line).ok()?;
@@ -126,7 +126,7 @@ impl Client {
 
     pub fn read(&mut self) -> Answer {
         self.try_read()
-            .expect("the connection ends without an answer")
+            .expect("the connection is closed without a response")
     }
 }
 

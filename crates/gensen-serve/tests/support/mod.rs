@@ -1,4 +1,4 @@
-//! A server in the test's process, a client for it, and an encoder that can be held up.
+//! A server in the test's process, a client for it, and an encoder that can be delayed.
 #![allow(
     dead_code,
     unused_imports,
@@ -26,7 +26,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for the server's end.
+    /// Waits until the server has stopped.
     pub fn ended(mut self) -> Result<(), ServeError> {
         self.thread.take().unwrap().join().unwrap()
     }
@@ -43,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-/// Serves these models.
+/// Serves these models, and waits until they are ready.
 pub fn serve(config: Config, models: Vec<Model>) -> Running {
     let (ready, is_ready) = mpsc::channel();
     let running = start(config, move || Ok(models), move |_| ready.send(()).unwrap());
@@ -51,7 +51,7 @@ pub fn serve(config: Config, models: Vec<Model>) -> Running {
     running
 }
 
-/// Serves what `load` gives, and does not wait for it.
+/// Serves the models that `load` returns, without waiting for it.
 pub fn start(
     config: Config,
     load: impl FnOnce() -> Result<Vec<Model>, ServeError> + Send + 'static,
@@ -65,7 +65,7 @@ pub fn start(
     }
 }
 
-/// The model in the box.
+/// The built-in model.
 pub fn english() -> Model {
     Model::new("english", gensen_english::load().unwrap(), None).unwrap()
 }

@@ -157,7 +157,7 @@ fn faults_of_tables_are_named_with_their_line() {
         (
             "neutral",
             "neutrall",
-            "t.txt:2: label `neutrall` is none of",
+            "t.txt:2: label `neutrall`, expected entailment",
         ),
         (
             "gold_label",
