@@ -36,7 +36,7 @@ use crate::word_vectors;
 
 /// Train a general-purpose sentence encoder on many tasks at once.
 ///
-/// Without arguments it trains on the embedded sample corpus: about two minutes, no download.
+/// Without options it trains on the built-in sample corpus: under two minutes on two cores, no download.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
@@ -48,21 +48,21 @@ pub struct Arguments {
 
 #[derive(clap::Args)]
 struct Train {
-    /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
+    /// The run's configuration: TOML, or the reference's JSON. [default: the built-in sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: `auto`, a device such as `cuda:1`, or several separated by commas, each
-    /// with its own batch in every step. `list` prints the devices.
+    /// Device: `auto`, a name such as `cuda:1`, or several separated by commas, each with its own
+    /// batch in every step; `list` prints all.
     #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
     /// Where to resume: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
     /// folder.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
     resume: String,
-    /// Change one key of the configuration.
+    /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// Show a dashboard in the terminal; needs a build with the feature `tui`.
@@ -91,20 +91,19 @@ enum Command {
         #[arg(long, default_value = "f32", value_name = "f32|f16|i8")]
         precision: StoredPrecision,
     },
-    /// Read a run's data and time a few steps, to estimate examples, memory and time. Nothing is
-    /// written.
+    /// Estimate a run's examples, memory and time from its data and a few steps. Nothing is written.
     #[command(after_help = "Example:\n  gensen-train check configs/real-small.toml")]
     Check {
         /// The run's configuration: TOML, or the reference's JSON.
         #[arg(value_name = "CONFIG")]
         config: PathBuf,
-        /// Where to compute, as for training.
+        /// Device, or several, as for training.
         #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
         device: String,
-        /// Change one key of the configuration.
+        /// Set one key of the configuration; may be repeated.
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
-        /// Threads to compute with. [default: all]
+        /// Number of threads. [default: all cores]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
         threads: Option<u32>,
     },

@@ -11,13 +11,13 @@ use crate::terminal::print;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Where to listen: an address of this machine, or 0.0.0.0 for all; port 0 picks a free port.
+    /// Address to listen on: one of this machine's, or 0.0.0.0 for all; port 0 picks a free port.
     #[arg(long, default_value = "0.0.0.0:7878", value_name = "ADDRESS:PORT")]
     listen: String,
-    /// The device to serve.
+    /// Device to serve: `auto`, `cpu`, or one of CubeCL's, such as `cuda:1`.
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads to compute with. [default: all]
+    /// Number of threads. [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
 }

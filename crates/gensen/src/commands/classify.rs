@@ -74,8 +74,8 @@ enum Kind {
 
 /// Classify sentences.
 ///
-/// Prints label, probability and sentence for each line of the input. The model and its options must be those of
-/// training.
+/// Prints label, probability and sentence for each line of the input. The model and its options must be the same
+/// as in training.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen classify predict --classifier topics.json --input sentences.txt"
@@ -87,7 +87,7 @@ struct PredictArguments {
     /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input.
     #[arg(short, long, value_name = "FILE|-")]
     input: PathBuf,
-    /// Print a JSON object for each: line, text, label, probability, and the probabilities of all labels.
+    /// Print a JSON object per sentence: line, text, label, probability, and the probabilities of all labels.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

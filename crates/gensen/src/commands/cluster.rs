@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
         conflicts_with = "clusters"
     )]
     smallest: usize,
-    /// Write `group TAB sentence` for every line that is not blank; group 0 is none.
+    /// Write `group TAB sentence` for every line that is not blank; 0 means no group.
     #[arg(short, long, value_name = "FILE", value_parser = file())]
     output: Option<PathBuf>,
     /// Draw the sentences, coloured by group.
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     /// Projection of vectors to the map's points.
     #[arg(long, default_value = "pca", requires = "map")]
     projection: ProjectionName,
-    /// Print a JSON object for each group: group, size, representative (line, text, cosine), lines.
+    /// Print a JSON object per group: group, size, representative (line, text, cosine), lines.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -26,7 +26,7 @@ enum Action {
         /// The configuration: TOML, or the reference's JSON.
         #[arg(value_name = "FILE", value_parser = file())]
         config: PathBuf,
-        /// Change one key of the configuration.
+        /// Set one key of the configuration; may be repeated.
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
@@ -36,10 +36,10 @@ enum Action {
                       gensen config print > mine.toml"
     )]
     Print {
-        /// The configuration: TOML, or the reference's JSON. [default: the embedded sample's]
+        /// The configuration: TOML, or the reference's JSON. [default: the built-in sample's]
         #[arg(value_name = "FILE", value_parser = file())]
         config: Option<PathBuf>,
-        /// Change one key of the configuration.
+        /// Set one key of the configuration; may be repeated.
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },

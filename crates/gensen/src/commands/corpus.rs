@@ -27,7 +27,7 @@ pub(super) struct Sentences {
     /// The vectors of --index were saved with --truncate-dim N.
     #[arg(long, value_name = "N", requires = "index")]
     truncate_dim: Option<NonZeroUsize>,
-    /// The vectors of --index were saved with --normalize. Needed for int8 and uint8, whose ranges differ then.
+    /// The vectors of --index were saved with --normalize. Matters for int8 and uint8, whose ranges then differ.
     #[arg(long, requires = "index")]
     normalize: bool,
     /// The vectors of --index were saved with --output-precision binary or ubinary. Cosines are then 1 - 2 h / n, where h of n

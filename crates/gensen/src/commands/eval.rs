@@ -24,7 +24,7 @@ use progress::{Progress, Style};
 /// Evaluate sentence vectors on transfer tasks, with SentEval's protocol.
 ///
 /// Each task's score is printed as soon as it is known. Vectors and scores are cached, so that an interrupted
-/// evaluation continues with the task it was in. If standard output is closed, it continues to the report. Tasks without
+/// evaluation continues with its last task. If standard output is closed, the evaluation still writes its report. Tasks without
 /// data are listed as skipped.
 #[derive(clap::Args)]
 #[command(
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// List the tasks; with --data, also whether each is there.
     #[arg(long)]
     list: bool,
-    /// Pooling of hidden states into a vector. [default: the models' own; best if that is last]
+    /// Pooling of hidden states into a vector. [default: the models' own, but best if that is last]
     #[arg(long)]
     pool: Option<Pool>,
     /// The classifier trained on the vectors.
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     /// Folds in cross-validations.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000), value_name = "N")]
     folds: u32,
-    /// Do not lower-case sentences, as the reference does.
+    /// Keep the case; by default sentences are lower-cased, as in the reference.
     #[arg(long)]
     keep_case: bool,
     /// Report: NAME.json, and beside it NAME.md and a chart per task in NAME.charts.

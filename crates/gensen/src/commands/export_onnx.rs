@@ -15,7 +15,7 @@ use crate::output::say;
 ///
 /// Inputs are `input_ids` and `attention_mask`, int64 [batch, time]; the output is `sentence_embedding` [batch, width].
 /// A sentence is <s> (0), its words, </s> (2), then padding with mask 0; unknown words are <unk> (3). The file's metadata
-/// hold the vocabulary, tokeniser, lower-casing and pooling.
+/// contain the vocabulary, tokeniser, lower-casing and pooling.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen export-onnx --model runs/sample/model --output sample.onnx"

@@ -21,7 +21,7 @@ use crate::output::say;
 use crate::part::{self, Record};
 use kind::Kind;
 
-/// Show what a model folder, training run, checkpoint or any file that gensen reads or writes holds.
+/// Describe a model folder, training run, checkpoint, or any file that gensen reads or writes.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  gensen inspect models/nli_large\n  gensen inspect nli_large.model\n  \
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// model]
     #[arg(value_name = "DIR|hf://OWNER/NAME[@REV]|FILE", required = !english::IS_THERE)]
     paths: Vec<PathBuf>,
-    /// Print a JSON object.
+    /// Print the description as a JSON object.
     #[arg(long)]
     json: bool,
 }

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Skip lines equal to an earlier one.
     #[arg(long)]
     skip_equal: bool,
-    /// Print a JSON object for each: cosine, lines, texts.
+    /// Print a JSON object per pair: cosine, lines, texts.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -91,7 +91,7 @@ pub(crate) struct Arguments {
     /// Open connections at most; new ones wait.
     #[arg(long, default_value_t = Limits::default().connections, value_parser = positive(), value_name = "N")]
     max_connections: usize,
-    /// Time limit of a request; then 408 if its body is incomplete, 503 if its response is.
+    /// Time limit of a request: after it, 408 if the body is incomplete, 503 if the response is.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400), value_name = "SECONDS")]
     timeout: u32,
 }

@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// Sentences to print for each query.
     #[arg(long, default_value_t = 10, value_name = "N")]
     top: usize,
-    /// Print a JSON object for each: query, rank, cosine, line, text.
+    /// Print a JSON object per sentence: query, rank, cosine, line, text.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
