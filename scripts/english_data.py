@@ -260,7 +260,7 @@ def evaluation_sentences(folder):
                 elif task.name == "STS":
                     found = line.split("\t")[:2]
                 else:
-                    fail(f"{task}: no task of SentEval that this program knows")
+                    fail(f"{task}: not a supported task of SentEval")
                 yield from ((label, sentence.strip()) for sentence in found if sentence.strip())
 
 

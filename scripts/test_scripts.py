@@ -33,7 +33,7 @@ def run(main, *arguments):
 
 
 class Model:
-    """Stands for a sentence-transformers model: a sentence's vector is its length and its vowels."""
+    """A fake sentence-transformers model: a sentence's vector is its length and its vowels."""
 
     calls = 0
     break_at = None

@@ -37,7 +37,7 @@ fn completions_know_commands_options_and_values() {
     ends_quietly(&mut home.command(&["completions", "bash"]));
 }
 
-/// The script is one that bash takes and that completes.
+/// Bash accepts the script, and it completes commands.
 #[cfg(target_os = "linux")]
 #[test]
 fn bash_completes() {
@@ -197,7 +197,7 @@ mod training {
         let export = ["train", "export", "--run", "r", "--output", "m"];
         assert_eq!(text(&home.gensen(&export, b"").stdout), "m\n");
 
-        // What a run writes can be looked at.
+        // `inspect` shows the outputs of a run.
         let inspect = |path: &str| text(&home.run(&["inspect", path], b"").stdout);
         let run = inspect("r");
         for part in [

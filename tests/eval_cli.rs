@@ -21,7 +21,7 @@ use program::{ends_quietly, reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What stands above scores.
+/// The header of the table of scores.
 const HEADER: &str = "task\tencoder\tscore\tmetric\ttime";
 
 /// A folder with a model and tasks.
@@ -392,7 +392,7 @@ fn standard_output_may_be_closed_or_full() {
     let list = ["eval", "--list"];
     ends_quietly(&mut home.command(&list));
     ends_quietly(&mut home.command(&eval));
-    // What nobody reads is in the report all the same.
+    // The report has results whose output was never read.
     assert_eq!(home.json("r.json")[0]["results"][1]["task"], "CR");
     #[cfg(target_os = "linux")]
     {

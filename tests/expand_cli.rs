@@ -15,7 +15,7 @@ use ndarray::Array2;
 use ndarray_npy::read_npy;
 use program::{Home, close, golden, path, reference, sentences, text};
 
-/// Of vectors after vocabulary expansion.
+/// The tolerance of vectors after vocabulary expansion.
 const TOLERANCE: f32 = 1e-5;
 
 fn task_words() -> Vec<String> {

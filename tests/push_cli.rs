@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_writes";
 
-/// What the server has and how it behaves.
+/// The server's contents and behaviour.
 #[derive(Default)]
 struct Hub {
     repositories: BTreeSet<String>,
@@ -39,7 +39,7 @@ struct Hub {
     commits: Vec<Value>,
     /// Bytes of a part, where large files come in parts.
     chunk: Option<usize>,
-    /// How many uploads fail first.
+    /// The number of uploads that fail first.
     failing_uploads: usize,
     /// Refuses commits.
     refuses: bool,

@@ -19,7 +19,7 @@ use program::{Home, ends_quietly, text};
 const SENTENCES: &str = "the dog is in the garden\n\na student writes\nthe dog is in the house\n\
                          a student writes\nthe man\n";
 
-/// With [`SENTENCES`] in s.txt and their vectors in v.npy.
+/// A home with [`SENTENCES`] in s.txt and their vectors in v.npy.
 fn home() -> Home {
     let home = Home::new();
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
@@ -32,7 +32,7 @@ fn embed(home: &Home, output: &str, more: &[&str]) {
     home.run(&[&arguments[..], more].concat(), b"");
 }
 
-/// What a command on s.txt prints.
+/// The output of a command on s.txt.
 #[track_caller]
 fn run(home: &Home, command: &[&str], more: &[&str]) -> String {
     let input = ["-m", "tiny-1layer", "-i", "s.txt"];

@@ -1,4 +1,4 @@
-//! `gensen serve` as a program: its address, its log, its signals.
+//! `gensen serve` as a process: address, log, signals.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -49,7 +49,7 @@ fn serve(home: &Home, arguments: &[&str]) -> Served {
 }
 
 impl Served {
-    /// The status and body of the answer to a request.
+    /// Sends a request; returns the response's status and body.
     fn ask(&self, path: &str, headers: &str, body: &Value) -> (u16, Value) {
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.address).unwrap();
@@ -67,7 +67,7 @@ impl Served {
         (status, serde_json::from_str(body).unwrap())
     }
 
-    /// Sends a signal; how the program ends, and its log.
+    /// Sends a signal; returns the exit status and the log.
     fn end(mut self, signal: &str) -> (ExitStatus, String) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().unwrap();
@@ -237,7 +237,7 @@ fn finishes_what_was_accepted_when_it_is_told_to_stop() {
         stream.read_to_string(&mut answer).unwrap();
         answer
     });
-    // It is being computed.
+    // Waits until the request is being computed.
     let begin = Instant::now();
     loop {
         let mut metrics = TcpStream::connect(&served.address).unwrap();

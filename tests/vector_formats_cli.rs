@@ -84,7 +84,7 @@ fn text_formats_hold_the_same_vectors_gzipped_or_not() {
     let found = text(&home.run(&arguments, SENTENCES.as_bytes()).stdout);
     embed(&home, "v.jsonl", &[]);
     assert_eq!(found, read("v.jsonl"), "standard output by default");
-    // What was packed is read again.
+    // Compressed inputs give the same vectors.
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, SENTENCES.as_bytes()).unwrap();

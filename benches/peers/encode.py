@@ -29,7 +29,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 FILES = ["snli-1", "snli-32", "snli-128", "news-32"]
 CASES = [f"{file}-{precision}" for precision in ("f32", "bf16", "i8") for file in FILES]
 BOS, PAD, EOS, UNK = range(4)
-warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
+warnings.simplefilter("ignore")  # torch announces the move of its quantised layers to another package
 
 
 class Encoder:
@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--best", action="store_true", help="the same task written for speed")
     options = parser.parse_args()
     folder = options.folder
-    # cuDNN's GRU takes TF32 by default, here and in libtorch.
+    # cuDNN's GRU uses TF32 by default, here and in libtorch.
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     first = (folder / "snli.txt").read_text(encoding="utf-8").splitlines()[:64]
     for case in options.cases or CASES:

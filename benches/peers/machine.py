@@ -16,7 +16,7 @@ import warnings
 
 import torch
 
-warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
+warnings.simplefilter("ignore")  # torch announces the move of its quantised layers to another package
 SIZE, PASSES = 2048, 7
 
 

@@ -326,7 +326,7 @@ def main():
     if options.size == "encoder" and (options.best or options.check or options.precision != "f32"):
         parser.error("encoder: neither --best, --check nor --precision")
     torch.set_num_threads(options.threads)
-    # cuDNN's GRU takes TF32 by default, here and in libtorch.
+    # cuDNN's GRU uses TF32 by default, here and in libtorch.
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     if options.check:
         torch.backends.cudnn.allow_tf32 = options.tf32

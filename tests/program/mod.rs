@@ -1,4 +1,4 @@
-//! What the tests of the program `gensen` share.
+//! Helpers for the tests of the program `gensen`.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::fs;
@@ -71,8 +71,8 @@ impl Home {
         output
     }
 
-    /// Runs a command that must succeed and say nothing on standard error, but for where it
-    /// computes if it could choose, and that it knows few of the words.
+    /// Runs a command that must succeed and print nothing on standard error except the chosen
+    /// device and warnings about unknown words.
     #[track_caller]
     pub fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let output = self.gensen(arguments, input);
@@ -132,7 +132,7 @@ pub fn ends_quietly(command: &mut Command) {
     assert_eq!(found, 0, "{command:?}: {message}");
 }
 
-/// Runs a command whose standard output takes nothing: it must say so and fail.
+/// Runs a command whose standard output is full: it must report that and fail.
 #[track_caller]
 #[cfg(target_os = "linux")]
 pub fn says_output_is_full(command: &mut Command) {

@@ -229,7 +229,7 @@ fn wrong_teachers_are_named() {
             "<f4",
             "(5, 3)",
             good.clone(),
-            "40 bytes after the header, which says 5 rows of 3",
+            "40 bytes after the header, which specifies 5 rows of 3",
         ),
         (
             "<f4",

@@ -1,4 +1,4 @@
-//! How many words of the text were in an encoder's vocabulary.
+//! Vocabulary coverage of a text.
 
 use std::fmt;
 use std::ops::AddAssign;

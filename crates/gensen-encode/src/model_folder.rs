@@ -10,7 +10,7 @@
 //! | `modules.json`, `modeling_gensen.py` | optional: what sentence-transformers needs to open the folder |
 //!
 //! [`ModelFolder::open`] checks all of it and memory-maps the weights; [`ModelFolder::from_bytes`]
-//! takes files in memory; [`ModelFolder::write`] writes a complete folder or none. [`convert`]
+//! accepts files in memory; [`ModelFolder::write`] writes a complete folder or none. [`convert`]
 //! reads the files of the reference implementation.
 
 mod card;

@@ -1,7 +1,7 @@
 //! Tasks from files to report, on small data of our own in SentEval's layout.
 //!
 //! `GENSEN_SENTEVAL_DIR` may name a folder with SentEval's real files; without it the test that
-//! reads them is skipped, and says so.
+//! reads them is skipped with a message.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,

@@ -81,7 +81,8 @@ fn make(folder: &Path) -> Outcome<()> {
     let mut insert = |name: &str, shape: &[usize], bound: f32| {
         let count = shape.iter().product();
         let values = (0..count).map(|_| random.random_range(-bound..bound));
-        let tensor = Tensor::new(shape.to_vec(), values.collect()).ok_or("as many as it says")?;
+        let tensor = Tensor::new(shape.to_vec(), values.collect())
+            .ok_or("the number of values does not match the shape")?;
         tensors.insert(name.to_owned(), tensor);
         Outcome::Ok(())
     };

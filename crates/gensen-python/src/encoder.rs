@@ -24,7 +24,7 @@ use crate::reading::{Options, Output, texts};
 /// Batches that are encoded between two looks at whether somebody still waits, as `gensen embed` hands on.
 const BATCHES: usize = 64;
 
-/// What the model in the box is called.
+/// The name of the built-in model.
 const ENGLISH: &str = "english";
 
 /// A model, or several side by side.
@@ -35,7 +35,7 @@ pub(crate) struct Encoder(Arc<ConcatEncoder>);
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Map(LinearMap);
 
-/// Why the pool gives no result.
+/// Errors of work on the pool.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Nobody waits any more.
@@ -91,7 +91,7 @@ impl Encoder {
         self.0.width()
     }
 
-    /// How many models there are.
+    /// The number of models.
     #[getter]
     fn models(&self) -> usize {
         self.0.encoders().len()
@@ -267,7 +267,7 @@ impl Map {
         Ok(Some(Self(map)))
     }
 
-    /// What is to be known about the fit.
+    /// The report on the fit.
     #[getter]
     fn report(&self) -> String {
         self.0.report().to_string()
@@ -279,7 +279,7 @@ impl Encoder {
         &self.0
     }
 
-    /// What makes the vectors of this work what is asked for.
+    /// The conversion of encoded vectors to the requested output.
     fn converter(&self, output: &Output, work: &Work) -> PyResult<VectorConverter> {
         output
             .vector_options()?

@@ -15,8 +15,8 @@ create_exception!(
     "A model, a file or a text that gensen cannot use; the message says which and why."
 );
 
-/// The exception for an error: what the system says of a file is an `OSError` of its kind, all else a
-/// [`GensenError`]. The message has that of each cause behind a colon.
+/// The Python exception for an error: the matching subclass of `OSError` for I/O errors, otherwise
+/// [`GensenError`]. The message is the chain of causes, separated by colons.
 pub(crate) fn exception(error: &(dyn Error + 'static)) -> PyErr {
     let message = chain(error);
     let causes = std::iter::successors(Some(error), |&cause| cause.source());
@@ -25,7 +25,7 @@ pub(crate) fn exception(error: &(dyn Error + 'static)) -> PyErr {
     match kind {
         Some(io::ErrorKind::NotFound) => PyFileNotFoundError::new_err(message),
         Some(io::ErrorKind::PermissionDenied) => PyPermissionError::new_err(message),
-        // Files that are read, but hold something else.
+        // Readable files with invalid contents.
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) | None => {
             GensenError::new_err(message)
         }

@@ -27,10 +27,10 @@ use crate::errors::exception;
 use crate::job::bug;
 use crate::{pool, reading};
 
-/// How often Python looks for signals while it waits.
+/// The interval at which Python checks for signals while it waits.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How to evaluate.
+/// Options of an evaluation.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Settings {
@@ -88,11 +88,11 @@ fn unknown(what: &str, found: &str, expected: &str) -> PyErr {
     PyValueError::new_err(format!("{what} {found:?}, expected one of {expected}"))
 }
 
-/// What comes from the evaluation's threads.
+/// A message from the evaluation's threads.
 enum Message {
-    /// Sentences that Python's callable is to embed, and where the vectors go.
+    /// Sentences to embed with Python's callable, and the channel for the vectors.
     Embed(Vec<String>, SyncSender<Array2<f32>>),
-    /// What is going on, for people: a task's name and the share that is done.
+    /// Progress: a task's name and the share that is done.
     Progress(String, f64),
     /// The end, or a panic, which only a bug can cause.
     Done(std::thread::Result<Result<Report, EvalError>>),
@@ -214,7 +214,7 @@ fn run(
                 };
                 let found = encode.call1((sentences,))?;
                 let found: PyReadonlyArray2<'_, f32> = found.extract()?;
-                // It fails if the evaluation has ended, which the next message says.
+                // Fails if the evaluation has ended, which the next message reports.
                 let _ = vectors.send(found.as_array().to_owned());
             }
             Ok(Message::Progress(task, share)) => {

@@ -71,7 +71,7 @@ struct Open {
     file: BufWriter<File>,
 }
 
-/// What the system says of a file.
+/// An I/O error, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
 struct FileError {

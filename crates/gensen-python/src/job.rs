@@ -1,4 +1,4 @@
-//! Work that the pool does while Python runs other threads, and that Ctrl-C ends.
+//! Runs work on the thread pool without the GIL, interruptible by Ctrl-C.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use pyo3::prelude::*;
 
 use crate::pool;
 
-/// How often Python looks for signals while it waits.
+/// The interval at which Python checks for signals while it waits.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What the work and those who wait for it share.
+/// State shared by the work and the thread that waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     stopped: AtomicBool,
@@ -23,21 +23,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether nobody waits any more.
+    /// Whether the work should stop, because nothing waits for its result.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Tells how much is done.
+    /// Sets the amount done.
     pub(crate) fn set_done(&self, done: usize) {
         self.done.store(done, Ordering::Relaxed);
     }
 }
 
-/// Runs `work` on the pool, without Python's lock, and waits for it. `progress`, a Python callable, gets the
-/// amount done.
+/// Runs `work` on the pool, without the GIL, and waits for it. `progress`, a Python callable, is called with
+/// the amount done.
 ///
-/// A signal whose handler raises (Ctrl-C) ends the waiting at once; the work, which looks at
+/// A signal whose handler raises (Ctrl-C) ends the wait at once; the work, which polls
 /// [`Shared::is_stopped`], ends soon after.
 pub(crate) fn run<T: Send + 'static>(
     py: Python<'_>,
@@ -49,7 +49,7 @@ pub(crate) fn run<T: Send + 'static>(
     let theirs = Arc::clone(&shared);
     pool::current(py)?.spawn(move || {
         let result = panics::catch(|| work(&theirs));
-        // Nobody waits after Ctrl-C.
+        // Fails after Ctrl-C, when nothing waits any more.
         let _ = sender.send(result);
     });
     loop {
@@ -75,7 +75,7 @@ pub(crate) fn run<T: Send + 'static>(
     }
 }
 
-/// What a panic, which only a bug can cause, is in Python.
+/// The Python exception for a panic, which only a bug can cause.
 pub(crate) fn bug(panic: &(dyn Any + Send)) -> PyErr {
     let said = panics::message(panic);
     PyRuntimeError::new_err(format!("a bug of gensen, please report it: {said}"))

@@ -1,8 +1,8 @@
 //! GenSen's encoders for Python: the native part of the package `gensen`.
 //!
-//! What people type is in `python/gensen`, and calls this module, `gensen._gensen`, with checked
-//! arguments. Long work runs on a pool of threads that belongs to the process (`pool`), without Python's
-//! lock, and Ctrl-C ends it (`job`).
+//! The public API is in `python/gensen`, which calls this module, `gensen._gensen`, with checked
+//! arguments. Long work runs on the process's own thread pool (`pool`), without the GIL, and Ctrl-C
+//! interrupts it (`job`).
 
 mod encoder;
 mod errors;
@@ -28,13 +28,13 @@ mod _gensen {
     #[pymodule_export]
     use crate::file::{ArrayFile, Lines};
 
-    /// Computes with this many threads from now on; 0 is one a core.
+    /// Sets the number of threads for all further work; 0 for one per core.
     #[pyfunction]
     fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
         crate::pool::set_threads(py, threads)
     }
 
-    /// How many threads compute.
+    /// The number of threads.
     #[pyfunction]
     fn get_num_threads(py: Python<'_>) -> PyResult<usize> {
         Ok(crate::pool::current(py)?.current_num_threads())

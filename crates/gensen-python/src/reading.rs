@@ -1,4 +1,4 @@
-//! What Python says of sentences and how to read them.
+//! Conversion of Python arguments: sentences and encoding options.
 
 use gensen_encode::{EncodeOptions, Pooling, VectorOptions, VectorPrecision};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 
 use crate::errors::exception;
 
-/// How sentences are read and pooled; what is `None` is as the model says.
+/// Encoding options; `None` selects the model's default.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Options {
@@ -47,7 +47,7 @@ impl Options {
     }
 }
 
-/// How vectors are given out.
+/// Output options.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Output {

@@ -125,7 +125,7 @@ def test_ctrl_c_stops(call, tmp_path):
 
 
 def test_import_is_quick():
-    """Nothing that takes time is imported but numpy: `benches/speed.py` says how long it takes."""
+    """NumPy is the only slow import; `benches/speed.py` measures it."""
 
     def loaded(name):
         program = f"import {name}, sys; print(*sorted(name.split('.')[0] for name in sys.modules))"

@@ -4,10 +4,10 @@
 //! cargo run --release -p gensen-serve --example load -- http://127.0.0.1:8080/embed --connections 64 --seconds 60
 //! ```
 //!
-//! Each connection sends a request when it has the last answer. Texts are made from a fixed list of words,
-//! of 5 to 25 words, different from request to request. It prints requests a second, errors by kind, and
-//! the 50th, 95th and 99th percentile of the time to an answer; with `--process ID`, also that process's
-//! memory along the way (Linux).
+//! Each connection sends a request as soon as it has received the last response. Texts are made from a fixed list of
+//! words, of 5 to 25 words, different from request to request. It prints requests a second, errors by kind, and
+//! the 50th, 95th and 99th percentile of the latency; with `--process ID`, also that process's
+//! memory over time (Linux).
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -21,15 +21,15 @@ use clap::Parser;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Where to ask: http://HOST:PORT/PATH.
+    /// Target: http://HOST:PORT/PATH.
     url: String,
-    /// Connections at once.
+    /// Number of concurrent connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// How long.
+    /// Duration in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Texts of a request.
+    /// Texts per request.
     #[arg(long, default_value_t = 1)]
     inputs: usize,
     /// Send `{"input": ...}` as OpenAI's clients do, not `{"inputs": ...}`.
@@ -40,7 +40,7 @@ struct Arguments {
     process: Option<u32>,
 }
 
-/// How long answers took, and what went wrong.
+/// Latencies, and errors by kind.
 #[derive(Default)]
 struct Tally {
     times: Vec<Duration>,
@@ -101,7 +101,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Asks until the time is over.
+/// Sends requests until the time is over.
 fn ask(arguments: &Arguments, address: &str, path: &str, connection: usize, end: Instant) -> Tally {
     let mut tally = Tally::default();
     let mut random = 0x9e37_79b9_7f4a_7c15 ^ (connection as u64 + 1);
@@ -147,7 +147,7 @@ fn body(arguments: &Arguments, random: &mut u64) -> String {
     format!("{{\"{field}\":[{}]}}", texts.collect::<Vec<_>>().join(","))
 }
 
-/// Sends a request and reads its answer; the status.
+/// Sends a request, reads the response, and returns its status.
 fn request(
     stream: &mut Option<BufReader<TcpStream>>,
     address: &str,

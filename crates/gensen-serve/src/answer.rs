@@ -1,4 +1,4 @@
-//! From inputs to an answer: words, a place in the queue, vectors, JSON.
+//! The pipeline from inputs to a response: tokenisation, queue, vectors, JSON.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +28,7 @@ pub(crate) struct Arrival {
     pub(crate) deadline: Instant,
 }
 
-/// What a request asks for.
+/// A parsed request.
 pub(crate) struct Asked {
     pub(crate) inputs: Inputs,
     pub(crate) truncate: Option<bool>,
@@ -44,7 +44,7 @@ pub(crate) const JSON_BYTES: usize = 12;
 /// Estimated bytes of a value in base64.
 pub(crate) const BASE64_BYTES: usize = 6;
 
-/// What was computed for a request.
+/// The result of a request.
 pub(crate) struct Answer {
     models: Arc<Vec<Model>>,
     model: usize,

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state shared by all requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ const UNIT: usize = 1 << 10;
 /// Bound on unsent responses, as a multiple of the largest response.
 const LARGEST_ANSWERS: usize = 4;
 
-/// What all requests share.
+/// The state shared by all requests.
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) key: Option<Key>,

@@ -1,23 +1,23 @@
-//! What the operator of a server chooses.
+//! The server's configuration.
 
 use std::time::Duration;
 
 use crate::ServeError;
 
-/// The longest sentence an encoder takes, in words.
+/// The encoder's limit on the length of a sentence, in words.
 const MOST_WORDS: usize = 1 << 17;
 
-/// What the operator of a server chooses.
+/// The server's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Bounds on requests and on the queue.
+    /// Limits on requests and on the queue.
     pub limits: Limits,
-    /// How long things may take.
+    /// Timeouts.
     pub timeouts: Timeouts,
-    /// How long a batch with room in it waits for further inputs. Inputs that arrive while another batch
+    /// How long a batch that is not full waits for further inputs. Inputs that arrive while another batch
     /// is computed share the next one in any case.
     pub batch_window: Duration,
-    /// Whether inputs that are too long are cut where a request does not say; without it, they are
+    /// Whether long inputs are truncated if the request does not specify it; otherwise they are
     /// refused.
     pub auto_truncate: bool,
     /// The bearer token that requests must carry. Probes (`/livez`, `/health`) and pages (`/`, `/docs`)
@@ -25,28 +25,28 @@ pub struct Config {
     pub api_key: Option<String>,
 }
 
-/// Bounds on requests and on the queue. What exceeds one is refused with a message that names it.
+/// Limits on requests and on the queue. The response to a request that exceeds one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a request's body: beyond, 413.
+    /// The size limit of a request's body in bytes; larger ones get 413.
     pub body_bytes: usize,
-    /// Inputs of a request: beyond, 413.
+    /// The maximum number of inputs of a request; more get 413.
     pub inputs: usize,
-    /// Words of an input, `<s>` and `</s>` included: beyond, 413, or the input is cut.
+    /// The maximum number of words of an input, `<s>` and `</s>` included. Longer ones get 413 or are truncated.
     pub input_words: usize,
-    /// Words of a batch. A longer input is a batch of its own.
+    /// The maximum number of words of a batch. A longer input is a batch of its own.
     pub batch_words: usize,
-    /// Requests whose inputs share a batch; `Some(1)` encodes each request by itself.
+    /// The maximum number of requests that share a batch; `Some(1)` encodes each request separately.
     pub batch_requests: Option<usize>,
-    /// Words that are admitted and not yet encoded: beyond, 429. A request with more words than this is
-    /// refused with 413, because it could never be admitted.
+    /// The maximum number of words admitted and not yet encoded; further requests get 429. A request with more
+    /// words than this gets 413, because it could never be admitted.
     pub queue_words: usize,
-    /// Bytes of an answer, estimated from the numbers in it: beyond, 413. At most four times as much waits
-    /// to be sent.
+    /// The size limit of a response in bytes, estimated from the count of its values; larger ones get 413.
+    /// At most four times as many bytes wait to be sent.
     pub response_bytes: usize,
-    /// Requests that are being read and computed: beyond, 429.
+    /// The maximum number of requests in progress, reading the body included; further ones get 429.
     pub requests: usize,
-    /// Open connections: beyond, a new one waits to be accepted.
+    /// The maximum number of open connections; further ones wait to be accepted.
     pub connections: usize,
 }
 
@@ -66,17 +66,17 @@ impl Default for Limits {
     }
 }
 
-/// How long things may take.
+/// Timeouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a request's head to its answer. A body that is not there by then is answered with 408, a
-    /// request that is not computed by then with 503.
+    /// From a request's head to its response. If the body is incomplete by then, the status is 408; if the
+    /// result is, 503.
     pub request: Duration,
     /// For a request's head, and for the next request on an idle connection.
     pub head: Duration,
-    /// For a client that takes nothing of its answer.
+    /// For a client that reads nothing of its response.
     pub write: Duration,
-    /// After the server was told to stop, for the requests that it accepted.
+    /// For the accepted requests after a shutdown signal.
     pub stop: Duration,
 }
 
@@ -92,7 +92,7 @@ impl Default for Timeouts {
 }
 
 impl Config {
-    /// Refuses what makes no sense.
+    /// Validates the values.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
         let limits = &self.limits;
         let range = |setting, found: usize, least: usize, most: usize| {
@@ -146,7 +146,7 @@ impl Config {
             }
         }
         match &self.api_key {
-            // A header cannot carry others.
+            // A header cannot contain other characters.
             Some(key) if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) => {
                 Err(ServeError::Setting {
                     setting: "api_key",

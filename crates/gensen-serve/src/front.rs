@@ -83,9 +83,8 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
         Ok(permit) => Ok(Some(permit)),
         Err(_) => {
             let most = app.config.limits.requests;
-            let message = format!(
-                "the server is busy: it works on {most} requests, and takes no more at once"
-            );
+            let message =
+                format!("the server is busy: {most} requests are in progress, the maximum");
             let (_, words) = app.queue.waiting();
             let seconds = app.pace.seconds(words);
             Err(Problem::new(Kind::Overloaded, message).retry_after(seconds))

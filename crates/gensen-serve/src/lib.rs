@@ -20,7 +20,7 @@
 //!
 //! Inputs of all connections are encoded together: one thread takes batches, bounded by words, from one
 //! queue, bounded by words too. A request is admitted whole or refused whole (429). A vector does not
-//! depend on what else is in its batch, so none of this shows in an answer.
+//! depend on what else is in its batch, so batching does not affect results.
 
 mod answer;
 mod app;

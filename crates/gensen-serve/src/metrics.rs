@@ -1,4 +1,4 @@
-//! What Prometheus reads, under text-embeddings-inference's names.
+//! Prometheus metrics, under text-embeddings-inference's names.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +35,7 @@ pub(crate) struct Metrics {
     batch_words: Histogram,
 }
 
-/// Where the time of an answered request went.
+/// Durations of the stages of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) total: Duration,
@@ -144,7 +144,7 @@ impl Metrics {
     }
 }
 
-/// How many values lie at or below each bound.
+/// A cumulative histogram: the number of values up to each bound.
 struct Histogram {
     bounds: Vec<f64>,
     counts: Mutex<Counts>,

@@ -1,4 +1,4 @@
-//! A model under a name: text in, words and vectors out.
+//! A named model: tokenises and encodes text.
 
 use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
@@ -9,25 +9,25 @@ use crate::ServeError;
 /// `<s>` and `</s>`.
 const AROUND: usize = 2;
 
-/// A model that a server answers with.
+/// A model that a server offers.
 pub struct Model {
     name: String,
     encoder: SentenceEncoder,
     pooling: Pooling,
     tokenizer: Box<dyn Tokenizer>,
     lowercase: bool,
-    /// For text whose words are split already.
+    /// For tokenised text.
     options: EncodeOptions,
 }
 
 impl Model {
-    /// A model that clients ask for by this name. `pooling` is the model's own without one; its tokeniser
-    /// and lower-casing are always its own.
+    /// A model that clients select by this name. Without `pooling`, the model's default is used; tokeniser
+    /// and lower-casing are always the model's.
     ///
     /// # Errors
     ///
-    /// A name that cannot be asked for, and [`Pooling::MaxPadded`], by which a vector depends on its
-    /// neighbours.
+    /// For an invalid name, and for [`Pooling::MaxPadded`], which makes a vector depend on the other
+    /// sentences of its batch.
     pub fn new(
         name: impl Into<String>,
         encoder: SentenceEncoder,
@@ -66,13 +66,13 @@ impl Model {
         &self.encoder
     }
 
-    /// How states become a vector.
+    /// The pooling of states into a vector.
     pub(crate) fn pooling(&self) -> Pooling {
         self.pooling
     }
 
-    /// Splits texts into words, and cuts those with more than `limit` words, `<s>` and `</s>` included,
-    /// if `cut` says where.
+    /// Tokenises texts. Texts of more than `limit` words, `<s>` and `</s>` included, are truncated at the side
+    /// `cut`, or are an error without one.
     pub(crate) fn read(
         &self,
         texts: &[String],
@@ -114,7 +114,7 @@ impl Model {
         Ok(read)
     }
 
-    /// The words of a text, as the encoder knows them.
+    /// Splits a text into the words that the encoder expects.
     pub(crate) fn split(&self, text: &str, words: &mut Tokens) {
         if self.lowercase {
             let mut lowered = String::new();
@@ -140,13 +140,13 @@ impl Model {
         [Vocabulary::BOS, Vocabulary::EOS].map(|id| (id, Vocabulary::SPECIAL[id as usize]))
     }
 
-    /// The vectors of texts, one after the other.
+    /// The vectors of texts, concatenated.
     pub(crate) fn vectors(&self, texts: &[&str]) -> Result<Vec<f32>, EncodeError> {
         let vectors = self.encoder.encode(texts, &self.options)?;
         Ok(vectors.into_iter().collect())
     }
 
-    /// The states of all words of texts, one after the other.
+    /// The hidden states of all words of texts, concatenated.
     pub(crate) fn states(&self, texts: &[&str]) -> Result<Vec<f32>, EncodeError> {
         let encoded = self
             .encoder
@@ -160,30 +160,30 @@ impl Model {
     }
 }
 
-/// Where a text that is too long is cut.
+/// The side at which long texts are truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Its beginning goes.
+    /// Removes the beginning.
     Left,
-    /// Its end goes.
+    /// Removes the end.
     Right,
 }
 
-/// A text whose words are split.
+/// A tokenised text.
 #[derive(Debug)]
 pub(crate) struct Text {
-    /// The words with a space between.
+    /// The words, joined by spaces.
     pub(crate) joined: String,
-    /// How many, `<s>` and `</s>` included.
+    /// The number of words, `<s>` and `</s>` included.
     pub(crate) words: usize,
 }
 
-/// A text that is too long.
+/// The error for a text longer than the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LongText {
-    /// Which, counted from 0.
+    /// The text's index, counted from 0.
     pub(crate) index: usize,
-    /// Its words, `<s>` and `</s>` included.
+    /// Its number of words, `<s>` and `</s>` included.
     pub(crate) words: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where a text has the words that a tokeniser finds in it.
+//! Character offsets of tokens in their text.
 
 use gensen_data::tokenizer::{MOSES_ENTITIES, Tokens};
 
@@ -45,7 +45,7 @@ pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToke
     found
 }
 
-/// How far a text has been gone through.
+/// A position in a text.
 struct Place<'a> {
     left: &'a str,
     /// The number of characters before it.
@@ -54,7 +54,7 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Where the text has this word, if it comes next; the text goes on behind it.
+    /// Finds this word if it comes next, and moves behind it.
     fn take(&mut self, word: &str) -> Option<(usize, &'a str)> {
         let begin = self
             .left
@@ -88,7 +88,7 @@ impl<'a> Place<'a> {
         self.left = &self.left[bytes..];
     }
 
-    /// How many bytes of the text are this word, if it begins with it.
+    /// The length in bytes of this word at the start of the remaining text, if it is there.
     fn length(&self, word: &str) -> Option<usize> {
         if !self.lowercase {
             return self.left.starts_with(word).then_some(word.len());

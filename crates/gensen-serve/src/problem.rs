@@ -1,4 +1,4 @@
-//! Why a request is not answered, in the words of either protocol.
+//! Error responses, in the format of either protocol.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// What went wrong.
+/// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The body is malformed JSON.
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Empty,
     /// A limit on sizes is exceeded.
     TooLarge,
-    /// The queue or the number of requests is at its bound.
+    /// The queue is full, or the limit on requests is reached.
     Overloaded,
     /// The token is missing or wrong.
     Unauthorized,
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Slow,
     /// The deadline passed before the result.
     Deadline,
-    /// The model is not loaded yet, or the server stops.
+    /// The model is not loaded yet, or the server is stopping.
     Unready,
     /// The encoder failed.
     Backend,
@@ -49,7 +49,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// By a request's path.
+    /// The protocol of a request, by its path.
     pub(crate) fn of(path: &str) -> Self {
         match path.starts_with("/v1/") {
             true => Self::OpenAi,
@@ -58,7 +58,7 @@ impl Protocol {
     }
 }
 
-/// Why a request is not answered.
+/// An error response, independent of the protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
@@ -77,13 +77,13 @@ impl Problem {
         }
     }
 
-    /// Names the field of the request that is wrong.
+    /// Sets the name of the invalid field of the request.
     pub(crate) fn param(mut self, param: &'static str) -> Self {
         self.param = Some(param);
         self
     }
 
-    /// Says in how many seconds to try again.
+    /// Sets `Retry-After`, in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -135,7 +135,7 @@ impl Problem {
         }
     }
 
-    /// The response in this protocol's form.
+    /// The response in this protocol's format.
     pub(crate) fn response(&self, protocol: Protocol) -> Response {
         let message = &self.message;
         let body = match protocol {

@@ -1,4 +1,4 @@
-//! What waits to be encoded: bounded in words, admitted and refused by whole requests.
+//! The queue of requests to encode: bounded in words; a request is admitted or refused as a whole.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,41 +8,41 @@ use tokio::sync::oneshot;
 
 use crate::model::Text;
 
-/// What is computed of texts.
+/// The output computed for texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// A vector each.
+    /// One vector per text.
     Vectors,
-    /// The states of their words.
+    /// The hidden states of the texts' words.
     States,
 }
 
-/// What a request wants computed.
+/// The work of one request.
 pub(crate) struct Work {
-    /// The model's number.
+    /// The model's index.
     pub(crate) model: usize,
     pub(crate) output: Output,
-    /// At least one.
+    /// Never empty.
     pub(crate) texts: Vec<Text>,
 }
 
-/// What was computed for a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) struct Computed {
-    /// Of all its texts, one after the other.
+    /// The values of all texts, concatenated.
     pub(crate) values: Vec<f32>,
-    /// From its admission to its first batch.
+    /// The time from admission to the first batch.
     pub(crate) queued: Duration,
-    /// What its batches took.
+    /// The total duration of the request's batches.
     pub(crate) inference: Duration,
 }
 
 /// Why a request is not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The words that wait, and the most there may be.
+    /// The number of waiting words, and its limit.
     Full { waiting: usize, most: usize },
-    /// The server stops.
+    /// The server is stopping.
     Closed,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Bounds {
     pub(crate) window: Duration,
 }
 
-/// Requests that wait.
+/// The waiting requests.
 pub(crate) struct Queue {
     bounds: Bounds,
     state: Mutex<State>,
@@ -67,7 +67,7 @@ struct State {
     jobs: HashMap<u64, Job>,
     /// Requests with texts left to batch, in order of their turns. Abandoned ones are removed at their turn.
     turns: VecDeque<u64>,
-    /// The words of jobs that are not computed.
+    /// The number of words of all jobs that are not computed yet.
     words: usize,
     next: u64,
     closed: bool,
@@ -77,9 +77,9 @@ struct State {
 struct Job {
     model: usize,
     output: Output,
-    /// Those that no batch has taken.
+    /// The texts not yet in a batch.
     texts: std::vec::IntoIter<Text>,
-    /// The words that are not computed.
+    /// The number of words not computed yet.
     words: usize,
     values: Vec<f32>,
     admitted: Instant,
@@ -114,7 +114,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// What was computed, or why it could not be.
+    /// Waits for the result; the error is a message for the client.
     pub(crate) async fn computed(&mut self) -> Result<Computed, String> {
         let reply = &mut self.reply;
         match reply.await {
@@ -184,7 +184,7 @@ impl Queue {
         })
     }
 
-    /// Removes an abandoned request. The part of it that is in a batch is still computed, and its result dropped.
+    /// Removes an abandoned request. Texts already in a batch are still computed, and their results are dropped.
     fn abandon_job(&self, job: u64) {
         let mut state = self.lock();
         if let Some(job) = state.jobs.remove(&job) {
@@ -192,13 +192,13 @@ impl Queue {
         }
     }
 
-    /// Requests and words that are not computed.
+    /// The numbers of requests and words not computed yet.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let state = self.lock();
         (state.jobs.len(), state.words)
     }
 
-    /// Admits nothing more. What was admitted is still computed.
+    /// Stops admitting requests; admitted ones are still computed.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
@@ -214,7 +214,7 @@ impl Queue {
         state.jobs.clear();
     }
 
-    /// The next batch, which is waited for; `None` when the queue is closed and empty.
+    /// Blocks until there is a batch; `None` once the queue is closed and empty.
     pub(crate) fn batch(&self) -> Option<Batch> {
         let mut state = self.lock();
         loop {
@@ -251,7 +251,7 @@ impl Queue {
         let mut state = self.lock();
         let mut replies = Vec::new();
         for (number, words, result) in results {
-            // Abandoned meanwhile.
+            // The request was abandoned in the meantime.
             let Some(job) = state.jobs.get_mut(&number) else {
                 continue;
             };
@@ -300,7 +300,7 @@ impl State {
     }
 
     /// Fills a batch round-robin with texts for one model and output. A request with texts left moves to the back, so
-    /// that a long request does not delay short ones. The first text is taken whatever its length.
+    /// that a long request does not delay short ones. The first text is taken regardless of its length.
     fn take(&mut self, bounds: &Bounds) -> Batch {
         let mut batch: Option<Batch> = None;
         let mut words = 0;

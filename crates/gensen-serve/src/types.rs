@@ -1,4 +1,4 @@
-//! What requests and answers hold.
+//! Bodies of requests and responses.
 
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
@@ -7,14 +7,14 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::inputs::Inputs;
 use crate::model::Side;
 
-/// Which end of a text that is too long goes.
+/// The side at which long texts are truncated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TruncationDirection {
-    /// The beginning.
+    /// Remove the beginning.
     #[serde(alias = "Left")]
     Left,
-    /// The end.
+    /// Remove the end.
     #[default]
     #[serde(alias = "Right")]
     Right,
@@ -29,15 +29,15 @@ impl From<TruncationDirection> for Side {
     }
 }
 
-/// What `POST /embed` takes.
+/// The request body of `POST /embed`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbedRequest {
     pub(crate) inputs: Inputs,
-    /// Cut inputs that are too long; the server's setting without it.
+    /// Truncate long inputs. Default: the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
     /// Scale vectors to length 1.
     #[serde(default = "yes")]
@@ -45,7 +45,7 @@ pub(crate) struct EmbedRequest {
     pub(crate) normalize: bool,
     /// Keep only the first N numbers of each vector.
     pub(crate) dimensions: Option<usize>,
-    /// Which model, if the server has several; the first without it. (Not in text-embeddings-inference.)
+    /// The model's name. Default: the first model. (Not in text-embeddings-inference.)
     pub(crate) model: Option<String>,
 }
 
@@ -53,88 +53,88 @@ fn yes() -> bool {
     true
 }
 
-/// What `POST /embed_all` takes.
+/// The request body of `POST /embed_all`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbedAllRequest {
     pub(crate) inputs: Inputs,
-    /// Cut inputs that are too long; the server's setting without it.
+    /// Truncate long inputs. Default: the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
-    /// Which model; the first without it.
+    /// The model's name. Default: the first model.
     pub(crate) model: Option<String>,
 }
 
-/// A sentence and those it is compared with.
+/// A sentence, and the sentences to compare it with.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SimilarityInputs {
     pub(crate) source_sentence: String,
     pub(crate) sentences: Vec<String>,
 }
 
-/// How the sentences of a comparison are read.
+/// Options for the sentences of a comparison.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct SimilarityParameters {
-    /// Cut sentences that are too long; the server's setting without it.
+    /// Truncate long sentences. Default: the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
 }
 
-/// What `POST /similarity` takes.
+/// The request body of `POST /similarity`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SimilarityRequest {
     pub(crate) inputs: SimilarityInputs,
     pub(crate) parameters: Option<SimilarityParameters>,
-    /// Which model; the first without it.
+    /// The model's name. Default: the first model.
     pub(crate) model: Option<String>,
 }
 
-/// What `POST /tokenize` takes.
+/// The request body of `POST /tokenize`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct TokenizeRequest {
     pub(crate) inputs: Inputs,
-    /// Put `<s>` and `</s>` around each text, as the encoder does.
+    /// Add `<s>` and `</s>` around each text, as the encoder does.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub(crate) add_special_tokens: bool,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
-    /// Which model; the first without it.
+    /// The model's name. Default: the first model.
     pub(crate) model: Option<String>,
 }
 
 /// A word of a text.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct SimpleToken {
-    /// Its number in the vocabulary; that of `<unk>` if the model does not know it.
+    /// Its id in the vocabulary; that of `<unk>` for an unknown word.
     pub(crate) id: u32,
-    /// As it stands in the text, or as the tokeniser writes it.
+    /// The word as in the text, or in the tokeniser's spelling.
     pub(crate) text: String,
     /// Whether it is `<s>` or `</s>`.
     pub(crate) special: bool,
-    /// Where it begins, in characters; null for a special word, and where the tokeniser writes it otherwise.
+    /// The offset of its start, in characters; null for a special word, and if the tokeniser changed the spelling.
     pub(crate) start: Option<usize>,
-    /// Where it ends.
+    /// The offset of its end, likewise.
     pub(crate) stop: Option<usize>,
 }
 
-/// What `GET /info` answers.
+/// The response of `GET /info`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Info {
     pub(crate) model_id: String,
     pub(crate) model_sha: Option<String>,
-    /// How the weights are stored.
+    /// The type of the stored weights.
     pub(crate) model_dtype: &'static str,
     pub(crate) model_type: ModelType,
     pub(crate) max_concurrent_requests: usize,
-    /// Words of an input.
+    /// The maximum number of words of an input.
     pub(crate) max_input_length: usize,
-    /// Words of a batch.
+    /// The maximum number of words of a batch.
     pub(crate) max_batch_tokens: usize,
     pub(crate) max_batch_requests: Option<usize>,
     pub(crate) max_client_batch_size: usize,
@@ -145,22 +145,22 @@ pub(crate) struct Info {
     pub(crate) docker_label: Option<String>,
 }
 
-/// What a model is for.
+/// The type of a model.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ModelType {
-    /// Vectors.
+    /// A model that computes vectors.
     Embedding(EmbeddingModel),
 }
 
-/// How a model makes vectors.
+/// Properties of an embedding model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EmbeddingModel {
     /// `mean`, `max` or `last`.
     pub(crate) pooling: String,
 }
 
-/// What text-embeddings-inference's routes answer if they cannot.
+/// The error response of text-embeddings-inference's routes.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct ErrorResponse {
@@ -169,7 +169,7 @@ pub(crate) struct ErrorResponse {
     pub(crate) error_type: String,
 }
 
-/// Why text-embeddings-inference's routes do not encode.
+/// The error statuses of text-embeddings-inference's routes.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes them")]
 pub(crate) enum Refusals {
@@ -190,22 +190,22 @@ pub(crate) enum Refusals {
     Unavailable(ErrorResponse),
 }
 
-/// How OpenAI's route writes a vector.
+/// The format of vectors in the responses of OpenAI's route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncodingFormat {
-    /// As a list of numbers.
+    /// A list of numbers.
     #[default]
     Float,
-    /// As the bytes of its little-endian 32-bit floats, in base64.
+    /// Base64 of little-endian 32-bit floats.
     Base64,
 }
 
-/// What `POST /v1/embeddings` takes.
+/// The request body of `POST /v1/embeddings`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbeddingsRequest {
     pub(crate) input: Inputs,
-    /// The first without it.
+    /// The model's name. Default: the first model.
     pub(crate) model: Option<String>,
     #[serde(default)]
     pub(crate) encoding_format: EncodingFormat,
@@ -213,7 +213,7 @@ pub(crate) struct EmbeddingsRequest {
     pub(crate) dimensions: Option<usize>,
 }
 
-/// What `POST /v1/embeddings` answers.
+/// The response of `POST /v1/embeddings`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EmbeddingsResponse {
     /// `list`.
@@ -242,14 +242,14 @@ pub(crate) enum Vector {
     Base64(String),
 }
 
-/// The words that were read, `<s>` and `</s>` included.
+/// The number of words processed, `<s>` and `</s>` included.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Usage {
     pub(crate) prompt_tokens: usize,
     pub(crate) total_tokens: usize,
 }
 
-/// What `GET /v1/models` answers.
+/// The response of `GET /v1/models`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelList {
     /// `list`.
@@ -268,14 +268,14 @@ pub(crate) struct ModelObject {
     pub(crate) owned_by: &'static str,
 }
 
-/// What OpenAI's routes answer if they cannot.
+/// The error response of OpenAI's routes.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct OpenAiErrorResponse {
     pub(crate) error: OpenAiError,
 }
 
-/// Why an OpenAI route does not answer.
+/// The error of an OpenAI route.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct OpenAiError {

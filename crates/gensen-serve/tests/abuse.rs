@@ -168,7 +168,7 @@ fn the_work_of_a_client_that_goes_away_is_dropped() {
     });
     gate.open();
     assert_eq!(other.join().unwrap().rows().len(), 1);
-    // Its batch, the other's, and none of the 499 others.
+    // Two batches were computed: its own and the other's, none of the 499 abandoned ones.
     assert_eq!(gate.batches() - before, 2);
 }
 

@@ -167,7 +167,7 @@ fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
     let first =
         thread::spawn(move || post(address, "/embed", &json!({ "inputs": [text(3), text(18)] })));
     gate.wait_for(before + 1);
-    // 25 of 30 words wait. Half of this would fit, and none of it is taken.
+    // 25 of 30 words wait. Only half of this request would fit, so it is refused as a whole.
     for path in ["/embed", "/"] {
         let answer = post(address, path, &json!({ "inputs": [text(1), text(1)] }));
         let message = answer.refused(429, "overloaded");
@@ -185,7 +185,7 @@ fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
     let error = openai.refused_by_openai(429);
     assert_eq!(error["code"], "rate_limit_exceeded");
     assert!(openai.retry_after() >= 1);
-    // What fits is taken.
+    // A request that fits is admitted.
     let fits = thread::spawn(move || post(address, "/embed", &json!({ "inputs": text(3) })));
     while !get(address, "/metrics")
         .text()
@@ -199,7 +199,7 @@ fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
         [vector(&text(3)), vector(&text(18))]
     );
     assert_eq!(fits.join().unwrap().rows(), [vector(&text(3))]);
-    // Nothing of what was refused was computed: 5; 20; 5 words.
+    // Refused requests were not computed at all: 5; 20; 5 words.
     assert_eq!(gate.batches() - before, 3);
     assert!(
         get(address, "/metrics")
@@ -277,7 +277,7 @@ fn requests_at_once_are_bounded() {
     gate.wait_for(before + 1);
     let answer = embed(&running, json!("w4"));
     let message = answer.refused(429, "overloaded");
-    assert!(message.contains("it works on 2 requests"), "{message}");
+    assert!(message.contains("2 requests are in progress"), "{message}");
     assert!(answer.retry_after() >= 1);
     // Probes are answered all the same.
     assert_eq!(get(address, "/health").status, 200);

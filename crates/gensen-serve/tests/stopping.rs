@@ -1,4 +1,4 @@
-//! From loading to the end: liveness, readiness, and what becomes of accepted requests.
+//! Liveness, readiness and accepted requests, from loading to shutdown.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

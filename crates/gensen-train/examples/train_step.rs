@@ -62,7 +62,7 @@ enum Case {
 /// Times a training step.
 #[derive(Parser)]
 struct Arguments {
-    /// What a step trains.
+    /// The case to time.
     case: Case,
     /// `auto`, or a device such as `cuda:1`.
     #[arg(long, default_value = "cpu")]

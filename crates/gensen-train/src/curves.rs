@@ -19,7 +19,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(227, 119, 194),
     RGBColor(23, 190, 207),
 ];
-/// For curves that belong to no task.
+/// The colour of curves that belong to no task.
 const GREY: RGBColor = RGBColor(70, 70, 70);
 
 /// The picture's size in pixels, and the width of its legend.

@@ -15,7 +15,7 @@ use crate::loss::Losses;
 pub struct Metric {
     /// Optimiser steps done.
     pub step: u64,
-    /// Which data.
+    /// The data it was measured on.
     pub split: Split,
     /// The task; for a task with several outputs, `TASK/OUTPUT`, with the decoder or the part of
     /// the loss. `encoder` for properties of the sentence vectors.
@@ -57,7 +57,7 @@ pub struct Metric {
     pub seconds: Option<f64>,
 }
 
-/// Which data a metric was measured on.
+/// The data that a metric was measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {

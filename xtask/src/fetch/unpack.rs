@@ -194,7 +194,7 @@ impl Taker<'_> {
                 self.take(&name, &mut entry)?;
             }
         }
-        // To the end of the file, whose last bytes show whether it is complete.
+        // Reads to the end, since the last bytes show whether the file is complete.
         io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One file, from servers good and bad.
+//! Downloads of one file from conforming and misbehaving servers.
 
 use crate::server::{Reply, Request, Server};
 use crate::{Place, content};
@@ -36,7 +36,7 @@ fn a_second_call_does_nothing_and_says_so() {
     );
     assert_eq!(server.requests().len(), 1);
 
-    // What somebody removed is made again, without a download.
+    // A removed output is recreated without a download.
     std::fs::remove_file(place.path("x/file")).unwrap();
     assert!(place.call(&["x"]).succeeded().stdout.contains("x: done"));
     assert!(place.path("x/file").exists());
@@ -213,7 +213,7 @@ fn a_file_whose_end_nobody_states_is_refused() {
         let place = Place::new(std::slice::from_ref(&url), known);
         place.call(&["x"]).succeeded();
     }
-    // In chunks the end is stated.
+    // Chunked encoding marks the end of the body.
     let server = Server::start(|_, _| {
         let reply = Reply::ok("4\r\ntext\r\n0\r\n\r\n");
         Reply {

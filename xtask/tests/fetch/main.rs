@@ -82,7 +82,7 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// What lies under a final name: everything but the scratch area.
+    /// All files with final names, that is, outside the scratch area.
     fn finished(&self) -> Vec<PathBuf> {
         fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {

@@ -1,4 +1,4 @@
-"""How sentences are read and vectors given out, as the native part takes it."""
+"""Options of encoding and output, in the form that the native module expects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def options(
     start_end: bool = True,
     batch_size: int = 32,
 ) -> Options:
-    """Options; what is ``None`` is as the model says."""
+    """Encoding options; ``None`` selects the model's default."""
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, expected at least 1")
     return {
@@ -32,7 +32,7 @@ def options(
 
 
 def output(precision: str = "float32", normalize: bool = False, dimensions: int | None = None) -> Output:
-    """The first ``dimensions`` (``None``: all), then length 1, then the numbers."""
+    """Output options, applied in this order: truncation to ``dimensions``, normalisation, precision."""
     if dimensions is not None and dimensions < 1:
         raise ValueError(f"truncate_dim is {dimensions}, expected at least 1")
     return {"precision": precision, "normalize": normalize, "dimensions": dimensions}

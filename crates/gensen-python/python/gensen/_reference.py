@@ -25,7 +25,7 @@ class GenSenSingle:
     ``model_folder`` holds the reference's files ``PREFIX.model`` and ``PREFIX_vocab.pkl``, a model folder of the
     name ``filename_prefix``, or is a model folder itself. ``pretrained_emb`` is a file of word vectors in any of the usual
     formats (GloVe, word2vec, HDF5 of the reference); it is read when the vocabulary is expanded. This package
-    computes on the CPU, and says so if ``cuda`` is true.
+    computes on the CPU, and warns if ``cuda`` is true.
 
     Raises ``FileNotFoundError`` for files that are not there, and ``gensen.GensenError`` for files that
     hold something else.
@@ -79,12 +79,12 @@ class GenSenSingle:
 
     @property
     def task_word2id(self) -> dict[str, int]:
-        """The words that the model knows now, and their ids: its own until the vocabulary is expanded."""
+        """The current vocabulary, word to id: the model's own until it is expanded."""
         return self._ids(own=False)
 
     @property
     def task_id2word(self) -> dict[int, str]:
-        """The words that the model knows now, by id."""
+        """The current vocabulary, id to word."""
         return dict(enumerate(self._encoder.words(False)))
 
     def first_expansion(self) -> None:

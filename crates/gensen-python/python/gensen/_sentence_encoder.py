@@ -31,18 +31,18 @@ _BATCHES = 64
 class SentenceEncoder:
     """A model that turns sentences into vectors, on the CPU.
 
-    ``model`` is ``"english"`` (the model in the box), a model folder, or a model of the Hugging Face Hub as ``"owner/name"`` or
-    ``"hf://owner/name@revision"``; a sequence of them gives an encoder whose vectors are concatenated. A folder
-    that is called ``english`` is ``"./english"`` or a ``Path``.
+    ``model`` is ``"english"`` (the built-in model), a model folder, or a model of the Hugging Face Hub as ``"owner/name"`` or
+    ``"hf://owner/name@revision"``; a sequence of them gives an encoder whose vectors are concatenated. Write a folder
+    named ``english`` as ``"./english"`` or as a ``Path``.
 
     ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase``, ``unknown_words`` (``"unk"`` or ``"spelling"``)
-    and ``language`` are as each model says unless they are given. ``truncate_dim`` keeps that many first components of every vector. ``weights`` is how the
-    model's weights are kept in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
+    and ``language`` default to each model's own settings. ``truncate_dim`` truncates vectors to this number of components. ``weights`` is the
+    format of the weights in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
     vectors' cosine to those of ``"f32"`` is 0.999 and more).
 
     A sentence's vector does not depend on the sentences beside it, the batch size or the number of threads
-    (but with ``"max-padded"``). An encoder may be used from several threads at once and after ``fork``. It is pickled
-    as the place of its model: what unpickles it needs the model at the same place.
+    (except with ``"max-padded"``). An encoder may be used from several threads at once and after ``fork``. It is pickled
+    as the path of its model, which must exist where it is unpickled.
 
     Raises ``FileNotFoundError`` for a folder that is not there, ``gensen.GensenError`` for one that cannot be used.
     """

@@ -63,7 +63,7 @@ fn a_request_is_admitted_whole_or_refused_whole() {
             most: 10
         })
     );
-    // Nothing of it was taken, and what fits still does.
+    // A refused request leaves the queue unchanged; a smaller one is still admitted.
     assert_eq!(queue.waiting(), (1, 7));
     let _second = queue.admit(work(&[3])).unwrap();
     assert_eq!(queue.waiting(), (2, 10));
@@ -136,7 +136,7 @@ fn a_request_that_is_given_up_is_not_computed_and_makes_room() {
     drop(first);
     assert_eq!(queue.waiting(), (0, 0));
     let mut second = queue.admit(work(&[4, 5])).unwrap();
-    // What was under way is computed in vain.
+    // The batch in progress is still computed, and its results are dropped.
     compute(&queue, batch);
     assert_eq!(queue.waiting(), (1, 9));
     for _ in 0..2 {

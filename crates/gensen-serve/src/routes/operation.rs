@@ -1,4 +1,4 @@
-//! Routes for those who run the server.
+//! Operational routes: probes and metrics.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::types::ErrorResponse;
 
-/// Whether requests are answered: not while models are loaded, nor once the server stops.
+/// Readiness: fails while models are loaded and while the server stops.
 #[utoipa::path(
     get,
     path = "/health",
@@ -27,7 +27,7 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<(), Problem> {
     app.ready()
 }
 
-/// Whether the program runs: from its start to its end, while models are loaded too.
+/// Liveness: succeeds as long as the process runs, also while models are loaded.
 #[utoipa::path(
     get,
     path = "/livez",
@@ -50,7 +50,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// An answer of this media type.
+/// A response of this media type.
 pub(crate) fn with_type(body: impl Into<Body>, media: &'static str) -> Response {
     let mut response = Response::new(body.into());
     let media = HeaderValue::from_static(media);
@@ -58,12 +58,12 @@ pub(crate) fn with_type(body: impl Into<Body>, media: &'static str) -> Response 
     response
 }
 
-/// An answer in JSON.
+/// A JSON response.
 pub(crate) fn json(json: Vec<u8>) -> Response {
     with_type(json, "application/json")
 }
 
-/// A value in JSON.
+/// Serialises a value as JSON.
 #[allow(
     clippy::expect_used,
     reason = "the answers' types are structs, lists, strings and numbers, which JSON has"

@@ -191,7 +191,7 @@ pub(crate) async fn tokenize(
     Ok(json(off_worker(bytes >= 1 << 14, split).await))
 }
 
-/// What the server serves, and its limits. Of several models, the first.
+/// The first model and the server's limits.
 #[utoipa::path(
     get,
     path = "/info",

@@ -9,7 +9,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By lower-case name.
+    /// Values by lower-case name.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
@@ -48,7 +48,7 @@ impl Answer {
         self.json()["error"].clone()
     }
 
-    /// In how many seconds to try again.
+    /// The value of `Retry-After`, in seconds.
     pub fn retry_after(&self) -> u64 {
         self.headers["retry-after"].parse().unwrap()
     }

@@ -16,7 +16,7 @@ pub const PANICS: &str = "w6";
 const FAILS_ID: u32 = 5;
 const PANICS_ID: u32 = 6;
 
-/// What holds an encoder up.
+/// A gate that blocks an encoder.
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -39,7 +39,7 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// How many batches have come to the gate.
+    /// The number of batches that have reached the gate.
     pub fn batches(&self) -> usize {
         self.state.lock().unwrap().batches
     }

@@ -79,7 +79,7 @@ struct Group {
     cosine: f32,
 }
 
-/// As it is printed.
+/// One line of the JSON output.
 #[derive(Serialize)]
 struct JsonGroup<'a> {
     group: usize,

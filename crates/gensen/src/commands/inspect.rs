@@ -40,11 +40,11 @@ pub(crate) struct Arguments {
 
 /// A description of a file or folder.
 struct Shown {
-    /// What it is, in a few words.
+    /// A short description of the kind.
     kind: String,
-    /// Lines for people.
+    /// The output as text.
     lines: Vec<String>,
-    /// The same, for programs.
+    /// The same as JSON.
     facts: Value,
 }
 

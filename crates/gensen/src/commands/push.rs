@@ -153,7 +153,7 @@ fn list(files: &[Upload]) -> Result<()> {
     say!("total\t{all}")
 }
 
-/// What an evaluation of this model found.
+/// The results of an evaluation of this model, for its card.
 fn results(path: &Path, model: ModelFolder) -> Result<Vec<CardResult>> {
     let key = "encoder 1";
     let encoder = ConcatEncoder::new(vec![SentenceEncoder::new(model)])?;

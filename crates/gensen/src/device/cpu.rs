@@ -34,7 +34,7 @@ impl Device {
                 format!("not compiled in; build with `--features {feature}` (docs/gpu.md)")
             }
             None if name.starts_with("cpu:") => "there is only one `cpu`".to_owned(),
-            None => "this build knows auto, cpu".to_owned(),
+            None => "this build supports auto, cpu".to_owned(),
         };
         Err(Usage(format!("device `{name}`: {problem}")).into())
     }

@@ -1,4 +1,4 @@
-//! Where text goes: standard output, a pipe or device, or a file that is complete or absent.
+//! Destinations of text: standard output, a pipe or device, or a file written atomically.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// Paths without the language: `europarl/europarl-v7.de-en` stands for `europarl/europarl-v7.de-en.de` and
+    /// Paths without the language: `europarl/europarl-v7.de-en` means `europarl/europarl-v7.de-en.de` and
     /// `.en`.
     pub from: Vec<String>,
     /// The folder for `train.LANGUAGE` and `dev.LANGUAGE`.

@@ -275,7 +275,7 @@ pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<(
     }
     if blanked > 0 {
         work.note(format!(
-            "{from}: {blanked} sentences held what SentEval takes for line ends, now blanks"
+            "{from}: {blanked} sentences contained characters that SentEval treats as line ends; replaced by blanks"
         ));
     }
     work.note_repairs(&texts);

@@ -157,22 +157,22 @@ fn faults_of_tables_are_named_with_their_line() {
         (
             "neutral",
             "neutrall",
-            "t.txt:2: label `neutrall` is none of",
+            "t.txt:2: label `neutrall`, expected entailment",
         ),
         (
             "gold_label",
             "label",
-            "t.txt:1: the header line names no column 'gold_label'",
+            "t.txt:1: the header line has no column 'gold_label'",
         ),
         (
             "\tA dog.\t2",
             "",
-            "t.txt:3: the row has 4 columns, and 5 are needed",
+            "t.txt:3: the row has 4 columns, expected at least 5",
         ),
         (
             "\t2\r",
             "\t2\tneutral\r",
-            "t.txt:3: the row has 7 columns where the header line has 6",
+            "t.txt:3: the row has 7 columns, but the header line has 6",
         ),
     ] {
         let place = Place::new(&[("t.txt", SNLI.replacen(from, to, 1).as_bytes())]);

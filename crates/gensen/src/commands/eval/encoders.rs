@@ -89,7 +89,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Where the models are; none for baselines that need no model, if none is named.
+    /// The locations of the models; empty if only baselines without a model are selected.
     fn places(&self) -> Result<Vec<ModelPlace>> {
         let alone = !self.baseline.is_empty() && !self.baseline.contains(&Baseline::Random);
         if self.model.is_empty() && alone {
@@ -279,7 +279,7 @@ fn read_vectors(
     })
 }
 
-/// As [`name`], but for the model of a training run, RUN/model: the run's.
+/// Like [`name`], but for the model of a training run, RUN/model, the name of the run.
 fn model_name(path: &Path) -> String {
     let is_hub = path.to_string_lossy().starts_with(hub::SCHEME);
     if path.ends_with("model") && !is_hub {
@@ -291,7 +291,7 @@ fn model_name(path: &Path) -> String {
     name(path)
 }
 
-/// The last part of a path, for people.
+/// The last component of a path, for display.
 fn name(path: &Path) -> String {
     let last = path.file_name().unwrap_or(path.as_os_str());
     last.to_string_lossy().into_owned()

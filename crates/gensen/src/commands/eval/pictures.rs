@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Where the map goes.
+    /// The path of the map.
     pub(super) fn map(&self) -> Option<&Path> {
         self.map.as_deref()
     }
@@ -76,7 +76,7 @@ impl Arguments {
     }
 }
 
-/// What is to be drawn of a task.
+/// The pictures to draw of a task.
 pub(super) struct Pictures<'a> {
     arguments: &'a Arguments,
     task: &'a Task,
