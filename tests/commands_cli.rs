@@ -96,7 +96,7 @@ fn every_command_has_a_manual_page() {
         assert!(page.contains(part), "{part}: {page}");
     }
 
-    // An earlier release's pages are replaced; what is no page of ours is not, nor is anything else written then.
+    // Pages of an earlier release are replaced. If a file is not one of our pages, nothing is written.
     fs::write(
         home.path("man1/gensen-embed.1"),
         ".TH gensen-embed 1\nold\n",
@@ -163,7 +163,7 @@ mod training {
         ] {
             assert!(page.contains(part), "{part} is not in\n{page}");
         }
-        // Printed again, it is the same to the byte.
+        // Printing the result again is a no-op.
         fs::write(home.path("again.toml"), &printed).unwrap();
         let again = home.run(&["config", "print", "again.toml"], b"").stdout;
         assert_eq!(text(&again), page);

@@ -280,7 +280,7 @@ fn model_folders_encode_as_what_they_were_written_from() {
     }
 }
 
-/// Bit for bit, whatever the number of threads and the batch.
+/// The bits do not depend on the number of threads or the batch.
 #[test]
 fn threads_and_batches_change_no_bit() {
     let sentences = strings("sentences.json");

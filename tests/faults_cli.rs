@@ -1,4 +1,4 @@
-//! Real-world inputs, places and interruptions: what users of `gensen` get.
+//! `gensen` with real-world inputs and paths, and under interruptions.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -174,7 +174,7 @@ fn an_interrupted_embedding_leaves_nothing() {
         assert_eq!(scratch(), 0, "{signal}: {:?}", home.files());
         drop(input);
     }
-    // One that is killed cleans nothing up: the next does.
+    // A killed process leaves its scratch file behind; the next call removes it.
     let mut child = home.command(&EMBED).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"the dog\n").unwrap();
@@ -260,7 +260,7 @@ fn each_line_of_interactive_input_is_answered_at_once() {
     let mut answers = BufReader::new(child.stdout.take().unwrap());
     for number in 1..=3 {
         writeln!(input, "the dog").unwrap();
-        // Were it not answered, this would wait for ever: the input stays open.
+        // The input stays open, so this would block for ever without a response per line.
         let mut answer = String::new();
         answers.read_line(&mut answer).unwrap();
         assert!(

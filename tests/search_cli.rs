@@ -88,7 +88,7 @@ fn saved_vectors_give_what_computing_them_does() {
         let row = format!("{:.4}\t{line}\t", hit["cosine"].as_f64().unwrap());
         assert!(computed.contains(&row), "{row} in {computed}");
     }
-    // All there are, though more are asked for.
+    // All results, if more are requested.
     let all = run(
         &home,
         &["similar"],

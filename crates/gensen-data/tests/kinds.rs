@@ -298,7 +298,7 @@ fn labels_are_sorted_and_those_of_training() {
         panic!("another kind of batch")
     };
     assert_eq!(batch.labels, [1]);
-    // Reused from the cache.
+    // The second preparation uses the cache.
     assert_eq!(
         prepared(base.path(), toml).tasks[0].labels,
         ["mixed", "neg", "pos"]

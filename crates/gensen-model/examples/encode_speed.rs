@@ -217,7 +217,7 @@ impl Bench<'_> {
     }
 }
 
-/// The upper one of an even count.
+/// The median; of an even count, the upper one.
 fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied()

@@ -119,7 +119,7 @@ impl Embedder for Callable {
         _pooling: Pooling,
     ) -> Result<Array2<f32>, EmbedderError> {
         let (sender, receiver) = sync_channel(1);
-        // It is not received when Python has an exception to raise, or Ctrl-C to obey.
+        // Fails if Python raised an exception or Ctrl-C was pressed.
         let request = Message::Embed(sentences.to_vec(), sender);
         self.messages
             .send(request)
@@ -199,7 +199,7 @@ fn run(
                 Event::Finished { .. } => 1.0,
                 _ => return,
             };
-            // Nobody listens after Ctrl-C.
+            // Fails after Ctrl-C, when nothing receives any more.
             let _ = sender.send(Message::Progress(task.clone(), share));
         };
         let result = panics::catch(|| work(&sender, &show));

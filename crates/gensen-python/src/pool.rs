@@ -52,7 +52,7 @@ fn replace(current: &mut Option<Current>, process: u32, pool: &Arc<ThreadPool>) 
     let pool = Arc::clone(pool);
     let old = current.replace(Current { process, pool });
     if let Some(old) = old.filter(|old| old.process != process) {
-        // Its threads are the parent's. To stop them would wait for what nobody does here.
+        // Its threads exist only in the parent: dropping the pool would wait for them for ever.
         std::mem::forget(old);
     }
 }

@@ -58,7 +58,7 @@ fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, S
 /// Encodes texts; a panic of the encoder is an error of these texts.
 fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, String> {
     let texts: Vec<&str> = texts.iter().map(|text| &*text.joined).collect();
-    // The encoder is not changed by encoding, so nothing is left half-done.
+    // Unwind-safe: encoding does not modify the encoder.
     let encoded = panics::catch(|| match output {
         Output::Vectors => model.vectors(&texts),
         Output::States => model.states(&texts),

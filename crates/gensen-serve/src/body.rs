@@ -68,7 +68,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     let most = app.config.limits.body_bytes;
     let too_large = || {
-        let message = format!("the request's body is too large: at most {most} bytes are taken");
+        let message = format!("the request's body is too large: at most {most} bytes are accepted");
         Problem::new(Kind::TooLarge, message)
     };
     if declared(request.headers()).is_some_and(|length| length > most as u64) {

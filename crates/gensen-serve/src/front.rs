@@ -53,7 +53,7 @@ pub(crate) async fn front(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.failed(problem.error_type());
         let mut answer = problem.response(Protocol::of(&path));
-        // `Allow`, where the method is wrong.
+        // Keeps `Allow` of a 405 response.
         if let Some(allow) = response.headers().get(axum::http::header::ALLOW) {
             let allow = allow.clone();
             answer

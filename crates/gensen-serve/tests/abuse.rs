@@ -1,4 +1,4 @@
-//! Clients that are slow, gone or hostile: named, bounded in time, and nothing lost for the others.
+//! Slow, disconnected and hostile clients: reported, bounded in time, without effect on others.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use gensen_serve::{Config, Limits, Timeouts};
 use serde_json::json;
 use support::{FAILS, PANICS, Running, connect, english, gated, get, post, serve};
 
-/// Short times, so that tests are.
+/// Short timeouts, for fast tests.
 fn hasty() -> Config {
     Config {
         timeouts: Timeouts {
@@ -58,7 +58,7 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
 fn a_head_that_does_not_come_is_not_waited_for() {
     let (model, _) = gated();
     let running = serve(hasty(), vec![model]);
-    // Nothing, half a head, and one byte after the other.
+    // Clients that send nothing, half a head, and single bytes.
     let mut silent = connect(running.address);
     let mut half = connect(running.address);
     half.write(b"POST /embed HTTP/1.1\r\nhost: t\r\n");
@@ -199,7 +199,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
     const ANSWERS: usize = 40;
     let config = Config {
         limits: Limits {
-            // Two megabytes; four times as much may wait.
+            // Two megabytes; up to four times as much may wait to be sent.
             response_bytes: 2 << 20,
             ..Limits::default()
         },
@@ -210,13 +210,13 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
     let mut deaf = Vec::new();
     for _ in 0..3 {
         let mut client = connect(running.address);
-        // More answers than the system's buffers hold: 70 MB.
+        // More responses than the system's buffers can hold: 70 MB.
         for _ in 0..ANSWERS {
             client.send("POST", "/embed", &[], body.as_bytes());
         }
         deaf.push(client);
     }
-    // Unread responses make room for others, at the latest when their connections time out.
+    // Unread responses do not block others, at the latest once their connections time out.
     wait_for("others are answered", || {
         let answer = post(
             running.address,
@@ -225,7 +225,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
         );
         answer.status == 200
     });
-    // Nothing is computed any more: the connections wait for their clients, and time out.
+    // Waits until nothing is computed any more and the connections have timed out.
     let (mut before, mut since) = (String::new(), Instant::now());
     wait_for("the connections time out", || {
         let metrics = get(running.address, "/metrics").text().to_owned();
@@ -238,7 +238,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
         }
         before.ends_with("te_queue_size 0") && since.elapsed() > Duration::from_secs(3)
     });
-    // Their connections end.
+    // The server has closed their connections.
     for client in &mut deaf {
         let mut rest = Vec::new();
         let _ = client.stream.read_to_end(&mut rest);
@@ -293,7 +293,7 @@ fn many_connections_are_answered_though_few_are_open_at_once() {
     };
     let running = serve(config, vec![model]);
     let address = running.address;
-    // Four that say nothing take all places until their time is over.
+    // Four silent connections occupy all slots until they time out.
     let silent: Vec<_> = (0..4).map(|_| connect(address)).collect();
     let asked: Vec<_> = (0..20)
         .map(|_| thread::spawn(move || post(address, "/embed", &json!({ "inputs": "w4" }))))

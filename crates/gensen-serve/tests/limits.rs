@@ -1,4 +1,4 @@
-//! Every limit: what exceeds it is refused by name, whole, and nothing else suffers.
+//! Limits: a request that exceeds one is refused as a whole, with its name, and affects no other.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn text(words: usize) -> String {
     vec!["w9"; words].join(" ")
 }
 
-/// The vector of a text, as the encoder itself gives it, of length 1.
+/// The normalised vector of a text, from the encoder itself.
 fn vector(text: &str) -> Vec<f32> {
     let options = gensen_encode::EncodeOptions::default().pooling(gensen_encode::Pooling::Max);
     let mut vector = tiny().encode(&[text], &options).unwrap().row(0).to_vec();
@@ -59,9 +59,9 @@ fn large_bodies_are_refused_and_their_senders_read_why() {
     let message = embed(&running, json!("w ".repeat(600))).refused(413, "validation");
     assert_eq!(
         message,
-        "the request's body is too large: at most 1000 bytes are taken"
+        "the request's body is too large: at most 1000 bytes are accepted"
     );
-    // A megabyte with no length given, whose sender reads the answer after all of it.
+    // A chunked body without a length, whose sender reads the response only at the end.
     let mut client = connect(running.address);
     client.write(b"POST /embed HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
     for _ in 0..8 {
@@ -71,10 +71,10 @@ fn large_bodies_are_refused_and_their_senders_read_why() {
     }
     client.write(b"0\r\n\r\n");
     client.read().refused(413, "validation");
-    // The connection goes on.
+    // The connection stays open.
     client.send("POST", "/embed", &[], br#"{"inputs":"w4"}"#);
     client.read().ok();
-    // A client that waits for `100 Continue` is answered before it sends.
+    // A client that waits for `100 Continue` is refused before it sends the body.
     let mut client = connect(running.address);
     client.write(b"POST /embed HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n");
     client.read().refused(413, "validation");
@@ -89,7 +89,7 @@ fn bodies_of_ten_megabytes_are_refused_by_default() {
     let message = client.read().refused(413, "validation");
     assert_eq!(
         message,
-        "the request's body is too large: at most 2000000 bytes are taken"
+        "the request's body is too large: at most 2000000 bytes are accepted"
     );
     assert_eq!(embed(&running, json!("w4")).rows().len(), 1);
 }
@@ -133,7 +133,7 @@ fn long_inputs_are_refused_by_name_or_cut_where_it_is_asked_for() {
     };
     assert_eq!(cut("right"), vector("w4 w7 w8 w9"));
     assert_eq!(cut("left"), vector("w7 w8 w9 w10"));
-    // More than could ever wait.
+    // More words than the queue can hold.
     let message = embed(&running, json!(vec!["w4 w7"; 26])).refused(413, "validation");
     assert_eq!(message, "the request has 104 words: at most 100 are taken");
 }
@@ -279,7 +279,7 @@ fn requests_at_once_are_bounded() {
     let message = answer.refused(429, "overloaded");
     assert!(message.contains("2 requests are in progress"), "{message}");
     assert!(answer.retry_after() >= 1);
-    // Probes are answered all the same.
+    // Probes still succeed.
     assert_eq!(get(address, "/health").status, 200);
     gate.open();
     for answer in asked {

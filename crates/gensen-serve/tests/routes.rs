@@ -1,4 +1,4 @@
-//! Each route as its clients know it, over a socket.
+//! Every route, over a socket, with requests of its usual clients.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use gensen_serve::{Config, Model};
 use serde_json::{Value, json};
 use support::{Running, connect, english, get, numbers, post, serve, tiny};
 
-/// The model in the box and a small one, for all tests.
+/// A server of the built-in model and a small one, shared by all tests.
 fn server() -> &'static Running {
     static SERVER: OnceLock<Running> = OnceLock::new();
     SERVER.get_or_init(|| {
@@ -35,7 +35,7 @@ const TEXTS: [&str; 3] = [
     "Naïve \"café\", 2,000!",
 ];
 
-/// The vectors that the encoder itself gives.
+/// The vectors from the encoder itself.
 fn expected(texts: &[&str], normalize: bool) -> Vec<Vec<f32>> {
     let encoder = gensen_english::load().unwrap();
     let vectors = encoder.encode(texts, &EncodeOptions::default()).unwrap();
@@ -63,7 +63,7 @@ fn embed_gives_the_encoders_own_vectors() {
     assert_eq!(found, expected(&TEXTS, false));
     let normalized = ask("/embed", json!({ "inputs": TEXTS })).rows();
     assert_eq!(normalized, expected(&TEXTS, true));
-    // One text, and the alias; fields that clients send without meaning anything by them.
+    // A single text, the alias of the route, and fields that clients send with default values.
     let one = json!({ "inputs": TEXTS[0], "prompt_name": null, "truncation_direction": "Right", "extra": 1 });
     for path in ["/embed", "/"] {
         assert_eq!(ask(path, one.clone()).rows(), normalized[..1]);
@@ -72,7 +72,7 @@ fn embed_gives_the_encoders_own_vectors() {
     assert_eq!(answer.rows()[1], normalized[0]);
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["x-compute-characters"], "26");
-    // `<s>`, seven words and `</s>`, and twice `<s>` `</s>` less those.
+    // Nine with `<s>` and `</s>` for the second text, two for the empty one.
     assert_eq!(answer.headers["x-compute-tokens"], "11");
 }
 
@@ -367,7 +367,7 @@ fn the_documentation_has_every_route() {
     ] {
         assert!(paths.contains_key(path), "{path} is not documented");
     }
-    // Every schema that is referred to is there.
+    // All referenced schemas exist.
     let text = docs.to_string();
     let schemas = docs["components"]["schemas"].as_object().unwrap();
     let parts = text.split("\"#/components/schemas/").skip(1);

@@ -101,7 +101,7 @@ fn what_was_accepted_is_finished_and_nothing_more_is() {
     {
         thread::sleep(Duration::from_millis(5));
     }
-    // A connection with no request on it, and one with half a request.
+    // An idle connection, and one with half a request.
     let mut idle = connect(address);
     idle.send("GET", "/health", &[], b"");
     assert_eq!(idle.read().status, 200);

@@ -327,7 +327,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
     ));
-    // Last, so that results are printed even if the export fails.
+    // The export comes last, so that results are printed even if it fails.
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best, StoredPrecision::F32)?;
     told?;

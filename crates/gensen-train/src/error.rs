@@ -60,7 +60,7 @@ pub enum TrainError {
     /// The model cannot be created or its weights do not fit.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The encoder cannot be taken out of a checkpoint's weights.
+    /// The encoder cannot be extracted from a checkpoint's weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model folder cannot be written.
@@ -149,7 +149,7 @@ pub enum TrainError {
     Picture {
         /// The picture's file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: Cause,
     },
 }

@@ -28,7 +28,7 @@ use trace::Run;
 /// A precision and its tolerances.
 struct Rounding {
     precision: TrainingPrecision,
-    /// Relative, of losses and norms.
+    /// The relative error of losses and norms.
     losses: f64,
     /// The error of gradients: the Euclidean norm of the difference over that of the gradient.
     gradients: f64,
@@ -58,7 +58,7 @@ const ROUNDINGS: [Rounding; 2] = [
     },
 ];
 
-/// Runs a test on every device that supports a precision, and prints which.
+/// Runs a test on every device that supports a precision, and prints their names.
 fn on_each(test: impl Fn(&Device, &Rounding)) {
     let cpu = Device::flex();
     for device in Listing::new().devices {

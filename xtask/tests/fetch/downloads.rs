@@ -310,12 +310,12 @@ fn a_page_of_html_is_refused() {
         );
         assert_eq!(place.downloads(), 0);
     }
-    // Some servers call everything so; a known sum speaks for the file.
+    // Some servers declare every file as HTML; a matching hash overrides that.
     let server = Server::start(|_, _| Reply::ok("text").header("Content-Type", "text/html"));
     Place::new(&[server.url("/file")], &sha256(b"text"))
         .call(&["x"])
         .succeeded();
-    // Some do not even say that it is one.
+    // A page of HTML is recognised even if the server declares another type.
     let server =
         Server::start(move |_, _| Reply::ok(page).header("Content-Type", "application/zip"));
     let place = Place::new(&[server.url("/file")], "");
@@ -392,7 +392,7 @@ fn mirrors_are_tried_in_order() {
         "/good" | "/near/file" => Reply::ok("text"),
         _ => Reply::status(404),
     });
-    // Nobody listens at the first address.
+    // The first address refuses connections.
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -551,7 +551,7 @@ fn two_calls_at_once_take_turns() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in the same way.
+/// Simulates a full disk by a limit on file sizes: writing fails in the same way.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_named_and_the_part_kept() {
@@ -572,7 +572,7 @@ fn a_full_disk_is_named_and_the_part_kept() {
         .output()
         .unwrap();
     if limited.status.code() == Some(99) {
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, whose output the test harness captures.
         let line = "SKIPPED: this shell cannot limit the size of files\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -34,7 +34,8 @@ impl Answer {
         numbers(&self.ok())
     }
 
-    /// The message of a refusal with this status, by text-embeddings-inference's type.
+    /// Asserts an error response of this status and text-embeddings-inference type; returns its
+    /// message.
     pub fn refused(&self, status: u16, error_type: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let json = self.json();
@@ -42,7 +43,7 @@ impl Answer {
         json["error"].as_str().unwrap().to_owned()
     }
 
-    /// The error of a refusal with this status, in OpenAI's form.
+    /// Asserts an error response of this status in OpenAI's format; returns the error.
     pub fn refused_by_openai(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()["error"].clone()
@@ -98,7 +99,7 @@ impl Client {
         self.write(&[head.as_bytes(), body].concat());
     }
 
-    /// Reads an answer, `None` at the connection's end.
+    /// Reads a response; `None` at the end of the connection.
     pub fn try_read(&mut self) -> Option<Answer> {
         let mut line = String::new();
         self.stream.read_line(&mut line).ok()?;

@@ -10,7 +10,7 @@ use gensen_encode::{
 use gensen_encode::{Pooling, initial};
 use gensen_serve::Model;
 
-/// A word that a [gated] encoder fails at, and one that it panics at.
+/// Words at which a [gated] encoder fails and panics.
 pub const FAILS: &str = "w5";
 pub const PANICS: &str = "w6";
 const FAILS_ID: u32 = 5;
@@ -44,7 +44,7 @@ impl Gate {
         self.state.lock().unwrap().batches
     }
 
-    /// Waits until this number of batches has come.
+    /// Waits until this number of batches has arrived.
     pub fn wait_for(&self, batches: usize) {
         let begin = Instant::now();
         while self.batches() < batches {
@@ -136,7 +136,7 @@ pub fn tiny() -> SentenceEncoder {
     SentenceEncoder::new(folder())
 }
 
-/// A small model, `tiny`, whose batches wait at a gate, which is open.
+/// A small model, `tiny`, with a gate for its batches, initially open.
 pub fn gated() -> (Model, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let folder = folder();

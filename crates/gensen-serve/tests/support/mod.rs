@@ -1,4 +1,4 @@
-//! A server in the test's process, a client for it, and an encoder that can be held up.
+//! A server in the test's process, a client, and an encoder that can be blocked.
 #![allow(
     dead_code,
     unused_imports,
@@ -18,7 +18,7 @@ use gensen_serve::{Config, Model, ServeError, Server, Stopper};
 pub use client::{Answer, Client, connect, get, numbers, post};
 pub use encoder::{FAILS, Gate, PANICS, gated, tiny};
 
-/// A server that serves until it is dropped.
+/// A running server; dropping it stops it.
 pub struct Running {
     pub address: SocketAddr,
     pub stopper: Stopper,
@@ -26,7 +26,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits for the server's end.
+    /// Waits until the server has stopped.
     pub fn ended(mut self) -> Result<(), ServeError> {
         self.thread.take().unwrap().join().unwrap()
     }
@@ -51,7 +51,7 @@ pub fn serve(config: Config, models: Vec<Model>) -> Running {
     running
 }
 
-/// Serves what `load` gives, and does not wait for it.
+/// Starts a server that loads its models with `load`, without waiting for them.
 pub fn start(
     config: Config,
     load: impl FnOnce() -> Result<Vec<Model>, ServeError> + Send + 'static,
@@ -65,7 +65,7 @@ pub fn start(
     }
 }
 
-/// The model in the box.
+/// The built-in model.
 pub fn english() -> Model {
     Model::new("english", gensen_english::load().unwrap(), None).unwrap()
 }

@@ -72,7 +72,7 @@ fn repository(name: &str) -> Result<String, &'static str> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = super::encoding::folder(&arguments.model)?;
-    // A broken model fails here rather than at those who download it.
+    // A broken model fails here, before it is uploaded.
     let model = ModelFolder::open(&folder)?;
     let mut metadata = CardMetadata {
         languages: arguments.language.clone(),

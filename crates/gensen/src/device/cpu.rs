@@ -1,4 +1,4 @@
-//! The CPU alone.
+//! Device selection in builds without Burn: only the CPU.
 
 use std::ffi::OsString;
 use std::fmt::Display;

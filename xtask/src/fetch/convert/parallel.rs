@@ -124,7 +124,7 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
             break;
         }
         if one.len() != two.len() {
-            // Counted before: another program is writing to the files.
+            // The lines were counted before, so another program is writing to the files.
             return Err(FetchError::Input {
                 path: work.root.join(&split.to),
                 problem: "its texts changed while they were read".into(),

@@ -1,4 +1,4 @@
-//! Conversions of small texts of our own, in the form of each source.
+//! Conversions of small texts, in the format of each source.
 
 use super::*;
 use std::fs;
@@ -21,7 +21,7 @@ impl Place {
         Self { folder, downloads }
     }
 
-    /// Takes steps as the catalogue writes them; returns the notes.
+    /// Runs steps in the catalogue's syntax; returns the notes.
     pub(super) fn take(&self, steps: &str) -> Result<Vec<String>> {
         #[derive(Deserialize)]
         struct Steps {
@@ -200,7 +200,7 @@ fn parallel_place() -> Place {
     Place::new(&[
         ("a.en", text("English", 0, 300).as_bytes()),
         ("a.de", text("German", 0, 300).as_bytes()),
-        // No line break at the end, and a line in another encoding.
+        // No final line break, and a line in another encoding.
         (
             "b.en",
             (text("English", 300, 400) + "English number 400").as_bytes(),

@@ -189,7 +189,7 @@ impl<'a> Encoders<'a> {
                         .pooling(Pooling::Max)
                         .project(PROJECTED_WIDTH, SEED),
                 ),
-                // `Arguments::check` has asked for them.
+                // `Arguments::check` requires them.
                 (_, None) => return Err(Usage("--vectors FILE is missing".into()).into()),
             });
         }
