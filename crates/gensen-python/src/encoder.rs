@@ -1,4 +1,4 @@
-//! Encoders as Python's `_gensen.Encoder`.
+//! The Python class `_gensen.Encoder`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::errors::exception;
 use crate::job::{self, Shared};
 use crate::reading::{Options, Output, texts};
 
-/// Batches that are encoded between two looks at whether somebody still waits, as `gensen embed` hands on.
+/// Batches encoded between two checks for interruption, the same as in a chunk of `gensen embed`.
 const BATCHES: usize = 64;
 
 /// The name of the built-in model.
 const ENGLISH: &str = "english";
 
-/// A model, or several side by side.
+/// One model, or several whose vectors are concatenated.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Encoder(Arc<ConcatEncoder>);
 
@@ -38,7 +38,7 @@ pub(crate) struct Map(LinearMap);
 /// Errors of work on the pool.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// Nobody waits any more.
+    /// The work was interrupted.
     #[error("interrupted")]
     Stopped,
     #[error(transparent)]
@@ -64,7 +64,7 @@ impl From<Failure> for PyErr {
 
 #[pymethods]
 impl Encoder {
-    /// Opens models by place: "english", a folder, or a name on the hub.
+    /// Opens models: "english", folders, or names on the hub.
     #[staticmethod]
     fn open(py: Python<'_>, places: Vec<String>, precision: &str) -> PyResult<Self> {
         let precision: EncoderPrecision = precision.parse().map_err(|error| exception(&error))?;
@@ -208,7 +208,7 @@ impl Encoder {
         Ok(all)
     }
 
-    /// Fits the map from the word vectors of a file to the only model's embeddings, on the words that both have.
+    /// Fits the map from the word vectors of a file to the only model's embeddings, on the shared words.
     fn fit_map(&self, py: Python<'_>, vectors: PathBuf) -> PyResult<Map> {
         let encoder = self.only("fit_map")?.clone();
         let fit = move |_: &Shared| -> Result<LinearMap, Failure> {
@@ -218,7 +218,7 @@ impl Encoder {
         Ok(Map(job::run(py, None, fit)??))
     }
 
-    /// The only model with these words as its vocabulary, and where their embeddings came from.
+    /// Expands the only model's vocabulary to these words; also returns the sources of their embeddings.
     fn expand(
         &self,
         py: Python<'_>,
@@ -256,7 +256,7 @@ impl Encoder {
 
 #[pymethods]
 impl Map {
-    /// The map that a model folder holds, if it has one.
+    /// The map in a model folder, if there is one.
     #[staticmethod]
     fn of_folder(folder: PathBuf) -> PyResult<Option<Self>> {
         let path = folder.join(MAP_FILE);
@@ -299,7 +299,7 @@ impl Encoder {
     }
 }
 
-/// An array of the numbers that the vectors have.
+/// Converts vectors to a NumPy array of their element type.
 fn as_array(py: Python<'_>, vectors: Vectors) -> PyResult<Bound<'_, PyAny>> {
     Ok(match vectors {
         Vectors::F32(vectors) => vectors.into_pyarray(py).into_any(),
@@ -312,7 +312,7 @@ fn as_array(py: Python<'_>, vectors: Vectors) -> PyResult<Bound<'_, PyAny>> {
     })
 }
 
-/// The model at this place.
+/// Opens the model at this path or of this name.
 fn open(place: &str, precision: EncoderPrecision) -> Result<SentenceEncoder, EncodeError> {
     if place == ENGLISH {
         return SentenceEncoder::new_with(gensen_english::model()?, precision);
@@ -373,7 +373,7 @@ impl Work {
         })
     }
 
-    /// Encodes the sentences piece by piece, until all are done or nobody waits.
+    /// Encodes the sentences in pieces, until all are done or the work is interrupted.
     fn run(&self, shared: &Shared) -> Result<Encoded, Failure> {
         let piece = self.batch_size.saturating_mul(BATCHES);
         let mut pieces = Vec::new();
@@ -403,7 +403,7 @@ impl Work {
     }
 }
 
-/// The error about a sentence of a piece before which there are others.
+/// Shifts the sentence index of a piece's error by the number of sentences `before` it.
 fn later(error: EncodeError, before: usize) -> EncodeError {
     match error {
         EncodeError::EmptySentence { index } => EncodeError::EmptySentence {
@@ -427,7 +427,7 @@ fn later(error: EncodeError, before: usize) -> EncodeError {
     }
 }
 
-/// The pieces, of which there is at least one, end to end.
+/// Concatenates the pieces, of which there is at least one.
 fn joined(mut pieces: Vec<Encoded>) -> Encoded {
     if pieces.len() == 1 {
         return pieces.remove(0);
@@ -449,7 +449,7 @@ fn joined(mut pieces: Vec<Encoded>) -> Encoded {
     }
 }
 
-/// Rows below one another; all are equally wide.
+/// Stacks arrays of equal width vertically.
 fn stacked(pieces: &[&Array2<f32>]) -> Array2<f32> {
     let rows = pieces.iter().map(|piece| piece.nrows()).sum();
     let mut all = Array2::zeros((rows, pieces.first().map_or(0, |piece| piece.ncols())));

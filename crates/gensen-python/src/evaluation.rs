@@ -98,7 +98,7 @@ enum Message {
     Done(std::thread::Result<Result<Report, EvalError>>),
 }
 
-/// A callable of Python's, which another thread calls.
+/// A Python callable that is called from another thread.
 struct Callable {
     info: EmbedderInfo,
     messages: Sender<Message>,
@@ -128,7 +128,8 @@ impl Embedder for Callable {
     }
 }
 
-/// Evaluates a callable of Python from sentences to an array `[sentences, width]` of 32-bit floats. The report as JSON.
+/// Evaluates a callable of Python from sentences to an array `[sentences, width]` of 32-bit floats. Returns the report
+/// as JSON.
 #[pyfunction]
 pub(crate) fn evaluate_callable(
     py: Python<'_>,
@@ -155,7 +156,7 @@ pub(crate) fn evaluate_callable(
     })
 }
 
-/// Evaluates an encoder of ours. The report as JSON.
+/// Evaluates one of our encoders; returns the report as JSON.
 #[pyfunction]
 pub(crate) fn evaluate_encoder(
     py: Python<'_>,
@@ -173,7 +174,7 @@ pub(crate) fn evaluate_encoder(
     })
 }
 
-/// Evaluates on threads of its own; calls Python from this one.
+/// Evaluates on separate threads, and calls Python from the current one.
 fn run(
     py: Python<'_>,
     encode: Option<&Bound<'_, PyAny>>,
@@ -247,7 +248,7 @@ fn reports(json: &[String]) -> PyResult<Vec<Report>> {
         .map_err(|error| PyValueError::new_err(format!("expected a report: {error}")))
 }
 
-/// Reports as a page of Markdown.
+/// Formats reports as a Markdown page.
 #[pyfunction]
 pub(crate) fn report_markdown(json: Vec<String>) -> PyResult<String> {
     Ok(markdown(&reports(&json)?))
@@ -259,7 +260,7 @@ pub(crate) fn report_write(json: Vec<String>, path: PathBuf) -> PyResult<()> {
     write_report(&reports(&json)?, &path).map_err(|error| exception(&error))
 }
 
-/// The tasks of a report with the number that each is compared by.
+/// The tasks of a report, each with its main score.
 #[pyfunction]
 pub(crate) fn report_scores(json: String) -> PyResult<Vec<(String, Option<f64>)>> {
     let scores = |report: Report| {

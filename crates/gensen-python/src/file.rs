@@ -1,4 +1,4 @@
-//! Text files in and arrays out, piece by piece, for Python.
+//! Streaming readers of text files and writers of arrays, for Python.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 
 use crate::errors::exception;
 
-/// Bytes of an array's header; its shape is known only in the end.
+/// Bytes of an array's padded header; the shape is known only at the end.
 const HEADER_BYTES: usize = 128;
 
 /// The lines of a text in UTF-8, plain or gzipped. A line ends in `\n` or `\r\n`; a blank line is a line.
@@ -59,7 +59,7 @@ impl Lines {
     }
 }
 
-/// An array in a `.npy` file that gets its name when it is finished.
+/// A writer of an `.npy` file under a scratch name, renamed when finished.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct ArrayFile {
     path: PathBuf,
@@ -102,7 +102,7 @@ impl ArrayFile {
         py.detach(|| self.with(|open| open.file.write_all(bytes)))
     }
 
-    /// Writes the header, for numbers of this type, and gives the file its name.
+    /// Writes the header for this element type, and renames the file to its final name.
     fn finish(&self, py: Python<'_>, descr: &str, rows: u64, columns: u64) -> PyResult<()> {
         py.detach(|| {
             self.with(|open| {
@@ -122,7 +122,7 @@ impl ArrayFile {
         })
     }
 
-    /// Removes the file if it is not finished.
+    /// Removes an unfinished file.
     fn close(&self) {
         drop(self.take());
     }

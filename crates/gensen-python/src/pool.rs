@@ -1,4 +1,4 @@
-//! The threads that compute.
+//! The thread pool.
 //!
 //! A child process that `fork` makes has none of its parent's threads, so the pool belongs to one
 //! process, and another process makes its own. Nothing of this crate runs on rayon's global pool.
@@ -13,8 +13,8 @@ struct Current {
     pool: Arc<ThreadPool>,
 }
 
-/// It is locked only by threads that hold Python's lock, as the thread that forks does: no child
-/// finds it locked.
+/// Only threads that hold the GIL lock it, and a thread that forks holds the GIL: it is never locked
+/// in a child.
 static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
 
 /// The pool of this process.
@@ -31,7 +31,7 @@ pub(crate) fn current(_: Python<'_>) -> PyResult<Arc<ThreadPool>> {
     Ok(pool)
 }
 
-/// Gives this process a pool of this many threads; 0 is one a core, or `RAYON_NUM_THREADS`.
+/// Replaces the pool by one with this many threads; 0 for one per core, or `RAYON_NUM_THREADS`.
 pub(crate) fn set_threads(_: Python<'_>, threads: usize) -> PyResult<()> {
     let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     let pool = Arc::new(build(threads)?);
@@ -39,7 +39,7 @@ pub(crate) fn set_threads(_: Python<'_>, threads: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// A pool by itself.
+/// Builds a separate pool.
 pub(crate) fn build(threads: usize) -> PyResult<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -42,7 +42,7 @@ impl QuantizationSteps {
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     numbers: Numbers<'a>,
-    /// Numbers or bytes in a row.
+    /// Values or bytes per row.
     columns: usize,
     meaning: Meaning<'a>,
     /// The selected rows, if not all.
@@ -264,7 +264,7 @@ impl<'a> Matrix<'a> {
         Cow::Owned(floats)
     }
 
-    /// Whether they are bits.
+    /// Whether the vectors are bits.
     pub(crate) fn is_bits(&self) -> bool {
         matches!(self.meaning, Meaning::Bits(_))
     }
@@ -277,7 +277,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+    /// Converts step numbers n to the middles of the steps, `n + middle` sizes above the start.
     fn middles(&self, steps: &QuantizationSteps, middle: f32, floats: &mut [f32]) {
         for row in floats.chunks_exact_mut(self.columns) {
             kernels::from_steps(row, middle, &steps.starts, &steps.sizes);

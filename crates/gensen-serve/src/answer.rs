@@ -203,8 +203,8 @@ impl Answer {
         self.model().encoder().width()
     }
 
-    /// Keeps the first `dimensions` numbers of each vector, if that is asked for, and scales vectors to
-    /// length 1, if that is. Gives the length of the vectors.
+    /// Truncates vectors to `dimensions`, if given, and scales them to length 1, if `normalize`. Returns
+    /// the length of the vectors.
     pub(crate) fn shape(&mut self, dimensions: Option<usize>, normalize: bool) -> usize {
         let width = self.width();
         let kept = dimensions.unwrap_or(width);
@@ -218,7 +218,7 @@ impl Answer {
         kept
     }
 
-    /// Sends what `write` makes of the answer.
+    /// Serialises the result with `write`, and sends it.
     pub(crate) async fn send(
         self,
         app: &Arc<App>,

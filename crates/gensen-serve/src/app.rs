@@ -25,13 +25,13 @@ pub(crate) struct App {
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Metrics,
     pub(crate) pace: Pace,
-    /// Free places for concurrent requests.
+    /// Permits for concurrent requests.
     pub(crate) requests: Semaphore,
-    /// Free [units](App::units) for unsent responses.
+    /// Permits for unsent responses, in [units](App::units).
     pub(crate) unsent: Arc<Semaphore>,
     models: OnceLock<Arc<Vec<Model>>>,
     stops: AtomicBool,
-    /// In seconds since 1970.
+    /// The time of the start, in seconds since 1970.
     pub(crate) started: u64,
 }
 
@@ -68,7 +68,7 @@ impl App {
         bytes.div_ceil(UNIT) as u32
     }
 
-    /// Warms the models up and serves them from now on.
+    /// Warms up the models, and starts to serve them.
     pub(crate) fn install(&self, models: Vec<Model>) -> Result<Arc<Vec<Model>>, ServeError> {
         let Some(first) = models.first() else {
             return Err(ServeError::NoModel);

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::model::{Model, Text};
 use crate::queue::{Batch, Output};
 
-/// Encodes what the queue gives out, until it is closed and empty.
+/// Encodes the queue's batches until it is closed and empty.
 pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
     while let Some(batch) = app.queue.batch() {
         let (count, words) = (batch.texts().count(), batch.words());
@@ -23,8 +23,8 @@ pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
     }
 }
 
-/// Each part's request, number of words and values. If the batch fails, its parts are encoded separately, so that
-/// only the offending requests fail.
+/// Returns each part's request, number of words and values. If the batch fails, its parts are encoded separately, so
+/// that only the offending requests fail.
 fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
     let model = &models[batch.model];
     let width = model.encoder().width();
@@ -75,7 +75,7 @@ fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, S
 pub(crate) struct Pace(std::sync::Mutex<Option<f64>>);
 
 impl Pace {
-    /// Takes a batch into account.
+    /// Updates the average with a batch.
     fn encoded(&self, words: usize, time: Duration) {
         let now = words as f64 / time.as_secs_f64().max(1e-6);
         let mut pace = self

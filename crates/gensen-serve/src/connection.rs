@@ -1,4 +1,4 @@
-//! Connections: accepted, timed, and closed in order.
+//! Connections: accepting, timeouts, graceful shutdown.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -19,10 +19,10 @@ use crate::app::App;
 
 /// Read buffer of a connection in bytes; bounds a request's head.
 const BUFFER: usize = 1 << 16;
-/// Pause after a failed `accept`, such as for want of file descriptors.
+/// Pause after a failed `accept`, for example when file descriptors are exhausted.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Serves connections until `stop` changes, and then finishes what was accepted.
+/// Serves connections until `stop` changes, and then finishes accepted requests.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -65,7 +65,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Accepts a connection once there is a free place.
+/// Accepts a connection once a permit is free.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -119,7 +119,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Passes a write's outcome on; fails one that has been pending for too long.
+    /// Forwards the result of a write; fails a write that has been pending for too long.
     fn watch<T>(
         &mut self,
         written: Poll<io::Result<T>>,

@@ -21,7 +21,7 @@ pub enum ServeError {
     /// The threads that answer requests cannot be started.
     #[error("cannot start the server's threads")]
     Threads(#[source] io::Error),
-    /// A setting that makes no sense.
+    /// An invalid setting.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {
         /// The setting.
@@ -31,22 +31,22 @@ pub enum ServeError {
         /// The valid values.
         expected: String,
     },
-    /// Nothing to serve.
+    /// There is no model.
     #[error("there is no model to serve")]
     NoModel,
-    /// Two models of one name.
+    /// Two models with the same name.
     #[error("two models are named `{name}`")]
     SameName {
         /// The name.
         name: String,
     },
-    /// A name that clients cannot ask for.
+    /// An invalid name of a model.
     #[error("`{name}` is no name for a model: expected letters, digits, `.`, `_`, `-` and `/`")]
     Name {
         /// The name.
         name: String,
     },
-    /// A pooling by which vectors depend on their neighbours in a batch.
+    /// A pooling that makes vectors depend on other sentences of the batch.
     #[error(
         "model `{model}` has the pooling max-padded, by which a vector depends on the other sentences of \
          its batch; serve it with another pooling, such as max"
@@ -55,7 +55,7 @@ pub enum ServeError {
         /// The model.
         model: String,
     },
-    /// The model's tokeniser cannot be made.
+    /// The model's tokeniser cannot be created.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// The model cannot be opened, or does not encode a sentence.

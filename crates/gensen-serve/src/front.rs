@@ -1,4 +1,4 @@
-//! The middleware around every request: the token, the bound on concurrent requests, the log line.
+//! The middleware around every request: authorisation, the limit on concurrent requests, the log line.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,7 +66,7 @@ pub(crate) async fn front(
     response
 }
 
-/// Refuses requests without the token, and more of them than are taken at once.
+/// Refuses requests without the token, and requests beyond the limit on concurrent ones.
 fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'a>>, Problem> {
     let is_open = request.method() == Method::GET && OPEN.contains(&request.uri().path());
     if let Some(key) = &app.key

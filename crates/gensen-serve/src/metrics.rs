@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Whether a request's `inputs` is one text or a list, as text-embeddings-inference counts them.
 const METHODS: [&str; 2] = ["single", "batch"];
-/// The `err` of failures.
+/// The values of the label `err`.
 const FAILURES: [&str; 8] = [
     "validation",
     "empty",
@@ -69,12 +69,12 @@ impl Metrics {
         }
     }
 
-    /// A request for vectors; `single` if `inputs` is one text.
+    /// Counts a request for vectors; `single` if `inputs` is one text.
     pub(crate) fn request(&self, single: bool) {
         self.requests[usize::from(!single)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request that was answered, and its inputs' lengths in words.
+    /// Records a successful request, with its inputs' lengths in words.
     pub(crate) fn answered(&self, single: bool, lengths: &[usize], times: Times) {
         self.successes[usize::from(!single)].fetch_add(1, Ordering::Relaxed);
         self.inputs
@@ -87,25 +87,25 @@ impl Metrics {
         self.inference.add([times.inference.as_secs_f64()]);
     }
 
-    /// A request that was refused or failed, by its `error_type`.
+    /// Counts a request that was refused or failed, by its `error_type`.
     pub(crate) fn failed(&self, error_type: &str) {
         if let Some(k) = FAILURES.iter().position(|&failure| failure == error_type) {
             self.failures[k].fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A request whose client went away.
+    /// Counts a request whose client disconnected.
     pub(crate) fn abandoned(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A batch that is encoded.
+    /// Records a batch.
     pub(crate) fn batch(&self, inputs: usize, words: usize) {
         self.batch_size.add([inputs as f64]);
         self.batch_words.add([words as f64]);
     }
 
-    /// All of it in Prometheus's text format, with the requests and words that wait.
+    /// All metrics in Prometheus's text format, with the numbers of waiting requests and words.
     pub(crate) fn text(&self, (jobs, words): (usize, usize)) -> String {
         let mut text = String::new();
         let mut counter = |name: &str, label: &str, values: &[(&str, &AtomicU64)]| {
@@ -151,7 +151,7 @@ struct Histogram {
 }
 
 struct Counts {
-    /// A bucket for each bound, and one for what lies beyond.
+    /// One bucket per bound, and one for larger values.
     buckets: Vec<u64>,
     sum: f64,
 }

@@ -5,7 +5,8 @@ use gensen_data::tokenizer::{MOSES_ENTITIES, Tokens};
 use crate::model::Model;
 use crate::types::SimpleToken;
 
-/// The Penn Treebank's quotes and Moses's entities: what tokenisers write for a character, and the character.
+/// The tokeniser's spelling (the Penn Treebank's quotes, Moses's entities) at the start of `text`, and the original
+/// character.
 fn written(text: &str) -> Option<(char, &'static str)> {
     let quotes = [('"', "``"), ('"', "''")].into_iter();
     quotes
@@ -13,7 +14,7 @@ fn written(text: &str) -> Option<(char, &'static str)> {
         .find(|(_, code)| text.starts_with(code))
 }
 
-/// The words of a text, each with its place in the text.
+/// The words of a text, each with its offsets.
 pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToken> {
     let [begin, end] = model.around().map(|(id, text)| SimpleToken {
         id,
@@ -48,7 +49,7 @@ pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToke
 /// A position in a text.
 struct Place<'a> {
     left: &'a str,
-    /// The number of characters before it.
+    /// The number of characters before the rest.
     characters: usize,
     lowercase: bool,
 }

@@ -1,11 +1,11 @@
-//! The documentation of the routes, made from their code.
+//! The OpenAPI documentation, generated from the routes' code.
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{openai, operation, tei};
 
-/// The documentation of the routes.
+/// The OpenAPI documentation.
 #[derive(OpenApi)]
 #[openapi(
     info(

@@ -1,4 +1,4 @@
-//! The routes, a file for each kind of client.
+//! The routes, one file per API.
 
 pub(crate) mod openai;
 pub(crate) mod operation;

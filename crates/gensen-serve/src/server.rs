@@ -1,4 +1,4 @@
-//! A server from its start to its end.
+//! The life cycle of a server.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const CONNECTION_THREADS: usize = 2;
 /// Threads for tokenising long texts and serialising long responses.
 const HEAVY_THREADS: usize = 4;
 
-/// A server that listens.
+/// A listening server.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -26,18 +26,18 @@ pub struct Server {
     stop: watch::Sender<bool>,
 }
 
-/// Tells a server to stop, from anywhere.
+/// A handle that stops a server from any thread.
 #[derive(Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
 impl Stopper {
-    /// Has the server accept nothing more and finish what it accepted.
+    /// Makes the server accept no more requests and finish the accepted ones.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
-/// Stops the server if the encoding thread panics: no request would ever be answered.
+/// Stops the server if the encoding thread panics, since no request could be answered any more.
 struct StopOnPanic<'a> {
     app: &'a App,
     stop: &'a watch::Sender<bool>,
@@ -57,7 +57,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Settings that make no sense; an address that cannot be listened on.
+    /// For invalid settings, and if listening on the address fails.
     pub fn bind(address: SocketAddr, config: Config) -> Result<Self, ServeError> {
         let app = Arc::new(App::new(config)?);
         let bind = |source| ServeError::Bind { address, source };
@@ -81,7 +81,7 @@ impl Server {
         Stopper(self.stop.clone())
     }
 
-    /// Serves until it is [stopped](Stopper::stop), and then finishes what it accepted.
+    /// Serves until it is [stopped](Stopper::stop), and then finishes the accepted requests.
     ///
     /// While `load` opens the models, probes are answered: the server is alive, but not ready.
     /// `ready` is called with the address when the models are loaded. If the server is stopped earlier, `run`

@@ -236,7 +236,7 @@ pub(crate) struct Embedding {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Vector {
-    /// Numbers.
+    /// A list of numbers.
     Float(Vec<f32>),
     /// Base64.
     Base64(String),
@@ -263,7 +263,7 @@ pub(crate) struct ModelObject {
     pub(crate) id: String,
     /// `model`.
     pub(crate) object: &'static str,
-    /// When the server started, in seconds since 1970.
+    /// The time of the server's start, in seconds since 1970.
     pub(crate) created: u64,
     pub(crate) owned_by: &'static str,
 }
@@ -286,7 +286,7 @@ pub(crate) struct OpenAiError {
     pub(crate) code: Option<String>,
 }
 
-/// Numbers as a list of rows.
+/// Serialises values as a list of rows.
 pub(crate) struct Rows<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) width: usize,

@@ -51,11 +51,11 @@ struct Train {
     /// The run's configuration: TOML, or the reference's JSON. [default: the embedded sample]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to compute: `auto`, a device such as `cuda:1`, or several separated by commas, each
+    /// Device: `auto`, a device such as `cuda:1`, or several separated by commas, each
     /// with its own batch in every step. `list` prints the devices.
     #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
-    /// Where to resume: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
+    /// Checkpoint to resume from: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
     /// folder.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
     resume: String,
@@ -98,7 +98,7 @@ enum Command {
         /// The run's configuration: TOML, or the reference's JSON.
         #[arg(value_name = "CONFIG")]
         config: PathBuf,
-        /// Where to compute, as for training.
+        /// Device, as for training.
         #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]")]
         device: String,
         /// Change one key of the configuration.
@@ -252,7 +252,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     Ok(outcome.ending)
 }
 
-/// Checks that need no data, before anything is read or written.
+/// Runs the checks that need no data, before anything is read or written.
 fn check_before_reading(config: &Config, devices: &[Device]) -> Result<(), TrainError> {
     precision::check(devices, config.training.precision)?;
     devices::check_tasks(&config.tasks, devices.len())?;

@@ -45,7 +45,7 @@ pub struct Config {
     /// Steps and their sizes.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// How often to report, validate and save.
+    /// Intervals of reports, validations and checkpoints.
     #[serde(default)]
     pub management: ManagementConfig,
     /// Measures of the sentence vectors, beside the tasks' held-out data.

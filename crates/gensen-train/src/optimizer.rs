@@ -25,9 +25,9 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the running mean of squared gradients.
     pub beta2: f64,
-    /// Added to the denominator.
+    /// The constant added to the denominator.
     pub epsilon: f64,
-    /// Gradients of a step are scaled down to this global norm.
+    /// The global norm to which gradients are clipped.
     pub clip_norm: f64,
 }
 

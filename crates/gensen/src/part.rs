@@ -77,14 +77,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Its path for this output.
+    /// The record's path for this output.
     pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
         name.push(".part.json");
         name.into()
     }
 
-    /// Whether this output has one.
+    /// Whether this output has a record.
     pub(crate) fn is_beside(output: &Path) -> bool {
         Self::place(output).is_file()
     }
@@ -100,7 +100,7 @@ impl Record {
         }
     }
 
-    /// Writes it beside a part's vectors.
+    /// Writes the record beside a part's vectors.
     pub(crate) fn write(&self, output: &Path) -> Result<()> {
         let place = Self::place(output);
         let text = serde_json::to_vec_pretty(self)?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub struct Ledger {
     path: PathBuf,
     sums: HashMap<String, String>,
-    /// Whether the last line has no line end (an editor's doing).
+    /// Whether the last line lacks a line break, for example after editing.
     open_line: bool,
 }
 

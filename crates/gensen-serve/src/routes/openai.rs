@@ -23,7 +23,7 @@ use crate::types::{
     OpenAiErrorResponse, Usage, Vector,
 };
 
-/// The texts' vectors, of length 1.
+/// Computes the vectors of texts, scaled to length 1.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -98,7 +98,7 @@ fn base64(vector: &[f32]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The models.
+/// Lists the models.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -114,7 +114,7 @@ pub(crate) async fn models(State(app): State<Arc<App>>) -> Result<Response, Prob
     Ok(json(to_json(&list)))
 }
 
-/// A model.
+/// Describes a model.
 #[utoipa::path(
     get,
     path = "/v1/models/{id}",

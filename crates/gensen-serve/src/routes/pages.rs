@@ -1,4 +1,4 @@
-//! Pages for people. They load nothing from elsewhere.
+//! HTML pages, without external resources.
 
 use std::sync::OnceLock;
 
@@ -13,22 +13,22 @@ use crate::routes::operation::{json, with_type};
 
 const INDEX: &str = include_str!("../../pages/index.html");
 const DOCS: &str = include_str!("../../pages/docs.html");
-/// A page's own style and script, requests to this server, and nothing else.
+/// The content security policy: inline style and script, and requests to this server only.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The page to try the server on.
+/// The demonstration page.
 pub(crate) async fn index() -> Response {
     page(INDEX)
 }
 
-/// The documentation of the routes, as a page.
+/// The API documentation as a page.
 pub(crate) async fn docs() -> Response {
     page(DOCS)
 }
 
-/// The documentation of the routes.
+/// The OpenAPI documentation as JSON.
 pub(crate) async fn openapi() -> Response {
     static JSON: OnceLock<Bytes> = OnceLock::new();
     let text = JSON.get_or_init(|| super::operation::to_json(&Documentation::openapi()).into());

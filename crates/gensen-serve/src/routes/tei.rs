@@ -21,7 +21,7 @@ use crate::types::{
     SimilarityRequest, SimpleToken, TokenizeRequest,
 };
 
-/// The texts' vectors. `POST /` is the same.
+/// Computes the vectors of texts. `POST /` is an alias.
 #[utoipa::path(
     post,
     path = "/embed",
@@ -58,7 +58,7 @@ pub(crate) async fn embed(
     answer.send(&app, write).await
 }
 
-/// Refuses vectors of more numbers than the model's, or of none.
+/// Refuses zero dimensions, and more dimensions than the model has.
 pub(crate) fn check_dimensions(
     app: &App,
     model: Option<&str>,
@@ -74,7 +74,7 @@ pub(crate) fn check_dimensions(
     }
 }
 
-/// The states of the texts' words, those of `<s>` and `</s>` included.
+/// Computes the hidden states of the texts' words, `<s>` and `</s>` included.
 #[utoipa::path(
     post,
     path = "/embed_all",
@@ -114,7 +114,7 @@ pub(crate) async fn embed_all(
     answer.send(&app, write).await
 }
 
-/// The cosines of a sentence to others.
+/// Computes the cosines of a sentence to others.
 #[utoipa::path(
     post,
     path = "/similarity",
@@ -156,7 +156,7 @@ pub(crate) async fn similarity(
     answer.send(&app, write).await
 }
 
-/// The texts' words, with their numbers and places.
+/// Tokenises texts: words with ids and offsets.
 #[utoipa::path(
     post,
     path = "/tokenize",

@@ -18,7 +18,7 @@ use crate::device;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Busy;
 
-/// Sentences drawn at most; more would hide each other.
+/// The maximum number of sentences drawn; more would overlap.
 const POINTS: usize = 3000;
 
 /// Group the sentences of a file by cosine, into K clusters or into communities of similar sentences.

@@ -274,7 +274,7 @@ pub(super) fn is_hub_name(path: &Path) -> bool {
     parts.is_some_and(|(owner, name)| plain(owner) && plain(name))
 }
 
-/// Logs how many words the models knew; warns if few.
+/// Logs the vocabulary coverage; warns if it is low.
 pub(super) fn say_coverage(coverage: Coverage) {
     if coverage.is_poor() {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! `gensen inspect`: what a file or folder holds, and whether the parts of a whole fit together.
+//! `gensen inspect`: describes a file or folder, and checks that parts of an output fit together.
 
 mod arrays;
 mod folders;

@@ -63,7 +63,7 @@ pub(crate) fn guard<T>(_: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     work()
 }
 
-/// Whether the arguments hold `--device list`.
+/// Whether the arguments contain `--device list`.
 pub(crate) fn list_is_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let apart = |pair: &[OsString]| pair[0] == "--device" && pair[1] == "list";

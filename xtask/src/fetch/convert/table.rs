@@ -15,7 +15,7 @@ impl<const N: usize> Columns<N> {
     ///
     /// # Errors
     ///
-    /// When the header line does not name one of them.
+    /// If the header line lacks one of them.
     pub fn named(texts: &mut Texts, names: [&str; N]) -> Result<Self> {
         let mut line = String::new();
         texts.next(&mut line)?;

@@ -1,4 +1,4 @@
-//! The encoders to evaluate: the models side by side, and baselines.
+//! The encoders to evaluate: the models, concatenated, and baselines.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::{english, hub};
 
 /// Width of random projections, that of the published row.
 const PROJECTED_WIDTH: usize = 4096;
-/// Seeds random projections and, one up a model, random initialisations.
+/// The seed of random projections and random initialisations; the k-th model adds k to it.
 const SEED: u32 = 1111;
 
 #[derive(clap::Args)]

@@ -12,9 +12,9 @@ use super::super::places::file;
 use super::super::projection::ProjectionName;
 use crate::output::say;
 
-/// Sentences drawn; more hide each other.
+/// The maximum number of sentences drawn; more would overlap.
 const POINTS: usize = 3000;
-/// Neighbours of a sentence.
+/// Neighbours printed per sentence.
 const NEIGHBOURS: usize = 3;
 
 #[derive(clap::Args)]
