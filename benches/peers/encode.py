@@ -52,7 +52,7 @@ class Encoder:
             self.gru = torch.ao.quantization.quantize_dynamic(holder, {nn.GRU}, dtype=torch.qint8)["gru"]
 
     def padded(self, sentences):
-        """Ids and lengths, longest first, and whose they are."""
+        """Ids and lengths, longest first, and their original positions."""
         batch = [[BOS, *(self.ids.get(word, UNK) for word in text.split()), EOS] for text in sentences]
         lengths = torch.tensor([len(ids) for ids in batch])
         lengths, order = lengths.sort(descending=True)

@@ -17,7 +17,7 @@ parser.add_argument("--workers", type=int, help="one a core of the cluster, if n
 
 
 class Encode:
-    """A worker: it opens the model once."""
+    """A worker, which opens the model once."""
 
     def __init__(self, model, column):
         import gensen

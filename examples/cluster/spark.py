@@ -16,7 +16,7 @@ parser.add_argument("--model", default="english", help="english, a model folder,
 
 
 def encoding(model, column):
-    """What a task does with the batches of its part: the model is opened once."""
+    """Encodes the batches of a partition; the model is opened once."""
 
     def encode(batches):
         import gensen

@@ -80,7 +80,7 @@ pub struct ScoredPairs<'a> {
 ///
 /// # Errors
 ///
-/// [`EvalError::Shape`] and [`EvalError::NotFinite`] as [`Examples::new`] has them.
+/// [`EvalError::Shape`] and [`EvalError::NotFinite`] as for [`Examples::new`].
 pub fn relatedness(
     train: ScoredPairs<'_>,
     dev: ScoredPairs<'_>,

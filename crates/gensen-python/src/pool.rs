@@ -13,8 +13,8 @@ struct Current {
     pool: Arc<ThreadPool>,
 }
 
-/// Only threads that hold the GIL lock it, and a thread that forks holds the GIL: it is never locked
-/// in a child.
+/// Only threads that hold the GIL lock it, and a thread that forks holds the GIL: it is never
+/// locked in a child.
 static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
 
 /// The pool of this process.

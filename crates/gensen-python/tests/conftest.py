@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures shared by the tests."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def texts():
 
 @pytest.fixture(scope="session")
 def program():
-    """The command line, as the workspace's tests build it."""
+    """The command-line program, built like in the workspace's tests."""
     name = "gensen.exe" if os.name == "nt" else "gensen"
     target = os.environ.get("CARGO_TARGET_DIR", REFERENCE.parents[1] / "target")
     path = pathlib.Path(os.environ.get("GENSEN_PROGRAM", pathlib.Path(target) / "release" / name))
@@ -48,7 +48,7 @@ def program():
 
 
 def near(found, expected, tolerance):
-    """Asserts that arrays are equal within a tolerance, and says where they differ most."""
+    """Asserts that arrays are equal within a tolerance; a failure shows the largest difference."""
     assert found.shape == expected.shape
     difference = np.abs(found.astype(np.float64) - expected)
     place = np.unravel_index(difference.argmax(), difference.shape)

@@ -1,4 +1,4 @@
-"""SentEval's protocol for encoders of Python."""
+"""SentEval's protocol for Python encoders."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def data(tmp_path_factory):
 
 
 def letters(sentences):
-    """An encoder: how often each letter occurs."""
+    """An encoder that counts letters."""
     return np.array([[sentence.count(chr(97 + k)) for k in range(26)] for sentence in sentences], dtype=float)
 
 
@@ -147,7 +147,7 @@ def test_what_fails_is_raised(data, tmp_path):
 
 
 def test_minilm_beside_ours(english):
-    """The real thing: MiniLM through sentence-transformers, on real data."""
+    """MiniLM through sentence-transformers, on real data."""
     transformers = pytest.importorskip("sentence_transformers")
     model, data = os.environ.get("GENSEN_MINILM"), os.environ.get("GENSEN_SENTEVAL_DATA")
     if not model or not data:

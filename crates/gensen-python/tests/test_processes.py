@@ -61,7 +61,7 @@ def _child(english, texts, queue):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_after_fork(english, texts):
-    """While another thread encodes, too."""
+    """The process forks while another thread encodes, too."""
     expected = english.encode(texts)
     stop = threading.Event()
 
@@ -91,7 +91,7 @@ def test_after_fork(english, texts):
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.parametrize("call", ["encode(texts)", "encode_file(texts, 'vectors.npy')", "encode(texts, show_progress_bar=True)"])
 def test_ctrl_c_stops(call, tmp_path):
-    """Of what would take minutes."""
+    """Ctrl-C interrupts work that would take minutes."""
     program = f"""
         import signal
         # A job that a shell runs in the background ignores it.

@@ -1,4 +1,4 @@
-"""What users of sentence-transformers type."""
+"""The interface of sentence-transformers."""
 
 import copy
 import gzip
@@ -61,7 +61,7 @@ def test_shapes_and_order(english, texts):
 
 
 def test_many_pieces(english, texts):
-    """More sentences than are handed on at once."""
+    """More sentences than in one piece."""
     many = texts * 3
     expected = np.tile(english.encode(texts), (3, 1))
     np.testing.assert_array_equal(english.encode(many, batch_size=1), expected)
@@ -296,7 +296,7 @@ def test_what_makes_no_sense_is_refused(english, tmp_path):
 
 
 def test_models_of_the_hub(tiny, texts, tmp_path, monkeypatch):
-    """From the cache that the hub's own library fills, without the network."""
+    """Models load from the cache of huggingface_hub, without the network."""
     commit = "0123456789" * 4
     model = tmp_path / "models--somebody--tiny"
     (model / "refs").mkdir(parents=True)

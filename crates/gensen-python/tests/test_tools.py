@@ -1,4 +1,4 @@
-"""Tools that take the encoder: scikit-learn, LangChain, type checkers."""
+"""Integrations: scikit-learn, LangChain, MTEB, type checkers."""
 
 import pickle
 import subprocess
@@ -62,7 +62,7 @@ def test_langchain(english):
 
 
 def test_mteb(english):
-    """A task of MTEB, on local data, gives what its formula gives."""
+    """The score of an MTEB task on local data equals its formula."""
     mteb = pytest.importorskip("mteb")
     datasets = pytest.importorskip("datasets")
     from mteb.abstasks.sts import AbsTaskSTS

@@ -127,7 +127,8 @@ pub(crate) fn check_threshold(threshold: f32) -> Result<(), SearchError> {
 /// The best pairs of all threads.
 struct Found {
     best: Mutex<TopK<(usize, usize)>>,
-    /// The bits of the minimum score of a new pair. It only rises, so a stale value only costs time.
+    /// The bits of the minimum score of a new pair. It only rises, so a stale value only costs
+    /// time.
     bar: AtomicU32,
 }
 

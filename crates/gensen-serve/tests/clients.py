@@ -1,4 +1,4 @@
-"""The server as real clients see it: openai, huggingface_hub's InferenceClient, curl.
+"""The server with real clients: openai, huggingface_hub's InferenceClient, curl.
 
     python crates/gensen-serve/tests/clients.py target/release/gensen
 """
@@ -17,7 +17,7 @@ TEXTS = ["A man is playing a guitar.", "Someone plays the guitar.", "Na√Øve caf√
 
 
 def embed(address, texts, **fields):
-    """The vectors as the plainest of clients gets them."""
+    """The vectors from a plain HTTP request."""
     body = json.dumps({"inputs": texts, **fields}).encode()
     request = urllib.request.Request(f"{address}/embed", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request) as answer:

@@ -67,7 +67,7 @@ class Browser:
             self.events.append(found)
 
     def value(self, expression):
-        """What a piece of script gives in the page."""
+        """Evaluates a script in the page."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
@@ -87,7 +87,7 @@ class Browser:
         file.write_bytes(base64.b64decode(image["data"]))
 
     def problems(self, address):
-        """What the pages asked of others, and what they complained of."""
+        """Requests of the pages to other hosts, and console errors."""
         for event in self.events:
             parameters = event.get("params", {})
             if event["method"] == "Network.requestWillBeSent":

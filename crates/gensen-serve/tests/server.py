@@ -1,4 +1,4 @@
-"""A server with the model in the box, for the tests in this folder."""
+"""A server with the built-in model, for the tests in this folder."""
 
 import contextlib
 import subprocess
@@ -7,7 +7,7 @@ import sys
 
 @contextlib.contextmanager
 def server(program, *arguments):
-    """Serves on a free port; gives the address, http://HOST:PORT."""
+    """Starts a server on a free port; returns its address, http://HOST:PORT."""
     command = [program, "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

@@ -55,8 +55,8 @@ struct Train {
     /// with its own batch in every step. `list` prints the devices.
     #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
-    /// Checkpoint to resume from: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
-    /// folder.
+    /// Checkpoint to resume from: `auto` (the run's newest checkpoint, if any), `never`, or a
+    /// checkpoint's folder.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
     resume: String,
     /// Change one key of the configuration.

@@ -39,10 +39,10 @@ pub struct Config {
     /// Sizes of the model.
     #[serde(default)]
     pub model: ModelSizes,
-    /// Words and how text is split into them.
+    /// Vocabularies and tokenisation.
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
-    /// Steps and their sizes.
+    /// The optimisation: steps, batches, learning rate.
     #[serde(default)]
     pub training: TrainingConfig,
     /// Intervals of reports, validations and checkpoints.

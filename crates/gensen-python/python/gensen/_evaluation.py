@@ -32,31 +32,31 @@ _STEPS = 100
 
 
 class Report:
-    """What an evaluation found: encoders by tasks."""
+    """The results of an evaluation, by encoder and task."""
 
     def __init__(self, evaluations: list[str]) -> None:
         self._json = evaluations
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
-        """All there is to know, an encoder after the other, as it is written to a file."""
+        """All results of each encoder, as in the JSON file."""
         import json
 
         return [json.loads(evaluation) for evaluation in self._json]
 
     @property
     def scores(self) -> dict[str, dict[str, float | None]]:
-        """By encoder and task the number that encoders are compared by, larger is better: test accuracy in percent, or
+        """The main score by encoder and task, larger is better: test accuracy in percent, or
         100 times Pearson's correlation; ``None`` where that is undefined."""
         names = (evaluation["embedder"]["name"] for evaluation in self.evaluations)
         return {name: dict(report_scores(found)) for name, found in zip(names, self._json)}
 
     def markdown(self) -> str:
-        """A page that lays the scores out as the paper's Table 2, with what defines each."""
+        """A Markdown page with the scores in the layout of the paper's Table 2, and their settings."""
         return report_markdown(self._json)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes ``NAME.json``, and beside it ``NAME.md`` and a chart a task in ``NAME.charts``."""
+        """Writes ``NAME.json``, and beside it ``NAME.md`` and a chart per task in ``NAME.charts``."""
         if not os.fspath(path).endswith(".json"):
             raise ValueError(f"{os.fspath(path)}: needs a name that ends in .json")
         report_write(self._json, path)
@@ -140,7 +140,7 @@ def evaluate(
 
 
 class _Tasks:
-    """Shows a task's share on a bar."""
+    """Shows a task's progress on a bar."""
 
     def __init__(self, name: str, bar: Callable[[int], None]) -> None:
         self._name, self._bar, self._task = name, bar, ""

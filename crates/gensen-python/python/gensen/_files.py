@@ -1,4 +1,4 @@
-"""Sentences piece by piece."""
+"""Streaming of sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._gensen import Lines
 
 
 def pieces(source: str | os.PathLike[str] | Iterable[str], size: int) -> Iterator[list[str]]:
-    """The lines of a file, or what an iterable gives, in lists of ``size``, the last of what is left."""
+    """Splits the lines of a file, or the items of an iterable, into lists of ``size``; the last may be shorter."""
     if isinstance(source, (str, os.PathLike)):
         lines = Lines(source)
         while piece := lines.read(size):

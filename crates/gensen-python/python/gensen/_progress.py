@@ -1,4 +1,4 @@
-"""What people see while they wait."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int | None, unit: str, show: bool | None) -> Iterator[Callable[[int], None] | None]:
-    """What is to be called with how much is done, if a bar is to be shown.
+    """The progress callback, called with the amount done, if a bar is to be shown.
 
-    A ``total`` of ``None`` is one that is not known. ``show=None`` shows the bar where the logger ``gensen`` is at level INFO or DEBUG. It is tqdm's where that is installed,
-    a count otherwise.
+    ``total=None`` means an unknown total. ``show=None`` shows the bar if the logger ``gensen`` is at level INFO or
+    DEBUG. The bar is tqdm's if that is installed, otherwise a counter.
     """
     if show is None:
         import logging

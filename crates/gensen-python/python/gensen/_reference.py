@@ -88,7 +88,7 @@ class GenSenSingle:
         return dict(enumerate(self._encoder.words(False)))
 
     def first_expansion(self) -> None:
-        """Fits the linear map from the word vectors to the model's embeddings, on the words that both have.
+        """Fits the linear map from the word vectors to the model's embeddings, on the shared words.
 
         :meth:`vocab_expansion` does it where it was not done.
         """
@@ -96,7 +96,7 @@ class GenSenSingle:
         self._tell(self._map.report)
 
     def vocab_expansion(self, task_vocab: Iterable[str]) -> None:
-        """Makes the words of ``task_vocab``, and they alone, the model's vocabulary.
+        """Replaces the model's vocabulary by the words of ``task_vocab``.
 
         Its own words keep their embeddings, words of the word vectors are mapped, others become
         ``<unk>``. A second expansion starts from the model's own words again.
@@ -171,7 +171,7 @@ class GenSenSingle:
 
 
 class GenSen:
-    """Several encoders, whose states and vectors lie side by side in the order given."""
+    """Several encoders, whose states and vectors are concatenated in the order given."""
 
     def __init__(self, *models: GenSenSingle) -> None:
         if not models:
@@ -179,12 +179,12 @@ class GenSen:
         self.gensen_models = models
 
     def first_expansion(self) -> None:
-        """As :meth:`GenSenSingle.first_expansion`, of each."""
+        """Like :meth:`GenSenSingle.first_expansion`, for each encoder."""
         for model in self.gensen_models:
             model.first_expansion()
 
     def vocab_expansion(self, task_vocab: Iterable[str]) -> None:
-        """As :meth:`GenSenSingle.vocab_expansion`, of each."""
+        """Like :meth:`GenSenSingle.vocab_expansion`, for each encoder."""
         words = list(task_vocab)
         for model in self.gensen_models:
             model.vocab_expansion(words)
@@ -197,7 +197,7 @@ class GenSen:
         return_numpy: bool = True,
         add_start_end: bool = True,
     ) -> tuple[Any, Any]:
-        """As :meth:`GenSenSingle.get_representation`; widths add up."""
+        """Like :meth:`GenSenSingle.get_representation`, with concatenated vectors."""
         found = [
             model.get_representation(sentences, pool, tokenize, True, add_start_end) for model in self.gensen_models
         ]

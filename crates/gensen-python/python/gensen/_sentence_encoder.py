@@ -1,4 +1,4 @@
-"""The encoder as users of sentence-transformers expect it."""
+"""The encoder, with the interface of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class SentenceEncoder:
         as_tensor: bool,
         show_progress_bar: bool | None,
     ) -> list[Any]:
-        """The hidden states of each text's words; with all else there is, if ``output_value`` is ``None``."""
+        """The hidden states of each text's words, and all other outputs if ``output_value`` is ``None``."""
         with progress_bar(len(texts), "sentence", show_progress_bar) as progress:
             states, lengths, vectors = self._encoder.encode_ragged(texts, read, given, progress)
         words = np.split(states, np.cumsum(lengths)[:-1]) if texts else []
@@ -196,11 +196,11 @@ class SentenceEncoder:
         return rows
 
     def encode_query(self, sentences: str | Iterable[str], *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`encode`: queries and documents are encoded alike."""
+        """Same as :meth:`encode`: queries and documents are encoded alike."""
         return self.encode(sentences, *args, **kwargs)
 
     def encode_document(self, sentences: str | Iterable[str], *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`encode`: queries and documents are encoded alike."""
+        """Same as :meth:`encode`: queries and documents are encoded alike."""
         return self.encode(sentences, *args, **kwargs)
 
     def similarity(self, first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -221,7 +221,7 @@ class SentenceEncoder:
 
     @property
     def similarity_fn_name(self) -> str:
-        """What :meth:`similarity` computes: the cosine."""
+        """The similarity function of :meth:`similarity`: the cosine."""
         return "cosine"
 
     def get_sentence_embedding_dimension(self) -> int:
@@ -247,7 +247,7 @@ class SentenceEncoder:
         return {"input_ids": ids, "attention_mask": mask, "tokens": [words for words, _ in read]}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the model folder, whole or not at all; a model folder that is there is replaced."""
+        """Writes the model folder atomically; an existing model folder is replaced."""
         self._encoder.save(path)
 
     @property
@@ -266,20 +266,20 @@ class SentenceEncoder:
 
 
 def _opened(kind: type[SentenceEncoder], setting: dict[str, Any]) -> SentenceEncoder:
-    """What a pickle opens."""
+    """Opens the model of a pickled encoder."""
     return kind(**setting)
 
 
 def _place(model: str | os.PathLike[str]) -> str:
-    """Where a model is, whatever the working folder of those who unpickle it. A path is a folder; a name may be another
-    model's."""
+    """The location of a model, independent of the working folder in which it is unpickled. A path is a folder; a name may
+    be another model's."""
     if not isinstance(model, str) or (model != "english" and os.path.exists(model)):
         return os.path.abspath(model)
     return model
 
 
 def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Vectors of length 1; those of zeros stay."""
+    """Scales vectors to length 1; zero vectors stay."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
     unit = np.zeros_like(vectors)
     np.divide(vectors, lengths, out=unit, where=lengths > 0, casting="same_kind")

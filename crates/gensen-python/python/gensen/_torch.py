@@ -1,4 +1,4 @@
-"""torch, where somebody asks for it."""
+"""Optional conversion to and from torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tensor(array: npt.NDArray[Any]) -> Any:
 
 
 def array(vectors: Any) -> npt.NDArray[np.float32]:
-    """Vectors as an array of 32-bit floats; tensors on any device and lists are taken, too."""
+    """Converts vectors to an array of 32-bit floats; accepts tensors on any device and lists, too."""
     if hasattr(vectors, "detach"):
         vectors = vectors.detach().cpu().numpy()
     return np.ascontiguousarray(vectors, dtype=np.float32)

@@ -38,7 +38,7 @@ class GensenEmbeddings(Embeddings):
         self._encoder = SentenceEncoder(model, **setting)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """A vector a text."""
+        """One vector per text."""
         vectors = self._encoder.encode(texts, self.batch_size, show_progress_bar=False, normalize_embeddings=True)
         found: list[list[float]] = vectors.tolist()
         return found

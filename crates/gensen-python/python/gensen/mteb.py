@@ -69,7 +69,7 @@ class Encoder:
         return vectors
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> npt.NDArray[np.float32]:
-        """The cosine of each vector of the one and each of the other."""
+        """The cosines of all pairs of a vector of the first and one of the second."""
         return self._encoder.similarity(embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> npt.NDArray[np.float32]:

@@ -24,7 +24,7 @@ __all__ = ["Vectorizer"]
 
 
 class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A transformer of sentences to vectors ``[sentences, dimension]``. There is nothing to fit.
+    """A transformer from sentences to vectors ``[sentences, dimension]``. Fitting is a no-op.
 
     Parameters are :class:`gensen.SentenceEncoder`'s and those of its ``encode``. The model is opened when it is first
     needed; clones and pickles open it again.

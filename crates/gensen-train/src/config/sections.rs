@@ -87,7 +87,7 @@ impl Default for ModelSizes {
     }
 }
 
-/// Words and how text is split into them.
+/// Vocabularies and tokenisation.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VocabularyConfig {
@@ -139,7 +139,7 @@ impl Default for VocabularyConfig {
     }
 }
 
-/// Steps and their sizes.
+/// The optimisation: steps, batches, learning rate.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
