@@ -373,7 +373,7 @@ class Corpora:
             for number, premise, hypothesis, label in labelled(path):
                 label = label.strip().lower()
                 if label not in [*LABELS, "-", ""]:
-                    fail(f"{path}:{number}: '{label}' is no label; expected {', '.join(LABELS)}")
+                    fail(f"{path}:{number}: label '{label}', expected {', '.join(LABELS)}")
                 # JSON may hold a line break or a tab.
                 premise, hypothesis = (unquote(re.sub(r"[\t\r\n]+", " ", text).strip()) for text in (premise, hypothesis))
                 if premise and hypothesis and label in LABELS:

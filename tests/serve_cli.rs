@@ -281,7 +281,7 @@ fn wrong_usage_is_named() {
     refused(
         &["--model", "a b=tiny-1layer"],
         2,
-        "`a b` is no name for a model",
+        "invalid model name `a b`",
     );
     let twice = [
         "--model",

@@ -112,7 +112,7 @@ def measure(folder, case, options):
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     if options.device.type == "cuda":
-        # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
+        # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result

@@ -94,7 +94,7 @@ class Reference(nn.Module):
         embedding, width, state, source, target = SIZES[size]
         self.encoder = Encoder(embedding, width, source)
         self.decoders = nn.ModuleList(Decoder(embedding, state, width, target) for _ in range(2))
-        # Part of the model, but without a part in this task.
+        # Part of the model, but unused in this task.
         self.inference = nn.Sequential(nn.Linear(4 * width, 512), nn.Linear(512, 3))
         mask = torch.ones(target)
         mask[PAD] = 0
@@ -303,7 +303,7 @@ def measure(options):
         "threads": options.threads,
     }
     if cuda:
-        # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
+        # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result

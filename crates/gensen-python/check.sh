@@ -3,9 +3,9 @@
 #
 #     crates/gensen-python/check.sh [pytest's arguments]
 #
-# PYTHON names the Python (python3 without it; 3.9 or newer). The environment is made once, and again when
-# what it holds changes. Tests of torch, sentence-transformers, MTEB, Ray and Spark, which are large, run where these
-# can be imported: GENSEN_SITE_PACKAGES names folders that have them, with colons between.
+# PYTHON names the Python (python3 without it; 3.9 or newer). The environment is created once, and again when
+# its requirements change. Tests of torch, sentence-transformers, MTEB, Ray and Spark, which are large, run where these
+# can be imported: GENSEN_SITE_PACKAGES lists folders with them, separated by colons.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -24,7 +24,8 @@ impl Coverage {
         self.unknown as f64 / self.words.max(1) as f64
     }
 
-    /// Whether more than a fifth of the words are unknown, so that the vectors carry little information.
+    /// Whether more than a fifth of the words are unknown, so that the vectors carry little
+    /// information.
     pub fn is_poor(&self) -> bool {
         self.unknown_share() > 0.2
     }

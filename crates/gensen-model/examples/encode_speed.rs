@@ -160,7 +160,9 @@ impl Bench<'_> {
 
     fn measure(&self, case: &str) -> Outcome<String> {
         let [file, batch, precision] = case.split('-').collect::<Vec<_>>()[..] else {
-            return Err(format!("`{case}` is no case such as `snli-32-f32`").into());
+            return Err(
+                format!("unknown case `{case}`, expected one such as `snli-32-f32`").into(),
+            );
         };
         let batch: usize = batch.parse()?;
         let count = match (file, batch) {

@@ -20,7 +20,7 @@ import gensen
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--program", type=Path, default=Path(__file__).parents[3] / "target" / "release" / "gensen")
-parser.add_argument("--model", help="a model folder (default: the model in the box)")
+parser.add_argument("--model", help="a model folder (default: the built-in model)")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--sentences", type=int, default=20_000)
 parser.add_argument("--input", type=Path, help="sentences, one a line (default: made up)")

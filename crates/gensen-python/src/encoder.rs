@@ -292,7 +292,7 @@ impl Encoder {
         match self.0.encoders() {
             [encoder] => Ok(encoder),
             several => Err(PyValueError::new_err(format!(
-                "{what}: these are {} models side by side, expected one",
+                "{what}: {} concatenated models, expected one",
                 several.len()
             ))),
         }
@@ -306,7 +306,7 @@ fn as_array(py: Python<'_>, vectors: Vectors) -> PyResult<Bound<'_, PyAny>> {
         Vectors::I8(vectors) => vectors.into_pyarray(py).into_any(),
         Vectors::U8(vectors) => vectors.into_pyarray(py).into_any(),
         other => {
-            let problem = format!("vectors of a precision that is not known here: {other:?}");
+            let problem = format!("unsupported precision of vectors: {other:?}");
             return Err(PyNotImplementedError::new_err(problem));
         }
     })

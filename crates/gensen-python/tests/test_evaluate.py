@@ -158,6 +158,6 @@ def test_minilm_beside_ours(english):
     print(report.markdown())
     scores = report.scores
     assert list(scores["MiniLM"]) == tasks
-    # As it was seen to be: 84.5 and 54.7, and 82.4 and 78.9.
+    # Measured: 84.5 and 54.7, and 82.4 and 78.9.
     assert scores["english"]["CR"] > 80 and scores["english"]["STS13"] > 50
     assert scores["MiniLM"]["CR"] > 80 and scores["MiniLM"]["STS13"] > 75

@@ -225,7 +225,7 @@ def test_saved_and_pickled_models_are_the_same(english, tiny, texts, tmp_path, m
     saved.save(tmp_path / "saved")
     for copied in [copy.deepcopy(english), pickle.loads(pickle.dumps(english))]:
         np.testing.assert_array_equal(copied.encode(texts), expected)
-    # A relative place is still right in another folder.
+    # A relative path remains valid in another working folder.
     monkeypatch.chdir(tiny.parent)
     relative = SentenceEncoder("tiny", pooling="max", truncate_dim=5)
     pickled = pickle.dumps(relative)
@@ -233,7 +233,7 @@ def test_saved_and_pickled_models_are_the_same(english, tiny, texts, tmp_path, m
     found = pickle.loads(pickled)
     assert found.get_sentence_embedding_dimension() == 5
     np.testing.assert_array_equal(found.encode(texts), relative.encode(texts))
-    # A folder of that name, not the model in the box.
+    # A folder of that name, not the built-in model.
     SentenceEncoder(tiny).save(tmp_path / "english")
     for place in ["./english", Path("english")]:
         assert SentenceEncoder(place).get_sentence_embedding_dimension() == 64

@@ -274,7 +274,7 @@ fn check_size(app: &App, words: usize, bytes: usize) -> Result<(), Problem> {
     if bytes > limits.response_bytes {
         let most = limits.response_bytes;
         let message = format!(
-            "the answer would have about {bytes} bytes: at most {most} are sent; ask for fewer texts at once"
+            "the response would have about {bytes} bytes: at most {most} are allowed; send fewer texts per request"
         );
         return Err(Problem::new(Kind::TooLarge, message));
     }

@@ -49,7 +49,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
         Category::Data => Problem::new(Kind::Invalid, format!("the request's body: {error}")),
         _ => Problem::new(
             Kind::Malformed,
-            format!("the request's body is no JSON: {error}"),
+            format!("the request's body is not JSON: {error}"),
         ),
     })
 }

@@ -41,7 +41,7 @@ pub enum ServeError {
         name: String,
     },
     /// An invalid name of a model.
-    #[error("`{name}` is no name for a model: expected letters, digits, `.`, `_`, `-` and `/`")]
+    #[error("invalid model name `{name}`: expected letters, digits, `.`, `_`, `-` and `/`")]
     Name {
         /// The name.
         name: String,

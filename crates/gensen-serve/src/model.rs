@@ -246,8 +246,8 @@ mod tests {
                 Err(error) => error.to_string(),
             }
         };
-        assert!(refused("a b", None).starts_with("`a b` is no name"));
-        assert!(refused("", None).starts_with("`` is no name"));
+        assert!(refused("a b", None).starts_with("invalid model name `a b`"));
+        assert!(refused("", None).starts_with("invalid model name ``"));
         assert!(refused("a", Some(Pooling::MaxPadded)).contains("max-padded"));
     }
 }

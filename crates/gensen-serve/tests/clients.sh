@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs tests/clients.py and tests/page.py against a server with the model in the box: with the clients that
-# people use, in a virtual environment below target/, and in headless Chromium. What is not to be had on a
-# machine is said, and the rest is run.
+# Runs tests/clients.py and tests/page.py against a server with the built-in model: with common clients in a
+# virtual environment below target/, and in headless Chromium. Missing programs are reported, and their tests
+# skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 

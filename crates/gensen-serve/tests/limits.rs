@@ -299,7 +299,7 @@ fn large_answers_are_refused_before_they_are_computed() {
     let body = json!({ "inputs": text(340) });
     let message = post(running.address, "/embed_all", &body).refused(413, "validation");
     assert!(
-        message.starts_with("the answer would have about 65664 bytes: at most 65536"),
+        message.starts_with("the response would have about 65664 bytes: at most 65536"),
         "{message}"
     );
     assert_eq!(gate.batches(), before);

@@ -206,7 +206,7 @@ fn a_file_whose_end_nobody_states_is_refused() {
     let call = place.call(&["x"]);
     place.refused(
         &call,
-        &[&url, "the server does not say where the file ends"],
+        &[&url, "the server does not state the file's length"],
     );
     assert_eq!(place.downloads(), 0);
     for known in ["size = 3000", &sha256(&content(3000))] {

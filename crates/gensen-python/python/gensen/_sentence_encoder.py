@@ -24,7 +24,7 @@ __all__ = ["SentenceEncoder"]
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 
 _PAD = 1
-# Batches of a file's piece.
+# Batches per piece of a file.
 _BATCHES = 64
 
 
@@ -72,11 +72,11 @@ class SentenceEncoder:
         }
         self._encoder = Encoder.open(self._setting["model"], weights)
         self._options = options(pooling, tokenizer, language, lowercase, unknown_words)
-        # What cannot be read is refused now.
+        # Fails early if a file cannot be read.
         self._encoder.encode([], self._options, output(dimensions=truncate_dim), None)
         self.truncate_dim = truncate_dim
 
-    # What follows has sentence-transformers' names, meanings and defaults.
+    # The following methods have sentence-transformers' names, semantics and defaults.
 
     def encode(
         self,

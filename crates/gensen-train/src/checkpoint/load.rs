@@ -59,7 +59,7 @@ fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
         }
         if sha256 != entry.sha256 {
             return Err(error(format!(
-                "{name} is not what was written (its hash differs)"
+                "{name} has changed since it was written (its hash differs)"
             )));
         }
     }

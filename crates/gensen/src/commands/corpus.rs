@@ -82,7 +82,12 @@ impl Sentences {
             .normalize(self.normalize)
             .precision(VectorPrecision::Int8)
             .converter(encoder.encoders(), &encoding.options())
-            .with_context(|| format!("--index {}: what its numbers stand for", place.display()))?;
+            .with_context(|| {
+                format!(
+                    "--index {}: cannot determine the ranges of its integers",
+                    place.display()
+                )
+            })?;
         let Some(ranges) = converter.ranges() else {
             bail!("--index {}: int8 without ranges", place.display());
         };

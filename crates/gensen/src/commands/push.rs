@@ -130,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let address = hub::push(&arguments.name, &files, &options)?;
     drop(busy);
     if arguments.license.is_none() {
-        tracing::warn!("--license: none given; others do not know what the model may be used for");
+        tracing::warn!("no --license: users of the model will not know its permitted uses");
     }
     say!("{address}")
 }

@@ -95,27 +95,27 @@ fn what_the_evaluation_would_refuse_is_refused_when_it_is_converted() {
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t5.5\tNEUTRAL\n"),
-            "t:2: '5.5' is no score",
+            "t:2: score '5.5', expected",
         ),
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t\tNEUTRAL\n"),
-            "t:2: '' is no score",
+            "t:2: score '', expected",
         ),
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t3\tMAYBE\n"),
-            "t:2: 'MAYBE' is no label",
+            "t:2: label 'MAYBE', expected",
         ),
         (
             "senteval-sts-benchmark",
             "g\tf\ty\t1\tnan\ta\tb\n".into(),
-            "t:1: 'nan' is no score",
+            "t:1: score 'nan', expected",
         ),
         (
             "senteval-sts-benchmark-csv",
             "a,b,x\n".into(),
-            "t:1: 'x' is no score",
+            "t:1: score 'x', expected",
         ),
         (
             "senteval-trec",
@@ -509,7 +509,7 @@ fn unrated_pairs_keep_an_empty_line() {
     let step = r#"{ do = "senteval-sts", input = "input", gold = "gold", name = "x", to = "two" }"#;
     for (gold, said) in [
         ("3.80\n0\n", "2 scores for 3 pairs"),
-        ("3.80\n7\n0\n", "gold:2: '7' is no score"),
+        ("3.80\n7\n0\n", "gold:2: score '7', expected"),
     ] {
         let place = Place::new(&[("input", b"a\tb\na\tb\na\tb\n"), ("gold", gold.as_bytes())]);
         let error = place.take(step).unwrap_err().to_string();
