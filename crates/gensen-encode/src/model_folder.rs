@@ -297,8 +297,8 @@ fn hidden_files(path: &Path) -> io::Result<Vec<OsString>> {
     Ok(found)
 }
 
-/// Checks that `path` does not exist, or is an empty folder or a model folder without files of
-/// others; hidden files are allowed.
+/// Checks that `path` does not exist, or is an empty folder or a model folder without foreign
+/// files; hidden files are allowed.
 fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
     let not_a_model = |problem: String| ModelFolderError::NotAModelFolder {
         path: path.to_owned(),

@@ -43,9 +43,9 @@ pub struct Relatedness {
 /// Correlations of plain cosines with the gold scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CosineScores {
-    /// On the development data.
+    /// The correlation on the development data.
     pub dev: Correlations,
-    /// On the test data.
+    /// The correlation on the test data.
     pub test: Correlations,
 }
 
