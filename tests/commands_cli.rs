@@ -158,7 +158,7 @@ mod training {
         for part in [
             "# Encoder layers.\nlayers = 2\n",
             "# Gradients are scaled down to this global norm.\nclip_norm = 1.0\n",
-            "# The run's own folder; `runs/NAME` if left out.\n# folder =\n",
+            "# The run's own folder. Default: `runs/NAME`.\n# folder =\n",
             "train = [\"a.tsv\"]\n",
         ] {
             assert!(page.contains(part), "{part} is not in\n{page}");

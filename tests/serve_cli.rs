@@ -1,4 +1,4 @@
-//! `gensen serve` as a process: address, log, signals.
+//! The program `gensen serve`: address, log, signals.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -43,13 +43,13 @@ fn serve(home: &Home, arguments: &[&str]) -> Served {
             .unwrap()
             .read_to_string(&mut log)
             .unwrap();
-        panic!("`{line}` is printed: {log}");
+        panic!("expected an address, found `{line}`: {log}");
     };
     Served { child, address }
 }
 
 impl Served {
-    /// Sends a request; returns the response's status and body.
+    /// The status and body of a response.
     fn ask(&self, path: &str, headers: &str, body: &Value) -> (u16, Value) {
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.address).unwrap();
@@ -79,7 +79,7 @@ impl Served {
             }
             assert!(
                 begin.elapsed() < Duration::from_secs(300),
-                "it goes on after {signal}"
+                "still running after {signal}"
             );
             thread::sleep(Duration::from_millis(10));
         };
@@ -102,7 +102,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn serves_the_model_in_the_box_and_logs_a_line_a_request() {
+fn serves_the_built_in_model_and_logs_each_request() {
     let home = Home::new();
     let served = serve(&home, &[]);
     assert!(
@@ -171,7 +171,7 @@ fn serves_models_by_name() {
 }
 
 #[test]
-fn takes_the_token_from_the_environment() {
+fn reads_the_token_from_the_environment() {
     let home = Home::new();
     let mut command = home.command(&[
         "serve",
@@ -206,7 +206,7 @@ fn takes_the_token_from_the_environment() {
 }
 
 #[test]
-fn finishes_what_was_accepted_when_it_is_told_to_stop() {
+fn finishes_accepted_requests_when_it_is_stopped() {
     let home = Home::new();
     let arguments = [
         "--threads",
@@ -237,7 +237,7 @@ fn finishes_what_was_accepted_when_it_is_told_to_stop() {
         stream.read_to_string(&mut answer).unwrap();
         answer
     });
-    // Waits until the request is being computed.
+    // The request is being encoded.
     let begin = Instant::now();
     loop {
         let mut metrics = TcpStream::connect(&served.address).unwrap();
@@ -276,12 +276,12 @@ fn wrong_usage_is_named() {
     refused(
         &["--pool", "max-padded"],
         2,
-        "max-padded, by which a vector depends on the other sentences",
+        "max-padded, which makes a vector depend on the other sentences",
     );
     refused(
         &["--model", "a b=tiny-1layer"],
         2,
-        "invalid model name `a b`",
+        "malformed model name `a b`",
     );
     let twice = [
         "--model",

@@ -1,10 +1,10 @@
-"""The peers of `gensen serve`: an encoder behind FastAPI, in the way their documentation shows it.
+"""Peers of `gensen serve`: encoders behind FastAPI, as its documentation shows.
 
     venv/bin/pip install fastapi uvicorn sentence-transformers     # and this project's Python package, for gensen
     venv/bin/python benches/peers/serve.py gensen --port 8001
     venv/bin/python benches/peers/serve.py minilm --port 8002 [--model FOLDER]
 
-Both answer `POST /embed` as text-embeddings-inference does: {"inputs": [...]}, a vector of length 1 for each.
+Both serve text-embeddings-inference's `POST /embed`: {"inputs": [...]} to a list of normalised vectors.
 """
 
 import argparse
@@ -19,7 +19,7 @@ class Request(pydantic.BaseModel):
 
 
 def encoder(name, model):
-    """Texts to an array of vectors of length 1."""
+    """A function from texts to normalised vectors."""
     if name == "gensen":
         import gensen
 
@@ -41,7 +41,7 @@ def main():
     encode(["warm up"])
     app = fastapi.FastAPI()
 
-    # No `async`: FastAPI runs it on a thread of its pool, so that connections are served meanwhile.
+    # Without `async`, FastAPI runs this on its thread pool, so that it does not block the event loop.
     @app.post("/embed")
     def embed(request: Request) -> list[list[float]]:
         texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs

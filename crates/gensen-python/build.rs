@@ -1,4 +1,4 @@
-//! Links the extension module on macOS with undefined Python symbols, which are resolved when it is loaded.
+//! Linker flags for extension modules on macOS: Python's symbols are resolved when the module is loaded.
 
 fn main() {
     pyo3_build_config::add_extension_module_link_args();

@@ -11,13 +11,13 @@ import ray
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("sentences", help="Parquet files, or folders of them")
 parser.add_argument("vectors", help="the folder to write")
-parser.add_argument("--column", default="text", help="the sentences' column")
+parser.add_argument("--column", default="text", help="the column of sentences")
 parser.add_argument("--model", default="english", help="english, a model folder, or a name on the hub")
-parser.add_argument("--workers", type=int, help="one a core of the cluster, if not said")
+parser.add_argument("--workers", type=int, help="default: one per core of the cluster")
 
 
 class Encode:
-    """A worker, which opens the model once."""
+    """A worker, which loads the model once."""
 
     def __init__(self, model, column):
         import gensen

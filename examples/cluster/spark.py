@@ -11,12 +11,12 @@ from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("sentences", help="Parquet files, or folders of them")
 parser.add_argument("vectors", help="the folder to write")
-parser.add_argument("--column", default="text", help="the sentences' column")
+parser.add_argument("--column", default="text", help="the column of sentences")
 parser.add_argument("--model", default="english", help="english, a model folder, or a name on the hub")
 
 
 def encoding(model, column):
-    """Encodes the batches of a partition; the model is opened once."""
+    """The function that encodes a partition's batches; it loads the model once."""
 
     def encode(batches):
         import gensen

@@ -1,9 +1,9 @@
-"""The package's speed beside the command line's, in turn, and what an import costs.
+"""The package's speed beside the command line's, and the import time.
 
     python speed.py [--program target/release/gensen] [--model english] [--rounds 5] [--sentences 20000] [--input FILE]
 
-The command line's time is that of a file of sentences less that of a file of one, so that neither's start counts.
-Ratios are of neighbouring runs: the median, and the smallest and largest of them.
+Runs alternate. The command line's time for one sentence is subtracted, so that start-up does not count. Each line gives
+the median of the rounds, and the smallest and largest value.
 """
 
 import argparse
@@ -23,11 +23,11 @@ parser.add_argument("--program", type=Path, default=Path(__file__).parents[3] / 
 parser.add_argument("--model", help="a model folder (default: the built-in model)")
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--sentences", type=int, default=20_000)
-parser.add_argument("--input", type=Path, help="sentences, one a line (default: made up)")
+parser.add_argument("--input", type=Path, help="a file with one sentence per line (default: generated sentences)")
 arguments = parser.parse_args()
 
 
-def made_up(count):
+def generated(count):
     rng = np.random.default_rng(1)
     words = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ["n", "r", "st", "ck"]]
     words += "the of and to in a is that for it was on with as at by this had not are but from".split() * 8
@@ -40,9 +40,9 @@ def seconds(call):
     return time.perf_counter() - start
 
 
-def said(name, values, unit):
+def show(name, values, unit):
     values = sorted(values)
-    print(f"{name}: {statistics.median(values):.3f} {unit} ({values[0]:.3f} to {values[-1]:.3f})")
+    print(f"{name}: {statistics.median(values):.3f} {unit} ({values[0]:.3f} to {values[-1]:.3f})".replace("  ", " "))
 
 
 def speed(folder, texts):
@@ -65,9 +65,9 @@ def speed(folder, texts):
             ratios.append(ours / statistics.mean([first, second]))
             again.append(second / first)
             rates.append(len(texts) / ours)
-        said(f"batch {batch_size}, sentences", rates, "a second")
-        said(f"batch {batch_size}, time of encode", ratios, "times the command line's")
-        said(f"batch {batch_size}, time of the command line", again, "times its own before")
+        show(f"batch {batch_size}, encode", rates, "sentences/s")
+        show(f"batch {batch_size}, time of encode / time of the command line", ratios, "")
+        show(f"batch {batch_size}, time of the command line / its previous time", again, "")
 
 
 def imports():
@@ -76,14 +76,14 @@ def imports():
 
     start("import gensen")
     beyond = [1000 * (start("import numpy, gensen") - start("import numpy")) for _ in range(4 * arguments.rounds)]
-    said("import gensen beyond numpy", beyond, "ms")
+    show("import gensen after numpy", beyond, "ms")
 
 
 if __name__ == "__main__":
     if arguments.input:
         texts = arguments.input.read_text().splitlines()[: arguments.sentences]
     else:
-        texts = made_up(arguments.sentences)
+        texts = generated(arguments.sentences)
     with tempfile.TemporaryDirectory() as folder:
         speed(Path(folder), texts)
     imports()

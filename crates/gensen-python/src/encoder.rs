@@ -1,33 +1,28 @@
-//! The Python class `_gensen.Encoder`.
+//! The classes `_gensen.Encoder` and `_gensen.Map`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gensen_encode::model_folder::{MAP_FILE, ModelFolderError, convert};
+use gensen_encode::model_folder::{MAP_FILE, convert};
 use gensen_encode::{
-    ConcatEncoder, EncodeError, EncodeOptions, Encoded, EncoderPrecision, SentenceEncoder,
-    VectorConverter, Vectors, hub,
+    ConcatEncoder, EncodeError, EncoderPrecision, SentenceEncoder, VectorConverter, Vectors, hub,
 };
 use gensen_expand::{
-    ExpandError, LinearMap, MapError, ReadOptions, VectorsError, VocabularyMap, WordSelection,
-    WordVectors,
+    LinearMap, ReadOptions, VectorsError, VocabularyMap, WordSelection, WordVectors,
 };
-use ndarray::{Array2, s};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyNotImplementedError, PyValueError};
+use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::errors::exception;
+use crate::chunks::Work;
+use crate::errors::{Failure, exception};
 use crate::job::{self, Shared};
 use crate::reading::{Options, Output, texts};
-
-/// Batches encoded between two checks for interruption, the same as in a chunk of `gensen embed`.
-const BATCHES: usize = 64;
 
 /// The name of the built-in model.
 const ENGLISH: &str = "english";
 
-/// One model, or several whose vectors are concatenated.
+/// A model, or several whose vectors are concatenated.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Encoder(Arc<ConcatEncoder>);
 
@@ -35,36 +30,9 @@ pub(crate) struct Encoder(Arc<ConcatEncoder>);
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Map(LinearMap);
 
-/// Errors of work on the pool.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The work was interrupted.
-    #[error("interrupted")]
-    Stopped,
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    #[error(transparent)]
-    Expand(#[from] ExpandError),
-    #[error(transparent)]
-    Map(#[from] MapError),
-    #[error(transparent)]
-    Vectors(#[from] VectorsError),
-    #[error(transparent)]
-    Model(#[from] ModelFolderError),
-}
-
-impl From<Failure> for PyErr {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Stopped => PyKeyboardInterrupt::new_err(()),
-            other => exception(&other),
-        }
-    }
-}
-
 #[pymethods]
 impl Encoder {
-    /// Opens models: "english", folders, or names on the hub.
+    /// Loads models by name: "english", a folder, or a model on the hub.
     #[staticmethod]
     fn open(py: Python<'_>, places: Vec<String>, precision: &str) -> PyResult<Self> {
         let precision: EncoderPrecision = precision.parse().map_err(|error| exception(&error))?;
@@ -106,7 +74,7 @@ impl Encoder {
             .collect()
     }
 
-    /// The words of the only model in the order of their ids, or those that it was opened with.
+    /// The words of a single model in id order: of its current vocabulary, or (`own`) of the one it was loaded with.
     fn words(&self, own: bool) -> PyResult<Vec<String>> {
         let encoder = self.only("words")?;
         let vocabulary = match own {
@@ -125,7 +93,7 @@ impl Encoder {
         output: Output,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let work = Work::new(self, sentences, &options, false)?;
+        let work = Work::new(&self.0, sentences, &options, false)?;
         let converter = self.converter(&output, &work)?;
         let encode = move |shared: &Shared| -> Result<Vectors, Failure> {
             Ok(converter.convert(work.run(shared)?.vectors)?)
@@ -141,7 +109,7 @@ impl Encoder {
         sentences: &Bound<'py, PyAny>,
         options: Options,
     ) -> PyResult<(Bound<'py, PyArray3<f32>>, Bound<'py, PyArray2<f32>>)> {
-        let work = Work::new(self, sentences, &options, true)?;
+        let work = Work::new(&self.0, sentences, &options, true)?;
         let padded = move |_: &Shared| -> Result<_, Failure> {
             Ok(work
                 .encoder
@@ -151,7 +119,7 @@ impl Encoder {
         Ok((states.into_pyarray(py), vectors.into_pyarray(py)))
     }
 
-    /// All words' hidden states `[words, width]`, the sentences' lengths `[sentences]` in words, and vectors
+    /// The hidden states of all words `[words, width]`, the sentences' lengths in words `[sentences]`, and vectors
     /// `[sentences, columns]`.
     #[expect(clippy::type_complexity, reason = "three arrays")]
     fn encode_ragged<'py>(
@@ -166,16 +134,16 @@ impl Encoder {
         Bound<'py, PyArray1<i64>>,
         Bound<'py, PyAny>,
     )> {
-        let work = Work::new(self, sentences, &options, true)?;
+        let work = Work::new(&self.0, sentences, &options, true)?;
         let converter = self.converter(&output, &work)?;
         let encode = move |shared: &Shared| -> Result<_, Failure> {
             let encoded = work.run(shared)?;
             let lengths = encoded.lengths.iter().map(|&length| length as i64);
             let lengths: Vec<i64> = lengths.collect();
-            #[allow(clippy::expect_used, reason = "`Work::new` asked for states")]
+            #[allow(clippy::expect_used, reason = "`Work::new` requested states")]
             let states = encoded
                 .states
-                .expect("an encoder gives the states asked for");
+                .expect("the encoder returns requested states");
             Ok((states, lengths, converter.convert(encoded.vectors)?))
         };
         let (states, lengths, vectors) = job::run(py, progress, encode)??;
@@ -186,7 +154,7 @@ impl Encoder {
         ))
     }
 
-    /// Each sentence's words as the only model splits it, and their ids.
+    /// Each sentence's words, by a single model's tokeniser, and their ids.
     fn tokenize(
         &self,
         sentences: &Bound<'_, PyAny>,
@@ -208,7 +176,7 @@ impl Encoder {
         Ok(all)
     }
 
-    /// Fits the map from the word vectors of a file to the only model's embeddings, on the shared words.
+    /// Fits the linear map from a file of word vectors to a single model's embeddings, on the words that both have.
     fn fit_map(&self, py: Python<'_>, vectors: PathBuf) -> PyResult<Map> {
         let encoder = self.only("fit_map")?.clone();
         let fit = move |_: &Shared| -> Result<LinearMap, Failure> {
@@ -218,7 +186,7 @@ impl Encoder {
         Ok(Map(job::run(py, None, fit)??))
     }
 
-    /// Expands the only model's vocabulary to these words; also returns the sources of their embeddings.
+    /// A single model with its vocabulary replaced by `words`, and a report on the sources of their embeddings.
     fn expand(
         &self,
         py: Python<'_>,
@@ -238,7 +206,7 @@ impl Encoder {
         Ok((Self(Arc::new(encoder)), report))
     }
 
-    /// Writes the only model's folder, with the map if it was expanded.
+    /// Writes a single model's folder, and the linear map if given.
     #[pyo3(signature = (path, map=None))]
     fn save(&self, py: Python<'_>, path: PathBuf, map: Option<&Map>) -> PyResult<()> {
         let encoder = self.only("save")?.clone();
@@ -267,7 +235,7 @@ impl Map {
         Ok(Some(Self(map)))
     }
 
-    /// The report on the fit.
+    /// The quality of the fit, in a sentence.
     #[getter]
     fn report(&self) -> String {
         self.0.report().to_string()
@@ -279,7 +247,7 @@ impl Encoder {
         &self.0
     }
 
-    /// The conversion of encoded vectors to the requested output.
+    /// The conversion of this work's vectors to the requested form.
     fn converter(&self, output: &Output, work: &Work) -> PyResult<VectorConverter> {
         output
             .vector_options()?
@@ -287,32 +255,32 @@ impl Encoder {
             .map_err(|error| exception(&error))
     }
 
-    /// The only encoder; `what` is the property wanted, for the error if there are several.
-    fn only(&self, what: &str) -> PyResult<&SentenceEncoder> {
+    /// The single encoder; `method` is named in the error if there are several.
+    fn only(&self, method: &str) -> PyResult<&SentenceEncoder> {
         match self.0.encoders() {
             [encoder] => Ok(encoder),
             several => Err(PyValueError::new_err(format!(
-                "{what}: {} concatenated models, expected one",
+                "{method} needs a single model, these are {} models",
                 several.len()
             ))),
         }
     }
 }
 
-/// Converts vectors to a NumPy array of their element type.
+/// Vectors as a numpy array of their type.
 fn as_array(py: Python<'_>, vectors: Vectors) -> PyResult<Bound<'_, PyAny>> {
     Ok(match vectors {
         Vectors::F32(vectors) => vectors.into_pyarray(py).into_any(),
         Vectors::I8(vectors) => vectors.into_pyarray(py).into_any(),
         Vectors::U8(vectors) => vectors.into_pyarray(py).into_any(),
         other => {
-            let problem = format!("unsupported precision of vectors: {other:?}");
+            let problem = format!("unsupported vector type: {other:?}");
             return Err(PyNotImplementedError::new_err(problem));
         }
     })
 }
 
-/// Opens the model at this path or of this name.
+/// Loads a model by name.
 fn open(place: &str, precision: EncoderPrecision) -> Result<SentenceEncoder, EncodeError> {
     if place == ENGLISH {
         return SentenceEncoder::new_with(gensen_english::model()?, precision);
@@ -326,7 +294,7 @@ fn open(place: &str, precision: EncoderPrecision) -> Result<SentenceEncoder, Enc
     SentenceEncoder::load_with(folder, precision)
 }
 
-/// Whether this could be OWNER/NAME or OWNER/NAME@REVISION.
+/// Whether a name has the form OWNER/NAME or OWNER/NAME@REVISION.
 fn is_hub_name(place: &str) -> bool {
     let plain = |part: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
@@ -337,7 +305,7 @@ fn is_hub_name(place: &str) -> bool {
         .is_some_and(|(owner, name)| plain(owner) && plain(name))
 }
 
-/// The vectors of the model's own words and of `words`.
+/// Reads the vectors of the model's own words and of `words`.
 fn read_vectors(
     encoder: &SentenceEncoder,
     path: &Path,
@@ -346,118 +314,4 @@ fn read_vectors(
     let own = encoder.own_vocabulary().words();
     let wanted = WordSelection::of(own.chain(words.iter().map(String::as_str)));
     WordVectors::read(path, &wanted, &ReadOptions::default())
-}
-
-/// Sentences to encode.
-pub(crate) struct Work {
-    encoder: Arc<ConcatEncoder>,
-    sentences: Vec<String>,
-    options: EncodeOptions,
-    batch_size: usize,
-    states: bool,
-}
-
-impl Work {
-    fn new(
-        encoder: &Encoder,
-        sentences: &Bound<'_, PyAny>,
-        options: &Options,
-        states: bool,
-    ) -> PyResult<Self> {
-        Ok(Self {
-            encoder: Arc::clone(&encoder.0),
-            sentences: texts(sentences)?,
-            options: options.encode_options()?,
-            batch_size: options.batch_size,
-            states,
-        })
-    }
-
-    /// Encodes the sentences in pieces, until all are done or the work is interrupted.
-    fn run(&self, shared: &Shared) -> Result<Encoded, Failure> {
-        let piece = self.batch_size.saturating_mul(BATCHES);
-        let mut pieces = Vec::new();
-        let mut done: usize = 0;
-        // An empty list is one empty piece.
-        loop {
-            if shared.is_stopped() {
-                return Err(Failure::Stopped);
-            }
-            let end = done.saturating_add(piece).min(self.sentences.len());
-            let mut progress = |more| shared.set_done(done + more);
-            let encoded = self
-                .encoder
-                .encode_ragged(
-                    &self.sentences[done..end],
-                    &self.options,
-                    self.states,
-                    &mut progress,
-                )
-                .map_err(|error| later(error, done))?;
-            pieces.push(encoded);
-            done = end;
-            if done == self.sentences.len() {
-                return Ok(joined(pieces));
-            }
-        }
-    }
-}
-
-/// Shifts the sentence index of a piece's error by the number of sentences `before` it.
-fn later(error: EncodeError, before: usize) -> EncodeError {
-    match error {
-        EncodeError::EmptySentence { index } => EncodeError::EmptySentence {
-            index: before + index,
-        },
-        EncodeError::LongSentence { index, words, most } => EncodeError::LongSentence {
-            index: before + index,
-            words,
-            most,
-        },
-        EncodeError::UnequalLengths {
-            index,
-            first,
-            other,
-        } => EncodeError::UnequalLengths {
-            index: before + index,
-            first,
-            other,
-        },
-        other => other,
-    }
-}
-
-/// Concatenates the pieces, of which there is at least one.
-fn joined(mut pieces: Vec<Encoded>) -> Encoded {
-    if pieces.len() == 1 {
-        return pieces.remove(0);
-    }
-    let mut lengths = Vec::new();
-    let mut coverage = gensen_encode::Coverage::default();
-    for piece in &pieces {
-        lengths.extend(&piece.lengths);
-        coverage += piece.coverage;
-    }
-    let vectors: Vec<&Array2<f32>> = pieces.iter().map(|piece| &piece.vectors).collect();
-    let states: Option<Vec<&Array2<f32>>> =
-        pieces.iter().map(|piece| piece.states.as_ref()).collect();
-    Encoded {
-        vectors: stacked(&vectors),
-        states: states.map(|states| stacked(&states)),
-        lengths,
-        coverage,
-    }
-}
-
-/// Stacks arrays of equal width vertically.
-fn stacked(pieces: &[&Array2<f32>]) -> Array2<f32> {
-    let rows = pieces.iter().map(|piece| piece.nrows()).sum();
-    let mut all = Array2::zeros((rows, pieces.first().map_or(0, |piece| piece.ncols())));
-    let mut start = 0;
-    for piece in pieces {
-        let end = start + piece.nrows();
-        all.slice_mut(s![start..end, ..]).assign(piece);
-        start = end;
-    }
-    all
 }

@@ -1,7 +1,7 @@
-//! SentEval's protocol for any encoder of Python.
+//! SentEval's protocol for any encoder in Python.
 //!
-//! The evaluation has threads of its own, and Python's callable runs on the thread that asked for the
-//! evaluation: vectors are sent to and fro. So the callable may use this package's own pool.
+//! The evaluation runs on its own threads. A Python callable runs on the thread that called `evaluate`, and exchanges
+//! sentences and vectors with the evaluation over channels, so it may use this package's pool.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,10 +27,10 @@ use crate::errors::exception;
 use crate::job::bug;
 use crate::{pool, reading};
 
-/// The interval at which Python checks for signals while it waits.
+/// Interval at which signals are checked while waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Options of an evaluation.
+/// The settings of an evaluation.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Settings {
@@ -90,15 +90,15 @@ fn unknown(what: &str, found: &str, expected: &str) -> PyErr {
 
 /// A message from the evaluation's threads.
 enum Message {
-    /// Sentences to embed with Python's callable, and the channel for the vectors.
+    /// Sentences for the callable to embed, and the channel for their vectors.
     Embed(Vec<String>, SyncSender<Array2<f32>>),
-    /// Progress: a task's name and the share that is done.
+    /// Progress: a task's name and the fraction done.
     Progress(String, f64),
-    /// The end, or a panic, which only a bug can cause.
+    /// The result, or a panic, which only a bug can cause.
     Done(std::thread::Result<Result<Report, EvalError>>),
 }
 
-/// A Python callable that is called from another thread.
+/// A Python callable, called on another thread.
 struct Callable {
     info: EmbedderInfo,
     messages: Sender<Message>,
@@ -119,17 +119,16 @@ impl Embedder for Callable {
         _pooling: Pooling,
     ) -> Result<Array2<f32>, EmbedderError> {
         let (sender, receiver) = sync_channel(1);
-        // Fails if Python raised an exception or Ctrl-C was pressed.
+        // Fails if Python raised an exception or was interrupted.
         let request = Message::Embed(sentences.to_vec(), sender);
         self.messages
             .send(request)
-            .map_err(|_| "interrupted while the sentences waited for their vectors")?;
+            .map_err(|_| "interrupted before the vectors were computed")?;
         Ok(receiver.recv()?)
     }
 }
 
-/// Evaluates a callable of Python from sentences to an array `[sentences, width]` of 32-bit floats. Returns the report
-/// as JSON.
+/// Evaluates a Python callable from sentences to a float32 array `[sentences, width]`. Returns the report as JSON.
 #[pyfunction]
 pub(crate) fn evaluate_callable(
     py: Python<'_>,
@@ -156,7 +155,7 @@ pub(crate) fn evaluate_callable(
     })
 }
 
-/// Evaluates one of our encoders; returns the report as JSON.
+/// Evaluates an [`Encoder`]. Returns the report as JSON.
 #[pyfunction]
 pub(crate) fn evaluate_encoder(
     py: Python<'_>,
@@ -174,7 +173,7 @@ pub(crate) fn evaluate_encoder(
     })
 }
 
-/// Evaluates on separate threads, and calls Python from the current one.
+/// Runs `work` on separate threads, and calls Python from this one.
 fn run(
     py: Python<'_>,
     encode: Option<&Bound<'_, PyAny>>,
@@ -194,13 +193,13 @@ fn run(
                     name.clone_into(&mut task);
                     0.0
                 }
-                // Vectors usually cost about as much as classifiers.
+                // Embedding and training usually take about equally long.
                 Event::Embedding(share) => share / 2.0,
                 Event::Training(share) => 0.5 + share / 2.0,
                 Event::Finished { .. } => 1.0,
                 _ => return,
             };
-            // Fails after Ctrl-C, when nothing receives any more.
+            // The receiver is gone after Ctrl-C.
             let _ = sender.send(Message::Progress(task.clone(), share));
         };
         let result = panics::catch(|| work(&sender, &show));
@@ -211,11 +210,13 @@ fn run(
         match py.detach(move || receiver.recv_timeout(LOOK)) {
             Ok(Message::Embed(sentences, vectors)) => {
                 let Some(encode) = encode else {
-                    return Err(PyRuntimeError::new_err("there is nothing to call"));
+                    return Err(PyRuntimeError::new_err(
+                        "vectors were requested without a callable",
+                    ));
                 };
                 let found = encode.call1((sentences,))?;
                 let found: PyReadonlyArray2<'_, f32> = found.extract()?;
-                // Fails if the evaluation has ended, which the next message reports.
+                // Fails if the evaluation has ended; the next message says so.
                 let _ = vectors.send(found.as_array().to_owned());
             }
             Ok(Message::Progress(task, share)) => {
@@ -245,7 +246,7 @@ fn reports(json: &[String]) -> PyResult<Vec<Report>> {
     let reports = json.iter().map(|json| serde_json::from_str(json));
     reports
         .collect::<Result<_, _>>()
-        .map_err(|error| PyValueError::new_err(format!("expected a report: {error}")))
+        .map_err(|error| PyValueError::new_err(format!("malformed report: {error}")))
 }
 
 /// Formats reports as a Markdown page.
@@ -254,13 +255,13 @@ pub(crate) fn report_markdown(json: Vec<String>) -> PyResult<String> {
     Ok(markdown(&reports(&json)?))
 }
 
-/// Writes reports as NAME.json, NAME.md and the charts in NAME.charts.
+/// Writes reports to NAME.json and NAME.md, and charts to NAME.charts.
 #[pyfunction]
 pub(crate) fn report_write(json: Vec<String>, path: PathBuf) -> PyResult<()> {
     write_report(&reports(&json)?, &path).map_err(|error| exception(&error))
 }
 
-/// The tasks of a report, each with its main score.
+/// The tasks in a report and the main score of each.
 #[pyfunction]
 pub(crate) fn report_scores(json: String) -> PyResult<Vec<(String, Option<f64>)>> {
     let scores = |report: Report| {

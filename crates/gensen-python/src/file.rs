@@ -1,4 +1,4 @@
-//! Streaming readers of text files and writers of arrays, for Python.
+//! Streamed text files and `.npy` files for Python.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -15,10 +15,10 @@ use pyo3::prelude::*;
 
 use crate::errors::exception;
 
-/// Bytes of an array's padded header; the shape is known only at the end.
+/// Bytes reserved for the array's header, which is written last, when the shape is known.
 const HEADER_BYTES: usize = 128;
 
-/// The lines of a text in UTF-8, plain or gzipped. A line ends in `\n` or `\r\n`; a blank line is a line.
+/// The lines of a UTF-8 file, plain or gzipped. Lines end in `\n` or `\r\n`; blank lines count.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Lines(Mutex<LineReader<Box<dyn Read + Send>>>);
 
@@ -40,7 +40,7 @@ impl Lines {
         Ok(Self(Mutex::new(reader)))
     }
 
-    /// The next lines, without their ends; fewer than `count` at the end of the text.
+    /// The next `count` lines without line ends; fewer at the end of the file.
     fn read(&self, py: Python<'_>, count: usize) -> PyResult<Vec<String>> {
         let read = || -> Result<Vec<String>, DataError> {
             let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Lines {
     }
 }
 
-/// A writer of an `.npy` file under a scratch name, renamed when finished.
+/// A `.npy` file that appears under its name when it is finished.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct ArrayFile {
     path: PathBuf,
@@ -71,7 +71,7 @@ struct Open {
     file: BufWriter<File>,
 }
 
-/// An I/O error, with its path.
+/// An I/O error and its file.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
 struct FileError {
@@ -97,12 +97,12 @@ impl ArrayFile {
         })
     }
 
-    /// Appends the bytes of rows.
+    /// Appends rows as raw bytes.
     fn write(&self, py: Python<'_>, bytes: &[u8]) -> PyResult<()> {
         py.detach(|| self.with(|open| open.file.write_all(bytes)))
     }
 
-    /// Writes the header for this element type, and renames the file to its final name.
+    /// Writes the header with this dtype and shape, and renames the file into place.
     fn finish(&self, py: Python<'_>, descr: &str, rows: u64, columns: u64) -> PyResult<()> {
         py.detach(|| {
             self.with(|open| {

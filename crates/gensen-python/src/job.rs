@@ -1,4 +1,4 @@
-//! Runs work on the thread pool without the GIL, interruptible by Ctrl-C.
+//! Work on the pool that releases the GIL and that Ctrl-C interrupts.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use pyo3::prelude::*;
 
 use crate::pool;
 
-/// The interval at which Python checks for signals while it waits.
+/// Interval at which signals are checked while waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// State shared by the work and the thread that waits for it.
+/// State shared by the work and its caller.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     stopped: AtomicBool,
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Whether the work should stop, because nothing waits for its result.
+    /// Whether the caller was interrupted.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
@@ -34,11 +34,11 @@ impl Shared {
     }
 }
 
-/// Runs `work` on the pool, without the GIL, and waits for it. `progress`, a Python callable, is called with
-/// the amount done.
+/// Runs `work` on the pool without the GIL, and waits for it. `progress` is a Python callable that receives the
+/// amount done.
 ///
-/// A signal whose handler raises (Ctrl-C) ends the wait at once; the work, which polls
-/// [`Shared::is_stopped`], ends soon after.
+/// If a signal handler raises (Ctrl-C), this returns at once; the work polls [`Shared::is_stopped`] and ends soon
+/// after.
 pub(crate) fn run<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Bound<'_, PyAny>>,
@@ -49,7 +49,7 @@ pub(crate) fn run<T: Send + 'static>(
     let theirs = Arc::clone(&shared);
     pool::current(py)?.spawn(move || {
         let result = panics::catch(|| work(&theirs));
-        // Fails after Ctrl-C, when nothing waits any more.
+        // The receiver is gone after Ctrl-C.
         let _ = sender.send(result);
     });
     loop {
@@ -75,8 +75,10 @@ pub(crate) fn run<T: Send + 'static>(
     }
 }
 
-/// The Python exception for a panic, which only a bug can cause.
+/// A panic, which only a bug can cause, as an exception.
 pub(crate) fn bug(panic: &(dyn Any + Send)) -> PyErr {
-    let said = panics::message(panic);
-    PyRuntimeError::new_err(format!("a bug of gensen, please report it: {said}"))
+    let message = panics::message(panic);
+    PyRuntimeError::new_err(format!(
+        "this is a bug in gensen, please report it: {message}"
+    ))
 }

@@ -1,9 +1,9 @@
 //! GenSen's encoders for Python: the native part of the package `gensen`.
 //!
-//! The public API is in `python/gensen`, which calls this module, `gensen._gensen`, with checked
-//! arguments. Long work runs on the process's own thread pool (`pool`), without the GIL, and Ctrl-C
-//! interrupts it (`job`).
+//! The public interface is in `python/gensen`; it checks arguments and calls this module, `gensen._gensen`. Long work
+//! runs on a thread pool that belongs to the process (`pool`) without the GIL, and Ctrl-C interrupts it (`job`).
 
+mod chunks;
 mod encoder;
 mod errors;
 mod evaluation;
@@ -28,13 +28,13 @@ mod _gensen {
     #[pymodule_export]
     use crate::file::{ArrayFile, Lines};
 
-    /// Sets the number of threads for all further work; 0 for one per core.
+    /// Sets the number of threads that encode; 0 is one per core.
     #[pyfunction]
     fn set_num_threads(py: Python<'_>, threads: usize) -> PyResult<()> {
         crate::pool::set_threads(py, threads)
     }
 
-    /// The number of threads.
+    /// The number of threads that encode.
     #[pyfunction]
     fn get_num_threads(py: Python<'_>) -> PyResult<usize> {
         Ok(crate::pool::current(py)?.current_num_threads())

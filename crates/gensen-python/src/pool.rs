@@ -1,7 +1,7 @@
 //! The thread pool.
 //!
-//! A child process that `fork` makes has none of its parent's threads, so the pool belongs to one
-//! process, and another process makes its own. Nothing of this crate runs on rayon's global pool.
+//! A forked child has none of its parent's threads, so a pool belongs to one process, and a child creates its own.
+//! Nothing in this crate runs on rayon's global pool.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,8 +13,7 @@ struct Current {
     pool: Arc<ThreadPool>,
 }
 
-/// Only threads that hold the GIL lock it, and a thread that forks holds the GIL: it is never
-/// locked in a child.
+/// Locked only while holding the GIL. The thread that forks holds the GIL too, so no child finds this locked.
 static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
 
 /// The pool of this process.
@@ -31,7 +30,7 @@ pub(crate) fn current(_: Python<'_>) -> PyResult<Arc<ThreadPool>> {
     Ok(pool)
 }
 
-/// Replaces the pool by one with this many threads; 0 for one per core, or `RAYON_NUM_THREADS`.
+/// Replaces this process's pool by one with `threads` threads; 0 is `RAYON_NUM_THREADS` or one per core.
 pub(crate) fn set_threads(_: Python<'_>, threads: usize) -> PyResult<()> {
     let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     let pool = Arc::new(build(threads)?);
@@ -39,7 +38,7 @@ pub(crate) fn set_threads(_: Python<'_>, threads: usize) -> PyResult<()> {
     Ok(())
 }
 
-/// Builds a separate pool.
+/// Builds a pool.
 pub(crate) fn build(threads: usize) -> PyResult<ThreadPool> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -52,7 +51,7 @@ fn replace(current: &mut Option<Current>, process: u32, pool: &Arc<ThreadPool>) 
     let pool = Arc::clone(pool);
     let old = current.replace(Current { process, pool });
     if let Some(old) = old.filter(|old| old.process != process) {
-        // Its threads exist only in the parent: dropping the pool would wait for them for ever.
+        // Dropping it would wait for threads that exist only in the parent.
         std::mem::forget(old);
     }
 }

@@ -1,4 +1,4 @@
-//! Conversion of Python arguments: sentences and encoding options.
+//! Sentences and options from Python.
 
 use gensen_encode::{EncodeOptions, Pooling, VectorOptions, VectorPrecision};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 
 use crate::errors::exception;
 
-/// Encoding options; `None` selects the model's default.
+/// How sentences are tokenised and pooled; `None` selects the model's own setting.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Options {
@@ -47,7 +47,7 @@ impl Options {
     }
 }
 
-/// Output options.
+/// The form of the vectors.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Output {
@@ -70,7 +70,7 @@ impl Output {
     }
 }
 
-/// The pooling of this name.
+/// A pooling by name.
 pub(crate) fn pooling(name: &str) -> PyResult<Pooling> {
     const ALL: [Pooling; 4] = [
         Pooling::Last,
@@ -86,7 +86,7 @@ pub(crate) fn pooling(name: &str) -> PyResult<Pooling> {
         })
 }
 
-/// The texts of an iterable of `str`.
+/// The strings in an iterable of `str`.
 pub(crate) fn texts(sentences: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     let mut texts = Vec::with_capacity(sentences.len().unwrap_or(0));
     for (index, sentence) in sentences.try_iter()?.enumerate() {

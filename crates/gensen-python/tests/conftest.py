@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests."""
+"""Shared fixtures, and the option `--no-skips`."""
 
 import json
 import os
@@ -8,6 +8,19 @@ import numpy as np
 import pytest
 
 import gensen
+
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="report skipped tests as failures")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped: {report.longrepr[2]}"
+
 
 REFERENCE = pathlib.Path(__file__).parents[3] / "tests" / "reference"
 
@@ -29,7 +42,7 @@ def english():
 
 @pytest.fixture(scope="session")
 def texts():
-    """Some hundred different sentences of different lengths."""
+    """120 different sentences of different lengths."""
     subjects = ["A dog", "The old king", "My sister", "Nobody", "Every third visitor", "It"]
     verbs = ["sees", "has never seen", "would like to buy", "paints", "forgot"]
     objects = ["a house.", "the sea, which was far away.", "three apples and a pear!", "him?", "what it was called"]
@@ -38,17 +51,17 @@ def texts():
 
 @pytest.fixture(scope="session")
 def program():
-    """The command-line program, built like in the workspace's tests."""
+    """The command-line program `gensen`, built by the workspace's tests."""
     name = "gensen.exe" if os.name == "nt" else "gensen"
     target = os.environ.get("CARGO_TARGET_DIR", REFERENCE.parents[1] / "target")
     path = pathlib.Path(os.environ.get("GENSEN_PROGRAM", pathlib.Path(target) / "release" / name))
     if not path.is_file():
-        pytest.skip(f"{path} is not there: build the command line (cargo build --release -p gensen), or name it in GENSEN_PROGRAM")
+        pytest.skip(f"{path} is missing: run cargo build --release -p gensen, or set GENSEN_PROGRAM to the program")
     return path
 
 
 def near(found, expected, tolerance):
-    """Asserts that arrays are equal within a tolerance; a failure shows the largest difference."""
+    """Asserts that arrays are equal within a tolerance; the message has the largest difference."""
     assert found.shape == expected.shape
     difference = np.abs(found.astype(np.float64) - expected)
     place = np.unravel_index(difference.argmax(), difference.shape)

@@ -1,9 +1,9 @@
-"""Runs SentEval's own loop with this package's encoder.
+"""Runs SentEval's own evaluation loop with this package's encoder.
 
     python senteval_client.py CHECKOUT DATA RESULTS.json TASK...
 
-The encoder reads the tasks' words as they are between blanks, lower-cased, as `gensen eval` has them and as the
-paper's script does: with the pooling that it has for each task.
+Preprocessing and pooling are those of `gensen eval` and of the paper's script: words separated by spaces, lower-cased;
+max pooling for some tasks, the last state for the others.
 """
 
 import json
@@ -19,7 +19,7 @@ import gensen
 
 checkout, data, results, *tasks = sys.argv[1:]
 sys.path.insert(0, checkout)
-# SentEval moves everything to a GPU, and for STS-Benchmark asks whether there is one. Here, that is the CPU.
+# SentEval moves tensors to a GPU, and STS-Benchmark requires one. These patches keep everything on the CPU.
 torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *_, **__: self
 import senteval  # noqa: E402
 import senteval.tools.relatedness  # noqa: E402
@@ -36,11 +36,11 @@ encoders = {
 
 def batcher(params, batch):
     encoder = encoders["max" if params.current_task in MAX else "last"]
-    return encoder.encode([" ".join(words).lower() for words in batch])
+    return encoder.encode([" ".join(words).lower() for words in batch], show_progress_bar=False)
 
 
 with tempfile.TemporaryDirectory() as folder:
-    # SentEval looks for its tasks in `downstream`.
+    # SentEval expects its tasks in a folder `downstream`.
     root = Path(data)
     if not (root / "downstream").is_dir():
         (Path(folder) / "downstream").symlink_to(root.resolve(), target_is_directory=True)

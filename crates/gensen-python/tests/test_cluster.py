@@ -1,4 +1,4 @@
-"""The examples for clusters, in local mode."""
+"""The cluster examples in local mode."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def test_a_parquet_data_set_is_encoded(script, library, english, texts, tmp_path
         parquet.write_table(table, tmp_path / "sentences" / f"{number}.parquet")
     run = subprocess.run(
         [sys.executable, EXAMPLES / script, tmp_path / "sentences", tmp_path / "vectors"],
-        # Spark's workers run the first Python of the PATH, if none is named.
+        # Without PYSPARK_PYTHON, Spark's workers run the first python3 in PATH.
         env={**os.environ, "PYSPARK_PYTHON": sys.executable},
         capture_output=True,
         text=True,

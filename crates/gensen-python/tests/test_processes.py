@@ -24,7 +24,7 @@ def test_threads_share_an_encoder(english, texts):
         np.testing.assert_array_equal(one, expected)
 
 
-def test_other_threads_run_meanwhile(english, texts):
+def test_encoding_releases_the_gil(english, texts):
     ticks = 0
     stop = threading.Event()
 
@@ -39,8 +39,8 @@ def test_other_threads_run_meanwhile(english, texts):
         english.encode(texts * 10)
     stop.set()
     ticking.join()
-    # Between two calls, too, there is time for a tick.
-    assert ticks > 20, f"{ticks} ticks of a millisecond in four long calls"
+    # A few ticks also fit between the calls.
+    assert ticks > 20, f"{ticks} ticks of 1 ms during four long calls"
 
 
 def test_the_number_of_threads_changes_no_bit(english, texts):
@@ -61,7 +61,7 @@ def _child(english, texts, queue):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_after_fork(english, texts):
-    """The process forks while another thread encodes, too."""
+    """Also while another thread encodes."""
     expected = english.encode(texts)
     stop = threading.Event()
 
@@ -90,11 +90,10 @@ def test_after_fork(english, texts):
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.parametrize("call", ["encode(texts)", "encode_file(texts, 'vectors.npy')", "encode(texts, show_progress_bar=True)"])
-def test_ctrl_c_stops(call, tmp_path):
-    """Ctrl-C interrupts work that would take minutes."""
+def test_ctrl_c_interrupts_a_long_call(call, tmp_path):
     program = f"""
         import signal
-        # A job that a shell runs in the background ignores it.
+        # A background job of a shell ignores SIGINT by default.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         import gensen
         encoder = gensen.SentenceEncoder("english")
@@ -125,7 +124,7 @@ def test_ctrl_c_stops(call, tmp_path):
 
 
 def test_import_is_quick():
-    """NumPy is the only slow import; `benches/speed.py` measures it."""
+    """Numpy is the only heavy import; `benches/speed.py` measures the time."""
 
     def loaded(name):
         program = f"import {name}, sys; print(*sorted(name.split('.')[0] for name in sys.modules))"

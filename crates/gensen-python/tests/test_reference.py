@@ -1,4 +1,4 @@
-"""The interface of the paper's implementation, against its own vectors."""
+"""The interface of the paper's implementation, against vectors computed by it."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ def golden(reference, name):
     return np.load(reference / f"{name}.npy")
 
 
-def test_its_users_script_runs_unchanged(reference):
+def test_a_users_script_runs_unchanged(reference):
     script = reference / "readme-usage.py"
     run = subprocess.run([sys.executable, script, reference], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -41,7 +41,7 @@ def test_its_users_script_runs_unchanged(reference):
 def test_states_and_vectors(single, reference, sentences, name, start_end):
     kind = "base" if start_end else "base_nose"
     if not start_end:
-        # A sentence without words needs `<s>` and `</s>`.
+        # An empty sentence needs `<s>` and `</s>`.
         sentences = sentences[:36] + sentences[37:]
     for pool in ["last", "max"]:
         states, vectors = single(name).get_representation(sentences, pool=pool, add_start_end=start_end)
@@ -49,7 +49,7 @@ def test_states_and_vectors(single, reference, sentences, name, start_end):
         near(vectors, golden(reference, f"{name}/expected/{kind}_ht_{pool}"), 2e-6)
 
 
-def test_max_own_does_not_see_padding(single, sentences):
+def test_max_own_ignores_padding(single, sentences):
     model = single("tiny-1layer")
     padded = model.get_representation(sentences, pool="max")[1]
     own = model.get_representation(sentences, pool="max-own")[1]
@@ -76,7 +76,7 @@ def test_expansion(single, reference, sentences):
         expected.values() if isinstance(expected, dict) else expected
     )
     assert model.word2id == own
-    # The paper's evaluation gives a set that holds the special words.
+    # The paper's evaluation script passes a set that includes the special words.
     model.vocab_expansion({"<s>", "<pad>", "</s>", "<unk>", *words[:100]})
     model.vocab_expansion(words[:100])
     found = model.get_representation(sentences[:12])[1]
@@ -93,7 +93,7 @@ def test_text_vectors_expand_as_hdf5_does(reference, sentences):
     near(model.get_representation(sentences)[1], golden(reference, "tiny-1layer/expected/exp_ht_last"), 1e-5)
 
 
-def test_models_side_by_side(single, reference, sentences):
+def test_several_models_are_concatenated(single, reference, sentences):
     models = [single(name) for name in MODELS]
     both = GenSen(*models)
     states, vectors = both.get_representation(sentences, pool="max", tokenize=False)
@@ -103,7 +103,7 @@ def test_models_side_by_side(single, reference, sentences):
         GenSen()
 
 
-def test_a_model_folder_of_ours_is_taken(single, reference, sentences, tmp_path):
+def test_model_folders_are_accepted(single, reference, sentences, tmp_path):
     model = single("tiny-2layer")
     model._encoder.save(tmp_path / "tiny")
     expected = model.get_representation(sentences)[1]
@@ -131,7 +131,7 @@ def test_without_torch_tensors_are_refused(single, sentences, monkeypatch):
         single("tiny-1layer").get_representation(sentences, return_numpy=False)
 
 
-def test_what_makes_no_sense_is_refused(single, reference, sentences, tmp_path):
+def test_invalid_arguments_are_refused(single, reference, sentences, tmp_path):
     model = single("tiny-1layer")
     with pytest.raises(ValueError, match="max-own"):
         model.get_representation(sentences, pool="min")

@@ -1,4 +1,4 @@
-"""The interface of sentence-transformers."""
+"""sentence-transformers' interface."""
 
 import copy
 import gzip
@@ -60,8 +60,7 @@ def test_shapes_and_order(english, texts):
     np.testing.assert_array_equal(english.encode_document(texts, normalize_embeddings=False), vectors)
 
 
-def test_many_pieces(english, texts):
-    """More sentences than in one piece."""
+def test_more_sentences_than_a_chunk(english, texts):
     many = texts * 3
     expected = np.tile(english.encode(texts), (3, 1))
     np.testing.assert_array_equal(english.encode(many, batch_size=1), expected)
@@ -91,7 +90,7 @@ def test_precision(english, texts, precision):
     vectors = english.encode(texts)
     found = english.encode(texts, precision=precision)
     assert found.dtype == (np.uint8 if precision.startswith("u") else np.int8)
-    # Ranges are the model's: a vector does not depend on the others.
+    # Ranges come from the model: a vector does not depend on the others.
     np.testing.assert_array_equal(found[7], english.encode(texts[7], precision=precision))
     np.testing.assert_array_equal(found[3:9], english.encode(texts[3:9], precision=precision))
     if "binary" in precision:
@@ -119,7 +118,7 @@ def test_precision_against_sentence_transformers(english, texts):
     for precision in ["int8", "uint8", "binary", "ubinary"]:
         expected = quantization.quantize_embeddings(vectors, precision, ranges=ranges)
         found = english.encode(texts, precision=precision)
-        # The steps are rounded once more there: a value on the border of two steps may get either.
+        # sentence-transformers rounds the step size: a value on a boundary may differ by one.
         difference = np.abs(found.astype(int) - expected.astype(int))
         assert difference.max() <= (1 if precision.endswith("int8") else 0)
         assert (difference > 0).mean() < 1e-3
@@ -134,7 +133,7 @@ def test_a_model_without_ranges_says_how_to_get_them(tiny, texts):
         encoder.encode(texts, precision="float16")
 
 
-def test_words(english, texts):
+def test_tokens_and_hidden_states(english, texts):
     tokens = english.tokenize(texts)
     states = english.encode(texts, output_value="token_embeddings")
     assert [len(one) for one in states] == [len(one) for one in tokens["tokens"]]
@@ -207,7 +206,7 @@ def test_several_models(english, tiny, texts):
         SentenceEncoder([])
 
 
-def test_weights_of_less_precision(english, texts):
+def test_lower_weight_precisions(english, texts):
     expected = english.encode(texts, normalize_embeddings=True)
     for weights in ["f16", "i8"]:
         found = SentenceEncoder("english", weights=weights).encode(texts, normalize_embeddings=True)
@@ -225,7 +224,7 @@ def test_saved_and_pickled_models_are_the_same(english, tiny, texts, tmp_path, m
     saved.save(tmp_path / "saved")
     for copied in [copy.deepcopy(english), pickle.loads(pickle.dumps(english))]:
         np.testing.assert_array_equal(copied.encode(texts), expected)
-    # A relative path remains valid in another working folder.
+    # A relative path is still valid in another working directory.
     monkeypatch.chdir(tiny.parent)
     relative = SentenceEncoder("tiny", pooling="max", truncate_dim=5)
     pickled = pickle.dumps(relative)
@@ -233,7 +232,7 @@ def test_saved_and_pickled_models_are_the_same(english, tiny, texts, tmp_path, m
     found = pickle.loads(pickled)
     assert found.get_sentence_embedding_dimension() == 5
     np.testing.assert_array_equal(found.encode(texts), relative.encode(texts))
-    # A folder of that name, not the built-in model.
+    # A folder named like the built-in model.
     SentenceEncoder(tiny).save(tmp_path / "english")
     for place in ["./english", Path("english")]:
         assert SentenceEncoder(place).get_sentence_embedding_dimension() == 64
@@ -276,7 +275,7 @@ def test_a_file_that_fails_leaves_nothing(english, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_what_makes_no_sense_is_refused(english, tmp_path):
+def test_invalid_arguments_are_refused(english, tmp_path):
     with pytest.raises(TypeError, match=r"sentence 1 \(counted from 0\) is of type int"):
         english.encode(["a", 1])
     with pytest.raises(TypeError):
@@ -296,7 +295,7 @@ def test_what_makes_no_sense_is_refused(english, tmp_path):
 
 
 def test_models_of_the_hub(tiny, texts, tmp_path, monkeypatch):
-    """Models load from the cache of huggingface_hub, without the network."""
+    """From the hub library's cache, without the network."""
     commit = "0123456789" * 4
     model = tmp_path / "models--somebody--tiny"
     (model / "refs").mkdir(parents=True)

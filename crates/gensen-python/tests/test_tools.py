@@ -1,4 +1,4 @@
-"""Integrations: scikit-learn, LangChain, MTEB, type checkers."""
+"""The encoder in other tools: scikit-learn, LangChain, MTEB; documentation examples and types."""
 
 import pickle
 import subprocess
@@ -35,7 +35,7 @@ def test_scikit_learn(english, texts):
     assert len(search.cv_results_["params"]) == 4
     assert search.best_score_ > 0.9
     assert search.predict(["A dog dreams."]) == ["dog"]
-    # In processes of their own, too.
+    # Also in separate processes.
     parallel = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(texts, labels)
     np.testing.assert_array_equal(parallel.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"])
     with pytest.raises(TypeError, match="str"):
@@ -62,7 +62,7 @@ def test_langchain(english):
 
 
 def test_mteb(english):
-    """The score of an MTEB task on local data equals its formula."""
+    """An MTEB task on local data has the score that its formula gives."""
     mteb = pytest.importorskip("mteb")
     datasets = pytest.importorskip("datasets")
     from mteb.abstasks.sts import AbsTaskSTS
@@ -82,7 +82,7 @@ def test_mteb(english):
     class Local(AbsTaskSTS):
         metadata = mteb.TaskMetadata(
             name="LocalSTS",
-            description="pairs of this test",
+            description="the pairs in this test",
             reference=None,
             dataset={"path": "local/pairs", "revision": "1"},
             type="STS",
@@ -119,8 +119,7 @@ def test_mteb(english):
     assert results.model_name == "gensen/english"
 
 
-def test_examples_of_the_documentation():
-    """Of the modules' own texts."""
+def test_doctests():
     import doctest
 
     for name in ["gensen", "gensen.sklearn", "gensen.langchain"]:
@@ -130,7 +129,7 @@ def test_examples_of_the_documentation():
 
 
 def test_types(tmp_path):
-    """The package, its stub against the native module, and what users write."""
+    """Types of the package, of its stub against the native module, and of a user's program."""
     pytest.importorskip("mypy")
     package = Path(gensen.__file__).parent
     assert (package / "py.typed").is_file() and (package / "_gensen.pyi").is_file()

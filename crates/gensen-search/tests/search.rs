@@ -229,10 +229,7 @@ fn bits_are_ordered_by_hamming_distance() {
     );
 
     let error = file.matrix().with_bits(49).unwrap_err().to_string();
-    assert!(
-        error.contains("6 numbers") && error.contains("of 7"),
-        "{error}"
-    );
+    assert!(error.contains("width is 6, expected 7"), "{error}");
     assert!(Matrix::from_bits(&bits[1..], dimensions).is_err());
     assert!(Matrix::from_bits(&bits, 0).is_err());
     let floats = Matrix::from_floats(&[1.0], 1).unwrap();

@@ -4,10 +4,9 @@
 //! cargo run --release -p gensen-serve --example load -- http://127.0.0.1:8080/embed --connections 64 --seconds 60
 //! ```
 //!
-//! Each connection sends a request as soon as it has received the last response. Texts are made from a fixed list of
-//! words, of 5 to 25 words, different from request to request. It prints requests a second, errors by kind, and
-//! the 50th, 95th and 99th percentile of the latency; with `--process ID`, also that process's
-//! memory over time (Linux).
+//! Each connection sends its next request when it has received the last response. Texts have 5 to 25 words, drawn at
+//! random for each request. It prints requests per second, errors by kind, and the 50th, 95th, 99th and 100th
+//! percentile of the latency; with `--process ID`, also that process's memory (Linux).
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -21,9 +20,9 @@ use clap::Parser;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Target: http://HOST:PORT/PATH.
+    /// The route: http://HOST:PORT/PATH.
     url: String,
-    /// Number of concurrent connections.
+    /// Concurrent connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// Duration in seconds.
@@ -32,7 +31,7 @@ struct Arguments {
     /// Texts per request.
     #[arg(long, default_value_t = 1)]
     inputs: usize,
-    /// Send `{"input": ...}` as OpenAI's clients do, not `{"inputs": ...}`.
+    /// Send `{"input": ...}`, for OpenAI's route, instead of `{"inputs": ...}`.
     #[arg(long)]
     openai: bool,
     /// Print this process's memory every ten seconds.
@@ -55,6 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ok_or("expected http://HOST:PORT/PATH")?;
     let (begin, length) = (Instant::now(), Duration::from_secs(arguments.seconds));
     let total = Mutex::new(Tally::default());
+    let mut sizes = Vec::new();
     thread::scope(|scope| {
         for connection in 0..arguments.connections {
             let (arguments, total) = (&arguments, &total);
@@ -68,15 +68,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             });
         }
-        if let Some(process) = arguments.process {
-            while begin.elapsed() < length {
-                println!(
-                    "{:4.0} s  {}",
-                    begin.elapsed().as_secs_f64(),
-                    memory(process)
-                );
-                thread::sleep(Duration::from_secs(10).min(length.saturating_sub(begin.elapsed())));
+        let Some(process) = arguments.process else {
+            return;
+        };
+        while begin.elapsed() < length {
+            let seconds = begin.elapsed().as_secs_f64();
+            match memory(process) {
+                Ok(kibibytes) => {
+                    println!("{seconds:4.0} s  {:.1} MiB", kibibytes as f64 / 1024.0);
+                    sizes.push(kibibytes);
+                }
+                Err(error) => println!("{seconds:4.0} s  {error}"),
             }
+            thread::sleep(Duration::from_secs(10).min(length.saturating_sub(begin.elapsed())));
         }
     });
     let Tally { mut times, errors } = total.into_inner()?;
@@ -94,6 +98,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("p{percent:<3} {:8.2} ms", time.as_secs_f64() * 1e3);
         }
     }
+    if let (Some(first), Some(last), Some(largest)) =
+        (sizes.first(), sizes.last(), sizes.iter().max())
+    {
+        let [first, last, largest] = [first, last, largest].map(|&size| size as f64 / 1024.0);
+        println!(
+            "memory: {first:.1} MiB at the start, {last:.1} MiB at the end, at most {largest:.1} MiB"
+        );
+    }
     println!("errors: {}", errors.values().sum::<usize>());
     for (error, count) in errors {
         println!("  {count} x {error}");
@@ -101,7 +113,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sends requests until the time is over.
+/// Sends requests until `end`.
 fn ask(arguments: &Arguments, address: &str, path: &str, connection: usize, end: Instant) -> Tally {
     let mut tally = Tally::default();
     let mut random = 0x9e37_79b9_7f4a_7c15 ^ (connection as u64 + 1);
@@ -147,7 +159,7 @@ fn body(arguments: &Arguments, random: &mut u64) -> String {
     format!("{{\"{field}\":[{}]}}", texts.collect::<Vec<_>>().join(","))
 }
 
-/// Sends a request, reads the response, and returns its status.
+/// Sends a request and reads its response; returns the status.
 fn request(
     stream: &mut Option<BufReader<TcpStream>>,
     address: &str,
@@ -170,7 +182,7 @@ fn request(
     stream.get_mut().write_all(request.as_bytes())?;
     let mut line = String::new();
     stream.read_line(&mut line)?;
-    let malformed = || io::Error::other(format!("no answer: `{}`", line.trim_end()));
+    let malformed = || io::Error::other(format!("malformed response: `{}`", line.trim_end()));
     let status = line
         .split(' ')
         .nth(1)
@@ -194,17 +206,10 @@ fn request(
     Ok(status)
 }
 
-/// A process's resident memory.
-fn memory(process: u32) -> String {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
-    let line = |status: &str| {
-        status
-            .lines()
-            .find(|line| line.starts_with("VmRSS"))
-            .map(str::to_owned)
-    };
-    match status {
-        Ok(status) => line(&status).unwrap_or_else(|| "no VmRSS".to_owned()),
-        Err(error) => error.to_string(),
-    }
+/// A process's resident memory in KiB.
+fn memory(process: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| io::Error::other("no VmRSS"))
 }

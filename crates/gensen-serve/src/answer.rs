@@ -1,4 +1,4 @@
-//! The pipeline from inputs to a response: tokenisation, queue, vectors, JSON.
+//! A request's path from inputs to response: tokenise, queue, encode, serialise.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,9 +16,9 @@ use crate::model::{LongText, Side, Text};
 use crate::problem::{Kind, Problem};
 use crate::queue::{Output, Refused, Work};
 
-/// From this number of bytes on, texts are tokenised on a blocking thread, so that connections are not delayed.
+/// Inputs of at least this many bytes are tokenised on a blocking thread, so that other connections are not delayed.
 const HEAVY_BYTES: usize = 1 << 15;
-/// From this number of values on, responses are serialised on a blocking thread.
+/// Responses of at least this many values are serialised on a blocking thread.
 const HEAVY_VALUES: usize = 1 << 15;
 
 /// A request's arrival and deadline.
@@ -28,31 +28,31 @@ pub(crate) struct Arrival {
     pub(crate) deadline: Instant,
 }
 
-/// A parsed request.
+/// A request for vectors or states.
 pub(crate) struct Asked {
     pub(crate) inputs: Inputs,
     pub(crate) truncate: Option<bool>,
     pub(crate) side: Side,
     pub(crate) model: Option<String>,
     pub(crate) output: Output,
-    /// Estimated bytes of the response for each value.
+    /// Estimated bytes of the response per value.
     pub(crate) bytes_a_value: usize,
 }
 
-/// Estimated bytes of a value in JSON, its comma included.
+/// Estimated bytes of a value in JSON, comma included.
 pub(crate) const JSON_BYTES: usize = 12;
 /// Estimated bytes of a value in base64.
 pub(crate) const BASE64_BYTES: usize = 6;
 
-/// The result of a request.
+/// The result for a request, before serialisation.
 pub(crate) struct Answer {
     models: Arc<Vec<Model>>,
     model: usize,
     single: bool,
     characters: usize,
-    /// The inputs' words, `<s>` and `</s>` included.
+    /// The number of words in each input, `<s>` and `</s>` included.
     pub(crate) lengths: Vec<usize>,
-    /// A vector for each input, or the states of each word.
+    /// The inputs' vectors or their words' states, concatenated.
     pub(crate) values: Vec<f32>,
     bytes: usize,
     arrival: Arrival,
@@ -66,7 +66,7 @@ pub(crate) struct Served {
     pub(crate) words: usize,
 }
 
-/// Runs `work`, on a blocking thread if it is heavy.
+/// Runs `work`, on a blocking thread if `is_heavy`.
 pub(crate) async fn off_worker<T: Send + 'static>(
     is_heavy: bool,
     work: impl FnOnce() -> T + Send + 'static,
@@ -78,13 +78,13 @@ pub(crate) async fn off_worker<T: Send + 'static>(
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is gone, and this future with it.
+            // The runtime is shutting down and drops this future.
             Err(_) => std::future::pending().await,
         },
     }
 }
 
-/// Refuses lists that are empty or too long.
+/// Refuses empty lists and lists longer than the limit.
 pub(crate) fn check_count(app: &App, count: usize, field: &'static str) -> Result<(), Problem> {
     let most = app.config.limits.inputs;
     if count == 0 {
@@ -92,7 +92,7 @@ pub(crate) fn check_count(app: &App, count: usize, field: &'static str) -> Resul
         return Err(Problem::new(Kind::Empty, message).param(field));
     }
     if count > most {
-        let message = format!("`{field}` has {count} texts: at most {most} are taken");
+        let message = format!("`{field}` has {count} texts, more than the limit of {most}");
         return Err(Problem::new(Kind::TooLarge, message).param(field));
     }
     Ok(())
@@ -103,14 +103,14 @@ pub(crate) fn no_prompt(name: Option<&String>) -> Result<(), Problem> {
     match name {
         None => Ok(()),
         Some(_) => {
-            let message = "`prompt_name`: the model has no prompts";
+            let message = "`prompt_name` is not supported: the model has no prompts";
             Err(Problem::new(Kind::Invalid, message).param("prompt_name"))
         }
     }
 }
 
 impl Answer {
-    /// Tokenises the inputs, queues them, and waits for the result. `field` is the inputs' name in the request.
+    /// Tokenises the inputs, queues them and waits for the result. `field` is the name of the inputs in the request.
     pub(crate) async fn new(
         app: &Arc<App>,
         arrival: Arrival,
@@ -142,8 +142,8 @@ impl Answer {
             off_worker(bytes >= HEAVY_BYTES, split).await;
         let texts = texts.map_err(|LongText { index, words }| {
             let message = format!(
-                "text {index} (counted from 0) of `{field}` has {words} words: at most {limit} are taken, and \
-                 `truncate` cuts longer ones"
+                "text {index} (counted from 0) of `{field}` has {words} words, more than the limit of {limit}; \
+                 set `truncate` to cut it"
             );
             Problem::new(Kind::TooLarge, message).param(field)
         })?;
@@ -164,8 +164,8 @@ impl Answer {
         let mut ticket = app.queue.admit(work).map_err(|refused| match refused {
             Refused::Full { waiting, most } => {
                 let message = format!(
-                    "the server is busy: {waiting} words wait to be encoded, the request has {words}, at most \
-                     {most} may wait"
+                    "the server is busy: {waiting} words are queued and the request has {words}, more than the \
+                     limit of {most}"
                 );
                 let seconds = app.pace.seconds(waiting);
                 Problem::new(Kind::Overloaded, message).retry_after(seconds)
@@ -198,13 +198,13 @@ impl Answer {
         &self.models[self.model]
     }
 
-    /// The length of a row of `values`.
+    /// The number of values in a vector or state.
     pub(crate) fn width(&self) -> usize {
         self.model().encoder().width()
     }
 
-    /// Truncates vectors to `dimensions`, if given, and scales them to length 1, if `normalize`. Returns
-    /// the length of the vectors.
+    /// Truncates vectors to `dimensions`, if given, and then normalises them, if requested. Returns the number of
+    /// dimensions.
     pub(crate) fn shape(&mut self, dimensions: Option<usize>, normalize: bool) -> usize {
         let width = self.width();
         let kept = dimensions.unwrap_or(width);
@@ -218,7 +218,7 @@ impl Answer {
         kept
     }
 
-    /// Serialises the result with `write`, and sends it.
+    /// Builds the response; `write` serialises the answer.
     pub(crate) async fn send(
         self,
         app: &Arc<App>,
@@ -263,18 +263,18 @@ impl Answer {
     }
 }
 
-/// Refuses requests that could never be admitted or answered.
+/// Refuses requests that exceed the whole queue or the largest response.
 fn check_size(app: &App, words: usize, bytes: usize) -> Result<(), Problem> {
     let limits = &app.config.limits;
     if words > limits.queue_words {
         let most = limits.queue_words;
-        let message = format!("the request has {words} words: at most {most} are taken");
+        let message = format!("the request has {words} words, more than the limit of {most}");
         return Err(Problem::new(Kind::TooLarge, message));
     }
     if bytes > limits.response_bytes {
         let most = limits.response_bytes;
         let message = format!(
-            "the response would have about {bytes} bytes: at most {most} are allowed; send fewer texts per request"
+            "the response would have about {bytes} bytes, more than the limit of {most}; send fewer texts at once"
         );
         return Err(Problem::new(Kind::TooLarge, message));
     }
@@ -283,12 +283,12 @@ fn check_size(app: &App, words: usize, bytes: usize) -> Result<(), Problem> {
 
 fn late(app: &App) -> Problem {
     let seconds = app.config.timeouts.request.as_secs_f32();
-    let message = format!("the answer was not there within {seconds} seconds");
+    let message = format!("the result was not ready within {seconds} seconds");
     let (_, waiting) = app.queue.waiting();
     Problem::new(Kind::Deadline, message).retry_after(app.pace.seconds(waiting))
 }
 
-/// Scales a vector to length 1; one of zeros stays.
+/// Scales a vector to length 1; a zero vector stays zero.
 fn scale_to_one(vector: &mut [f32]) {
     let square = |&x: &f32| f64::from(x).powi(2);
     let length = vector.iter().map(square).sum::<f64>().sqrt();

@@ -1,4 +1,4 @@
-//! The state shared by all requests.
+//! State shared by all requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ const UNIT: usize = 1 << 10;
 /// Bound on unsent responses, as a multiple of the largest response.
 const LARGEST_ANSWERS: usize = 4;
 
-/// The state shared by all requests.
+/// State shared by all requests.
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) key: Option<Key>,
@@ -31,7 +31,7 @@ pub(crate) struct App {
     pub(crate) unsent: Arc<Semaphore>,
     models: OnceLock<Arc<Vec<Model>>>,
     stops: AtomicBool,
-    /// The time of the start, in seconds since 1970.
+    /// Start time in seconds since 1970.
     pub(crate) started: u64,
 }
 
@@ -68,7 +68,7 @@ impl App {
         bytes.div_ceil(UNIT) as u32
     }
 
-    /// Warms up the models, and starts to serve them.
+    /// Encodes a warm-up text with each model, and makes the models available to requests.
     pub(crate) fn install(&self, models: Vec<Model>) -> Result<Arc<Vec<Model>>, ServeError> {
         let Some(first) = models.first() else {
             return Err(ServeError::NoModel);
@@ -94,7 +94,7 @@ impl App {
     pub(crate) fn models(&self) -> Result<&Arc<Vec<Model>>, Problem> {
         self.models
             .get()
-            .ok_or_else(|| Problem::new(Kind::Unready, "the model is being loaded").retry_after(1))
+            .ok_or_else(|| Problem::new(Kind::Unready, "the model is loading").retry_after(1))
     }
 
     /// Makes readiness probes fail; requests in progress are finished.
@@ -110,7 +110,7 @@ impl App {
         self.models().map(|_| ())
     }
 
-    /// A model by name, the first without one.
+    /// The model with this name and its index; the first model without a name.
     pub(crate) fn model(&self, name: Option<&str>) -> Result<(usize, &Model), Problem> {
         let models = self.models()?;
         let Some(name) = name else {
@@ -122,7 +122,7 @@ impl App {
             .ok_or_else(|| {
                 let names: Vec<&str> = models.iter().map(Model::name).collect();
                 let message = format!(
-                    "the model `{}` does not exist; there is {}",
+                    "the model `{}` does not exist; the models are {}",
                     excerpt(name),
                     names.join(", ")
                 );
@@ -131,7 +131,7 @@ impl App {
     }
 }
 
-/// The beginning of a client's text, escaped, for a message.
+/// The beginning of text from a client, escaped for use in a message.
 pub(crate) fn excerpt(text: &str) -> String {
     const MOST: usize = 60;
     match text.char_indices().nth(MOST) {

@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The token that requests must carry, as its hash: tokens of any length are compared in the same time.
+/// The hash of the token that requests must carry. Comparing hashes takes the same time for tokens of any length.
 pub(crate) struct Key([u8; 32]);
 
 impl Key {
@@ -13,7 +13,7 @@ impl Key {
         Self(Sha256::digest(token).into())
     }
 
-    /// Whether a request's headers carry the token.
+    /// Whether the headers carry the token.
     pub(crate) fn opens(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(AUTHORIZATION) else {
             return false;

@@ -1,4 +1,4 @@
-//! The thread that takes batches from the queue and encodes them.
+//! The encoding thread: takes batches from the queue and encodes them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::model::{Model, Text};
 use crate::queue::{Batch, Output};
 
-/// Encodes the queue's batches until it is closed and empty.
+/// Encodes batches until the queue is closed and empty.
 pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
     while let Some(batch) = app.queue.batch() {
         let (count, words) = (batch.texts().count(), batch.words());
@@ -23,8 +23,8 @@ pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
     }
 }
 
-/// Returns each part's request, number of words and values. If the batch fails, its parts are encoded separately, so
-/// that only the offending requests fail.
+/// Encodes a batch; returns each part's request, number of words and values. If the batch fails, its parts are encoded
+/// separately, so that only the offending requests fail.
 fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
     let model = &models[batch.model];
     let width = model.encoder().width();
@@ -55,10 +55,10 @@ fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, S
     batch.parts.iter().map(part).collect()
 }
 
-/// Encodes texts; a panic of the encoder is an error of these texts.
+/// Encodes texts; a panic in the encoder becomes an error.
 fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, String> {
     let texts: Vec<&str> = texts.iter().map(|text| &*text.joined).collect();
-    // Unwind-safe: encoding does not modify the encoder.
+    // Encoding does not mutate the encoder, so a panic leaves it intact.
     let encoded = panics::catch(|| match output {
         Output::Vectors => model.vectors(&texts),
         Output::States => model.states(&texts),
@@ -70,12 +70,12 @@ fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, S
     }
 }
 
-/// Recent throughput in words a second, as an exponential moving average.
+/// Recent throughput in words per second, an exponential moving average.
 #[derive(Default)]
 pub(crate) struct Pace(std::sync::Mutex<Option<f64>>);
 
 impl Pace {
-    /// Updates the average with a batch.
+    /// Adds a batch to the average.
     fn encoded(&self, words: usize, time: Duration) {
         let now = words as f64 / time.as_secs_f64().max(1e-6);
         let mut pace = self
@@ -85,7 +85,7 @@ impl Pace {
         *pace = Some(pace.map_or(now, |before| 0.9 * before + 0.1 * now));
     }
 
-    /// Estimates how long encoding this number of words takes, in seconds, 1 to 60.
+    /// Estimates the seconds that encoding `words` words takes, from 1 to 60.
     pub(crate) fn seconds(&self, words: usize) -> u64 {
         let pace = *self
             .0

@@ -1,4 +1,4 @@
-//! Bodies of requests and of answers.
+//! Bodies of requests and responses.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -21,9 +21,9 @@ use crate::app::App;
 use crate::problem::{Kind, Problem};
 
 /// Rejected bodies are drained up to this multiple of the limit.
-const READ_AND_DROPPED: usize = 16;
-/// Size of the chunks in which a response is handed to its connection, in bytes.
-const PIECE: usize = 1 << 16;
+const DRAINED: usize = 16;
+/// Size of the chunks in which a response is sent, in bytes.
+const CHUNK: usize = 1 << 16;
 
 /// Parses a request's JSON body.
 pub(crate) async fn json<T: DeserializeOwned>(
@@ -39,17 +39,17 @@ pub(crate) async fn json<T: DeserializeOwned>(
         Ok(bytes) => bytes?,
         Err(_) => {
             let message = format!(
-                "the request's body did not come within {} seconds",
+                "the request's body did not arrive within {} seconds",
                 app.config.timeouts.request.as_secs_f32()
             );
             return Err(Problem::new(Kind::Slow, message));
         }
     };
     serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        Category::Data => Problem::new(Kind::Invalid, format!("the request's body: {error}")),
+        Category::Data => Problem::new(Kind::Invalid, format!("invalid request: {error}")),
         _ => Problem::new(
             Kind::Malformed,
-            format!("the request's body is not JSON: {error}"),
+            format!("the request's body is malformed JSON: {error}"),
         ),
     })
 }
@@ -64,11 +64,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     media.is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
 }
 
-/// Reads a request's body; holds at most the limit in memory.
+/// Reads a request's body; keeps at most `body_bytes` in memory.
 async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     let most = app.config.limits.body_bytes;
     let too_large = || {
-        let message = format!("the request's body is too large: at most {most} bytes are accepted");
+        let message = format!("the request's body is larger than the limit of {most} bytes");
         Problem::new(Kind::TooLarge, message)
     };
     if declared(request.headers()).is_some_and(|length| length > most as u64) {
@@ -80,7 +80,7 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     let mut body = request.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            let message = format!("the request's body ends too soon: {error}");
+            let message = format!("the request's body is incomplete: {error}");
             Problem::new(Kind::Malformed, message)
         })?;
         let Ok(data) = frame.into_data() else {
@@ -89,10 +89,10 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
         seen += data.len();
         match seen <= most {
             true => bytes.extend_from_slice(&data),
-            // The length was not declared.
+            // Too large, without a declared length.
             false => bytes = Vec::new(),
         }
-        if seen > most.saturating_mul(READ_AND_DROPPED) {
+        if seen > most.saturating_mul(DRAINED) {
             break;
         }
     }
@@ -102,24 +102,20 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// The declared length of a request's body.
+/// A request's `Content-Length`.
 fn declared(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
 }
 
-/// Drains a rejected body, so that its sender can read the response: a client that still writes when the
-/// connection is closed gets a reset instead.
+/// Drains a rejected body so that its sender can read the response: closing the connection while the client still
+/// writes would reset it.
 pub(crate) async fn drop_body(app: &App, request: Request) {
     if request.headers().contains_key(EXPECT) {
-        // The client waits for `100 Continue` before it sends.
+        // The client waits for `100 Continue` before it sends the body.
         return;
     }
-    let most = app
-        .config
-        .limits
-        .body_bytes
-        .saturating_mul(READ_AND_DROPPED);
+    let most = app.config.limits.body_bytes.saturating_mul(DRAINED);
     let mut seen = 0;
     let mut body = request.into_body();
     while let Some(Ok(frame)) = body.frame().await {
@@ -130,9 +126,9 @@ pub(crate) async fn drop_body(app: &App, request: Request) {
     }
 }
 
-/// A JSON response; `permit` is released when it has been sent.
+/// A JSON response that holds `permit` until it has been sent.
 pub(crate) fn sent(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
-    let body = Pieces {
+    let body = Chunks {
         left: json.into(),
         permit: Some(permit),
     };
@@ -142,13 +138,13 @@ pub(crate) fn sent(json: Vec<u8>, permit: OwnedSemaphorePermit) -> Response {
     response
 }
 
-/// A body that is handed out in chunks, so that back-pressure reaches it.
-struct Pieces {
+/// A body sent in chunks, so that back-pressure reaches it.
+struct Chunks {
     left: Bytes,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl http_body::Body for Pieces {
+impl http_body::Body for Chunks {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
@@ -160,9 +156,9 @@ impl http_body::Body for Pieces {
             self.permit = None;
             return Poll::Ready(None);
         }
-        let length = self.left.len().min(PIECE);
-        let piece = self.left.split_to(length);
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let length = self.left.len().min(CHUNK);
+        let chunk = self.left.split_to(length);
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The server's configuration.
+//! A server's configuration.
 
 use std::time::Duration;
 
@@ -7,46 +7,43 @@ use crate::ServeError;
 /// The encoder's limit on the length of a sentence, in words.
 const MOST_WORDS: usize = 1 << 17;
 
-/// The server's configuration.
+/// A server's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Limits on requests and on the queue.
     pub limits: Limits,
     /// Timeouts.
     pub timeouts: Timeouts,
-    /// How long a batch that is not full waits for further inputs. Inputs that arrive while another batch
-    /// is computed share the next one in any case.
+    /// How long a batch with free space waits for more inputs. Inputs that arrive while a batch is being encoded share
+    /// the next one in any case.
     pub batch_window: Duration,
-    /// Whether long inputs are truncated if the request does not specify it; otherwise they are
-    /// refused.
+    /// Whether to truncate inputs that are too long, unless the request says otherwise; if false, they are refused.
     pub auto_truncate: bool,
-    /// The bearer token that requests must carry. Probes (`/livez`, `/health`) and pages (`/`, `/docs`)
-    /// need none.
+    /// The bearer token that requests must carry, except probes (`/livez`, `/health`) and pages (`/`, `/docs`).
     pub api_key: Option<String>,
 }
 
-/// Limits on requests and on the queue. The response to a request that exceeds one names it.
+/// Bounds on requests and on the queue. A request that exceeds one is refused with a message that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The size limit of a request's body in bytes; larger ones get 413.
+    /// Maximum bytes in a request's body (413 if exceeded).
     pub body_bytes: usize,
-    /// The maximum number of inputs of a request; more get 413.
+    /// Maximum inputs in a request (413).
     pub inputs: usize,
-    /// The maximum number of words of an input, `<s>` and `</s>` included. Longer ones get 413 or are truncated.
+    /// Maximum words in an input, `<s>` and `</s>` included (413, unless the input is truncated).
     pub input_words: usize,
-    /// The maximum number of words of a batch. A longer input is a batch of its own.
+    /// Maximum words in a batch. A longer input forms a batch by itself.
     pub batch_words: usize,
-    /// The maximum number of requests that share a batch; `Some(1)` encodes each request separately.
+    /// Maximum requests in a batch; `Some(1)` encodes each request by itself.
     pub batch_requests: Option<usize>,
-    /// The maximum number of words admitted and not yet encoded; further requests get 429. A request with more
-    /// words than this gets 413, because it could never be admitted.
+    /// Maximum queued words (429). A request with more words than this gets 413, because it could never be admitted.
     pub queue_words: usize,
-    /// The size limit of a response in bytes, estimated from the count of its values; larger ones get 413.
-    /// At most four times as many bytes wait to be sent.
+    /// Maximum bytes in a response, estimated from its number of values (413). Unsent responses of all requests are
+    /// bounded by four times this.
     pub response_bytes: usize,
-    /// The maximum number of requests in progress, reading the body included; further ones get 429.
+    /// Maximum concurrent requests (429).
     pub requests: usize,
-    /// The maximum number of open connections; further ones wait to be accepted.
+    /// Maximum open connections; further ones wait to be accepted.
     pub connections: usize,
 }
 
@@ -69,14 +66,13 @@ impl Default for Limits {
 /// Timeouts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a request's head to its response. If the body is incomplete by then, the status is 408; if the
-    /// result is, 503.
+    /// From a request's head to its response: 408 if the body has not arrived by then, 503 if the result is not ready.
     pub request: Duration,
-    /// For a request's head, and for the next request on an idle connection.
+    /// For receiving a request's head, and for the next request on an idle connection.
     pub head: Duration,
-    /// For a client that reads nothing of its response.
+    /// For a client that does not read its response.
     pub write: Duration,
-    /// For the accepted requests after a shutdown signal.
+    /// For finishing accepted requests when the server stops.
     pub stop: Duration,
 }
 
@@ -92,7 +88,7 @@ impl Default for Timeouts {
 }
 
 impl Config {
-    /// Validates the values.
+    /// Checks the settings' ranges.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
         let limits = &self.limits;
         let range = |setting, found: usize, least: usize, most: usize| {
@@ -146,12 +142,12 @@ impl Config {
             }
         }
         match &self.api_key {
-            // A header cannot contain other characters.
+            // A header cannot carry other characters.
             Some(key) if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) => {
                 Err(ServeError::Setting {
                     setting: "api_key",
                     found: format!("{} characters", key.chars().count()),
-                    expected: "printable ASCII characters without blanks".to_owned(),
+                    expected: "printable ASCII characters without spaces".to_owned(),
                 })
             }
             _ => Ok(()),
@@ -164,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_make_no_sense_are_named() {
+    fn settings_out_of_range_are_named() {
         let refused = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);

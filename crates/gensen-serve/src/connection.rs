@@ -17,12 +17,12 @@ use tokio::time::{Sleep, sleep};
 
 use crate::app::App;
 
-/// Read buffer of a connection in bytes; bounds a request's head.
+/// Size of a connection's read buffer in bytes; bounds a request's head.
 const BUFFER: usize = 1 << 16;
-/// Pause after a failed `accept`, for example when file descriptors are exhausted.
-const BREATH: Duration = Duration::from_millis(100);
+/// Pause after a failed `accept`, for example when file descriptors run out.
+const RETRY: Duration = Duration::from_millis(100);
 
-/// Serves connections until `stop` changes, and then finishes accepted requests.
+/// Serves connections until `stop` is true, then finishes accepted requests.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -30,7 +30,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(app.config.limits.connections));
-    // Closes with the last connection.
+    // The channel closes when the last connection ends.
     let (open, mut closed) = mpsc::channel::<()>(1);
     loop {
         let accepted = tokio::select! {
@@ -40,8 +40,8 @@ pub(crate) async fn serve(
         let (stream, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!("a connection cannot be accepted: {error}");
-                sleep(BREATH).await;
+                tracing::warn!("cannot accept a connection: {error}");
+                sleep(RETRY).await;
                 continue;
             }
         };
@@ -59,13 +59,13 @@ pub(crate) async fn serve(
     let finished = tokio::time::timeout(limit, closed.recv()).await;
     if finished.is_err() {
         tracing::warn!(
-            "connections that are open after {} seconds are closed",
+            "closing connections that are still open after {} seconds",
             limit.as_secs_f32()
         );
     }
 }
 
-/// Accepts a connection once a permit is free.
+/// Accepts a connection when the number of open ones is below the limit.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -73,7 +73,7 @@ async fn accept(
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
-    // Without Nagle's delay.
+    // Disables Nagle's algorithm.
     stream.set_nodelay(true)?;
     Ok((stream, place))
 }
@@ -100,13 +100,13 @@ async fn connection(
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
         _ = stopped => {
-            // The request in progress is answered, and no further one read.
+            // Answers the request in progress, and reads no further one.
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = outcome {
-        // The client is gone, too slow, or does not speak HTTP.
+        // The client disconnected, timed out, or does not speak HTTP.
         tracing::debug!("connection: {error}");
     }
 }
@@ -119,7 +119,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Forwards the result of a write; fails a write that has been pending for too long.
+    /// Returns the outcome of a write, or an error if it has been pending for too long.
     fn watch<T>(
         &mut self,
         written: Poll<io::Result<T>>,

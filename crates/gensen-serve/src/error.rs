@@ -1,4 +1,4 @@
-//! Errors of starting a server.
+//! Errors at a server's start.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,22 +6,22 @@ use std::net::SocketAddr;
 use gensen_data::tokenizer::TokenizerError;
 use gensen_encode::EncodeError;
 
-/// Errors of starting a server.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// Listening on the address fails.
+    /// Cannot listen on the address.
     #[error("cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The cause.
+        /// The system's error.
         source: io::Error,
     },
-    /// The threads that answer requests cannot be started.
+    /// Cannot start threads.
     #[error("cannot start the server's threads")]
     Threads(#[source] io::Error),
-    /// An invalid setting.
+    /// A setting out of range.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {
         /// The setting.
@@ -31,25 +31,25 @@ pub enum ServeError {
         /// The valid values.
         expected: String,
     },
-    /// There is no model.
+    /// No model was given.
     #[error("there is no model to serve")]
     NoModel,
-    /// Two models with the same name.
+    /// Two models have the same name.
     #[error("two models are named `{name}`")]
     SameName {
         /// The name.
         name: String,
     },
-    /// An invalid name of a model.
-    #[error("invalid model name `{name}`: expected letters, digits, `.`, `_`, `-` and `/`")]
+    /// A malformed model name.
+    #[error("malformed model name `{name}`: expected letters, digits, `.`, `_`, `-` and `/`")]
     Name {
         /// The name.
         name: String,
     },
-    /// A pooling that makes vectors depend on other sentences of the batch.
+    /// The pooling `max-padded`: vectors would depend on the other texts in the batch.
     #[error(
-        "model `{model}` has the pooling max-padded, by which a vector depends on the other sentences of \
-         its batch; serve it with another pooling, such as max"
+        "model `{model}` has the pooling max-padded, which makes a vector depend on the other sentences in its \
+         batch; choose another pooling, such as max"
     )]
     Pooling {
         /// The model.
@@ -58,7 +58,7 @@ pub enum ServeError {
     /// The model's tokeniser cannot be created.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// The model cannot be opened, or does not encode a sentence.
+    /// The model cannot be loaded, or fails to encode.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }

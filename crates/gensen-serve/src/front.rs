@@ -1,4 +1,4 @@
-//! The middleware around every request: authorisation, the limit on concurrent requests, the log line.
+//! Middleware around every request: token, limit on concurrent requests, log line.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::body::drop_body;
 use crate::problem::{Kind, Problem, Protocol};
 
-/// Paths that need no token: probes, and pages, which hold no data.
+/// Paths without a token: probes and static pages.
 const OPEN: [&str; 5] = ["/livez", "/health", "/", "/docs", "/api-doc/openapi.json"];
 
 /// Logged status of an abandoned request, nginx's `client closed request`.
@@ -44,7 +44,7 @@ pub(crate) async fn front(
             response
         }
         Err(problem) => {
-            // The deadline bounds it.
+            // Bounded by the deadline.
             let body = drop_body(&app, request);
             let _ = timeout_at(deadline.into(), body).await;
             problem.into_response()
@@ -53,7 +53,7 @@ pub(crate) async fn front(
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.failed(problem.error_type());
         let mut answer = problem.response(Protocol::of(&path));
-        // Keeps `Allow` of a 405 response.
+        // Keeps the `Allow` header of a 405 response.
         if let Some(allow) = response.headers().get(axum::http::header::ALLOW) {
             let allow = allow.clone();
             answer
@@ -66,14 +66,14 @@ pub(crate) async fn front(
     response
 }
 
-/// Refuses requests without the token, and requests beyond the limit on concurrent ones.
+/// Checks the token and the number of concurrent requests.
 fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'a>>, Problem> {
     let is_open = request.method() == Method::GET && OPEN.contains(&request.uri().path());
     if let Some(key) = &app.key
         && !is_open
         && !key.opens(request.headers())
     {
-        let message = "the request lacks the server's token: `Authorization: Bearer TOKEN`";
+        let message = "missing or wrong token, expected the header `Authorization: Bearer TOKEN`";
         return Err(Problem::new(Kind::Unauthorized, message));
     }
     if request.method() != Method::POST {
@@ -84,7 +84,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
         Err(_) => {
             let most = app.config.limits.requests;
             let message =
-                format!("the server is busy: {most} requests are in progress, the maximum");
+                format!("the server is busy: it already processes {most} requests, its limit");
             let (_, words) = app.queue.waiting();
             let seconds = app.pace.seconds(words);
             Err(Problem::new(Kind::Overloaded, message).retry_after(seconds))

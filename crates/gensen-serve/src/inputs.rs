@@ -6,13 +6,13 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// A text or a list of texts.
+/// One text or a list of texts.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Inputs {
-    /// A text.
+    /// One text.
     One(String),
-    /// Texts.
+    /// A list of texts.
     Many(Vec<String>),
 }
 
@@ -46,13 +46,13 @@ impl<'de> Deserialize<'de> for Inputs {
     }
 }
 
-/// A text of a list.
+/// A text in a list.
 struct Element(String);
 
 impl<'de> Deserialize<'de> for Element {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const NUMBERS: &str =
-            "token numbers are not taken, because they mean other words to other models; send text";
+        const TOKEN_IDS: &str =
+            "token ids are not accepted, because they differ from model to model; send text";
         struct Text;
         impl<'de> Visitor<'de> for Text {
             type Value = Element;
@@ -70,15 +70,15 @@ impl<'de> Deserialize<'de> for Element {
             }
 
             fn visit_u64<E: de::Error>(self, _: u64) -> Result<Element, E> {
-                Err(E::custom(NUMBERS))
+                Err(E::custom(TOKEN_IDS))
             }
 
             fn visit_i64<E: de::Error>(self, _: i64) -> Result<Element, E> {
-                Err(E::custom(NUMBERS))
+                Err(E::custom(TOKEN_IDS))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Element, A::Error> {
-                Err(de::Error::custom(NUMBERS))
+                Err(de::Error::custom(TOKEN_IDS))
             }
         }
         deserializer.deserialize_any(Text)
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_are_text_and_token_numbers_are_refused_by_name() {
+    fn inputs_are_text_and_token_ids_are_refused_by_name() {
         let read = |json: &str| serde_json::from_str::<Inputs>(json).map_err(|e| e.to_string());
         assert_eq!(read(r#""a \u00e9""#), Ok(Inputs::One("a é".into())));
         assert_eq!(
@@ -101,7 +101,7 @@ mod tests {
         for numbers in ["[1, 2]", "[-1]", "[[1, 2], [3]]", r#"["a", 7]"#] {
             let problem = read(numbers).unwrap_err();
             assert!(
-                problem.starts_with("token numbers are not taken"),
+                problem.starts_with("token ids are not accepted"),
                 "{numbers}: {problem}"
             );
         }

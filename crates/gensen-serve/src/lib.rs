@@ -1,9 +1,8 @@
 //! An HTTP server for sentence vectors.
 //!
-//! It answers on the routes of two servers whose clients are in wide use: Hugging Face's
-//! text-embeddings-inference (`/embed`, `/embed_all`, `/similarity`, `/tokenize`, `/info`, `/health`,
-//! `/metrics`) and OpenAI (`/v1/embeddings`, `/v1/models`). `/` is a page to try it on, `/docs` the
-//! documentation of the routes.
+//! It implements the routes of two widely used servers: Hugging Face's text-embeddings-inference (`/embed`,
+//! `/embed_all`, `/similarity`, `/tokenize`, `/info`, `/health`, `/metrics`) and OpenAI (`/v1/embeddings`,
+//! `/v1/models`). `/` is a page for comparing sentences, `/docs` documents the routes.
 //!
 //! ```no_run
 //! use gensen_encode::SentenceEncoder;
@@ -18,9 +17,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Inputs of all connections are encoded together: one thread takes batches, bounded by words, from one
-//! queue, bounded by words too. A request is admitted whole or refused whole (429). A vector does not
-//! depend on what else is in its batch, so batching does not affect results.
+//! Inputs of all connections share batches: one thread takes batches from one queue, both bounded in words. A
+//! request is admitted whole or refused whole (429). A vector does not depend on the other texts in its batch, so
+//! batching changes no response.
 
 mod answer;
 mod app;

@@ -1,13 +1,13 @@
-//! Prometheus metrics, under text-embeddings-inference's names.
+//! Prometheus metrics, with text-embeddings-inference's names.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Whether a request's `inputs` is one text or a list, as text-embeddings-inference counts them.
+/// Values of the label `method`: `inputs` is one text, or a list.
 const METHODS: [&str; 2] = ["single", "batch"];
-/// The values of the label `err`.
+/// Values of the label `err`.
 const FAILURES: [&str; 8] = [
     "validation",
     "empty",
@@ -19,7 +19,7 @@ const FAILURES: [&str; 8] = [
     "method_not_allowed",
 ];
 
-/// Counters and histograms, from the server's start on.
+/// Counters and histograms since the server's start.
 pub(crate) struct Metrics {
     requests: [AtomicU64; 2],
     successes: [AtomicU64; 2],
@@ -35,7 +35,7 @@ pub(crate) struct Metrics {
     batch_words: Histogram,
 }
 
-/// Durations of the stages of a request.
+/// The time an answered request spent in each stage.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
     pub(crate) total: Duration,
@@ -69,12 +69,12 @@ impl Metrics {
         }
     }
 
-    /// Counts a request for vectors; `single` if `inputs` is one text.
+    /// Counts a request; `single` if `inputs` is one text.
     pub(crate) fn request(&self, single: bool) {
         self.requests[usize::from(!single)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Records a successful request, with its inputs' lengths in words.
+    /// Counts an answered request; `lengths` are its inputs' lengths in words.
     pub(crate) fn answered(&self, single: bool, lengths: &[usize], times: Times) {
         self.successes[usize::from(!single)].fetch_add(1, Ordering::Relaxed);
         self.inputs
@@ -87,7 +87,7 @@ impl Metrics {
         self.inference.add([times.inference.as_secs_f64()]);
     }
 
-    /// Counts a request that was refused or failed, by its `error_type`.
+    /// Counts a refused or failed request by its `error_type`.
     pub(crate) fn failed(&self, error_type: &str) {
         if let Some(k) = FAILURES.iter().position(|&failure| failure == error_type) {
             self.failures[k].fetch_add(1, Ordering::Relaxed);
@@ -99,13 +99,13 @@ impl Metrics {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Records a batch.
+    /// Counts a batch.
     pub(crate) fn batch(&self, inputs: usize, words: usize) {
         self.batch_size.add([inputs as f64]);
         self.batch_words.add([words as f64]);
     }
 
-    /// All metrics in Prometheus's text format, with the numbers of waiting requests and words.
+    /// All metrics in Prometheus's text format, with the number of queued requests and words.
     pub(crate) fn text(&self, (jobs, words): (usize, usize)) -> String {
         let mut text = String::new();
         let mut counter = |name: &str, label: &str, values: &[(&str, &AtomicU64)]| {
@@ -144,7 +144,7 @@ impl Metrics {
     }
 }
 
-/// A cumulative histogram: the number of values up to each bound.
+/// Counts of values at or below each bound.
 struct Histogram {
     bounds: Vec<f64>,
     counts: Mutex<Counts>,

@@ -1,4 +1,4 @@
-//! A named model: tokenises and encodes text.
+//! A named model: text in, words and vectors out.
 
 use gensen_data::tokenizer::{Tokenizer, Tokens, by_name, lowercase};
 use gensen_data::vocabulary::Vocabulary;
@@ -6,28 +6,27 @@ use gensen_encode::{EncodeError, EncodeOptions, Pooling, SentenceEncoder};
 
 use crate::ServeError;
 
-/// `<s>` and `</s>`.
+/// The number of words added to a text, `<s>` and `</s>`.
 const AROUND: usize = 2;
 
-/// A model that a server offers.
+/// A model to serve.
 pub struct Model {
     name: String,
     encoder: SentenceEncoder,
     pooling: Pooling,
     tokenizer: Box<dyn Tokenizer>,
     lowercase: bool,
-    /// For tokenised text.
+    /// Options for text that is already tokenised.
     options: EncodeOptions,
 }
 
 impl Model {
-    /// A model that clients select by this name. Without `pooling`, the model's default is used; tokeniser
-    /// and lower-casing are always the model's.
+    /// A model that clients request as `name`. `pooling` defaults to the model's own; tokeniser and lower-casing are
+    /// always the model's own.
     ///
     /// # Errors
     ///
-    /// For an invalid name, and for [`Pooling::MaxPadded`], which makes a vector depend on the other
-    /// sentences of its batch.
+    /// A malformed name, and [`Pooling::MaxPadded`], which makes a vector depend on the other texts in its batch.
     pub fn new(
         name: impl Into<String>,
         encoder: SentenceEncoder,
@@ -56,7 +55,7 @@ impl Model {
         })
     }
 
-    /// Its name.
+    /// The name that clients use.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -66,13 +65,13 @@ impl Model {
         &self.encoder
     }
 
-    /// The pooling of states into a vector.
+    /// The pooling of states to a vector.
     pub(crate) fn pooling(&self) -> Pooling {
         self.pooling
     }
 
-    /// Tokenises texts. Texts of more than `limit` words, `<s>` and `</s>` included, are truncated at the side
-    /// `cut`, or are an error without one.
+    /// Tokenises texts. A text with more than `limit` words, `<s>` and `</s>` included, is truncated on the side `cut`, or
+    /// is an error if `cut` is `None`.
     pub(crate) fn read(
         &self,
         texts: &[String],
@@ -114,7 +113,7 @@ impl Model {
         Ok(read)
     }
 
-    /// Splits a text into the words that the encoder expects.
+    /// Tokenises a text as the encoder does.
     pub(crate) fn split(&self, text: &str, words: &mut Tokens) {
         if self.lowercase {
             let mut lowered = String::new();
@@ -146,42 +145,42 @@ impl Model {
         Ok(vectors.into_iter().collect())
     }
 
-    /// The hidden states of all words of texts, concatenated.
+    /// The states of all words in texts, concatenated.
     pub(crate) fn states(&self, texts: &[&str]) -> Result<Vec<f32>, EncodeError> {
         let encoded = self
             .encoder
             .encode_ragged(texts, &self.options, true, &mut |_| {})?;
         #[allow(
             clippy::expect_used,
-            reason = "`encode_ragged` gives the states it is asked for"
+            reason = "`encode_ragged` returns requested states"
         )]
-        let states = encoded.states.expect("states were asked for");
+        let states = encoded.states.expect("states were requested");
         Ok(states.into_iter().collect())
     }
 }
 
-/// The side at which long texts are truncated.
+/// The side on which a text is truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Removes the beginning.
+    /// The beginning is removed.
     Left,
-    /// Removes the end.
+    /// The end is removed.
     Right,
 }
 
 /// A tokenised text.
 #[derive(Debug)]
 pub(crate) struct Text {
-    /// The words, joined by spaces.
+    /// The words, separated by spaces.
     pub(crate) joined: String,
     /// The number of words, `<s>` and `</s>` included.
     pub(crate) words: usize,
 }
 
-/// The error for a text longer than the limit.
+/// A text longer than the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LongText {
-    /// The text's index, counted from 0.
+    /// Its index, counted from 0.
     pub(crate) index: usize,
     /// Its number of words, `<s>` and `</s>` included.
     pub(crate) words: usize,
@@ -203,7 +202,7 @@ mod tests {
     ];
 
     #[test]
-    fn split_text_has_the_vectors_of_the_text() {
+    fn tokenised_text_has_the_vectors_of_the_text() {
         let model = model();
         let texts = TEXTS.map(String::from);
         let read = model.read(&texts, 100, None).unwrap();
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_on_the_side_that_is_asked_for_or_refused() {
+    fn long_texts_are_truncated_on_the_requested_side_or_refused() {
         let model = model();
         let texts = ["a b", "one two three four"].map(String::from);
         let cut = |side| {
@@ -242,12 +241,12 @@ mod tests {
         let refused = |name, pooling| {
             let encoder = gensen_english::load().unwrap();
             match Model::new(name, encoder, pooling) {
-                Ok(_) => panic!("`{name}` was taken"),
+                Ok(_) => panic!("`{name}` was accepted"),
                 Err(error) => error.to_string(),
             }
         };
-        assert!(refused("a b", None).starts_with("invalid model name `a b`"));
-        assert!(refused("", None).starts_with("invalid model name ``"));
+        assert!(refused("a b", None).starts_with("malformed model name `a b`"));
+        assert!(refused("", None).starts_with("malformed model name ``"));
         assert!(refused("a", Some(Pooling::MaxPadded)).contains("max-padded"));
     }
 }

@@ -1,12 +1,11 @@
-//! Character offsets of tokens in their text.
+//! The positions of a tokeniser's words in a text.
 
 use gensen_data::tokenizer::{MOSES_ENTITIES, Tokens};
 
 use crate::model::Model;
 use crate::types::SimpleToken;
 
-/// The tokeniser's spelling (the Penn Treebank's quotes, Moses's entities) at the start of `text`, and the original
-/// character.
+/// Characters and their spelling by tokenisers: the Penn Treebank's quotes and Moses's entities.
 fn written(text: &str) -> Option<(char, &'static str)> {
     let quotes = [('"', "``"), ('"', "''")].into_iter();
     quotes
@@ -14,7 +13,7 @@ fn written(text: &str) -> Option<(char, &'static str)> {
         .find(|(_, code)| text.starts_with(code))
 }
 
-/// The words of a text, each with its offsets.
+/// The words of a text with their positions, with `<s>` and `</s>` if `special`.
 pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToken> {
     let [begin, end] = model.around().map(|(id, text)| SimpleToken {
         id,
@@ -25,7 +24,7 @@ pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToke
     });
     let mut words = Tokens::default();
     model.split(text, &mut words);
-    let mut place = Place {
+    let mut position = Position {
         left: text,
         characters: 0,
         lowercase: model.lowercase(),
@@ -33,7 +32,7 @@ pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToke
     let mut found = Vec::with_capacity(words.len() + 2);
     found.extend(special.then_some(begin));
     for word in words.iter() {
-        let at = place.take(word);
+        let at = position.take(word);
         found.push(SimpleToken {
             id: model.id(word),
             text: at.map_or(word, |(_, text)| text).to_owned(),
@@ -47,15 +46,15 @@ pub(crate) fn tokens(model: &Model, text: &str, special: bool) -> Vec<SimpleToke
 }
 
 /// A position in a text.
-struct Place<'a> {
+struct Position<'a> {
     left: &'a str,
-    /// The number of characters before the rest.
+    /// The number of characters before `left`.
     characters: usize,
     lowercase: bool,
 }
 
-impl<'a> Place<'a> {
-    /// Finds this word if it comes next, and moves behind it.
+impl<'a> Position<'a> {
+    /// The position and spelling of `word` if it comes next; moves behind it.
     fn take(&mut self, word: &str) -> Option<(usize, &'a str)> {
         let begin = self
             .left
@@ -89,7 +88,7 @@ impl<'a> Place<'a> {
         self.left = &self.left[bytes..];
     }
 
-    /// The length in bytes of this word at the start of the remaining text, if it is there.
+    /// The length of `word` in bytes, as the text spells it, if it comes next.
     fn length(&self, word: &str) -> Option<usize> {
         if !self.lowercase {
             return self.left.starts_with(word).then_some(word.len());
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn words_have_their_places_in_characters() {
+    fn positions_are_in_characters() {
         let words = found("  Élan can't stop.");
         let expected = [
             at("Élan", 2, 6),
@@ -142,17 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn rewritten_words_are_found_by_what_they_stand_for() {
+    fn rewritten_words_are_found() {
         let words = found("\"No,\" he (İ) said.");
         assert_eq!(words[0], at("\"", 0, 1));
         assert_eq!(words[3], at("\"", 4, 5));
-        // One character that becomes two in lower case.
+        // One character that is two in lower case.
         assert_eq!(words[6], at("İ", 10, 11));
         assert_eq!(words.last(), Some(&at(".", 17, 18)));
     }
 
     #[test]
-    fn places_are_those_of_the_words() {
+    fn positions_match_the_words() {
         for text in [
             "a&b <i> [x] 'tis \"so\"...",
             "\u{1}\u{a0}x \u{2003}y",

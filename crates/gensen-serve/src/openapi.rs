@@ -1,11 +1,11 @@
-//! The OpenAPI documentation, generated from the routes' code.
+//! The OpenAPI document, generated from the routes.
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{openai, operation, tei};
 
-/// The OpenAPI documentation.
+/// The OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -30,7 +30,7 @@ use crate::routes::{openai, operation, tei};
 )]
 pub(crate) struct Documentation;
 
-/// The bearer token.
+/// Adds the bearer token to the document.
 struct Token;
 
 impl Modify for Token {

@@ -1,4 +1,4 @@
-//! Error responses, in the format of either protocol.
+//! Error responses, in the form of either protocol.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -6,34 +6,34 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// The kind of error.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The body is malformed JSON.
     Malformed,
     /// The JSON is not a valid request.
     Invalid,
-    /// The body is not declared to be JSON.
+    /// The content type is not JSON.
     MediaType,
     /// There is no input.
     Empty,
-    /// A limit on sizes is exceeded.
+    /// A size limit is exceeded.
     TooLarge,
-    /// The queue is full, or the limit on requests is reached.
+    /// The queue is full, or there are too many concurrent requests.
     Overloaded,
     /// The token is missing or wrong.
     Unauthorized,
-    /// No model has that name.
+    /// No model has the requested name.
     UnknownModel,
-    /// No route has that path.
+    /// No route has the path.
     NotFound,
-    /// The route does not have the method.
+    /// The route does not support the method.
     Method,
     /// The body did not arrive in time.
     Slow,
     /// The deadline passed before the result.
     Deadline,
-    /// The model is not loaded yet, or the server is stopping.
+    /// The model is loading, or the server is stopping.
     Unready,
     /// The encoder failed.
     Backend,
@@ -49,7 +49,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of a request, by its path.
+    /// The protocol of the route with this path.
     pub(crate) fn of(path: &str) -> Self {
         match path.starts_with("/v1/") {
             true => Self::OpenAi,
@@ -58,7 +58,7 @@ impl Protocol {
     }
 }
 
-/// An error response, independent of the protocol.
+/// An error response.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: Kind,
@@ -77,13 +77,13 @@ impl Problem {
         }
     }
 
-    /// Sets the name of the invalid field of the request.
+    /// Names the invalid field of the request.
     pub(crate) fn param(mut self, param: &'static str) -> Self {
         self.param = Some(param);
         self
     }
 
-    /// Sets `Retry-After`, in seconds.
+    /// Sets `Retry-After`.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -107,7 +107,7 @@ impl Problem {
         }
     }
 
-    /// text-embeddings-inference's `error_type`; the last three are not among its own.
+    /// text-embeddings-inference's `error_type`; the last three are additions.
     pub(crate) fn error_type(&self) -> &'static str {
         match self.kind {
             Kind::Malformed | Kind::Invalid | Kind::MediaType | Kind::TooLarge | Kind::Slow => {
@@ -162,7 +162,7 @@ impl Problem {
     }
 }
 
-/// A placeholder; `front` makes the response, because its form depends on the request's path.
+/// A placeholder; `front` builds the response, because its form depends on the request's path.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());

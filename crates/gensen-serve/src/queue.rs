@@ -8,39 +8,39 @@ use tokio::sync::oneshot;
 
 use crate::model::Text;
 
-/// The output computed for texts.
+/// What to compute for each text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// One vector per text.
+    /// The text's vector.
     Vectors,
-    /// The hidden states of the texts' words.
+    /// The states of the text's words.
     States,
 }
 
-/// The work of one request.
+/// A request's work.
 pub(crate) struct Work {
     /// The model's index.
     pub(crate) model: usize,
     pub(crate) output: Output,
-    /// Never empty.
+    /// At least one text.
     pub(crate) texts: Vec<Text>,
 }
 
-/// The result of a request.
+/// A request's result.
 #[derive(Debug)]
 pub(crate) struct Computed {
-    /// The values of all texts, concatenated.
+    /// The values of all its texts, concatenated.
     pub(crate) values: Vec<f32>,
-    /// The time from admission to the first batch.
+    /// Time from admission to the first batch.
     pub(crate) queued: Duration,
-    /// The total duration of the request's batches.
+    /// Time spent in its batches.
     pub(crate) inference: Duration,
 }
 
 /// Why a request is not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The number of waiting words, and its limit.
+    /// The number of queued words, and its limit.
     Full { waiting: usize, most: usize },
     /// The server is stopping.
     Closed,
@@ -55,7 +55,7 @@ pub(crate) struct Bounds {
     pub(crate) window: Duration,
 }
 
-/// The waiting requests.
+/// The queue.
 pub(crate) struct Queue {
     bounds: Bounds,
     state: Mutex<State>,
@@ -65,9 +65,9 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     jobs: HashMap<u64, Job>,
-    /// Requests with texts left to batch, in order of their turns. Abandoned ones are removed at their turn.
+    /// Requests with unbatched texts, in round-robin order. Abandoned requests are removed when their turn comes.
     turns: VecDeque<u64>,
-    /// The number of words of all jobs that are not computed yet.
+    /// Admitted words that are not encoded yet.
     words: usize,
     next: u64,
     closed: bool,
@@ -77,9 +77,9 @@ struct State {
 struct Job {
     model: usize,
     output: Output,
-    /// The texts not yet in a batch.
+    /// Texts that are not in a batch yet.
     texts: std::vec::IntoIter<Text>,
-    /// The number of words not computed yet.
+    /// Words that are not encoded yet.
     words: usize,
     values: Vec<f32>,
     admitted: Instant,
@@ -88,11 +88,11 @@ struct Job {
     reply: oneshot::Sender<Result<Computed, String>>,
 }
 
-/// Texts that are computed together.
+/// Texts that are encoded together.
 pub(crate) struct Batch {
     pub(crate) model: usize,
     pub(crate) output: Output,
-    /// For each request, its number and some of its texts, in their order.
+    /// Each request's number and some of its texts, in order.
     pub(crate) parts: Vec<(u64, Vec<Text>)>,
 }
 
@@ -114,7 +114,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Waits for the result; the error is a message for the client.
+    /// Waits for the result or the encoder's error.
     pub(crate) async fn computed(&mut self) -> Result<Computed, String> {
         let reply = &mut self.reply;
         match reply.await {
@@ -141,7 +141,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock panics half-way through a change.
+        // Code that holds the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -184,7 +184,7 @@ impl Queue {
         })
     }
 
-    /// Removes an abandoned request. Texts already in a batch are still computed, and their results are dropped.
+    /// Removes an abandoned request. Texts already in a batch are still encoded, and their results dropped.
     fn abandon_job(&self, job: u64) {
         let mut state = self.lock();
         if let Some(job) = state.jobs.remove(&job) {
@@ -192,19 +192,19 @@ impl Queue {
         }
     }
 
-    /// The numbers of requests and words not computed yet.
+    /// The number of queued requests and words.
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let state = self.lock();
         (state.jobs.len(), state.words)
     }
 
-    /// Stops admitting requests; admitted ones are still computed.
+    /// Refuses further requests; admitted ones are still encoded.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Drops all requests and admits none, because the encoding thread is gone.
+    /// Drops all requests and refuses further ones, because the encoding thread has ended.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -214,7 +214,7 @@ impl Queue {
         state.jobs.clear();
     }
 
-    /// Blocks until there is a batch; `None` once the queue is closed and empty.
+    /// Waits for the next batch; `None` when the queue is closed and empty.
     pub(crate) fn batch(&self) -> Option<Batch> {
         let mut state = self.lock();
         loop {
@@ -241,8 +241,7 @@ impl Queue {
         }
     }
 
-    /// Records the results of a batch's parts and answers the requests that are complete or failed. `time` is the
-    /// batch's duration.
+    /// Records a batch's results, and replies to requests that are complete or failed. `time` is the batch's duration.
     pub(crate) fn done(
         &self,
         results: Vec<(u64, usize, Result<Vec<f32>, String>)>,
@@ -251,7 +250,7 @@ impl Queue {
         let mut state = self.lock();
         let mut replies = Vec::new();
         for (number, words, result) in results {
-            // The request was abandoned in the meantime.
+            // The request may have been abandoned.
             let Some(job) = state.jobs.get_mut(&number) else {
                 continue;
             };
@@ -281,7 +280,7 @@ impl Queue {
                     .map_or(Duration::ZERO, |taken| taken - job.admitted),
                 inference: job.inference,
             });
-            // Fails only if the request was abandoned at this moment.
+            // Fails only if the request has just been abandoned.
             let _ = job.reply.send(computed);
         }
     }
@@ -299,8 +298,8 @@ impl State {
         }
     }
 
-    /// Fills a batch round-robin with texts for one model and output. A request with texts left moves to the back, so
-    /// that a long request does not delay short ones. The first text is taken regardless of its length.
+    /// Fills a batch round-robin with texts for one model and output. A request with remaining texts moves to the back,
+    /// so that a long request does not delay short ones. The first text is taken whatever its length.
     fn take(&mut self, bounds: &Bounds) -> Batch {
         let mut batch: Option<Batch> = None;
         let mut words = 0;
@@ -347,7 +346,7 @@ impl State {
         self.turns = rest;
         #[allow(
             clippy::expect_used,
-            reason = "`Queue::batch` takes only when a request has a turn"
+            reason = "`Queue::batch` calls this only if a request has a turn"
         )]
         batch.expect("a request has a turn")
     }

@@ -1,4 +1,4 @@
-//! The routes, one file per API.
+//! The routes, one file per protocol.
 
 pub(crate) mod openai;
 pub(crate) mod operation;
@@ -33,12 +33,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/docs", get(pages::docs))
         .route("/api-doc/openapi.json", get(pages::openapi))
         .fallback(|| async {
-            Problem::new(Kind::NotFound, "no route has this path; /docs lists them")
+            Problem::new(
+                Kind::NotFound,
+                "no route has this path; /docs lists the routes",
+            )
         })
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 Kind::Method,
-                "the route does not have this method; /docs lists them",
+                "the route does not support this method; /docs lists the routes",
             )
         })
         .layer(from_fn_with_state(Arc::clone(&app), front))

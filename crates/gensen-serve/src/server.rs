@@ -1,4 +1,4 @@
-//! The life cycle of a server.
+//! The server: start, run, stop.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::connection::serve;
 use crate::routes::router;
 use crate::{Config, Model, ServeError};
 
-/// Threads that serve connections; encoding has separate threads.
+/// Threads for connections; encoding has separate threads.
 const CONNECTION_THREADS: usize = 2;
 /// Threads for tokenising long texts and serialising long responses.
 const HEAVY_THREADS: usize = 4;
 
-/// A listening server.
+/// A server that listens on an address.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -26,18 +26,18 @@ pub struct Server {
     stop: watch::Sender<bool>,
 }
 
-/// A handle that stops a server from any thread.
+/// Stops a server from any thread.
 #[derive(Clone)]
 pub struct Stopper(watch::Sender<bool>);
 
 impl Stopper {
-    /// Makes the server accept no more requests and finish the accepted ones.
+    /// Makes the server refuse new connections and finish accepted requests.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
-/// Stops the server if the encoding thread panics, since no request could be answered any more.
+/// Stops the server if the encoding thread panics, because no request would ever be answered.
 struct StopOnPanic<'a> {
     app: &'a App,
     stop: &'a watch::Sender<bool>,
@@ -53,11 +53,11 @@ impl Drop for StopOnPanic<'_> {
 }
 
 impl Server {
-    /// Listens on an address; port 0 selects a free one.
+    /// Listens on an address; port 0 selects a free port.
     ///
     /// # Errors
     ///
-    /// For invalid settings, and if listening on the address fails.
+    /// Settings out of range, and an address that is not available.
     pub fn bind(address: SocketAddr, config: Config) -> Result<Self, ServeError> {
         let app = Arc::new(App::new(config)?);
         let bind = |source| ServeError::Bind { address, source };
@@ -71,7 +71,7 @@ impl Server {
         })
     }
 
-    /// The address that the server listens on.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -81,15 +81,14 @@ impl Server {
         Stopper(self.stop.clone())
     }
 
-    /// Serves until it is [stopped](Stopper::stop), and then finishes the accepted requests.
+    /// Serves until it is [stopped](Stopper::stop), then finishes accepted requests.
     ///
-    /// While `load` opens the models, probes are answered: the server is alive, but not ready.
-    /// `ready` is called with the address when the models are loaded. If the server is stopped earlier, `run`
-    /// returns without waiting for `load`.
+    /// `load` loads the models; until it returns, the server answers probes as alive but not ready. Then `ready` is
+    /// called with the address. If the server is stopped earlier, `run` returns without waiting for `load`.
     ///
     /// # Errors
     ///
-    /// Those of `load`, models that cannot be served together, and threads that cannot be started.
+    /// Errors of `load`, no model or two models of the same name, and threads that cannot be started.
     pub fn run<E: From<ServeError> + Send + 'static>(
         self,
         load: impl FnOnce() -> Result<Vec<Model>, E> + Send + 'static,
@@ -124,7 +123,7 @@ impl Server {
                         drop(end);
                     }
                     Err(error) => {
-                        // Fails only if the server was stopped meanwhile.
+                        // Fails only if the server has stopped.
                         let _ = report.blocking_send(error);
                         stop.send_replace(true);
                     }
@@ -138,7 +137,7 @@ impl Server {
             let listener = listener.map_err(|source| ServeError::Bind { address, source })?;
             let mut stopped = stop.subscribe();
             let stopping = async {
-                // The sender is held above.
+                // `stop` holds the sender, so this cannot fail.
                 let _ = stopped.wait_for(|&stops| stops).await;
                 app.stop();
                 std::future::pending::<()>().await;

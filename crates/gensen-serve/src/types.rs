@@ -1,4 +1,4 @@
-//! Bodies of requests and responses.
+//! Requests and responses.
 
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
@@ -7,7 +7,7 @@ use utoipa::{IntoResponses, ToSchema};
 use crate::inputs::Inputs;
 use crate::model::Side;
 
-/// The side at which long texts are truncated.
+/// The side on which a long text is truncated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TruncationDirection {
@@ -29,11 +29,11 @@ impl From<TruncationDirection> for Side {
     }
 }
 
-/// The request body of `POST /embed`.
+/// A request to `POST /embed`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbedRequest {
     pub(crate) inputs: Inputs,
-    /// Truncate long inputs. Default: the server's setting.
+    /// Truncate inputs that are too long; the default is the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
@@ -43,9 +43,9 @@ pub(crate) struct EmbedRequest {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub(crate) normalize: bool,
-    /// Keep only the first N numbers of each vector.
+    /// Truncate vectors to this many dimensions.
     pub(crate) dimensions: Option<usize>,
-    /// The model's name. Default: the first model. (Not in text-embeddings-inference.)
+    /// The model's name, the first model by default. (An addition to text-embeddings-inference.)
     pub(crate) model: Option<String>,
 }
 
@@ -53,17 +53,17 @@ fn yes() -> bool {
     true
 }
 
-/// The request body of `POST /embed_all`.
+/// A request to `POST /embed_all`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbedAllRequest {
     pub(crate) inputs: Inputs,
-    /// Truncate long inputs. Default: the server's setting.
+    /// Truncate inputs that are too long; the default is the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
     /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
-    /// The model's name. Default: the first model.
+    /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
 }
 
@@ -74,10 +74,10 @@ pub(crate) struct SimilarityInputs {
     pub(crate) sentences: Vec<String>,
 }
 
-/// Options for the sentences of a comparison.
+/// Options of a comparison.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct SimilarityParameters {
-    /// Truncate long sentences. Default: the server's setting.
+    /// Truncate sentences that are too long; the default is the server's setting.
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
@@ -85,41 +85,41 @@ pub(crate) struct SimilarityParameters {
     pub(crate) prompt_name: Option<String>,
 }
 
-/// The request body of `POST /similarity`.
+/// A request to `POST /similarity`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SimilarityRequest {
     pub(crate) inputs: SimilarityInputs,
     pub(crate) parameters: Option<SimilarityParameters>,
-    /// The model's name. Default: the first model.
+    /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
 }
 
-/// The request body of `POST /tokenize`.
+/// A request to `POST /tokenize`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct TokenizeRequest {
     pub(crate) inputs: Inputs,
-    /// Add `<s>` and `</s>` around each text, as the encoder does.
+    /// Add `<s>` and `</s>` to each text, as the encoder does.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub(crate) add_special_tokens: bool,
     /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
-    /// The model's name. Default: the first model.
+    /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
 }
 
-/// A word of a text.
+/// A word in a text.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct SimpleToken {
-    /// Its id in the vocabulary; that of `<unk>` for an unknown word.
+    /// Its id in the vocabulary; the id of `<unk>` for unknown words.
     pub(crate) id: u32,
-    /// The word as in the text, or in the tokeniser's spelling.
+    /// Its spelling in the text, or the tokeniser's if its position is unknown.
     pub(crate) text: String,
     /// Whether it is `<s>` or `</s>`.
     pub(crate) special: bool,
-    /// The offset of its start, in characters; null for a special word, and if the tokeniser changed the spelling.
+    /// Its start in characters; null for special words, and if its position is unknown.
     pub(crate) start: Option<usize>,
-    /// The offset of its end, likewise.
+    /// Its end in characters.
     pub(crate) stop: Option<usize>,
 }
 
@@ -128,13 +128,13 @@ pub(crate) struct SimpleToken {
 pub(crate) struct Info {
     pub(crate) model_id: String,
     pub(crate) model_sha: Option<String>,
-    /// The type of the stored weights.
+    /// The type of the weights.
     pub(crate) model_dtype: &'static str,
     pub(crate) model_type: ModelType,
     pub(crate) max_concurrent_requests: usize,
-    /// The maximum number of words of an input.
+    /// The limit on words in an input.
     pub(crate) max_input_length: usize,
-    /// The maximum number of words of a batch.
+    /// The limit on words in a batch.
     pub(crate) max_batch_tokens: usize,
     pub(crate) max_batch_requests: Option<usize>,
     pub(crate) max_client_batch_size: usize,
@@ -149,18 +149,18 @@ pub(crate) struct Info {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ModelType {
-    /// A model that computes vectors.
+    /// A model of vectors.
     Embedding(EmbeddingModel),
 }
 
-/// Properties of an embedding model.
+/// The parameters of an embedding model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EmbeddingModel {
     /// `mean`, `max` or `last`.
     pub(crate) pooling: String,
 }
 
-/// The error response of text-embeddings-inference's routes.
+/// An error of text-embeddings-inference's routes.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct ErrorResponse {
@@ -169,7 +169,7 @@ pub(crate) struct ErrorResponse {
     pub(crate) error_type: String,
 }
 
-/// The error statuses of text-embeddings-inference's routes.
+/// The error responses of text-embeddings-inference's routes.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes them")]
 pub(crate) enum Refusals {
@@ -190,26 +190,26 @@ pub(crate) enum Refusals {
     Unavailable(ErrorResponse),
 }
 
-/// The format of vectors in the responses of OpenAI's route.
+/// The encoding of vectors in OpenAI's route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum EncodingFormat {
     /// A list of numbers.
     #[default]
     Float,
-    /// Base64 of little-endian 32-bit floats.
+    /// The bytes of little-endian 32-bit floats, in base64.
     Base64,
 }
 
-/// The request body of `POST /v1/embeddings`.
+/// A request to `POST /v1/embeddings`.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct EmbeddingsRequest {
     pub(crate) input: Inputs,
-    /// The model's name. Default: the first model.
+    /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
     #[serde(default)]
     pub(crate) encoding_format: EncodingFormat,
-    /// Keep only the first N numbers of each vector, scaled to length 1 again.
+    /// Truncate vectors to this many dimensions, and normalise them again.
     pub(crate) dimensions: Option<usize>,
 }
 
@@ -242,7 +242,7 @@ pub(crate) enum Vector {
     Base64(String),
 }
 
-/// The number of words processed, `<s>` and `</s>` included.
+/// The number of words in the inputs, `<s>` and `</s>` included.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Usage {
     pub(crate) prompt_tokens: usize,
@@ -263,19 +263,19 @@ pub(crate) struct ModelObject {
     pub(crate) id: String,
     /// `model`.
     pub(crate) object: &'static str,
-    /// The time of the server's start, in seconds since 1970.
+    /// The server's start time in seconds since 1970.
     pub(crate) created: u64,
     pub(crate) owned_by: &'static str,
 }
 
-/// The error response of OpenAI's routes.
+/// An error of OpenAI's routes.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct OpenAiErrorResponse {
     pub(crate) error: OpenAiError,
 }
 
-/// The error of an OpenAI route.
+/// The details of an error.
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "for the documentation; `Problem` writes it")]
 pub(crate) struct OpenAiError {

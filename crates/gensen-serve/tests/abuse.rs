@@ -1,4 +1,4 @@
-//! Slow, disconnected and hostile clients: reported, bounded in time, without effect on others.
+//! Slow, disconnected and hostile clients: each is refused by name in bounded time, and others lose nothing.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use gensen_serve::{Config, Limits, Timeouts};
 use serde_json::json;
 use support::{FAILS, PANICS, Running, connect, english, gated, get, post, serve};
 
-/// Short timeouts, for fast tests.
+/// Short timeouts, to keep the tests short.
 fn hasty() -> Config {
     Config {
         timeouts: Timeouts {
@@ -38,7 +38,7 @@ fn answers(running: &Running) {
     assert_eq!(answer.rows().len(), 2);
 }
 
-/// A line of the metrics.
+/// Whether the metrics contain this line.
 fn has_metric(running: &Running, line: &str) -> bool {
     get(running.address, "/metrics")
         .text()
@@ -55,10 +55,10 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_not_waited_for() {
+fn a_head_that_does_not_arrive_times_out() {
     let (model, _) = gated();
     let running = serve(hasty(), vec![model]);
-    // Clients that send nothing, half a head, and single bytes.
+    // Silence, half a head, and a head sent byte by byte.
     let mut silent = connect(running.address);
     let mut half = connect(running.address);
     half.write(b"POST /embed HTTP/1.1\r\nhost: t\r\n");
@@ -99,7 +99,7 @@ fn a_head_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_named() {
+fn a_body_that_does_not_arrive_is_named() {
     let (model, _) = gated();
     let running = serve(hasty(), vec![model]);
     let mut client = connect(running.address);
@@ -110,13 +110,13 @@ fn a_body_that_does_not_come_is_named() {
     let message = client.read().refused(408, "validation");
     assert_eq!(
         message,
-        "the request's body did not come within 0.7 seconds"
+        "the request's body did not arrive within 0.7 seconds"
     );
     assert!(has_metric(&running, "te_queue_size 0"));
 }
 
 #[test]
-fn a_body_that_ends_too_soon_is_no_request() {
+fn an_incomplete_body_is_refused() {
     let (model, gate) = gated();
     let running = serve(hasty(), vec![model]);
     let before = gate.batches();
@@ -137,7 +137,7 @@ fn a_body_that_ends_too_soon_is_no_request() {
 }
 
 #[test]
-fn the_work_of_a_client_that_goes_away_is_dropped() {
+fn the_work_of_a_disconnected_client_is_dropped() {
     let (model, gate) = gated();
     let config = Config {
         limits: Limits {
@@ -168,12 +168,12 @@ fn the_work_of_a_client_that_goes_away_is_dropped() {
     });
     gate.open();
     assert_eq!(other.join().unwrap().rows().len(), 1);
-    // Two batches were computed: its own and the other's, none of the 499 abandoned ones.
+    // Its first batch and the other request's; its other 499 texts are not encoded.
     assert_eq!(gate.batches() - before, 2);
 }
 
 #[test]
-fn clients_killed_in_the_middle_of_requests_cost_the_others_nothing() {
+fn clients_killed_during_requests_do_not_affect_others() {
     let running = serve(Config::default(), vec![english()]);
     let body = json!({ "inputs": vec!["A sentence that is encoded for nobody."; 40] }).to_string();
     for k in 0..60 {
@@ -195,11 +195,11 @@ fn clients_killed_in_the_middle_of_requests_cost_the_others_nothing() {
 }
 
 #[test]
-fn a_client_that_does_not_read_its_answer_is_let_go() {
+fn a_client_that_does_not_read_its_response_times_out() {
     const ANSWERS: usize = 40;
     let config = Config {
         limits: Limits {
-            // Two megabytes; up to four times as much may wait to be sent.
+            // 2 MB; 8 MB of unsent responses.
             response_bytes: 2 << 20,
             ..Limits::default()
         },
@@ -210,13 +210,13 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
     let mut deaf = Vec::new();
     for _ in 0..3 {
         let mut client = connect(running.address);
-        // More responses than the system's buffers can hold: 70 MB.
+        // 70 MB of responses, more than the system's buffers hold.
         for _ in 0..ANSWERS {
             client.send("POST", "/embed", &[], body.as_bytes());
         }
         deaf.push(client);
     }
-    // Unread responses do not block others, at the latest once their connections time out.
+    // Unread responses block others at most until their connections time out.
     wait_for("others are answered", || {
         let answer = post(
             running.address,
@@ -225,7 +225,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
         );
         answer.status == 200
     });
-    // Waits until nothing is computed any more and the connections have timed out.
+    // Nothing is encoded any more: the connections wait for their clients, and time out.
     let (mut before, mut since) = (String::new(), Instant::now());
     wait_for("the connections time out", || {
         let metrics = get(running.address, "/metrics").text().to_owned();
@@ -251,7 +251,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
 }
 
 #[test]
-fn a_text_that_fails_fails_alone() {
+fn a_failing_text_fails_only_its_request() {
     for (bad, expected) in [
         (FAILS, "sentence 7 (counted from 0) has no word"),
         (PANICS, "the encoder failed"),
@@ -282,7 +282,7 @@ fn a_text_that_fails_fails_alone() {
 }
 
 #[test]
-fn many_connections_are_answered_though_few_are_open_at_once() {
+fn connections_beyond_the_limit_wait_and_are_answered() {
     let (model, _) = gated();
     let config = Config {
         limits: Limits {
@@ -293,7 +293,7 @@ fn many_connections_are_answered_though_few_are_open_at_once() {
     };
     let running = serve(config, vec![model]);
     let address = running.address;
-    // Four silent connections occupy all slots until they time out.
+    // Four silent connections take all places until they time out.
     let silent: Vec<_> = (0..4).map(|_| connect(address)).collect();
     let asked: Vec<_> = (0..20)
         .map(|_| thread::spawn(move || post(address, "/embed", &json!({ "inputs": "w4" }))))
@@ -305,7 +305,7 @@ fn many_connections_are_answered_though_few_are_open_at_once() {
 }
 
 #[test]
-fn what_is_no_http_is_refused() {
+fn anything_but_http_is_refused() {
     let (model, _) = gated();
     let running = serve(hasty(), vec![model]);
     let long = [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'x'; 1 << 20]].concat();
@@ -316,7 +316,7 @@ fn what_is_no_http_is_refused() {
     ] {
         let mut client = connect(running.address);
         use std::io::Write;
-        // The connection may be closed before all is sent.
+        // The server may close the connection before everything is sent.
         let _ = client.stream.get_mut().write_all(bytes);
         if let Some(answer) = client.try_read() {
             assert!(matches!(answer.status, 400 | 431), "{answer:?}");

@@ -17,7 +17,7 @@ TEXTS = ["A man is playing a guitar.", "Someone plays the guitar.", "Na√Øve caf√
 
 
 def embed(address, texts, **fields):
-    """The vectors from a plain HTTP request."""
+    """The vectors by a plain HTTP request."""
     body = json.dumps({"inputs": texts, **fields}).encode()
     request = urllib.request.Request(f"{address}/embed", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request) as answer:
@@ -43,7 +43,7 @@ def with_openai(address):
 
     client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0)
     expected = embed(address, TEXTS)
-    # Without a format the package asks for base64 and decodes it; with one, it gets numbers.
+    # By default the package requests base64 and decodes it.
     for fields in [{}, {"encoding_format": "float"}]:
         answer = client.embeddings.create(model="english", input=TEXTS, **fields)
         assert answer.model == "english" and answer.object == "list"
@@ -58,7 +58,7 @@ def with_openai(address):
     error = refused(openai.NotFoundError, lambda: client.embeddings.create(model="other", input="a"))
     assert error.code == "model_not_found" and error.param == "model", error
     error = refused(openai.BadRequestError, lambda: client.embeddings.create(model="english", input=[1, 2]))
-    assert "token numbers are not taken" in error.message, error
+    assert "token ids are not accepted" in error.message, error
     long = ["word " * 5000]
     error = refused(openai.APIStatusError, lambda: client.embeddings.create(model="english", input=long))
     assert error.status_code == 413 and "5002 words" in error.message, error
@@ -104,11 +104,11 @@ def with_curl(address):
     status, text = curl(f"{address}/embed", "--data", '{"inputs": "a"}')
     assert status == 415 and "application/json" in text, (status, text)
     assert curl(f"{address}/health") == (200, "")
-    # curl asks before it sends as much as this.
+    # curl sends `Expect: 100-continue` before a large body.
     large = json.dumps({"inputs": "a" * 3_000_000})
     process = ["curl", "--silent", "--write-out", "%{http_code}", "--output", "-", *json_type, "--data", "@-", f"{address}/embed"]
     answer = subprocess.run(process, input=large, check=True, capture_output=True, text=True).stdout
-    assert answer.endswith("413") and "too large" in answer, answer
+    assert answer.endswith("413") and "larger than the limit" in answer, answer
 
 
 def main(program):
@@ -123,7 +123,7 @@ def main(program):
                 test(address)
                 print(f"{name}: passed")
             else:
-                skipped(f"the server's test with {name}, which is not there")
+                skipped(f"the server's test with {name}: it is not installed")
     if has("openai"):
         with_openai_and_token(program)
         print("openai with a token: passed")

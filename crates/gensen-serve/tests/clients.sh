@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Runs tests/clients.py and tests/page.py against a server with the built-in model: with common clients in a
-# virtual environment below target/, and in headless Chromium. Missing programs are reported, and their tests
-# skipped.
+# Runs tests/clients.py, with clients installed in a virtual environment below target/, and tests/page.py, in headless
+# Chromium. Reports what is missing on this machine, and runs the rest.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 skipped() { echo "SKIPPED: $1" >&2; }
 
-command -v python3 >/dev/null || { skipped "the server's tests with other people's clients: there is no python3"; exit 0; }
+command -v python3 >/dev/null || { skipped "the server's tests with real clients: python3 is not installed"; exit 0; }
 cargo build --release -p gensen
 
 environment=target/serve-clients

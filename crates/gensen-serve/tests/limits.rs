@@ -1,4 +1,4 @@
-//! Limits: a request that exceeds one is refused as a whole, with its name, and affects no other.
+//! Every limit: a request that exceeds it is refused as a whole, by name, and other requests are not affected.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn text(words: usize) -> String {
     vec!["w9"; words].join(" ")
 }
 
-/// The normalised vector of a text, from the encoder itself.
+/// The encoder's vector of a text, normalised to length 1.
 fn vector(text: &str) -> Vec<f32> {
     let options = gensen_encode::EncodeOptions::default().pooling(gensen_encode::Pooling::Max);
     let mut vector = tiny().encode(&[text], &options).unwrap().row(0).to_vec();
@@ -51,7 +51,7 @@ fn vector(text: &str) -> Vec<f32> {
 }
 
 #[test]
-fn large_bodies_are_refused_and_their_senders_read_why() {
+fn large_bodies_are_refused_and_their_senders_can_read_the_response() {
     let (running, _) = limited(Limits {
         body_bytes: 1_000,
         ..Limits::default()
@@ -59,9 +59,9 @@ fn large_bodies_are_refused_and_their_senders_read_why() {
     let message = embed(&running, json!("w ".repeat(600))).refused(413, "validation");
     assert_eq!(
         message,
-        "the request's body is too large: at most 1000 bytes are accepted"
+        "the request's body is larger than the limit of 1000 bytes"
     );
-    // A chunked body without a length, whose sender reads the response only at the end.
+    // 8 kB without a declared length; the sender reads the response after sending all of it.
     let mut client = connect(running.address);
     client.write(b"POST /embed HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n");
     for _ in 0..8 {
@@ -74,7 +74,7 @@ fn large_bodies_are_refused_and_their_senders_read_why() {
     // The connection stays open.
     client.send("POST", "/embed", &[], br#"{"inputs":"w4"}"#);
     client.read().ok();
-    // A client that waits for `100 Continue` is refused before it sends the body.
+    // A client that waits for `100 Continue` is answered before it sends the body.
     let mut client = connect(running.address);
     client.write(b"POST /embed HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 5000\r\n\r\n");
     client.read().refused(413, "validation");
@@ -89,7 +89,7 @@ fn bodies_of_ten_megabytes_are_refused_by_default() {
     let message = client.read().refused(413, "validation");
     assert_eq!(
         message,
-        "the request's body is too large: at most 2000000 bytes are accepted"
+        "the request's body is larger than the limit of 2000000 bytes"
     );
     assert_eq!(embed(&running, json!("w4")).rows().len(), 1);
 }
@@ -99,14 +99,20 @@ fn too_many_inputs_are_refused() {
     let (running, gate) = limited(Limits::default());
     let before = gate.batches();
     let message = embed(&running, json!(vec!["a"; 100_000])).refused(413, "validation");
-    assert_eq!(message, "`inputs` has 100000 texts: at most 2048 are taken");
+    assert_eq!(
+        message,
+        "`inputs` has 100000 texts, more than the limit of 2048"
+    );
     let openai = post(
         running.address,
         "/v1/embeddings",
         &json!({ "input": vec!["a"; 3_000] }),
     );
     let message = openai.refused_by_openai(413)["message"].clone();
-    assert_eq!(message, "`input` has 3000 texts: at most 2048 are taken");
+    assert_eq!(
+        message,
+        "`input` has 3000 texts, more than the limit of 2048"
+    );
     assert_eq!(gate.batches(), before);
     assert_eq!(
         embed(&running, json!(vec!["w4"; 2_048])).rows(),
@@ -116,7 +122,7 @@ fn too_many_inputs_are_refused() {
 }
 
 #[test]
-fn long_inputs_are_refused_by_name_or_cut_where_it_is_asked_for() {
+fn long_inputs_are_refused_by_name_or_truncated_on_request() {
     let (running, _) = limited(Limits {
         input_words: 6,
         queue_words: 100,
@@ -125,7 +131,7 @@ fn long_inputs_are_refused_by_name_or_cut_where_it_is_asked_for() {
     let message = embed(&running, json!(["w4", text(5)])).refused(413, "validation");
     assert_eq!(
         message,
-        "text 1 (counted from 0) of `inputs` has 7 words: at most 6 are taken, and `truncate` cuts longer ones"
+        "text 1 (counted from 0) of `inputs` has 7 words, more than the limit of 6; set `truncate` to cut it"
     );
     let cut = |direction: &str| {
         let body = json!({ "inputs": "w4 w7 w8 w9 w10", "truncate": true, "truncation_direction": direction });
@@ -133,9 +139,12 @@ fn long_inputs_are_refused_by_name_or_cut_where_it_is_asked_for() {
     };
     assert_eq!(cut("right"), vector("w4 w7 w8 w9"));
     assert_eq!(cut("left"), vector("w7 w8 w9 w10"));
-    // More words than the queue can hold.
+    // More than the whole queue.
     let message = embed(&running, json!(vec!["w4 w7"; 26])).refused(413, "validation");
-    assert_eq!(message, "the request has 104 words: at most 100 are taken");
+    assert_eq!(
+        message,
+        "the request has 104 words, more than the limit of 100"
+    );
 }
 
 #[test]
@@ -154,7 +163,7 @@ fn an_input_longer_than_a_batch_is_answered() {
 }
 
 #[test]
-fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
+fn a_full_queue_refuses_a_whole_request_with_retry_after() {
     let (running, gate) = limited(Limits {
         input_words: 20,
         queue_words: 30,
@@ -167,13 +176,13 @@ fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
     let first =
         thread::spawn(move || post(address, "/embed", &json!({ "inputs": [text(3), text(18)] })));
     gate.wait_for(before + 1);
-    // 25 of 30 words wait. Only half of this request would fit, so it is refused as a whole.
+    // 25 of 30 words are queued. Half of this request would fit; none of it is admitted.
     for path in ["/embed", "/"] {
         let answer = post(address, path, &json!({ "inputs": [text(1), text(1)] }));
         let message = answer.refused(429, "overloaded");
         assert_eq!(
             message,
-            "the server is busy: 25 words wait to be encoded, the request has 6, at most 30 may wait"
+            "the server is busy: 25 words are queued and the request has 6, more than the limit of 30"
         );
         assert!((1..=60).contains(&answer.retry_after()));
     }
@@ -199,7 +208,7 @@ fn a_full_queue_refuses_a_request_whole_and_says_when_to_come_back() {
         [vector(&text(3)), vector(&text(18))]
     );
     assert_eq!(fits.join().unwrap().rows(), [vector(&text(3))]);
-    // Refused requests were not computed at all: 5; 20; 5 words.
+    // Nothing of the refused requests was encoded: batches of 5, 20 and 5 words.
     assert_eq!(gate.batches() - before, 3);
     assert!(
         get(address, "/metrics")
@@ -233,7 +242,7 @@ fn connections_share_batches() {
 }
 
 #[test]
-fn batches_of_one_request_are_to_be_had() {
+fn batches_can_be_limited_to_one_request() {
     let (running, gate) = limited(Limits {
         batch_requests: Some(1),
         ..Limits::default()
@@ -258,7 +267,7 @@ fn batches_of_one_request_are_to_be_had() {
 }
 
 #[test]
-fn requests_at_once_are_bounded() {
+fn concurrent_requests_are_bounded() {
     let (running, gate) = limited(Limits {
         requests: 2,
         ..Limits::default()
@@ -277,9 +286,12 @@ fn requests_at_once_are_bounded() {
     gate.wait_for(before + 1);
     let answer = embed(&running, json!("w4"));
     let message = answer.refused(429, "overloaded");
-    assert!(message.contains("2 requests are in progress"), "{message}");
+    assert!(
+        message.contains("it already processes 2 requests"),
+        "{message}"
+    );
     assert!(answer.retry_after() >= 1);
-    // Probes still succeed.
+    // Probes are still answered.
     assert_eq!(get(address, "/health").status, 200);
     gate.open();
     for answer in asked {
@@ -289,17 +301,18 @@ fn requests_at_once_are_bounded() {
 }
 
 #[test]
-fn large_answers_are_refused_before_they_are_computed() {
+fn large_responses_are_refused_before_they_are_computed() {
     let (running, gate) = limited(Limits {
         response_bytes: 1 << 16,
         ..Limits::default()
     });
     let before = gate.batches();
-    // 342 words of 16 numbers of 12 bytes.
+    // 342 words, 16 values each, 12 bytes each.
     let body = json!({ "inputs": text(340) });
     let message = post(running.address, "/embed_all", &body).refused(413, "validation");
     assert!(
-        message.starts_with("the response would have about 65664 bytes: at most 65536"),
+        message
+            .starts_with("the response would have about 65664 bytes, more than the limit of 65536"),
         "{message}"
     );
     assert_eq!(gate.batches(), before);
@@ -309,7 +322,7 @@ fn large_answers_are_refused_before_they_are_computed() {
 }
 
 #[test]
-fn late_answers_are_given_up_and_their_work_is_dropped() {
+fn a_request_past_its_deadline_is_abandoned() {
     let (model, gate) = gated();
     let config = Config {
         timeouts: Timeouts {
@@ -323,7 +336,7 @@ fn late_answers_are_given_up_and_their_work_is_dropped() {
     let begin = Instant::now();
     let answer = embed(&running, json!("w4"));
     let message = answer.refused(503, "overloaded");
-    assert_eq!(message, "the answer was not there within 0.3 seconds");
+    assert_eq!(message, "the result was not ready within 0.3 seconds");
     assert!(answer.retry_after() >= 1);
     assert!(begin.elapsed() < Duration::from_secs(10));
     assert!(
@@ -345,19 +358,19 @@ fn malformed_requests_are_named() {
     };
     let message = send(&[], b"{\"inputs\": [\"a\",]}").refused(400, "validation");
     assert!(
-        message.contains("no JSON: trailing comma at line 1 column 17"),
+        message.contains("malformed JSON: trailing comma at line 1 column 17"),
         "{message}"
     );
     let message = send(&[], b"{\"inputs\": \"\xff\xfe\"}").refused(400, "validation");
     assert!(
-        message.contains("no JSON: invalid unicode code point"),
+        message.contains("malformed JSON: invalid unicode code point"),
         "{message}"
     );
     let message = send(&[], br#"{"inputs": "\ud800"}"#).refused(400, "validation");
-    assert!(message.contains("no JSON"), "{message}");
+    assert!(message.contains("malformed JSON"), "{message}");
     let deep = [b"{\"inputs\":".to_vec(), vec![b'['; 100_000]].concat();
     let message = send(&[], &deep).refused(422, "validation");
-    assert!(message.contains("token numbers"), "{message}");
+    assert!(message.contains("token ids"), "{message}");
     send(&[], b"").refused(400, "validation");
     let message = send(&[], br#"{"input": "a"}"#).refused(422, "validation");
     assert!(message.contains("missing field `inputs`"), "{message}");
@@ -368,7 +381,10 @@ fn malformed_requests_are_named() {
     );
     let message =
         send(&[], br#"{"inputs": "a", "prompt_name": "query"}"#).refused(422, "validation");
-    assert_eq!(message, "`prompt_name`: the model has no prompts");
+    assert_eq!(
+        message,
+        "`prompt_name` is not supported: the model has no prompts"
+    );
     let message =
         send(&[("content-type", "text/plain")], br#"{"inputs": "a"}"#).refused(415, "validation");
     assert!(message.contains("application/json"), "{message}");
@@ -380,7 +396,7 @@ fn malformed_requests_are_named() {
 }
 
 #[test]
-fn without_the_token_only_probes_and_pages_answer() {
+fn without_the_token_only_probes_and_pages_are_served() {
     let (model, _) = gated();
     let config = Config {
         api_key: Some("s3cret".into()),
@@ -425,7 +441,7 @@ fn without_the_token_only_probes_and_pages_answer() {
 }
 
 #[test]
-fn inputs_are_cut_by_default_where_the_operator_says_so() {
+fn auto_truncate_truncates_unless_the_request_says_otherwise() {
     let config = Config {
         limits: Limits {
             input_words: 4,

@@ -1,8 +1,8 @@
-"""The server's pages in headless Chromium, driven over its pipe of developer tools.
+"""The server's pages in headless Chromium, driven by the DevTools protocol over a pipe.
 
     python crates/gensen-serve/tests/page.py target/release/gensen [SCREENSHOTS]
 
-With a folder for SCREENSHOTS, each page is also drawn there, in light and in dark.
+SCREENSHOTS is a folder for screenshots of each page, light and dark.
 """
 
 import base64
@@ -21,7 +21,7 @@ NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 class Browser:
-    """A page of a headless Chromium; messages go through its file descriptors 3 and 4."""
+    """A page in headless Chromium, which reads messages from file descriptor 3 and writes them to 4."""
 
     def __init__(self, program, profile):
         from_us, to_browser = os.pipe()
@@ -30,9 +30,9 @@ class Browser:
         os.set_inheritable(to_us, True)
         options = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage"]
         if os.geteuid() == 0:
-            # Chromium's sandbox does not run as root.
+            # Chromium's sandbox does not work as root.
             options.append("--no-sandbox")
-        # The shell puts the pipes where Chromium looks for them.
+        # The shell moves the pipes to file descriptors 3 and 4.
         line = f'exec "$@" 3<&{from_us} 4>&{to_us}'
         command = ["bash", "-c", line, "bash", program, *options, f"--user-data-dir={profile}", "about:blank"]
         self.process = subprocess.Popen(command, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -67,7 +67,7 @@ class Browser:
             self.events.append(found)
 
     def value(self, expression):
-        """Evaluates a script in the page."""
+        """The value of a JavaScript expression in the page."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
@@ -87,13 +87,13 @@ class Browser:
         file.write_bytes(base64.b64decode(image["data"]))
 
     def problems(self, address):
-        """Requests of the pages to other hosts, and console errors."""
+        """Requests to other hosts, exceptions, and warnings of the pages."""
         for event in self.events:
             parameters = event.get("params", {})
             if event["method"] == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
                 if not url.startswith((address, "data:", "about:")):
-                    yield f"asks for {url}"
+                    yield f"requests {url}"
             elif event["method"] == "Runtime.exceptionThrown" or parameters.get("entry", {}).get("level") in ("warning", "error"):
                 yield json.dumps(parameters)
 
@@ -107,7 +107,7 @@ def compare_page(browser, address):
     browser.call("Page.navigate", url=f"{address}/")
     browser.wait_for("document.querySelectorAll('#matrix tbody tr').length === 8", "the page compares its own sentences")
     assert browser.value("document.querySelector('#nearest span').textContent") == "Someone plays the guitar on stage."
-    # Other sentences, typed and sent.
+    # Other sentences.
     sentences = ["The cat sleeps.", "A cat is asleep.", "<b>Prices</b> rose & rose."]
     browser.value("document.getElementById('sentences').focus(), document.getElementById('sentences').select()")
     browser.call("Input.insertText", text="\n".join(sentences))
@@ -123,12 +123,12 @@ def compare_page(browser, address):
     assert matrix[0][1] > matrix[0][2] + 0.2, matrix
     colours = browser.value("[...document.querySelectorAll('#matrix tbody tr:first-child td')].map(cell => getComputedStyle(cell).backgroundColor)")
     assert len(set(colours)) == 3, colours
-    # Another sentence's neighbours.
+    # The neighbours of another sentence.
     browser.value("document.querySelectorAll('#matrix tbody button')[2].click()")
     assert browser.value("document.getElementById('query').textContent") == sentences[2]
-    # Too few sentences.
+    # A single sentence.
     browser.value("document.getElementById('sentences').value = 'One.', document.getElementById('compare').click()")
-    assert browser.value("document.getElementById('status').textContent") == "Two sentences are needed."
+    assert browser.value("document.getElementById('status').textContent") == "Enter at least two sentences."
 
 
 def docs_page(browser, address):
@@ -138,7 +138,7 @@ def docs_page(browser, address):
     for path in ["/embed", "/embed_all", "/similarity", "/tokenize", "/info", "/v1/embeddings", "/v1/models", "/health", "/metrics"]:
         assert path in paths, paths
     fields = browser.value("document.querySelector('details').textContent")
-    assert "inputs" in fields and "list of list of number" in fields, fields
+    assert "inputs" in fields and "number[][]" in fields, fields
 
 
 def token_page(browser, address):
@@ -151,12 +151,12 @@ def token_page(browser, address):
 def draw(browser, address, folder):
     folder.mkdir(parents=True, exist_ok=True)
     browser.call("Page.navigate", url=f"{address}/")
-    browser.wait_for("document.querySelectorAll('#matrix tbody tr').length === 8", "the page is there")
+    browser.wait_for("document.querySelectorAll('#matrix tbody tr').length === 8", "the page loads")
     for dark in [False, True]:
         browser.draw(folder / f"page-{'dark' if dark else 'light'}.png", dark)
     browser.draw(folder / "page-narrow.png", width=420)
     browser.call("Page.navigate", url=f"{address}/docs")
-    browser.wait_for("document.querySelectorAll('details').length > 0", "the routes are there")
+    browser.wait_for("document.querySelectorAll('details').length > 0", "the routes load")
     browser.value("document.querySelector('details').open = true")
     browser.draw(folder / "docs-light.png")
 
@@ -164,7 +164,7 @@ def draw(browser, address, folder):
 def main(program, screenshots=None):
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if not chromium:
-        return skipped("the server's pages in a browser: there is no Chromium")
+        return skipped("the server's pages: Chromium is not installed")
     with tempfile.TemporaryDirectory() as profile:
         browser = Browser(chromium, profile)
         with server(program) as address:

@@ -1,4 +1,4 @@
-//! Every route, over a socket, with requests of its usual clients.
+//! Each route over a socket.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use gensen_serve::{Config, Model};
 use serde_json::{Value, json};
 use support::{Running, connect, english, get, numbers, post, serve, tiny};
 
-/// A server of the built-in model and a small one, shared by all tests.
+/// A server with the built-in model and a small one, shared by all tests.
 fn server() -> &'static Running {
     static SERVER: OnceLock<Running> = OnceLock::new();
     SERVER.get_or_init(|| {
@@ -35,7 +35,7 @@ const TEXTS: [&str; 3] = [
     "Naïve \"café\", 2,000!",
 ];
 
-/// The vectors from the encoder itself.
+/// The encoder's vectors.
 fn expected(texts: &[&str], normalize: bool) -> Vec<Vec<f32>> {
     let encoder = gensen_english::load().unwrap();
     let vectors = encoder.encode(texts, &EncodeOptions::default()).unwrap();
@@ -58,12 +58,12 @@ fn expected(texts: &[&str], normalize: bool) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn embed_gives_the_encoders_own_vectors() {
+fn embed_returns_the_encoders_vectors() {
     let found = ask("/embed", json!({ "inputs": TEXTS, "normalize": false })).rows();
     assert_eq!(found, expected(&TEXTS, false));
     let normalized = ask("/embed", json!({ "inputs": TEXTS })).rows();
     assert_eq!(normalized, expected(&TEXTS, true));
-    // A single text, the alias of the route, and fields that clients send with default values.
+    // A single text, the alias, and fields without effect.
     let one = json!({ "inputs": TEXTS[0], "prompt_name": null, "truncation_direction": "Right", "extra": 1 });
     for path in ["/embed", "/"] {
         assert_eq!(ask(path, one.clone()).rows(), normalized[..1]);
@@ -72,12 +72,12 @@ fn embed_gives_the_encoders_own_vectors() {
     assert_eq!(answer.rows()[1], normalized[0]);
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["x-compute-characters"], "26");
-    // Nine with `<s>` and `</s>` for the second text, two for the empty one.
+    // Nine words in the second text, `<s>` and `</s>` included, and two in the empty one.
     assert_eq!(answer.headers["x-compute-tokens"], "11");
 }
 
 #[test]
-fn embed_gives_fewer_numbers_where_they_are_asked_for() {
+fn embed_truncates_vectors_to_dimensions() {
     let all = ask("/embed", json!({ "inputs": TEXTS, "normalize": false })).rows();
     let few = ask(
         "/embed",
@@ -103,7 +103,7 @@ fn embed_gives_fewer_numbers_where_they_are_asked_for() {
 }
 
 #[test]
-fn embed_all_gives_the_states_of_the_words() {
+fn embed_all_returns_the_states_of_the_words() {
     let found = ask("/embed_all", json!({ "inputs": TEXTS })).ok();
     let encoder = gensen_english::load().unwrap();
     let options = EncodeOptions::default();
@@ -120,7 +120,7 @@ fn embed_all_gives_the_states_of_the_words() {
 }
 
 #[test]
-fn similarity_gives_cosines() {
+fn similarity_returns_cosines() {
     let inputs =
         json!({ "source_sentence": TEXTS[0], "sentences": [TEXTS[0], TEXTS[1], "Shares fell."] });
     let found = ask(
@@ -147,7 +147,7 @@ fn similarity_gives_cosines() {
 }
 
 #[test]
-fn tokenize_gives_words_with_their_places() {
+fn tokenize_returns_words_with_their_positions() {
     let found = ask("/tokenize", json!({ "inputs": "Élan can't" })).ok();
     let word = |text: &str, start: usize, stop: usize| json!({ "text": text, "special": false, "start": start, "stop": stop });
     let special =
@@ -172,7 +172,7 @@ fn tokenize_gives_words_with_their_places() {
     )
     .ok();
     assert_eq!(plain[1].as_array().unwrap().len(), 2);
-    // Unknown to the model.
+    // The id of `<unk>`.
     assert_eq!(plain[1][1]["id"], 3);
 }
 
@@ -239,7 +239,7 @@ fn openai_embeddings_are_of_length_one_in_either_format() {
 fn openai_refusals_have_openais_form() {
     let refused = |body, status| ask("/v1/embeddings", body).refused_by_openai(status);
     let unknown = refused(json!({ "input": "a", "model": "other" }), 404);
-    let message = "the model `other` does not exist; there is english, org/small";
+    let message = "the model `other` does not exist; the models are english, org/small";
     let expected = json!({
         "message": message, "type": "invalid_request_error", "param": "model", "code": "model_not_found",
     });
@@ -247,7 +247,7 @@ fn openai_refusals_have_openais_form() {
     for numbers in [json!([1, 2]), json!([[1, 2]])] {
         let message = refused(json!({ "input": numbers }), 400)["message"].clone();
         let message = message.as_str().unwrap();
-        assert!(message.contains("token numbers are not taken"), "{message}");
+        assert!(message.contains("token ids are not accepted"), "{message}");
     }
     let dimensions = refused(json!({ "input": "a", "dimensions": 4000 }), 400);
     assert_eq!(dimensions["param"], "dimensions");
@@ -282,7 +282,7 @@ fn openai_models_are_listed_and_found_by_name() {
 }
 
 #[test]
-fn several_models_are_told_apart() {
+fn requests_select_a_model_by_name() {
     let of =
         |model: &str| ask("/embed", json!({ "inputs": "w4 w5", "model": model })).rows()[0].len();
     assert_eq!((of("english"), of("org/small")), (1024, 16));
@@ -330,8 +330,8 @@ fn probes_and_metrics_answer() {
 }
 
 #[test]
-fn pages_load_nothing_from_elsewhere() {
-    for (path, title) in [("/", "compare sentences"), ("/docs", "the routes")] {
+fn pages_load_nothing_from_other_hosts() {
+    for (path, title) in [("/", "compare sentences"), ("/docs", "API reference")] {
         let page = get(server().address, path);
         assert_eq!(page.status, 200);
         assert!(page.headers["content-type"].starts_with("text/html"));
@@ -367,7 +367,7 @@ fn the_documentation_has_every_route() {
     ] {
         assert!(paths.contains_key(path), "{path} is not documented");
     }
-    // All referenced schemas exist.
+    // Every referenced schema exists.
     let text = docs.to_string();
     let schemas = docs["components"]["schemas"].as_object().unwrap();
     let parts = text.split("\"#/components/schemas/").skip(1);
@@ -393,7 +393,7 @@ fn other_paths_and_methods_are_refused_by_name() {
 }
 
 #[test]
-fn a_connection_serves_one_request_after_the_other() {
+fn a_connection_serves_several_requests() {
     let mut client = connect(server().address);
     for text in TEXTS {
         client.send(

@@ -7,7 +7,7 @@ import sys
 
 @contextlib.contextmanager
 def server(program, *arguments):
-    """Starts a server on a free port; returns its address, http://HOST:PORT."""
+    """Serves on a free port; yields the address, http://HOST:PORT."""
     command = [program, "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
@@ -17,7 +17,7 @@ def server(program, *arguments):
     finally:
         process.terminate()
         status = process.wait(timeout=60)
-    assert status == 0, f"the server ends with {status}"
+    assert status == 0, f"the server exited with status {status}"
 
 
 def skipped(what):

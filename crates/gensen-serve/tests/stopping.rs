@@ -1,4 +1,4 @@
-//! Liveness, readiness and accepted requests, from loading to shutdown.
+//! Loading and stopping: liveness, readiness, and the fate of accepted requests.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn a_server_is_alive_before_it_is_ready() {
     let address = running.address;
     assert_eq!(get(address, "/livez").status, 200);
     let message = get(address, "/health").refused(503, "unhealthy");
-    assert_eq!(message, "the model is being loaded");
+    assert_eq!(message, "the model is loading");
     let answer = post(address, "/embed", &json!({ "inputs": "w4" }));
     answer.refused(503, "unhealthy");
     assert_eq!(answer.retry_after(), 1);
@@ -43,7 +43,7 @@ fn a_server_is_alive_before_it_is_ready() {
 }
 
 #[test]
-fn a_model_that_cannot_be_loaded_ends_the_server() {
+fn an_error_while_loading_ends_the_server() {
     let load = || Err(ServeError::NoModel);
     let running = start(Config::default(), load, |_| panic!("it is not ready"));
     let error = running.ended().unwrap_err();
@@ -64,7 +64,7 @@ fn a_model_that_cannot_be_loaded_ends_the_server() {
 }
 
 #[test]
-fn a_server_that_is_stopped_while_it_loads_ends() {
+fn a_server_can_be_stopped_while_loading() {
     let (hold, held) = mpsc::channel::<()>();
     let load = move || {
         let _ = held.recv();
@@ -78,7 +78,7 @@ fn a_server_that_is_stopped_while_it_loads_ends() {
 }
 
 #[test]
-fn what_was_accepted_is_finished_and_nothing_more_is() {
+fn stopping_finishes_accepted_requests_and_accepts_no_others() {
     let (model, gate) = gated();
     let config = Config {
         limits: Limits {
@@ -130,7 +130,7 @@ fn what_was_accepted_is_finished_and_nothing_more_is() {
 }
 
 #[test]
-fn a_server_stops_though_a_client_does_not() {
+fn stopping_times_out_on_a_request_that_does_not_finish() {
     let (model, gate) = gated();
     let config = Config {
         timeouts: Timeouts {

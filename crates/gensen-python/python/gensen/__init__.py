@@ -1,14 +1,13 @@
-"""Sentences in, vectors out: GenSen's encoders.
+"""GenSen's encoders: sentences in, vectors out.
 
 >>> import gensen
 >>> encoder = gensen.SentenceEncoder("english")
 >>> encoder.encode(["A sentence.", "Another."]).shape
 (2, 1024)
 
-:class:`SentenceEncoder` is what users of sentence-transformers expect, :class:`GenSen` and
-:class:`GenSenSingle` are the interface of the paper's implementation, and :func:`evaluate` scores any
-encoder with SentEval's protocol. ``gensen.sklearn``, ``gensen.langchain`` and ``gensen.mteb`` are adapters, imported
-by name.
+:class:`SentenceEncoder` has sentence-transformers' interface, :class:`GenSen` and :class:`GenSenSingle` that of the
+paper's implementation. :func:`evaluate` scores any encoder with SentEval's protocol. The adapters
+``gensen.sklearn``, ``gensen.langchain`` and ``gensen.mteb`` are imported by name.
 """
 
 from __future__ import annotations

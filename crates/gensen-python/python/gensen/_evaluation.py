@@ -32,33 +32,33 @@ _STEPS = 100
 
 
 class Report:
-    """The results of an evaluation, by encoder and task."""
+    """The results of an evaluation: encoders by tasks."""
 
     def __init__(self, evaluations: list[str]) -> None:
         self._json = evaluations
 
     @property
     def evaluations(self) -> list[dict[str, Any]]:
-        """All results of each encoder, as in the JSON file."""
+        """All results, one dictionary for each encoder, as :meth:`write` saves them."""
         import json
 
         return [json.loads(evaluation) for evaluation in self._json]
 
     @property
     def scores(self) -> dict[str, dict[str, float | None]]:
-        """The main score by encoder and task, larger is better: test accuracy in percent, or
-        100 times Pearson's correlation; ``None`` where that is undefined."""
+        """The main score by encoder and task, larger is better: test accuracy in percent, or Pearson's correlation times
+        100. ``None`` if the score is undefined."""
         names = (evaluation["embedder"]["name"] for evaluation in self.evaluations)
         return {name: dict(report_scores(found)) for name, found in zip(names, self._json)}
 
     def markdown(self) -> str:
-        """A Markdown page with the scores in the layout of the paper's Table 2, and their settings."""
+        """A Markdown page with the scores in the layout of the paper's Table 2, and the definition of each."""
         return report_markdown(self._json)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes ``NAME.json``, and beside it ``NAME.md`` and a chart per task in ``NAME.charts``."""
+        """Writes ``NAME.json``, the page ``NAME.md``, and a chart for each task in ``NAME.charts``."""
         if not os.fspath(path).endswith(".json"):
-            raise ValueError(f"{os.fspath(path)}: needs a name that ends in .json")
+            raise ValueError(f"{os.fspath(path)}: expected a name that ends in .json")
         report_write(self._json, path)
 
     def __repr__(self) -> str:
@@ -83,22 +83,23 @@ def evaluate(
 ) -> Report:
     """Scores encoders on transfer tasks with SentEval's protocol, in Rust.
 
-    ``encode`` is a callable from a list of sentences to their vectors ``[sentences, width]`` (an array, a tensor, or what
-    numpy makes an array of), a :class:`SentenceEncoder`, or a mapping of names to these: all in one report. It is
-    called on the calling thread, with up to 4,096 sentences; they are words with blanks between, lower-cased unless
-    ``lowercase`` is false, and may be empty.
+    ``encode`` is a function from a list of sentences to their vectors ``[sentences, width]`` (an array, a tensor, or nested
+    lists), a :class:`SentenceEncoder`, or a mapping from names to these, for several encoders in one report. A function
+    is called on the calling thread with at most 4,096 sentences. A sentence is a string of words separated by spaces,
+    lower-cased unless ``lowercase`` is false, and may be empty.
 
-    ``data`` is SentEval's data folder, ``tasks`` are names as ``"MR"``, ``"SST2"``, ``"STS-B"``, or ``"all"``, ``"downstream"``, ``"probing"``.
-    ``classifier`` is ``"lbfgs"`` (recommended) or ``"senteval"``, SentEval's own draw for draw, with its ``seed`` and ``loss``
-    (``"mean"`` as on today's PyTorch, ``"sum"`` as when the paper was written). ``pooling`` and ``batch_size`` are for encoders of
-    ours; without a pooling, each task has the paper's.
+    ``data`` is SentEval's data folder. ``tasks`` are names such as ``"MR"``, ``"SST2"`` and ``"STS-B"``, or ``"all"``, ``"downstream"``,
+    ``"probing"``. ``classifier`` is ``"lbfgs"`` (recommended) or ``"senteval"``, which repeats SentEval's classifier draw for draw
+    with this ``seed`` and ``loss`` (``"mean"``, as on current PyTorch, or ``"sum"``, as when the paper was written). ``folds`` is the
+    number of folds of cross-validation. ``pooling`` and ``batch_size`` apply to a :class:`SentenceEncoder`; by default
+    each task uses the paper's pooling.
 
-    With a folder as ``cache``, vectors and scores are kept, and an evaluation that was interrupted goes on where it
-    was. Of a callable they are kept under ``identity``, which has to say all that its vectors depend on, such as
-    the model's name and revision; of several, a mapping by name.
+    ``cache`` is a folder that keeps vectors and scores, so that an interrupted evaluation resumes. A function's
+    results are stored under its ``identity``, which must name everything that its vectors depend on, such as model and
+    revision; for several functions it is a mapping by name.
 
-    Tasks without data are listed as skipped, those with faulty data as failed. Raises ``FileNotFoundError`` if no task has data,
-    ``ValueError`` for arguments that make no sense, and whatever ``encode`` raises.
+    Tasks without data are reported as skipped, tasks with malformed data as failed. Raises ``FileNotFoundError`` if no task has
+    data, ``ValueError`` for invalid arguments, and any exception that ``encode`` raises.
     """
     encoders = dict(encode) if isinstance(encode, Mapping) else {_name(encode): encode}
     if not encoders:
@@ -118,10 +119,10 @@ def evaluate(
     for name, one in encoders.items():
         if not isinstance(one, SentenceEncoder):
             if not callable(one):
-                raise TypeError(f"{name}: a {type(one).__name__}, expected a callable or a SentenceEncoder")
+                raise TypeError(f"{name} is a {type(one).__name__}, expected a callable or a SentenceEncoder")
             if cache is not None and not identities.get(name):
                 raise ValueError(
-                    f"{name}: to keep a callable's vectors, identity has to say what they depend on (or cache=None)"
+                    f"{name}: caching a callable's vectors needs an identity, which names what they depend on"
                 )
     found = []
     for name, one in encoders.items():
@@ -140,7 +141,7 @@ def evaluate(
 
 
 class _Tasks:
-    """Shows a task's progress on a bar."""
+    """Shows the progress of each task on a bar."""
 
     def __init__(self, name: str, bar: Callable[[int], None]) -> None:
         self._name, self._bar, self._task = name, bar, ""
@@ -159,11 +160,13 @@ def _name(encode: object) -> str:
 
 
 def _checked(encode: Callable[[list[str]], Any]) -> Callable[[list[str]], npt.NDArray[np.float32]]:
+    """Converts what ``encode`` returns to float32 and checks its shape."""
+
     def call(sentences: list[str]) -> npt.NDArray[np.float32]:
         vectors = array(encode(sentences))
         if vectors.ndim != 2 or len(vectors) != len(sentences):
             raise ValueError(
-                f"the encoder gave an array of shape {vectors.shape} for {len(sentences)} sentences, expected "
+                f"the encoder returned an array of shape {vectors.shape} for {len(sentences)} sentences, expected "
                 f"[{len(sentences)}, width]"
             )
         return vectors

@@ -1,4 +1,4 @@
-"""Streaming of sentences."""
+"""Sentences read in chunks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import islice
 from ._gensen import Lines
 
 
-def pieces(source: str | os.PathLike[str] | Iterable[str], size: int) -> Iterator[list[str]]:
-    """Splits the lines of a file, or the items of an iterable, into lists of ``size``; the last may be shorter."""
+def chunks(source: str | os.PathLike[str] | Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yields the lines of a file, or the items of an iterable, in lists of ``size``; the last list may be shorter."""
     if isinstance(source, (str, os.PathLike)):
         lines = Lines(source)
-        while piece := lines.read(size):
-            yield piece
+        while chunk := lines.read(size):
+            yield chunk
         return
     sentences = iter(source)
-    while piece := list(islice(sentences, size)):
-        yield piece
+    while chunk := list(islice(sentences, size)):
+        yield chunk

@@ -1,4 +1,4 @@
-"""Options of encoding and output, in the form that the native module expects."""
+"""The dictionaries of options that the native module takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def options(
     start_end: bool = True,
     batch_size: int = 32,
 ) -> Options:
-    """Encoding options; ``None`` selects the model's default."""
+    """How sentences are tokenised and pooled; ``None`` selects the model's own setting."""
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, expected at least 1")
     return {
@@ -32,7 +32,7 @@ def options(
 
 
 def output(precision: str = "float32", normalize: bool = False, dimensions: int | None = None) -> Output:
-    """Output options, applied in this order: truncation to ``dimensions``, normalisation, precision."""
+    """The form of the vectors: truncated to ``dimensions``, then normalised, then converted to ``precision``."""
     if dimensions is not None and dimensions < 1:
         raise ValueError(f"truncate_dim is {dimensions}, expected at least 1")
     return {"precision": precision, "normalize": normalize, "dimensions": dimensions}

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int | None, unit: str, show: bool | None) -> Iterator[Callable[[int], None] | None]:
-    """The progress callback, called with the amount done, if a bar is to be shown.
+    """Gives a function to call with the number of units done, or ``None`` if no bar is shown.
 
-    ``total=None`` means an unknown total. ``show=None`` shows the bar if the logger ``gensen`` is at level INFO or
-    DEBUG. The bar is tqdm's if that is installed, otherwise a counter.
+    A ``total`` of ``None`` means unknown. ``show=None`` shows the bar if the logger ``gensen`` is at level INFO or DEBUG.
+    The bar is tqdm's if tqdm is installed, a counter on standard error otherwise.
     """
     if show is None:
         import logging
@@ -42,4 +42,3 @@ def progress_bar(total: int | None, unit: str, show: bool | None) -> Iterator[Ca
         yield progress
         if total is not None:
             progress(total)
-

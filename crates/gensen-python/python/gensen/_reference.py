@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ._gensen import Encoder, Map
 from ._options import options
@@ -15,20 +16,54 @@ from ._torch import tensor
 
 __all__ = ["GenSen", "GenSenSingle"]
 
-# The reference pools over the padding of a batch, too.
+# The reference's "max" includes a batch's padding.
 _POOLINGS = {"last": "last", "max": "max-padded", "max-own": "max", "mean": "mean"}
 
+_Arrays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
-class GenSenSingle:
+
+class _Representations:
+    """``get_representation``, from the arrays that ``_represent`` computes."""
+
+    def get_representation(
+        self,
+        sentences: Sequence[str],
+        pool: str = "last",
+        tokenize: bool = False,
+        return_numpy: bool = True,
+        add_start_end: bool = True,
+    ) -> tuple[Any, Any]:
+        """Hidden states ``[sentences, longest, width]`` and sentence vectors ``[sentences, width]``.
+
+        States are [forward, backward], and zero beyond a sentence's end. The widths of several models add up.
+
+        ``pool`` is ``"last"``, ``"max"`` (over the padding of shorter sentences too, as in the reference), ``"max-own"`` (over the
+        sentence's own words) or ``"mean"``. Words are separated by white space, or by NLTK's tokeniser if ``tokenize`` is true.
+        ``return_numpy=False`` returns torch tensors.
+        """
+        if pool not in _POOLINGS:
+            raise ValueError(f"pool is {pool!r}, expected one of {', '.join(_POOLINGS)}")
+        if isinstance(sentences, str):
+            raise TypeError("sentences is a str, expected a list of str")
+        sentences = list(sentences)
+        if not sentences:
+            raise ValueError("there are no sentences")
+        states, vectors = self._represent(sentences, _POOLINGS[pool], tokenize, add_start_end)
+        return (states, vectors) if return_numpy else (tensor(states), tensor(vectors))
+
+    def _represent(self, sentences: list[str], pooling: str, tokenize: bool, start_end: bool) -> _Arrays:
+        raise NotImplementedError
+
+
+class GenSenSingle(_Representations):
     """One encoder.
 
-    ``model_folder`` holds the reference's files ``PREFIX.model`` and ``PREFIX_vocab.pkl``, a model folder of the
-    name ``filename_prefix``, or is a model folder itself. ``pretrained_emb`` is a file of word vectors in any of the usual
-    formats (GloVe, word2vec, HDF5 of the reference); it is read when the vocabulary is expanded. This package
-    computes on the CPU, and warns if ``cuda`` is true.
+    ``model_folder`` holds the reference's files ``PREFIX.model`` and ``PREFIX_vocab.pkl``, where PREFIX is ``filename_prefix``; or
+    it holds a model folder named ``filename_prefix``, or is a model folder. ``pretrained_emb`` is a file of word
+    vectors (GloVe, word2vec, the reference's HDF5), read when the vocabulary is expanded. ``cuda=True`` warns
+    that this package computes on the CPU.
 
-    Raises ``FileNotFoundError`` for files that are not there, and ``gensen.GensenError`` for files that
-    hold something else.
+    Raises ``FileNotFoundError`` for missing files, and ``gensen.GensenError`` for malformed ones.
     """
 
     def __init__(
@@ -40,7 +75,7 @@ class GenSenSingle:
         rnn_type: str = "GRU",
     ) -> None:
         if rnn_type != "GRU":
-            raise ValueError(f"rnn_type is {rnn_type!r}, expected 'GRU': no other encoder was released")
+            raise ValueError(f"rnn_type is {rnn_type!r}, expected 'GRU': the reference released no other encoder")
         if cuda:
             warnings.warn("cuda=True: this package computes on the CPU", stacklevel=2)
         self.model_folder = model_folder
@@ -64,13 +99,10 @@ class GenSenSingle:
                     return Encoder.open([place], "f32")
         return Encoder.convert(weights, vocabulary)
 
-    def _ids(self, own: bool) -> dict[str, int]:
-        return {word: id for id, word in enumerate(self._encoder.words(own))}
-
     @property
     def word2id(self) -> dict[str, int]:
-        """The model's own words and their ids."""
-        return self._ids(own=True)
+        """The ids of the model's own words."""
+        return {word: id for id, word in self.id2word.items()}
 
     @property
     def id2word(self) -> dict[int, str]:
@@ -79,80 +111,56 @@ class GenSenSingle:
 
     @property
     def task_word2id(self) -> dict[str, int]:
-        """The current vocabulary, word to id: the model's own until it is expanded."""
-        return self._ids(own=False)
+        """The ids of the words in the expanded vocabulary, or of the model's own words before an expansion."""
+        return {word: id for id, word in self.task_id2word.items()}
 
     @property
     def task_id2word(self) -> dict[int, str]:
-        """The current vocabulary, id to word."""
+        """The words in the expanded vocabulary by id, or the model's own words before an expansion."""
         return dict(enumerate(self._encoder.words(False)))
 
     def first_expansion(self) -> None:
-        """Fits the linear map from the word vectors to the model's embeddings, on the shared words.
+        """Fits the linear map from word vectors to the model's embeddings, on the words that both have.
 
-        :meth:`vocab_expansion` does it where it was not done.
+        :meth:`vocab_expansion` calls it if needed.
         """
         self._map = self._encoder.fit_map(self._vectors())
-        self._tell(self._map.report)
+        self._log(self._map.report)
 
     def vocab_expansion(self, task_vocab: Iterable[str]) -> None:
-        """Replaces the model's vocabulary by the words of ``task_vocab``.
+        """Replaces the model's vocabulary with the words of ``task_vocab``.
 
-        Its own words keep their embeddings, words of the word vectors are mapped, others become
-        ``<unk>``. A second expansion starts from the model's own words again.
+        The model's own words keep their embeddings, words with a word vector get its image under the map, all others
+        become ``<unk>``. A second expansion starts from the model's own words again.
         """
         words = list(task_vocab)
         if self._map is None:
             self.first_expansion()
         assert self._map is not None
         self._encoder, report = self._encoder.expand(self._map, self._vectors(), words)
-        self._tell(report)
+        self._log(report)
         self._task_words = words
         self.vocab_expanded = True
 
-    def _tell(self, report: str) -> None:
+    def _log(self, report: str) -> None:
         import logging
 
         logging.getLogger("gensen").info("%s: %s", self.filename_prefix, report)
 
     def _vectors(self) -> str:
         if self.pretrained_emb is None:
-            raise ValueError("pretrained_emb is None: vocabulary expansion needs a file of word vectors")
+            raise ValueError("pretrained_emb is None, but vocabulary expansion needs a file of word vectors")
         return os.fspath(self.pretrained_emb)
 
-    def get_representation(
-        self,
-        sentences: Sequence[str],
-        pool: str = "last",
-        tokenize: bool = False,
-        return_numpy: bool = True,
-        add_start_end: bool = True,
-    ) -> tuple[Any, Any]:
-        """The hidden states of all words, ``[sentences, longest, width]``, forward then backward and zero beyond
-        a sentence's end, and the sentences' vectors, ``[sentences, width]``.
-
-        ``pool`` is ``"last"``, ``"max"`` (over the padding of the shorter sentences, too, as the reference does),
-        ``"max-own"`` (over a sentence's own words) or ``"mean"``. Words are what white space separates, or NLTK's with
-        ``tokenize``. Without ``return_numpy`` the results are torch's tensors.
-        """
-        if pool not in _POOLINGS:
-            raise ValueError(f"pool is {pool!r}, expected one of {', '.join(_POOLINGS)}")
-        if isinstance(sentences, str):
-            raise TypeError("sentences is a str, expected a list of them")
-        sentences = list(sentences)
-        if not sentences:
-            raise ValueError("there are no sentences")
+    def _represent(self, sentences: list[str], pooling: str, tokenize: bool, start_end: bool) -> _Arrays:
         read = options(
-            pooling=_POOLINGS[pool],
+            pooling=pooling,
             tokenizer="nltk" if tokenize else "whitespace",
-            start_end=bool(add_start_end),
-            # All sentences are one batch, to whose longest they are padded.
+            start_end=bool(start_end),
+            # One batch, padded to its longest sentence.
             batch_size=len(sentences),
         )
-        states, vectors = self._encoder.encode_with_states(sentences, read)
-        if return_numpy:
-            return states, vectors
-        return tensor(states), tensor(vectors)
+        return self._encoder.encode_with_states(sentences, read)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
@@ -170,8 +178,8 @@ class GenSenSingle:
         return f"GenSenSingle({os.fspath(self.model_folder)!r}, {self.filename_prefix!r})"
 
 
-class GenSen:
-    """Several encoders, whose states and vectors are concatenated in the order given."""
+class GenSen(_Representations):
+    """Several encoders; their states and vectors are concatenated in the order given."""
 
     def __init__(self, *models: GenSenSingle) -> None:
         if not models:
@@ -179,33 +187,20 @@ class GenSen:
         self.gensen_models = models
 
     def first_expansion(self) -> None:
-        """Like :meth:`GenSenSingle.first_expansion`, for each encoder."""
+        """Calls :meth:`GenSenSingle.first_expansion` on each model."""
         for model in self.gensen_models:
             model.first_expansion()
 
     def vocab_expansion(self, task_vocab: Iterable[str]) -> None:
-        """Like :meth:`GenSenSingle.vocab_expansion`, for each encoder."""
+        """Calls :meth:`GenSenSingle.vocab_expansion` on each model."""
         words = list(task_vocab)
         for model in self.gensen_models:
             model.vocab_expansion(words)
 
-    def get_representation(
-        self,
-        sentences: Sequence[str],
-        pool: str = "last",
-        tokenize: bool = False,
-        return_numpy: bool = True,
-        add_start_end: bool = True,
-    ) -> tuple[Any, Any]:
-        """Like :meth:`GenSenSingle.get_representation`, with concatenated vectors."""
-        found = [
-            model.get_representation(sentences, pool, tokenize, True, add_start_end) for model in self.gensen_models
-        ]
-        states = np.concatenate([states for states, _ in found], axis=2)
-        vectors = np.concatenate([vectors for _, vectors in found], axis=1)
-        if return_numpy:
-            return states, vectors
-        return tensor(states), tensor(vectors)
+    def _represent(self, sentences: list[str], pooling: str, tokenize: bool, start_end: bool) -> _Arrays:
+        found = [model._represent(sentences, pooling, tokenize, start_end) for model in self.gensen_models]
+        states, vectors = zip(*found)
+        return np.concatenate(states, axis=2), np.concatenate(vectors, axis=1)
 
     def __repr__(self) -> str:
         return f"GenSen({', '.join(map(repr, self.gensen_models))})"

@@ -1,4 +1,4 @@
-"""The encoder, with the interface of sentence-transformers."""
+"""The encoder with sentence-transformers' interface."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._gensen import ArrayFile, Encoder
-from ._files import pieces
+from ._files import chunks
 from ._options import options, output
 from ._progress import progress_bar
 from ._torch import array, tensor
@@ -24,27 +24,28 @@ __all__ = ["SentenceEncoder"]
 Precision = Literal["float32", "int8", "uint8", "binary", "ubinary"]
 
 _PAD = 1
-# Batches per piece of a file.
+# Batches in a chunk of a file.
 _BATCHES = 64
 
 
 class SentenceEncoder:
     """A model that turns sentences into vectors, on the CPU.
 
-    ``model`` is ``"english"`` (the built-in model), a model folder, or a model of the Hugging Face Hub as ``"owner/name"`` or
-    ``"hf://owner/name@revision"``; a sequence of them gives an encoder whose vectors are concatenated. Write a folder
-    named ``english`` as ``"./english"`` or as a ``Path``.
+    ``model`` is ``"english"`` (the built-in model), a model folder, or a model on the Hugging Face Hub, ``"owner/name"`` or
+    ``"hf://owner/name@revision"``. A sequence of models gives an encoder that concatenates their vectors. Write a folder
+    named ``english`` as ``"./english"`` or a ``Path``.
 
-    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase``, ``unknown_words`` (``"unk"`` or ``"spelling"``)
-    and ``language`` default to each model's own settings. ``truncate_dim`` truncates vectors to this number of components. ``weights`` is the
-    format of the weights in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory) or ``"i8"`` (a quarter, and faster; the
-    vectors' cosine to those of ``"f32"`` is 0.999 and more).
+    ``pooling`` (``"last"``, ``"max"``, ``"mean"``, ``"max-padded"``), ``tokenizer``, ``lowercase`` and ``unknown_words`` default to each model's own
+    settings. ``unknown_words="spelling"`` gives an unknown word a vector by its spelling, ``"unk"`` that of ``<unk>``. ``language``
+    selects the tokeniser's rules. ``truncate_dim`` keeps the first ``truncate_dim`` components of every vector. ``weights`` is the
+    precision of the weights in memory: ``"f32"``, ``"f16"`` or ``"bf16"`` (half the memory), or ``"i8"`` (a quarter of the memory,
+    and faster; cosine to the vectors of ``"f32"`` at least 0.999).
 
-    A sentence's vector does not depend on the sentences beside it, the batch size or the number of threads
-    (except with ``"max-padded"``). An encoder may be used from several threads at once and after ``fork``. It is pickled
-    as the path of its model, which must exist where it is unpickled.
+    A sentence's vector does not depend on the other sentences, the batch size or the number of threads, except with
+    ``"max-padded"``. An encoder may be used from several threads at once, and after ``fork``. A pickled encoder holds
+    the model's path or name, not its weights.
 
-    Raises ``FileNotFoundError`` for a folder that is not there, ``gensen.GensenError`` for one that cannot be used.
+    Raises ``FileNotFoundError`` for a missing folder, ``gensen.GensenError`` for a model that cannot be loaded.
     """
 
     def __init__(
@@ -72,11 +73,11 @@ class SentenceEncoder:
         }
         self._encoder = Encoder.open(self._setting["model"], weights)
         self._options = options(pooling, tokenizer, language, lowercase, unknown_words)
-        # Fails early if a file cannot be read.
+        # Invalid options fail here, not at the first sentence.
         self._encoder.encode([], self._options, output(dimensions=truncate_dim), None)
         self.truncate_dim = truncate_dim
 
-    # The following methods have sentence-transformers' names, semantics and defaults.
+    # sentence-transformers' methods, with its names, meanings and defaults.
 
     def encode(
         self,
@@ -90,16 +91,15 @@ class SentenceEncoder:
         convert_to_numpy: bool = True,
         convert_to_tensor: bool = False,
     ) -> Any:
-        """The sentences' vectors in order, ``[sentences, dimension]``; of a single ``str``, ``[dimension]``.
+        """The sentences' vectors in input order, ``[sentences, dimension]``; for a single ``str``, ``[dimension]``.
 
-        ``batch_size`` changes speed and memory alone. ``precision`` other than ``"float32"`` gives small vectors: ``"int8"`` and
-        ``"uint8"`` by ranges that the model folder has, ``"binary"`` and ``"ubinary"`` eight components a byte.
-        ``truncate_dim`` keeps the first components, before ``normalize_embeddings`` scales to length 1.
+        ``batch_size`` affects only speed and memory. ``precision`` is ``"float32"``, ``"int8"`` or ``"uint8"`` (quantised with the ranges
+        stored in the model folder), or ``"binary"`` or ``"ubinary"`` (eight components per byte). ``truncate_dim`` keeps the first
+        components; ``normalize_embeddings`` then scales each vector to length 1.
 
-        ``output_value="token_embeddings"`` gives a list of the words' hidden states, ``[words, width]`` each, ``<s>`` and
-        ``</s>`` included; ``None`` a list of dictionaries with ``token_embeddings``, ``sentence_embedding`` and, of a single
-        model, ``tokens``. With ``convert_to_tensor`` the vectors are one tensor of torch, without ``convert_to_numpy``
-        a list of them.
+        ``output_value="token_embeddings"`` returns a list of hidden states, ``[words, width]`` for each sentence, ``<s>`` and ``</s>``
+        included. ``output_value=None`` returns a list of dictionaries with ``token_embeddings``, ``sentence_embedding`` and, for a
+        single model, ``tokens``. ``convert_to_tensor=True`` returns one torch tensor, ``convert_to_numpy=False`` a list of tensors.
         """
         if isinstance(sentences, str):
             found = self.encode(
@@ -139,7 +139,7 @@ class SentenceEncoder:
         as_tensor: bool,
         show_progress_bar: bool | None,
     ) -> list[Any]:
-        """The hidden states of each text's words, and all other outputs if ``output_value`` is ``None``."""
+        """``encode`` for an ``output_value`` of ``"token_embeddings"`` or ``None``."""
         with progress_bar(len(texts), "sentence", show_progress_bar) as progress:
             states, lengths, vectors = self._encoder.encode_ragged(texts, read, given, progress)
         words = np.split(states, np.cumsum(lengths)[:-1]) if texts else []
@@ -175,19 +175,18 @@ class SentenceEncoder:
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
     ) -> int:
-        """Writes the vectors of a text's lines to a ``.npy`` file, ``[lines, dimension]``, and returns the number of lines.
+        """Encodes a file with one sentence per line to a ``.npy`` file, ``[lines, dimension]``. Returns the number of lines.
 
-        ``source`` is a file of UTF-8, plain or gzipped, a sentence a line, or any iterable of sentences; ``target`` is there
-        when it is complete. Text of any size is read and written piece by piece. The other arguments are those of
-        :meth:`encode`.
+        ``source`` is a UTF-8 file, plain or gzipped, or an iterable of sentences; it is streamed, so it may be larger than
+        memory. ``target`` is created only when it is complete. The other arguments are those of :meth:`encode`.
         """
         read = self._read(batch_size)
         given = output(precision, normalize_embeddings, truncate_dim or self.truncate_dim)
         vectors = self._encoder.encode([], read, given, None)
         rows = 0
         with closing(ArrayFile(target)) as file, progress_bar(None, "sentence", show_progress_bar) as progress:
-            for piece in pieces(source, _BATCHES * batch_size):
-                vectors = self._encoder.encode(piece, read, given, None)
+            for chunk in chunks(source, _BATCHES * batch_size):
+                vectors = self._encoder.encode(chunk, read, given, None)
                 file.write(vectors.tobytes())
                 rows += len(vectors)
                 if progress:
@@ -204,35 +203,38 @@ class SentenceEncoder:
         return self.encode(sentences, *args, **kwargs)
 
     def similarity(self, first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The cosine of each vector of ``first`` and each of ``second``, ``[first, second]``; 0 with a vector of zeros."""
+        """The cosine of every vector in ``first`` with every vector in ``second``, ``[first, second]``; 0 for zero vectors."""
         a, b = _unit(np.atleast_2d(array(first))), _unit(np.atleast_2d(array(second)))
         _same_width(a, b)
         cosines: npt.NDArray[np.float32] = a @ b.T
         return cosines
 
     def similarity_pairwise(self, first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The cosine of each pair of vectors, ``[pairs]``; 0 with a vector of zeros."""
+        """The cosines of corresponding vectors in ``first`` and ``second``, ``[pairs]``; 0 for zero vectors."""
         a, b = _unit(np.atleast_2d(array(first))), _unit(np.atleast_2d(array(second)))
         _same_width(a, b)
         if len(a) != len(b):
-            raise ValueError(f"{len(a)} and {len(b)} vectors, expected as many of both")
+            raise ValueError(f"{len(a)} and {len(b)} vectors, expected equally many")
         cosines: npt.NDArray[np.float32] = np.einsum("ij,ij->i", a, b)
         return cosines
 
     @property
     def similarity_fn_name(self) -> str:
-        """The similarity function of :meth:`similarity`: the cosine."""
+        """The similarity that :meth:`similarity` computes: ``"cosine"``."""
         return "cosine"
 
     def get_sentence_embedding_dimension(self) -> int:
-        """The length of a sentence's vector, in components."""
+        """The number of components of a sentence's vector."""
         return self.truncate_dim or self._encoder.width
 
     get_embedding_dimension = get_sentence_embedding_dimension
 
     def tokenize(self, texts: str | Iterable[str]) -> dict[str, Any]:
-        """The words' ids ``input_ids`` and ``attention_mask``, both ``[texts, longest]`` with ``<pad>`` (1) and 0 beyond a text's
-        end, and the words themselves as ``tokens``; ``<s>`` and ``</s>`` are included."""
+        """Splits texts into words, ``<s>`` and ``</s>`` included.
+
+        Returns the word ids ``input_ids`` (padded with ``<pad>``, 1), the ``attention_mask`` (padded with 0), both ``[texts, longest]``,
+        and the words as ``tokens``.
+        """
         texts = [texts] if isinstance(texts, str) else list(texts)
         bos, eos = 0, 2
         read = [
@@ -247,12 +249,12 @@ class SentenceEncoder:
         return {"input_ids": ids, "attention_mask": mask, "tokens": [words for words, _ in read]}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the model folder atomically; an existing model folder is replaced."""
+        """Writes the model folder atomically; replaces an existing model folder."""
         self._encoder.save(path)
 
     @property
     def config(self) -> dict[str, Any]:
-        """The ``config.json`` of the model; of several, the first's."""
+        """The model's ``config.json``; the first model's if there are several."""
         import json
 
         config: dict[str, Any] = json.loads(self._encoder.configs[0])
@@ -266,20 +268,19 @@ class SentenceEncoder:
 
 
 def _opened(kind: type[SentenceEncoder], setting: dict[str, Any]) -> SentenceEncoder:
-    """Opens the model of a pickled encoder."""
+    """Opens a pickled encoder."""
     return kind(**setting)
 
 
 def _place(model: str | os.PathLike[str]) -> str:
-    """The location of a model, independent of the working folder in which it is unpickled. A path is a folder; a name may
-    be another model's."""
+    """A folder as an absolute path, so that it can be unpickled in any working directory; other names as they are."""
     if not isinstance(model, str) or (model != "english" and os.path.exists(model)):
         return os.path.abspath(model)
     return model
 
 
 def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Scales vectors to length 1; zero vectors stay."""
+    """Vectors scaled to length 1; zero vectors stay zero."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))[:, None]
     unit = np.zeros_like(vectors)
     np.divide(vectors, lengths, out=unit, where=lengths > 0, casting="same_kind")
@@ -288,4 +289,4 @@ def _unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _same_width(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> None:
     if a.shape[1] != b.shape[1]:
-        raise ValueError(f"vectors of {a.shape[1]} and of {b.shape[1]} components, expected as many")
+        raise ValueError(f"vectors of {a.shape[1]} and {b.shape[1]} components, expected equally many")

@@ -1,4 +1,4 @@
-"""Optional conversion to and from torch."""
+"""Conversions from and to PyTorch's tensors; torch is imported only if a tensor is requested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tensor(array: npt.NDArray[Any]) -> Any:
 
 
 def array(vectors: Any) -> npt.NDArray[np.float32]:
-    """Converts vectors to an array of 32-bit floats; accepts tensors on any device and lists, too."""
+    """Vectors as a contiguous float32 array. Accepts arrays, lists, and tensors on any device."""
     if hasattr(vectors, "detach"):
         vectors = vectors.detach().cpu().numpy()
     return np.ascontiguousarray(vectors, dtype=np.float32)

@@ -22,9 +22,9 @@ __all__ = ["GensenEmbeddings"]
 
 
 class GensenEmbeddings(Embeddings):
-    """An encoder as LangChain's ``Embeddings``: vectors of length 1.
+    """LangChain's ``Embeddings``; vectors have length 1.
 
-    ``model`` and ``setting`` are :class:`gensen.SentenceEncoder`'s.
+    ``model`` and ``setting`` are the arguments of :class:`gensen.SentenceEncoder`.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class GensenEmbeddings(Embeddings):
         self._encoder = SentenceEncoder(model, **setting)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector per text."""
+        """The vectors of texts."""
         vectors = self._encoder.encode(texts, self.batch_size, show_progress_bar=False, normalize_embeddings=True)
         found: list[list[float]] = vectors.tolist()
         return found
 
     def embed_query(self, text: str) -> list[float]:
-        """The text's vector."""
+        """The vector of a query."""
         return self.embed_documents([text])[0]

@@ -22,8 +22,10 @@ __all__ = ["Encoder"]
 
 
 class Encoder:
-    """A model as MTEB's ``EncoderProtocol``. ``model`` and ``setting`` are :class:`gensen.SentenceEncoder`'s; a ``revision`` is one
-    of a model of the hub."""
+    """MTEB's ``EncoderProtocol``.
+
+    ``model`` and ``setting`` are the arguments of :class:`gensen.SentenceEncoder`; ``revision`` is a model's revision on the hub.
+    """
 
     def __init__(
         self,
@@ -63,15 +65,15 @@ class Encoder:
         show_progress_bar: bool = False,
         **kwargs: Any,
     ) -> npt.NDArray[np.float32]:
-        """The vectors of the texts of MTEB's batches, ``[texts, dimension]``."""
+        """The vectors of all texts in MTEB's batches, ``[texts, dimension]``."""
         texts = [text for batch in inputs for text in batch["text"]]
         vectors: npt.NDArray[np.float32] = self._encoder.encode(texts, batch_size, show_progress_bar)
         return vectors
 
     def similarity(self, embeddings1: Any, embeddings2: Any) -> npt.NDArray[np.float32]:
-        """The cosines of all pairs of a vector of the first and one of the second."""
+        """The cosine of every vector in ``embeddings1`` with every vector in ``embeddings2``."""
         return self._encoder.similarity(embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Any, embeddings2: Any) -> npt.NDArray[np.float32]:
-        """The cosine of each pair of vectors."""
+        """The cosines of corresponding vectors."""
         return self._encoder.similarity_pairwise(embeddings1, embeddings2)

@@ -1,4 +1,4 @@
-"""Sentence vectors as a step of scikit-learn's pipelines.
+"""Sentence vectors as a step in scikit-learn's pipelines.
 
 >>> from sklearn.linear_model import LogisticRegression
 >>> from sklearn.pipeline import make_pipeline
@@ -26,8 +26,8 @@ __all__ = ["Vectorizer"]
 class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A transformer from sentences to vectors ``[sentences, dimension]``. Fitting is a no-op.
 
-    Parameters are :class:`gensen.SentenceEncoder`'s and those of its ``encode``. The model is opened when it is first
-    needed; clones and pickles open it again.
+    The parameters are those of :class:`gensen.SentenceEncoder` and its ``encode``. The model is loaded on first use;
+    clones and pickles load it again.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         pooling: str | None = None,
         tokenizer: str | None = None,
         lowercase: bool | None = None,
+        unknown_words: str | None = None,
         language: str = "en",
         truncate_dim: int | None = None,
         weights: str = "f32",
@@ -47,6 +48,7 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.pooling = pooling
         self.tokenizer = tokenizer
         self.lowercase = lowercase
+        self.unknown_words = unknown_words
         self.language = language
         self.truncate_dim = truncate_dim
         self.weights = weights
@@ -54,37 +56,38 @@ class Vectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
 
     def fit(self, X: Iterable[str], y: object = None) -> Vectorizer:
-        """Opens the model."""
-        self._opened()
+        """Loads the model."""
+        self._loaded()
         return self
 
     def transform(self, X: Iterable[str]) -> npt.NDArray[np.float32]:
         """The sentences' vectors."""
         if isinstance(X, str):
-            raise TypeError("X is a str, expected sentences")
-        vectors: npt.NDArray[np.float32] = self._opened().encode(
+            raise TypeError("X is a str, expected a list of str")
+        vectors: npt.NDArray[np.float32] = self._loaded().encode(
             X, self.batch_size, show_progress_bar=False, normalize_embeddings=self.normalize_embeddings
         )
         return vectors
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
-        """``gensen0``, ``gensen1``, ...: a name for each component."""
-        width = self._opened().get_sentence_embedding_dimension()
+        """The components' names: ``gensen0``, ``gensen1``, ..."""
+        width = self._loaded().get_sentence_embedding_dimension()
         return np.array([f"gensen{k}" for k in range(width)], dtype=object)
 
-    def _opened(self) -> SentenceEncoder:
+    def _loaded(self) -> SentenceEncoder:
         setting = {
             "model": self.model,
             "pooling": self.pooling,
             "tokenizer": self.tokenizer,
             "lowercase": self.lowercase,
+            "unknown_words": self.unknown_words,
             "language": self.language,
             "truncate_dim": self.truncate_dim,
             "weights": self.weights,
         }
         known = getattr(self, "_known", None)
         if known is None or known[0] != setting:
-            # `set_params` may have asked for another one.
+            # `set_params` may have changed the model.
             known = self._known = (setting, SentenceEncoder(**setting))  # type: ignore[arg-type]
         encoder: SentenceEncoder = known[1]
         return encoder

@@ -9,7 +9,7 @@ fn queue(queue_words: usize, batch_words: usize) -> Arc<Queue> {
     }))
 }
 
-/// A request with texts of these lengths, whose first word is the length.
+/// A request with texts of these lengths in words.
 fn work(words: &[usize]) -> Work {
     let text = |&words: &usize| Text {
         joined: words.to_string(),
@@ -22,7 +22,7 @@ fn work(words: &[usize]) -> Work {
     }
 }
 
-/// The lengths of a batch's texts, request by request.
+/// The lengths of a batch's texts, by request.
 fn lengths(batch: &Batch) -> Vec<(u64, Vec<usize>)> {
     let of = |texts: &[Text]| texts.iter().map(|text| text.words).collect();
     batch
@@ -32,7 +32,7 @@ fn lengths(batch: &Batch) -> Vec<(u64, Vec<usize>)> {
         .collect()
 }
 
-/// Computes a batch: a text's vector is its length.
+/// Computes a batch; a text's vector is its length.
 fn compute(queue: &Queue, batch: Batch) {
     let results = batch.parts.into_iter().map(|(job, texts)| {
         let values = texts.iter().map(|text| text.words as f32).collect();
@@ -63,7 +63,7 @@ fn a_request_is_admitted_whole_or_refused_whole() {
             most: 10
         })
     );
-    // A refused request leaves the queue unchanged; a smaller one is still admitted.
+    // No part of it was admitted; a smaller request still fits.
     assert_eq!(queue.waiting(), (1, 7));
     let _second = queue.admit(work(&[3])).unwrap();
     assert_eq!(queue.waiting(), (2, 10));
@@ -85,7 +85,7 @@ fn batches_are_bounded_by_words_and_a_longer_text_is_a_batch_of_its_own() {
 }
 
 #[test]
-fn a_long_request_does_not_hold_up_short_ones() {
+fn a_long_request_does_not_delay_short_ones() {
     let queue = queue(1000, 10);
     let _long = queue.admit(work(&[4; 20])).unwrap();
     let mut short = queue.admit(work(&[3])).unwrap();
@@ -99,7 +99,7 @@ fn a_long_request_does_not_hold_up_short_ones() {
 }
 
 #[test]
-fn requests_for_other_models_wait_for_their_turn() {
+fn a_batch_holds_one_model_and_output() {
     let queue = queue(100, 100);
     let other = |model, output| Work {
         model,
@@ -117,7 +117,7 @@ fn requests_for_other_models_wait_for_their_turn() {
 }
 
 #[test]
-fn a_bound_on_requests_separates_them() {
+fn batches_are_bounded_by_requests() {
     let queue = Arc::new(Queue::new(Bounds {
         batch_requests: 1,
         ..queue(100, 100).bounds.clone()
@@ -129,14 +129,14 @@ fn a_bound_on_requests_separates_them() {
 }
 
 #[test]
-fn a_request_that_is_given_up_is_not_computed_and_makes_room() {
+fn an_abandoned_request_is_not_encoded_and_frees_its_words() {
     let queue = queue(10, 5);
     let first = queue.admit(work(&[5, 5])).unwrap();
     let batch = queue.batch().unwrap();
     drop(first);
     assert_eq!(queue.waiting(), (0, 0));
     let mut second = queue.admit(work(&[4, 5])).unwrap();
-    // The batch in progress is still computed, and its results are dropped.
+    // The result of its batch is dropped.
     compute(&queue, batch);
     assert_eq!(queue.waiting(), (1, 9));
     for _ in 0..2 {
@@ -147,7 +147,7 @@ fn a_request_that_is_given_up_is_not_computed_and_makes_room() {
 }
 
 #[test]
-fn a_failed_part_fails_its_request_alone() {
+fn a_failed_part_fails_only_its_request() {
     let queue = queue(100, 4);
     let mut bad = queue.admit(work(&[1, 1, 4])).unwrap();
     let mut good = queue.admit(work(&[2])).unwrap();
@@ -166,7 +166,7 @@ fn a_failed_part_fails_its_request_alone() {
 }
 
 #[test]
-fn a_window_waits_for_company_and_no_longer() {
+fn a_window_delays_a_batch_only_while_it_has_free_space() {
     let queue = Arc::new(Queue::new(Bounds {
         window: Duration::from_millis(200),
         ..queue(100, 6).bounds.clone()
@@ -193,7 +193,7 @@ fn a_window_waits_for_company_and_no_longer() {
 }
 
 #[test]
-fn an_abandoned_queue_tells_those_who_wait() {
+fn an_abandoned_queue_wakes_waiting_requests() {
     let queue = queue(100, 100);
     let mut ticket = queue.admit(work(&[2])).unwrap();
     queue.abandon();
@@ -205,7 +205,7 @@ fn an_abandoned_queue_tells_those_who_wait() {
 }
 
 #[test]
-fn a_closed_queue_admits_nothing_and_gives_out_what_it_has() {
+fn a_closed_queue_admits_nothing_and_finishes_admitted_requests() {
     let queue = queue(100, 100);
     let mut ticket = queue.admit(work(&[2])).unwrap();
     queue.close();

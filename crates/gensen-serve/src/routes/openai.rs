@@ -23,7 +23,7 @@ use crate::types::{
     OpenAiErrorResponse, Usage, Vector,
 };
 
-/// Computes the vectors of texts, scaled to length 1.
+/// The texts' vectors, normalised to length 1.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -51,7 +51,7 @@ pub(crate) async fn embeddings(
         Inputs::Many(texts) => texts.iter().any(String::is_empty),
     };
     if has_empty_text {
-        let message = "`input` holds an empty string";
+        let message = "`input` contains an empty string";
         return Err(Problem::new(Kind::Empty, message).param("input"));
     }
     let (dimensions, format) = (asked.dimensions, asked.encoding_format);
@@ -92,7 +92,7 @@ pub(crate) async fn embeddings(
     answer.send(&app, write).await
 }
 
-/// The bytes of little-endian floats in base64.
+/// A vector's little-endian bytes in base64.
 fn base64(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
     STANDARD.encode(bytes)

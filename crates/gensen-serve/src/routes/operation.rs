@@ -1,4 +1,4 @@
-//! Operational routes: probes and metrics.
+//! Routes for operating the server.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::types::ErrorResponse;
 
-/// Readiness: fails while models are loaded and while the server stops.
+/// Readiness: 503 while models are loading and when the server is stopping.
 #[utoipa::path(
     get,
     path = "/health",
@@ -27,7 +27,7 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<(), Problem> {
     app.ready()
 }
 
-/// Liveness: succeeds as long as the process runs, also while models are loaded.
+/// Liveness: 200 whenever the program runs, also while models are loading.
 #[utoipa::path(
     get,
     path = "/livez",
@@ -36,7 +36,7 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Result<(), Problem> {
 )]
 pub(crate) async fn livez() {}
 
-/// Counters and histograms for Prometheus.
+/// Metrics in Prometheus's text format.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -50,7 +50,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     )
 }
 
-/// A response of this media type.
+/// A response with this media type.
 pub(crate) fn with_type(body: impl Into<Body>, media: &'static str) -> Response {
     let mut response = Response::new(body.into());
     let media = HeaderValue::from_static(media);
@@ -63,11 +63,11 @@ pub(crate) fn json(json: Vec<u8>) -> Response {
     with_type(json, "application/json")
 }
 
-/// Serialises a value as JSON.
+/// Serialises a value to JSON.
 #[allow(
     clippy::expect_used,
-    reason = "the answers' types are structs, lists, strings and numbers, which JSON has"
+    reason = "responses are structs, lists, strings and numbers, which always serialise"
 )]
 pub(crate) fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("answers can be written in JSON")
+    serde_json::to_vec(value).expect("responses serialise to JSON")
 }

@@ -1,4 +1,4 @@
-//! HTML pages, without external resources.
+//! Pages. They load nothing from other hosts.
 
 use std::sync::OnceLock;
 
@@ -13,22 +13,22 @@ use crate::routes::operation::{json, with_type};
 
 const INDEX: &str = include_str!("../../pages/index.html");
 const DOCS: &str = include_str!("../../pages/docs.html");
-/// The content security policy: inline style and script, and requests to this server only.
+/// Allows a page's inline style and script and requests to this server only.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// The demonstration page.
+/// The page for comparing sentences.
 pub(crate) async fn index() -> Response {
     page(INDEX)
 }
 
-/// The API documentation as a page.
+/// The routes' documentation as a page.
 pub(crate) async fn docs() -> Response {
     page(DOCS)
 }
 
-/// The OpenAPI documentation as JSON.
+/// The routes' documentation as OpenAPI.
 pub(crate) async fn openapi() -> Response {
     static JSON: OnceLock<Bytes> = OnceLock::new();
     let text = JSON.get_or_init(|| super::operation::to_json(&Documentation::openapi()).into());

@@ -21,7 +21,7 @@ use crate::types::{
     SimilarityRequest, SimpleToken, TokenizeRequest,
 };
 
-/// Computes the vectors of texts. `POST /` is an alias.
+/// The texts' vectors. Also available as `POST /`.
 #[utoipa::path(
     post,
     path = "/embed",
@@ -58,7 +58,7 @@ pub(crate) async fn embed(
     answer.send(&app, write).await
 }
 
-/// Refuses zero dimensions, and more dimensions than the model has.
+/// Refuses `dimensions` outside of 1 to the model's width.
 pub(crate) fn check_dimensions(
     app: &App,
     model: Option<&str>,
@@ -74,14 +74,14 @@ pub(crate) fn check_dimensions(
     }
 }
 
-/// Computes the hidden states of the texts' words, `<s>` and `</s>` included.
+/// The hidden states of the texts' words, `<s>` and `</s>` included.
 #[utoipa::path(
     post,
     path = "/embed_all",
     tag = "text-embeddings-inference",
     request_body = EmbedAllRequest,
     responses(
-        (status = 200, description = "For each input, a vector for each word", body = Vec<Vec<Vec<f32>>>),
+        (status = 200, description = "A state for each word in each input", body = Vec<Vec<Vec<f32>>>),
         Refusals,
     )
 )]
@@ -114,7 +114,7 @@ pub(crate) async fn embed_all(
     answer.send(&app, write).await
 }
 
-/// Computes the cosines of a sentence to others.
+/// The cosines of a sentence with other sentences.
 #[utoipa::path(
     post,
     path = "/similarity",
@@ -156,7 +156,7 @@ pub(crate) async fn similarity(
     answer.send(&app, write).await
 }
 
-/// Tokenises texts: words with ids and offsets.
+/// The texts' words, with their ids and positions.
 #[utoipa::path(
     post,
     path = "/tokenize",
@@ -191,7 +191,7 @@ pub(crate) async fn tokenize(
     Ok(json(off_worker(bytes >= 1 << 14, split).await))
 }
 
-/// The first model and the server's limits.
+/// The model and the server's limits; the first model if there are several.
 #[utoipa::path(
     get,
     path = "/info",

@@ -34,8 +34,7 @@ impl Answer {
         numbers(&self.ok())
     }
 
-    /// Asserts an error response of this status and text-embeddings-inference type; returns its
-    /// message.
+    /// The message of an error with this status and `error_type`.
     pub fn refused(&self, status: u16, error_type: &str) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let json = self.json();
@@ -43,13 +42,13 @@ impl Answer {
         json["error"].as_str().unwrap().to_owned()
     }
 
-    /// Asserts an error response of this status in OpenAI's format; returns the error.
+    /// OpenAI's error object, with this status.
     pub fn refused_by_openai(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()["error"].clone()
     }
 
-    /// The value of `Retry-After`, in seconds.
+    /// `Retry-After` in seconds.
     pub fn retry_after(&self) -> u64 {
         self.headers["retry-after"].parse().unwrap()
     }
@@ -84,7 +83,7 @@ impl Client {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Sends a request with a body in JSON.
+    /// Sends a request with a JSON body.
     pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
         let has_type = headers.iter().any(|(name, _)| *name == "content-type");
@@ -99,7 +98,7 @@ impl Client {
         self.write(&[head.as_bytes(), body].concat());
     }
 
-    /// Reads a response; `None` at the end of the connection.
+    /// Reads a response; `None` if the connection is closed.
     pub fn try_read(&mut self) -> Option<Answer> {
         let mut line = String::new();
         self.stream.read_line(&mut line).ok()?;
@@ -127,7 +126,7 @@ impl Client {
 
     pub fn read(&mut self) -> Answer {
         self.try_read()
-            .expect("the connection ends without an answer")
+            .expect("the connection is closed without a response")
     }
 }
 

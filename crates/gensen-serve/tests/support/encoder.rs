@@ -10,13 +10,13 @@ use gensen_encode::{
 use gensen_encode::{Pooling, initial};
 use gensen_serve::Model;
 
-/// Words at which a [gated] encoder fails and panics.
+/// A word at which a [gated] encoder fails, and one at which it panics.
 pub const FAILS: &str = "w5";
 pub const PANICS: &str = "w6";
 const FAILS_ID: u32 = 5;
 const PANICS_ID: u32 = 6;
 
-/// A gate that blocks an encoder.
+/// A gate that delays an encoder.
 #[derive(Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -44,7 +44,7 @@ impl Gate {
         self.state.lock().unwrap().batches
     }
 
-    /// Waits until this number of batches has arrived.
+    /// Waits until this number of batches has reached the gate.
     pub fn wait_for(&self, batches: usize) {
         let begin = Instant::now();
         while self.batches() < batches {
@@ -81,7 +81,7 @@ impl Engine for Gated {
         self.gate.pass();
         assert!(
             !words.ids.contains(&PANICS_ID),
-            "the encoder panics, as the test wants it"
+            "a panic requested by the test"
         );
         if words.ids.contains(&FAILS_ID) {
             return Err(EncodeError::EmptySentence { index: 7 });
@@ -136,7 +136,7 @@ pub fn tiny() -> SentenceEncoder {
     SentenceEncoder::new(folder())
 }
 
-/// A small model, `tiny`, with a gate for its batches, initially open.
+/// A small model, `tiny`, whose batches pass a gate, initially open.
 pub fn gated() -> (Model, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let folder = folder();

@@ -1,4 +1,4 @@
-//! A server in the test's process, a client, and an encoder that can be blocked.
+//! A server in the test's process, a client for it, and an encoder that can be delayed.
 #![allow(
     dead_code,
     unused_imports,
@@ -43,7 +43,7 @@ impl Drop for Running {
     }
 }
 
-/// Serves these models.
+/// Serves these models, and waits until they are ready.
 pub fn serve(config: Config, models: Vec<Model>) -> Running {
     let (ready, is_ready) = mpsc::channel();
     let running = start(config, move || Ok(models), move |_| ready.send(()).unwrap());
@@ -51,7 +51,7 @@ pub fn serve(config: Config, models: Vec<Model>) -> Running {
     running
 }
 
-/// Starts a server that loads its models with `load`, without waiting for them.
+/// Serves the models that `load` returns, without waiting for it.
 pub fn start(
     config: Config,
     load: impl FnOnce() -> Result<Vec<Model>, ServeError> + Send + 'static,
