@@ -69,7 +69,10 @@ fn a_failed_step_leaves_nothing_and_a_later_call_recovers() {
         { do = "nli", from = "file", to = "x/second", tokenizer = "whitespace", lowercase = false }"#;
     let place = Place::with_steps(&[server.url("/file")], "", steps);
     let call = place.call(&["x"]);
-    place.refused(&call, &["downloads/file:3: label `bogus`, expected entailment"]);
+    place.refused(
+        &call,
+        &["downloads/file:3: label `bogus`, expected entailment"],
+    );
     let catalogue = place.folder.path().join("catalogue.toml");
     let text = std::fs::read_to_string(&catalogue).unwrap();
     std::fs::write(
