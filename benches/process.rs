@@ -1,4 +1,4 @@
-//! What a program that measures itself asks of Linux.
+//! Time and memory of the current process, from Linux.
 #![allow(dead_code, reason = "each example uses its own part")]
 
 use std::fs;

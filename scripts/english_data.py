@@ -68,7 +68,7 @@ def fail(message):
 
 
 def key(sentence):
-    """What two sentences that count as the same have in common."""
+    """The key by which sentences are compared for equality."""
     if "&" in sentence:
         for escape, character in ESCAPES.items():
             sentence = sentence.replace(escape, character)
@@ -76,12 +76,12 @@ def key(sentence):
 
 
 def spread(text):
-    """A number that looks random and depends on the text alone."""
+    """A pseudo-random number that depends only on the text."""
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 class Counts:
-    """What was read, and what became of it, by file."""
+    """Counts of rows read, kept and dropped, by file."""
 
     def __init__(self):
         self.table = {}
@@ -158,7 +158,7 @@ def labelled(path):
 
 
 def unquote(text):
-    """Takes off the quotes of comma-separated values, where a source left them."""
+    """Removes the quotes of comma-separated values, if a source left them."""
     if len(text) > 2 and text[0] == text[-1] == '"':
         inner = text[1:-1]
         if '"' not in inner.replace('""', ""):
@@ -207,7 +207,7 @@ def unwrapped(text):
 
 
 def novels(folder):
-    """Names and lines of the novels that are free, by name."""
+    """Names and lines of the novels in the public domain, by name."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".txt":
@@ -230,7 +230,7 @@ def novels(folder):
 
 
 def evaluation_sentences(folder):
-    """Every sentence of SentEval's transfer tasks, in whatever files are there: (task, sentence)."""
+    """Every sentence of SentEval's transfer tasks in the existing files: (task, sentence)."""
 
     def texts(path):
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -260,7 +260,7 @@ def evaluation_sentences(folder):
                 elif task.name == "STS":
                     found = line.split("\t")[:2]
                 else:
-                    fail(f"{task}: no task of SentEval that this program knows")
+                    fail(f"{task}: not a supported task of SentEval")
                 yield from ((label, sentence.strip()) for sentence in found if sentence.strip())
 
 
@@ -268,7 +268,7 @@ def evaluation_sentences(folder):
 
 
 class Output:
-    """A folder of files, each of which gets its name when it is complete."""
+    """A folder of files, each renamed to its final name when complete."""
 
     def __init__(self, folder, excluded):
         self.folder, self.excluded = folder, excluded
@@ -297,7 +297,7 @@ class Output:
         self.write(f"{name}.dev.tsv", (row for row in rows if sentence(row) in dev))
 
     def holds(self, *sentences):
-        """Whether one of these stands in an evaluation set."""
+        """Whether one of these is in an evaluation set."""
         for sentence in sentences:
             found = key(sentence)
             if len(found) >= SHORTEST_EXCLUDED and found in self.excluded:
@@ -373,7 +373,7 @@ class Corpora:
             for number, premise, hypothesis, label in labelled(path):
                 label = label.strip().lower()
                 if label not in [*LABELS, "-", ""]:
-                    fail(f"{path}:{number}: '{label}' is no label; expected {', '.join(LABELS)}")
+                    fail(f"{path}:{number}: label '{label}', expected {', '.join(LABELS)}")
                 # JSON may hold a line break or a tab.
                 premise, hypothesis = (unquote(re.sub(r"[\t\r\n]+", " ", text).strip()) for text in (premise, hypothesis))
                 if premise and hypothesis and label in LABELS:

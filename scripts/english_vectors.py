@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 MASK = 2**64 - 1
-# Words as SentEval and the tokeniser "ptb" have them: clitics apart, punctuation by itself, abbreviations with their stop.
+# Words in the tokenisation of SentEval and "ptb": clitics and punctuation separated, abbreviations with their full stop.
 WORD = re.compile(r"(?:mrs?|ms|dr|st|prof|jr|sr|vs|inc|co|corp|ltd|col|gen|capt|rev|hon|lt|sgt)\.|\b(?:[a-z]\.){2,}|n't\b|'(?:s|re|ve|ll|m|d)\b|\w(?:[\w.\-]*\w)?(?=n't\b)|\w(?:[\w.\-]*\w)?|\.\.\.|--|[^\w\s]")
 
 

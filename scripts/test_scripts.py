@@ -33,7 +33,7 @@ def run(main, *arguments):
 
 
 class Model:
-    """Stands for a sentence-transformers model: a sentence's vector is its length and its vowels."""
+    """A fake sentence-transformers model: a sentence's vector is its length and its vowels."""
 
     calls = 0
     break_at = None
@@ -180,7 +180,7 @@ class EnglishData(unittest.TestCase):
             (Path(name) / "nli/snli.train.tsv").write_text("a\tb\tneutral\na\tb\tperhaps\n")
             with self.assertRaises(SystemExit) as raised, contextlib.redirect_stderr(io.StringIO()):
                 english_data.Corpora(Path(name))
-            self.assertIn("snli.train.tsv:2: 'perhaps' is no label", str(raised.exception))
+            self.assertIn("snli.train.tsv:2: label 'perhaps', expected", str(raised.exception))
 
 
 class EnglishVectors(unittest.TestCase):

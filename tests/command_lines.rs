@@ -1,7 +1,7 @@
 //! Random command lines on tiny inputs: whatever the arguments, `gensen` does not panic, writes nothing that
 //! they do not name, and leaves nothing behind when it fails.
 //!
-//! Options are those that `--help` lists, so a new one takes part without a change here. More cases:
+//! Options are read from `--help`, so that new ones are covered without a change here. More cases:
 //! `PROPTEST_CASES=5000 cargo test --release -p gensen --test command_lines`.
 #![allow(
     clippy::disallowed_methods,
@@ -26,11 +26,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Commands that do not end by themselves, and `man`, which writes into any folder, `/` among them. What they do
-/// with arguments is held by tests of their own.
+/// Commands that do not terminate on their own, and `man`, which writes to any folder, even `/`. Other tests cover
+/// their arguments.
 const LEFT_OUT: [&str; 4] = ["help", "man", "serve", "train"];
 
-/// What is tried as an option's value or an argument, besides `a/NUMBER` and numbers.
+/// Values tried for options and arguments, besides `a/NUMBER` and numbers.
 const VALUES: [&str; 31] = [
     "",
     "-",
@@ -65,7 +65,7 @@ const VALUES: [&str; 31] = [
     "nan",
 ];
 
-/// Options that a command needs, each with a value that it takes.
+/// Required options, each with a valid value.
 const REQUIRED: [(&str, &str); 9] = [
     ("--model", "model"),
     ("--input", "s.txt"),
@@ -78,7 +78,7 @@ const REQUIRED: [(&str, &str); 9] = [
     ("--tasks", "MR"),
 ];
 
-/// Values that other options take; 2 where none is listed.
+/// Valid values of the other options; options not listed get 2.
 const FITTING: [(&str, &str); 18] = [
     ("--pool", "max"),
     ("--tokenizer", "nltk"),
@@ -100,7 +100,7 @@ const FITTING: [(&str, &str); 18] = [
     ("--baseline", "bow"),
 ];
 
-/// A command and its options; an option takes a value or none.
+/// A command and its options, each with whether it takes a value.
 struct Command {
     name: String,
     options: Vec<(String, bool)>,
@@ -151,7 +151,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
-/// Puts the inputs in a folder of its own.
+/// Writes the inputs into a new folder.
 fn inputs(folder: &Path, model: &Path) {
     fs::create_dir(folder).unwrap();
     fs::create_dir(folder.join("model")).unwrap();
@@ -197,9 +197,8 @@ fn no_command_line_panics_or_writes_what_it_does_not_name() {
         1 => (-1_i32..4).prop_map(|number| number.to_string()),
         1 => "[0-9a-z/:@.=-]{0,6}",
     ];
-    // A place in the command's list of options (past its end: an argument), a value, and whether they
-    // are joined with `=`.
-    // `None` is a value that suits the option.
+    // An index into the command's options (past the end: an argument), a value, and whether they
+    // are joined with `=`. `None` selects a valid value of the option.
     let value = proptest::option::weighted(0.4, value);
     let arguments = vec((any::<prop::sample::Index>(), value, any::<bool>()), 0..4);
     let case = (0..commands.len(), vec(0_u8..12, REQUIRED.len()), arguments);
@@ -213,7 +212,7 @@ fn no_command_line_panics_or_writes_what_it_does_not_name() {
     let outcome = runner.run(&case, |(which, required, arguments)| {
         let Command { name, options } = &commands[which];
         let mut line = vec![name.clone()];
-        // Most lines have the options that the command cannot go without, so that some get far.
+        // Most command lines include the required options, so that some get past argument parsing.
         let knows = |option: &str| options.iter().any(|(name, _)| name == option);
         for ((option, value), chance) in REQUIRED.into_iter().zip(required) {
             if chance > 0 && knows(option) {
@@ -252,7 +251,7 @@ fn no_command_line_panics_or_writes_what_it_does_not_name() {
         counted[code.unwrap() as usize] += 1;
         codes.set(counted);
         let after = contents(&folder);
-        // A named place, what lies below it, and what is called after it, as `out.npy.part.json`.
+        // A named path, everything below it, and files named after it, such as `out.npy.part.json`.
         let is_named = |path: &Path| {
             let path = path.strip_prefix(&folder).unwrap().to_str().unwrap();
             let values = line.iter().flat_map(|argument| {

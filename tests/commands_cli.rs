@@ -37,7 +37,7 @@ fn completions_know_commands_options_and_values() {
     ends_quietly(&mut home.command(&["completions", "bash"]));
 }
 
-/// The script is one that bash takes and that completes.
+/// Bash accepts the script, and it completes commands.
 #[cfg(target_os = "linux")]
 #[test]
 fn bash_completes() {
@@ -96,7 +96,7 @@ fn every_command_has_a_manual_page() {
         assert!(page.contains(part), "{part}: {page}");
     }
 
-    // An earlier release's pages are replaced; what is no page of ours is not, nor is anything else written then.
+    // Pages of an earlier release are replaced. If a file is not one of our pages, nothing is written.
     fs::write(
         home.path("man1/gensen-embed.1"),
         ".TH gensen-embed 1\nold\n",
@@ -163,7 +163,7 @@ mod training {
         ] {
             assert!(page.contains(part), "{part} is not in\n{page}");
         }
-        // Printed again, it is the same to the byte.
+        // Printing the result again is a no-op.
         fs::write(home.path("again.toml"), &printed).unwrap();
         let again = home.run(&["config", "print", "again.toml"], b"").stdout;
         assert_eq!(text(&again), page);
@@ -197,7 +197,7 @@ mod training {
         let export = ["train", "export", "--run", "r", "--output", "m"];
         assert_eq!(text(&home.gensen(&export, b"").stdout), "m\n");
 
-        // What a run writes can be looked at.
+        // `inspect` shows the outputs of a run.
         let inspect = |path: &str| text(&home.run(&["inspect", path], b"").stdout);
         let run = inspect("r");
         for part in [

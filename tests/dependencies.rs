@@ -1,4 +1,4 @@
-//! What docs/ARCHITECTURE.md says of the crates.
+//! The crates' dependencies match docs/ARCHITECTURE.md.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

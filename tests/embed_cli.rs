@@ -230,7 +230,7 @@ fn a_format_is_what_the_outputs_name_says() {
     let printed = text(&embed("-", &[]).stdout);
     embed("v.jsonl", &[]);
     assert_eq!(fs::read_to_string(home.path("v.jsonl")).unwrap(), printed);
-    // No more digits than single precision has.
+    // Values have no more digits than single precision.
     let row: serde_json::Value = serde_json::from_str(&printed).unwrap();
     embed("v.npy", &[]);
     let vector: Array2<f32> = read_npy(home.path("v.npy")).unwrap();
@@ -249,7 +249,7 @@ fn a_format_is_what_the_outputs_name_says() {
         assert!(text(&refused.stderr).contains(output));
     }
 
-    // Parts are known by what they hold, not by their names.
+    // The format of parts is detected from their contents, not their names.
     fs::write(home.path("in.txt"), "a man\nthe dog\n").unwrap();
     for (output, format) in [("part.bin", "npy"), ("part.txt", "jsonl")] {
         let part = [
@@ -278,7 +278,7 @@ fn places_that_cannot_be_written_are_refused_before_any_work() {
         ("folder.npy", "is a folder"),
         ("absent/v.npy", "no such folder"),
     ] {
-        // The model is not looked at.
+        // The output is checked before the model is opened.
         let embed = [
             "embed", "--model", "nowhere", "--input", "-", "--output", output,
         ];
@@ -295,7 +295,7 @@ fn a_closed_standard_error_costs_no_vectors() {
     drop(reader);
     fs::write(home.path("in.txt"), "a man\n").unwrap();
     let vectors = reference().join("glove-tiny.txt");
-    // Says how many words it learnt.
+    // This command reports the number of mapped words.
     let embed = [
         "embed",
         "--model",
@@ -352,7 +352,7 @@ fn inspects_folders_and_files() {
     let vocabulary = reference().join("tiny-1layer/tiny-1layer_vocab.pkl");
     assert!(inspect(path(&vocabulary)).contains("504 words"));
     let vectors = reference().join("glove-tiny.txt");
-    // Words that appear twice are worth a warning.
+    // Repeated words cause a warning.
     let output = home.gensen(&["inspect", path(&vectors)], b"");
     assert!(output.status.success() && text(&output.stderr).contains("2 repeated words"));
     assert!(text(&output.stdout).contains("of 20 dimensions"));

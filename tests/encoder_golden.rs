@@ -19,7 +19,7 @@ use ndarray::{Array, Array2, ArrayView, Dimension, Ix1, Ix2, Ix3, s};
 use ndarray_npy::read_npy;
 
 const MODELS: [&str; 2] = ["tiny-1layer", "tiny-2layer"];
-/// Of vectors and hidden states; 1e-5 after vocabulary expansion.
+/// The absolute tolerance of vectors and hidden states; 1e-5 after vocabulary expansion.
 const TOLERANCE: f32 = 2e-6;
 
 fn reference() -> PathBuf {
@@ -170,7 +170,7 @@ fn single_sentences_and_pairs() {
             TOLERANCE,
             name,
         );
-        // Of a single sentence's vector the reference kept the first number only.
+        // The reference kept only the first component of a single sentence's vector.
         let max = encoder
             .encode(&sentences[9..10], &options(Pooling::MaxPadded))
             .unwrap();
@@ -280,7 +280,7 @@ fn model_folders_encode_as_what_they_were_written_from() {
     }
 }
 
-/// Bit for bit, whatever the number of threads and the batch.
+/// The bits do not depend on the number of threads or the batch.
 #[test]
 fn threads_and_batches_change_no_bit() {
     let sentences = strings("sentences.json");

@@ -43,7 +43,7 @@ fn embeds_the_sentences_of_the_command_line() {
     let (near, far) = (found[0].dot(&found[1]), found[0].dot(&found[2]));
     assert!(near > far + 0.1, "{near} to a paraphrase, {far} to another");
 
-    // The same by way of a file, and in .npy.
+    // The same from a file, and to .npy.
     home.run(&[&arguments[..], &["--output", "t.npy"]].concat(), b"");
     let input = texts[..2].join("\n");
     let from_input = ["embed", "--normalize", "--input", "-", "--output", "v.npy"];

@@ -21,7 +21,7 @@ use program::{ends_quietly, reference, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What stands above scores.
+/// The header of the table of scores.
 const HEADER: &str = "task\tencoder\tscore\tmetric\ttime";
 
 /// A folder with a model and tasks.
@@ -98,7 +98,7 @@ impl Home {
             .unwrap()
     }
 
-    /// Runs an evaluation that must succeed; its lines on standard output below the header.
+    /// Runs an evaluation that must succeed; returns its lines on standard output below the header.
     #[track_caller]
     fn lines(&self, more: &[&str]) -> Vec<String> {
         let output = self.eval(more);
@@ -140,7 +140,7 @@ impl Home {
     }
 }
 
-/// Task, encoder and score of each line, without how long it took.
+/// Task, encoder and score of each line, without the time.
 fn scores(lines: &[String]) -> Vec<String> {
     let cut = |line: &String| line.rsplit_once('\t').unwrap().0.to_owned();
     lines.iter().map(cut).collect()
@@ -184,7 +184,7 @@ fn evaluates_and_reports() {
     assert_eq!(model["results"][0]["data_hash"].as_str().unwrap().len(), 64);
     assert_eq!(model["results"][2]["pooling"], "last");
     assert!(model["skipped"].as_array().unwrap().len() > 20);
-    // One word decides the class, and the states know it.
+    // One word decides the class, and the states encode it.
     let accuracy = model["results"][2]["scores"]["accuracies"]["test"]
         .as_f64()
         .unwrap();
@@ -275,7 +275,7 @@ fn an_interrupted_evaluation_goes_on() {
         again.iter().all(|line| line.ends_with("\tkept")),
         "{again:?}"
     );
-    // Other data are another task.
+    // Changed data invalidate the cache.
     home.write(
         "data/downstream/MR/rt-polarity.neg",
         &"other words here\n".repeat(80),
@@ -299,7 +299,7 @@ fn nothing_is_kept_for_another_batch_size_word_list_or_map() {
     assert!(!max("1"));
     assert!(max("32"), "vectors do not depend on the batch size");
 
-    // The words of a matrix are in a file of their own, which nothing names.
+    // The word list of a matrix, in its default file.
     let words = ["the", "a", "man", "dog"];
     let matrix = Array2::from_shape_fn((4, 3), |(i, j)| (i * 3 + j * j) as f32 / 7.0);
     ndarray_npy::write_npy(home.path("v.npy"), &matrix).unwrap();
@@ -316,7 +316,7 @@ fn word_vectors_extend_the_vocabulary_and_make_baselines() {
     let home = Home::new();
     let vectors = reference().join("glove-tiny.txt");
     let vectors = vectors.to_str().unwrap();
-    // A word that the vectors know and the model does not.
+    // A word with a word vector that is not in the model's vocabulary.
     let known = fs::read_to_string(home.path("tiny/vocab.txt")).unwrap();
     let file = fs::read_to_string(vectors).unwrap();
     let mut others = file.lines().filter_map(|line| line.split(' ').next());
@@ -361,7 +361,7 @@ fn word_vectors_extend_the_vocabulary_and_make_baselines() {
             .starts_with("glove-tiny.txt, SHA-256 ")
     );
 
-    // The same vectors as NumPy's array beside a list of words, and a regularised map.
+    // The same vectors as a NumPy array with a word list, and a regularised map.
     let row = |line: &'_ str| -> Option<(String, Vec<f32>)> {
         let (word, row) = line.split_once(' ')?;
         let row: Vec<f32> = row
@@ -392,7 +392,7 @@ fn standard_output_may_be_closed_or_full() {
     let list = ["eval", "--list"];
     ends_quietly(&mut home.command(&list));
     ends_quietly(&mut home.command(&eval));
-    // What nobody reads is in the report all the same.
+    // The report has results whose output was never read.
     assert_eq!(home.json("r.json")[0]["results"][1]["task"], "CR");
     #[cfg(target_os = "linux")]
     {

@@ -1,4 +1,4 @@
-//! The examples that need no data, run as their first lines say.
+//! Runs the examples that need no data, with the commands on their pages.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

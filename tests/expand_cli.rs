@@ -15,14 +15,14 @@ use ndarray::Array2;
 use ndarray_npy::read_npy;
 use program::{Home, close, golden, path, reference, sentences, text};
 
-/// Of vectors after vocabulary expansion.
+/// The tolerance of vectors after vocabulary expansion.
 const TOLERANCE: f32 = 1e-5;
 
 fn task_words() -> Vec<String> {
     serde_json::from_slice(&fs::read(reference().join("task_vocab.json")).unwrap()).unwrap()
 }
 
-/// `gensen expand`; what it prints.
+/// Runs `gensen expand`; returns its output.
 #[track_caller]
 fn expand(home: &Home, model: &str, words: &[String], output: &str) -> String {
     let vectors = reference().join("glove-tiny.txt");
@@ -157,7 +157,7 @@ fn faults_are_named_and_leave_nothing() {
     home.refused(&arguments(path(&wrong)), b"zebra\n", 1, &["wrong.txt:2"]);
     home.refused(&arguments("none.txt"), b"zebra\n", 1, &["none.txt"]);
 
-    // The model would be lost.
+    // Expanding in place would overwrite the model.
     let mut in_place = vectors;
     in_place[8] = "./tiny-1layer";
     let expected = ["--output ./tiny-1layer", "--model tiny-1layer"];

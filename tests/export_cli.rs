@@ -1,6 +1,5 @@
-//! Models for other programs: ONNX files, folders for sentence-transformers; and what `inspect` shows of
-//! files that `embed` and `eval` write. That other programs give the same vectors,
-//! `scripts/check_exports.py` shows.
+//! Exports to other programs (ONNX, sentence-transformers), and `inspect` on outputs of `embed` and
+//! `eval`. `scripts/check_exports.py` checks that other programs compute the same vectors.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -78,7 +77,7 @@ fn a_folder_for_sentence_transformers_is_a_model_folder() {
             ["st", model].map(|folder| fs::read(home.path(folder).join(file)).unwrap());
         assert!(new == old, "{file}");
     }
-    // Our own programs read it, and write it again.
+    // Our own programs read and rewrite it.
     let expected = home.embed(b"the dog\n", &[]);
     assert_eq!(
         home.embed(b"the dog\n", &["--model", "st"]).ncols(),
@@ -89,7 +88,7 @@ fn a_folder_for_sentence_transformers_is_a_model_folder() {
     home.run(&shorter, b"");
     assert!(inspect(&home, "st").contains("precision      i8"));
 
-    // A tokeniser that the module in Python does not have.
+    // A tokeniser that the Python module does not support.
     let config = fs::read_to_string(home.path("tiny-2layer/config.json")).unwrap();
     let moses = config.replace("\"whitespace\"", "\"moses\"");
     fs::write(home.path("tiny-2layer/config.json"), moses).unwrap();
@@ -201,7 +200,7 @@ fn what_embed_writes_can_be_looked_at() {
         "{shown}"
     );
 
-    // A file that was cut, and one whose header is none.
+    // A truncated file, and one with an invalid header.
     let bytes = fs::read(home.path("v.npy")).unwrap();
     fs::write(home.path("cut.npy"), &bytes[..bytes.len() - 4]).unwrap();
     home.refused(

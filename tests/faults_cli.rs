@@ -1,4 +1,4 @@
-//! Real-world inputs, places and interruptions: what users of `gensen` get.
+//! `gensen` with real-world inputs and paths, and under interruptions.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use program::{EMBED, Home, path, reference, text};
 
 const FROM_FILE: [&str; 5] = ["embed", "--model", "tiny-1layer", "--input", "s.txt"];
 
-/// What stands for a file in a repository that was cloned without Git LFS.
+/// A Git LFS pointer file, as in a repository cloned without Git LFS.
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:\
     4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n";
 
@@ -174,7 +174,7 @@ fn an_interrupted_embedding_leaves_nothing() {
         assert_eq!(scratch(), 0, "{signal}: {:?}", home.files());
         drop(input);
     }
-    // One that is killed cleans nothing up: the next does.
+    // A killed process leaves its scratch file behind; the next call removes it.
     let mut child = home.command(&EMBED).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     input.write_all(b"the dog\n").unwrap();
@@ -194,7 +194,7 @@ fn an_interrupted_embedding_leaves_nothing() {
     assert!(!left.exists());
 }
 
-/// `GENSEN_KILLS` says how often; six times if it is not set.
+/// `GENSEN_KILLS` sets the number of kills; six by default.
 #[test]
 fn an_embedding_killed_at_random_moments_is_complete_or_absent() {
     let kills: u32 = std::env::var("GENSEN_KILLS").map_or(6, |n| n.parse().unwrap());
@@ -260,7 +260,7 @@ fn each_line_of_interactive_input_is_answered_at_once() {
     let mut answers = BufReader::new(child.stdout.take().unwrap());
     for number in 1..=3 {
         writeln!(input, "the dog").unwrap();
-        // Were it not answered, this would wait for ever: the input stays open.
+        // The input stays open, so this would block for ever without a response per line.
         let mut answer = String::new();
         answers.read_line(&mut answer).unwrap();
         assert!(
@@ -511,7 +511,7 @@ fn few_known_words_are_said_with_the_remedies() {
         "--query",
         "xyzzy",
     ];
-    assert!(said(&similar, b"").contains("knows none of its words"));
+    assert!(said(&similar, b"").contains("all words of the query are unknown"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Models of the hub, from a server on loopback that behaves as the Hugging Face Hub does.
+//! Models of the hub, from a loopback server that mimics the Hugging Face Hub.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -24,15 +24,15 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 #[derive(Clone, Default)]
 struct Hub {
-    /// By name.
+    /// Contents by file name.
     files: BTreeMap<String, Vec<u8>>,
-    /// What a request must bring.
+    /// The bearer token that requests must carry.
     token: Option<String>,
-    /// Announces another hash of the weights than theirs.
+    /// Announces a wrong hash of the weights.
     wrong_hash: bool,
-    /// A file that the server fails to give.
+    /// A file for which the server fails.
     fails: Option<String>,
-    /// Breaks the first download of the weights off in the middle.
+    /// Aborts the first download of the weights half-way.
     breaks_off: bool,
 }
 
@@ -85,7 +85,7 @@ fn answer(mut stream: TcpStream, address: &str, hub: &Mutex<Hub>, requests: &Mut
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
         );
-        // The program may hang up.
+        // The client may hang up.
         let _ = stream
             .write_all(head.as_bytes())
             .and_then(|()| stream.write_all(body));
@@ -287,7 +287,7 @@ fn an_optional_file_that_failed_is_fetched_again() {
     vector(&home, &run(&[("HF_HUB_OFFLINE", "yes")]));
     server.hub.lock().unwrap().fails = None;
     vector(&home, &run(&[("HF_HUB_OFFLINE", "false")]));
-    // That there is none is remembered.
+    // The absence of the file is cached.
     let before = server.requests();
     vector(&home, &run(&[]));
     assert_eq!(server.requests(), before);
@@ -346,10 +346,10 @@ fn faults() {
         &run("hf://acme/tiny", &[]),
         &["model.safetensors", "SHA-256"],
     );
-    // Nothing of the damaged file is left.
+    // The damaged file has been removed.
     server.hub.lock().unwrap().wrong_hash = false;
     vector(&home, &run("hf://acme/tiny", &[]));
-    // A model that lacks a file is not taken.
+    // A model with a missing file is rejected.
     server.hub.lock().unwrap().files.remove("vocab.txt");
     let output = embed(&home, "hf://acme/tiny", &server, "fresh", &[]);
     refused(&output, &["/vocab.txt", "404"]);

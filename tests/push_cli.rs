@@ -1,4 +1,4 @@
-//! `gensen push`, to a server on loopback that behaves as the Hugging Face Hub does.
+//! `gensen push` to a loopback server that mimics the Hugging Face Hub.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -24,22 +24,22 @@ use serde_json::{Value, json};
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "hf_writes";
 
-/// What the server has and how it behaves.
+/// The server's contents and behaviour.
 #[derive(Default)]
 struct Hub {
     repositories: BTreeSet<String>,
     /// Large files by their SHA-256.
     objects: BTreeMap<String, Vec<u8>>,
-    /// Parts that were uploaded and are not put together yet, by object and number.
+    /// Uploaded parts that are not assembled yet, by object and number.
     parts: BTreeMap<(String, usize), Vec<u8>>,
     verified: BTreeSet<String>,
     /// Files of the branch `main`.
     files: BTreeMap<String, Vec<u8>>,
     /// Headers of commits.
     commits: Vec<Value>,
-    /// Bytes of a part, where large files come in parts.
+    /// The size of a part in bytes, for multipart uploads.
     chunk: Option<usize>,
-    /// How many uploads fail first.
+    /// The number of uploads that fail first.
     failing_uploads: usize,
     /// Refuses commits.
     refuses: bool,
@@ -172,7 +172,7 @@ fn answer(request: &Request, address: &str, hub: &mut Hub) -> Reply {
     let allowed = request.headers.get("authorization") == Some(&format!("Bearer {TOKEN}"));
     let body = || serde_json::from_slice::<Value>(&request.body).unwrap();
     match (method, &parts[..]) {
-        // Storage: the address grants the upload, and a token would be refused.
+        // Storage: the URL is presigned, and a token would be refused.
         ("PUT", ["storage", oid, number]) => {
             assert_eq!(query, "signature=s3cret");
             assert!(
@@ -328,7 +328,7 @@ fn answer(request: &Request, address: &str, hub: &mut Hub) -> Reply {
     }
 }
 
-/// Puts the parts of an object together.
+/// Assembles the parts of an object.
 fn finish(hub: &mut Hub, oid: &str) {
     let of_object = hub
         .parts
@@ -429,7 +429,7 @@ fn a_pushed_model_is_the_model_that_others_get() {
         assert_eq!(found, home.embed(b"the dog\n", &[]));
         fs::remove_dir_all(home.path("cache")).unwrap();
 
-        // Once more: the repository is there, and so are the weights.
+        // Pushing again: the repository and the weights exist.
         server.hub().parts.clear();
         succeeds(&push(&home, &server, Some(TOKEN), &more));
         let hub = server.hub();

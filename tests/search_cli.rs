@@ -19,7 +19,7 @@ use program::{Home, ends_quietly, text};
 const SENTENCES: &str = "the dog is in the garden\n\na student writes\nthe dog is in the house\n\
                          a student writes\nthe man\n";
 
-/// With [`SENTENCES`] in s.txt and their vectors in v.npy.
+/// A home with [`SENTENCES`] in s.txt and their vectors in v.npy.
 fn home() -> Home {
     let home = Home::new();
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
@@ -32,7 +32,7 @@ fn embed(home: &Home, output: &str, more: &[&str]) {
     home.run(&[&arguments[..], more].concat(), b"");
 }
 
-/// What a command on s.txt prints.
+/// The output of a command on s.txt.
 #[track_caller]
 fn run(home: &Home, command: &[&str], more: &[&str]) -> String {
     let input = ["-m", "tiny-1layer", "-i", "s.txt"];
@@ -88,7 +88,7 @@ fn saved_vectors_give_what_computing_them_does() {
         let row = format!("{:.4}\t{line}\t", hit["cosine"].as_f64().unwrap());
         assert!(computed.contains(&row), "{row} in {computed}");
     }
-    // All there are, though more are asked for.
+    // All results, if more are requested.
     let all = run(
         &home,
         &["similar"],

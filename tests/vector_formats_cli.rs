@@ -1,4 +1,4 @@
-//! `gensen embed`: the formats, dimensions and numbers of vectors, as a user gets them.
+//! `gensen embed`: formats, dimensions and precisions of vectors.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use program::{EMBED, Home, text};
 
 const SENTENCES: &str = "the dog\na \"man\" , and\n\nthe man\n";
 
-/// [`SENTENCES`] to a file of this name.
+/// Embeds [`SENTENCES`] to a file of this name.
 fn embed(home: &Home, output: &str, more: &[&str]) {
     let arguments = ["embed", "-m", "tiny-1layer", "-i", "-", "-o", output];
     home.run(&[&arguments[..], more].concat(), SENTENCES.as_bytes());
@@ -84,7 +84,7 @@ fn text_formats_hold_the_same_vectors_gzipped_or_not() {
     let found = text(&home.run(&arguments, SENTENCES.as_bytes()).stdout);
     embed(&home, "v.jsonl", &[]);
     assert_eq!(found, read("v.jsonl"), "standard output by default");
-    // What was packed is read again.
+    // Compressed inputs give the same vectors.
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, SENTENCES.as_bytes()).unwrap();
@@ -158,7 +158,7 @@ fn parquet_holds_the_same_vectors() {
             assert_eq!(vector, &expected, "{more:?}");
         }
     }
-    // More than a row group, and nothing.
+    // More than one row group, and no rows.
     let many = "the dog\n".repeat(200_000);
     let arguments = [
         "embed",
@@ -238,7 +238,7 @@ fn integers_need_the_ranges_of_the_model() {
         2,
         &["ubinary"],
     );
-    // Parts say which numbers they hold.
+    // The records of parts state the precision.
     fs::write(home.path("s.txt"), SENTENCES).unwrap();
     for (name, part) in [("a.npy", "1/2"), ("c.npy", "2/2")] {
         let arguments = [

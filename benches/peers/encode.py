@@ -29,7 +29,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 FILES = ["snli-1", "snli-32", "snli-128", "news-32"]
 CASES = [f"{file}-{precision}" for precision in ("f32", "bf16", "i8") for file in FILES]
 BOS, PAD, EOS, UNK = range(4)
-warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
+warnings.simplefilter("ignore")  # torch announces the move of its quantised layers to another package
 
 
 class Encoder:
@@ -52,7 +52,7 @@ class Encoder:
             self.gru = torch.ao.quantization.quantize_dynamic(holder, {nn.GRU}, dtype=torch.qint8)["gru"]
 
     def padded(self, sentences):
-        """Ids and lengths, longest first, and whose they are."""
+        """Ids and lengths, longest first, and their original positions."""
         batch = [[BOS, *(self.ids.get(word, UNK) for word in text.split()), EOS] for text in sentences]
         lengths = torch.tensor([len(ids) for ids in batch])
         lengths, order = lengths.sort(descending=True)
@@ -112,7 +112,7 @@ def measure(folder, case, options):
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     if options.device.type == "cuda":
-        # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
+        # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result
@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--best", action="store_true", help="the same task written for speed")
     options = parser.parse_args()
     folder = options.folder
-    # cuDNN's GRU takes TF32 by default, here and in libtorch.
+    # cuDNN's GRU uses TF32 by default, here and in libtorch.
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     first = (folder / "snli.txt").read_text(encoding="utf-8").splitlines()[:64]
     for case in options.cases or CASES:

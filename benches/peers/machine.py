@@ -1,4 +1,4 @@
-"""What bounds a machine: rates of PyTorch's large products and of memory, as a Markdown table.
+"""A machine's bounds: rates of PyTorch's large products and of memory, as a Markdown table.
 
     pip install torch numpy
     python benches/peers/machine.py
@@ -16,7 +16,7 @@ import warnings
 
 import torch
 
-warnings.simplefilter("ignore")  # torch says that its quantised layers will move to another package
+warnings.simplefilter("ignore")  # torch announces the move of its quantised layers to another package
 SIZE, PASSES = 2048, 7
 
 
@@ -31,7 +31,7 @@ def rates(work, call):
 
 
 def processor():
-    """Its name, as Linux has it."""
+    """The processor's name, from Linux."""
     about = pathlib.Path("/proc/cpuinfo")
     lines = about.read_text(encoding="utf-8").splitlines() if about.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -56,7 +56,7 @@ class Objective(nn.Module):
             self.hidden, self.output = nn.Linear(features, UNITS), nn.Linear(UNITS, LABELS)
 
     def prepared(self, batch, lengths):
-        """What a data loader does ahead of time."""
+        """The work of a data loader, outside the timed step."""
         sentences = words_of(self.case, batch, lengths)
         counts = torch.tensor([len(s) for s in sentences])
         padded = nn.utils.rnn.pad_sequence(sentences, batch_first=True)
@@ -106,7 +106,7 @@ class Objective(nn.Module):
         return self.output(relu(self.hidden(u)))
 
     def plain_loss(self, batch):
-        """The same, a sentence and a pair at a time."""
+        """The same, one sentence and one pair at a time."""
         sentences, n = batch["sentences"], batch["examples"]
         vectors = [self.gru(self.embedding(sentence[None]))[0][0].mean(0) for sentence in sentences]
         cosine = torch.cosine_similarity

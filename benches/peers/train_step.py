@@ -36,7 +36,7 @@ SIZES = {  # embedding, encoder width, decoder width, source words, target words
 
 
 def lengths(sentences, stride):
-    """From 7 to 27, 17 in the mean, in an order of its own for each stride."""
+    """Lengths from 7 to 27, with mean 17; `stride` determines their order."""
     return [7 + (i * stride % sentences) * 20 // (sentences - 1) for i in range(sentences)]
 
 
@@ -94,7 +94,7 @@ class Reference(nn.Module):
         embedding, width, state, source, target = SIZES[size]
         self.encoder = Encoder(embedding, width, source)
         self.decoders = nn.ModuleList(Decoder(embedding, state, width, target) for _ in range(2))
-        # Part of the model, but without a part in this task.
+        # Part of the model, but unused in this task.
         self.inference = nn.Sequential(nn.Linear(4 * width, 512), nn.Linear(512, 3))
         mask = torch.ones(target)
         mask[PAD] = 0
@@ -133,7 +133,7 @@ class WholeDecoder(nn.Module):
 
 
 class Best(nn.Module):
-    """The model of a [`Reference`] and its loss, with the weights it has."""
+    """The model of a [`Reference`] and its loss, with the same weights."""
 
     def __init__(self, reference):
         super().__init__()
@@ -169,7 +169,7 @@ class Best(nn.Module):
 
 
 class Training:
-    """One step of skip-thought training a call."""
+    """Each call is one step of skip-thought training."""
 
     def __init__(self, options, best):
         source, target = SIZES[options.size][3:]
@@ -203,7 +203,7 @@ class Training:
 
 
 class ObjectiveTraining(Training):
-    """One step of an objective of sentence vectors a call."""
+    """Each call is one step of an objective of sentence vectors."""
 
     def __init__(self, options):
         model = objectives.Objective(options.size)
@@ -211,7 +211,7 @@ class ObjectiveTraining(Training):
 
 
 class Encoding:
-    """One forward and backward pass of the encoder a call."""
+    """Each call is one forward and backward pass of the encoder."""
 
     def __init__(self, options):
         embedding, width, _, words, _ = SIZES["encoder"]
@@ -249,7 +249,7 @@ def check_objective(options):
 
 
 def check(options):
-    """The reference's path beside the one written for speed."""
+    """Compares the reference's path with the one written for speed."""
     losses, gradients = [], []
     for best in (False, True):
         torch.manual_seed(1)
@@ -303,7 +303,7 @@ def measure(options):
         "threads": options.threads,
     }
     if cuda:
-        # Reserved, as ours: what is in use at the peak is known to PyTorch alone.
+        # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
     return result
@@ -326,7 +326,7 @@ def main():
     if options.size == "encoder" and (options.best or options.check or options.precision != "f32"):
         parser.error("encoder: neither --best, --check nor --precision")
     torch.set_num_threads(options.threads)
-    # cuDNN's GRU takes TF32 by default, here and in libtorch.
+    # cuDNN's GRU uses TF32 by default, here and in libtorch.
     torch.backends.cuda.matmul.allow_tf32 = options.tf32
     if options.check:
         torch.backends.cudnn.allow_tf32 = options.tf32

@@ -1,4 +1,4 @@
-//! What the tests of the program `gensen` share.
+//! Helpers for the tests of the program `gensen`.
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::fs;
@@ -14,7 +14,7 @@ pub fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
 }
 
-/// Standard input to vectors, with the first model.
+/// Embeds standard input with the first model.
 pub const EMBED: [&str; 7] = [
     "embed",
     "--model",
@@ -47,7 +47,7 @@ impl Home {
         home
     }
 
-    /// The program in this folder, not yet started.
+    /// A command of the program in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gensen"));
         command.args(arguments).current_dir(self.0.path());
@@ -71,8 +71,8 @@ impl Home {
         output
     }
 
-    /// Runs a command that must succeed and say nothing on standard error, but for where it
-    /// computes if it could choose, and that it knows few of the words.
+    /// Runs a command that must succeed and print nothing on standard error except the chosen
+    /// device and warnings about unknown words.
     #[track_caller]
     pub fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let output = self.gensen(arguments, input);
@@ -87,14 +87,15 @@ impl Home {
         output
     }
 
-    /// `gensen embed` with the first model; the vectors.
+    /// Runs `gensen embed` with the first model; returns the vectors.
     #[track_caller]
     pub fn embed(&self, input: &[u8], more: &[&str]) -> Array2<f32> {
         self.run(&[&EMBED[..], more].concat(), input);
         read_npy(self.path("v.npy")).unwrap()
     }
 
-    /// A command that must fail with this exit code and a message that holds all of `expected`.
+    /// Runs a command that must fail with this exit code and a message that contains all of
+    /// `expected`.
     #[track_caller]
     pub fn refused(&self, arguments: &[&str], input: &[u8], code: i32, expected: &[&str]) {
         let before = self.files();
@@ -132,7 +133,7 @@ pub fn ends_quietly(command: &mut Command) {
     assert_eq!(found, 0, "{command:?}: {message}");
 }
 
-/// Runs a command whose standard output takes nothing: it must say so and fail.
+/// Runs a command whose standard output is full: it must report that and fail.
 #[track_caller]
 #[cfg(target_os = "linux")]
 pub fn says_output_is_full(command: &mut Command) {

@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             failed.insert(
                 set.name.clone(),
                 format!(
-                    "set '{}' needs '{needed}', which could not be brought",
+                    "set '{}' needs '{needed}', which could not be fetched",
                     set.name
                 ),
             );

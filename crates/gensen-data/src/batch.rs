@@ -110,7 +110,7 @@ impl Sentences {
 pub struct Seq2SeqBatch {
     /// The encoder's input.
     pub source: Sentences,
-    /// The target sentences of each decoder, as many as in `source`. Skip-thought has two decoders
+    /// The target sentences of each decoder, one per source sentence. Skip-thought has two decoders
     /// (next and previous sentence), other tasks one.
     pub targets: Vec<Sentences>,
 }
@@ -120,7 +120,7 @@ pub struct Seq2SeqBatch {
 pub struct NliBatch {
     /// First sentences.
     pub premises: Sentences,
-    /// Second sentences, as many as `premises`.
+    /// Second sentences, one per premise.
     pub hypotheses: Sentences,
     /// 0 = entailment, 1 = neutral, 2 = contradiction.
     pub labels: Vec<u8>,

@@ -127,7 +127,7 @@ pub fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// What `sha256sum` says of `hello\n`.
+    /// The output of `sha256sum` for `hello\n`.
     const HELLO: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
 
     #[test]

@@ -137,7 +137,7 @@ mod tests {
             names(&docs, |_| true),
             ["a.txt", "deep/b.txt", "other/c.txt"]
         );
-        // By a link's name, if the file's own is not taken.
+        // A link's name matches, even if its target's name does not.
         assert_eq!(
             names(&docs, |name| name.starts_with("again/")),
             ["again/b.txt"]

@@ -35,7 +35,7 @@ pub struct LoadedBatch {
 ///     let order = BatchOrder::new(&task.train, 32, 1234, &task.name, Default::default());
 ///     (task.train.clone(), order)
 /// });
-/// // With one task, step k takes its batch k. Here a run is resumed at step 1,000.
+/// // With one task, step k uses batch k. Here a run is resumed at step 1,000.
 /// let loader = Loader::new(tasks.collect(), |step| (0, step), 1_000, 2, 8);
 /// for loaded in loader.take(10) {
 ///     let batch = loaded.batch?;

@@ -153,7 +153,7 @@ impl TeacherFile {
         let found = (vectors.map.len() - start) as u64;
         if bytes != Some(found) {
             return Err(vectors.fault(format!(
-                "{found} bytes after the header, which says {rows} rows of {width} numbers of {} \
+                "{found} bytes after the header, which specifies {rows} rows of {width} numbers of {} \
                  bytes",
                 numbers.size()
             )));

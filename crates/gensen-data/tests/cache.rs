@@ -304,7 +304,7 @@ fn a_killed_preparation_leaves_nothing_that_looks_complete() {
         thread::sleep(Duration::from_millis(5 + 20 * round));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Under the final name there is nothing or the complete data.
+        // The final name is absent or holds the complete data.
         let finished = cache.join(key);
         if finished.exists() {
             assert!(contents(&finished) == expected, "round {round}");

@@ -1,5 +1,5 @@
 //! Real corpora, as the reference run used them. The folder is named by `GENSEN_CORPORA_DIR`;
-//! without it these tests say so and pass.
+//! without it these tests pass with a message.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,

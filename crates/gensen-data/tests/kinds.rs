@@ -229,7 +229,7 @@ fn wrong_teachers_are_named() {
             "<f4",
             "(5, 3)",
             good.clone(),
-            "40 bytes after the header, which says 5 rows of 3",
+            "40 bytes after the header, which specifies 5 rows of 3",
         ),
         (
             "<f4",
@@ -298,7 +298,7 @@ fn labels_are_sorted_and_those_of_training() {
         panic!("another kind of batch")
     };
     assert_eq!(batch.labels, [1]);
-    // Reused from the cache.
+    // The second preparation uses the cache.
     assert_eq!(
         prepared(base.path(), toml).tasks[0].labels,
         ["mixed", "neg", "pos"]

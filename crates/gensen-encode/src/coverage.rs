@@ -1,4 +1,4 @@
-//! How many words of the text were in an encoder's vocabulary.
+//! Vocabulary coverage of a text.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -24,7 +24,8 @@ impl Coverage {
         self.unknown as f64 / self.words.max(1) as f64
     }
 
-    /// Whether more than a fifth of the words are unknown, so that the vectors say little.
+    /// Whether more than a fifth of the words are unknown, so that the vectors carry little
+    /// information.
     pub fn is_poor(&self) -> bool {
         self.unknown_share() > 0.2
     }

@@ -144,7 +144,7 @@ fn in_place(tensor: &Tensor) -> Tensor {
     let values = tensor.values().into_owned();
     #[allow(
         clippy::expect_used,
-        reason = "`Tensor::values` returns as many values as the shape says"
+        reason = "`Tensor::values` returns as many values as the shape specifies"
     )]
     Tensor::new(tensor.shape().to_vec(), values).expect("values and shape of one tensor")
 }

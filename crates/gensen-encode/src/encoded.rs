@@ -13,7 +13,7 @@ pub struct Encoded {
     pub vectors: Array2<f32>,
     /// The sentences' lengths in words, `<s>` and `</s>` included.
     pub lengths: Vec<usize>,
-    /// How many words were in the encoder's vocabulary.
+    /// The vocabulary coverage of the sentences.
     pub coverage: Coverage,
     /// If requested, the hidden states of all words, one sentence after the other, `[words,
     /// width]`: forward, then backward.
@@ -51,7 +51,7 @@ pub(crate) struct EncodedBuilder {
 }
 
 impl EncodedBuilder {
-    /// For a number of sentences; gathers hidden states if `states`.
+    /// Allocates results for a number of sentences; gathers hidden states if `states`.
     pub(crate) fn new(pooling: Pooling, sentences: usize, width: usize, states: bool) -> Self {
         Self {
             pooling,

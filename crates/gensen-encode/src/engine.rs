@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::{EncodeError, Pooling, States, weights::Tensor};
 
-/// How much an engine computes at once.
+/// Limits on the batches of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineLimits {
-    /// The most words in a batch, except that one sentence may be longer.
+    /// The maximum number of words in a batch; a single longer sentence is allowed.
     pub batch_words: usize,
     /// About the most distinct words in a window.
     pub distinct_words: usize,
@@ -64,7 +64,7 @@ pub trait Engine: Send + Sync {
     /// processor. It belongs in the key of every cache of vectors.
     fn arithmetic(&self) -> String;
 
-    /// How much the engine computes at once.
+    /// The limits on the engine's batches.
     fn limits(&self) -> EngineLimits;
 
     /// The same weights with other word embeddings, `[words, embedding size]`.

@@ -205,7 +205,7 @@ impl Cached {
         Self(cache.join(format!("models--{}", owner_and_name.replace('/', "--"))))
     }
 
-    /// The folder of a revision, if the cache knows the commit of that revision.
+    /// The folder of a revision, if the cache has the commit of that revision.
     fn snapshot(&self, revision: &str) -> Option<PathBuf> {
         let is_commit = revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit());
         let commit = match is_commit {
@@ -252,7 +252,7 @@ fn is_plain(part: &str) -> bool {
     !part.is_empty() && part.chars().all(known) && part.chars().any(|c| c != '.')
 }
 
-/// Why a file cannot be downloaded.
+/// Errors of downloading a file.
 enum FileError {
     /// The server has no such file, model or revision.
     Absent(HubError),

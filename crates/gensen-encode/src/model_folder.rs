@@ -10,7 +10,7 @@
 //! | `modules.json`, `modeling_gensen.py` | optional: what sentence-transformers needs to open the folder |
 //!
 //! [`ModelFolder::open`] checks all of it and memory-maps the weights; [`ModelFolder::from_bytes`]
-//! takes files in memory; [`ModelFolder::write`] writes a complete folder or none. [`convert`]
+//! accepts files in memory; [`ModelFolder::write`] writes a complete folder or none. [`convert`]
 //! reads the files of the reference implementation.
 
 mod card;
@@ -297,8 +297,8 @@ fn hidden_files(path: &Path) -> io::Result<Vec<OsString>> {
     Ok(found)
 }
 
-/// Checks that `path` does not exist, or is an empty folder or a model folder without files of
-/// others; hidden files are allowed.
+/// Checks that `path` does not exist, or is an empty folder or a model folder without foreign
+/// files; hidden files are allowed.
 fn check_replaceable(path: &Path) -> Result<(), ModelFolderError> {
     let not_a_model = |problem: String| ModelFolderError::NotAModelFolder {
         path: path.to_owned(),

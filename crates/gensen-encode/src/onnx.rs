@@ -56,7 +56,7 @@ pub enum OnnxError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
 }

@@ -92,7 +92,7 @@ impl Default for EncodeOptions {
 }
 
 impl EncodeOptions {
-    /// How hidden states become a vector; the model's own pooling by default.
+    /// The pooling of hidden states into a vector; by default the model's.
     #[must_use]
     pub fn pooling(mut self, pooling: Pooling) -> Self {
         self.pooling = Some(pooling);
@@ -157,9 +157,9 @@ impl EncodeOptions {
         )
     }
 
-    /// How many sentences are computed at once: at least 1, by default 32. The CPU takes at least
-    /// 128 where there are as many. It affects speed and memory; it changes vectors only with
-    /// [`Pooling::MaxPadded`].
+    /// The number of sentences per batch: at least 1, by default 32. On the CPU, batches have at
+    /// least 128 sentences if available. The size affects speed and memory; it changes vectors only
+    /// with [`Pooling::MaxPadded`].
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = batch_size.max(1);

@@ -24,7 +24,7 @@ pub(crate) struct Prefixes {
 pub(crate) struct Level {
     /// The nodes' indices.
     pub(crate) nodes: Range<usize>,
-    /// How many of them have children.
+    /// The number of them with children.
     pub(crate) continued: usize,
 }
 

@@ -322,7 +322,7 @@ impl fmt::Debug for SentenceEncoder {
 /// A tensor of two dimensions as an array.
 #[allow(
     clippy::expect_used,
-    reason = "`Tensor::values` returns as many values as the shape says"
+    reason = "`Tensor::values` returns as many values as the shape specifies"
 )]
 fn matrix(tensor: &Tensor) -> CowArray<'_, f32, Ix2> {
     let shape = (tensor.shape()[0], tensor.shape()[1]);

@@ -74,7 +74,7 @@ pub(crate) struct Window {
     ids: Vec<u32>,
     /// The end of each sentence in `ids`.
     ends: Vec<usize>,
-    /// How many words are in the vocabulary.
+    /// The number of words in the vocabulary.
     pub(crate) coverage: Coverage,
 }
 

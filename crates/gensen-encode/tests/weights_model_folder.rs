@@ -1,4 +1,4 @@
-//! Model folders: they are read as written, and errors name what is wrong.
+//! Model folders: round trips and errors.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -83,7 +83,7 @@ fn what_is_written_comes_back() {
             "{name}"
         );
     }
-    // Written over itself while it is mapped.
+    // Overwrites the folder while it is mapped.
     again.write(&place, StoredPrecision::F16).unwrap();
     assert_eq!(
         ModelFolder::open(&place).unwrap().weights().precision(),

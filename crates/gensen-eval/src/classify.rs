@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn clouds_are_told_apart_with_probabilities() {
         let names = |classes| (0..classes).map(|k| format!("cloud {k}")).collect();
-        // SentEval's takes small steps, and ends them early.
+        // SentEval's classifier takes small steps and stops early.
         for (classifier, each, least) in [
             (Classifier::Lbfgs, 40, 100.0),
             (Classifier::SentEval(Default::default()), 500, 95.0),

@@ -86,7 +86,7 @@ impl Identity {
 
 /// Turns sentences into vectors.
 pub trait Embedder {
-    /// What defines the vectors.
+    /// The identity and description of the vectors.
     fn info(&self) -> EmbedderInfo;
 
     /// The cache key of the vectors with this pooling; [`EmbedderInfo::identity`] by default.

@@ -61,7 +61,7 @@ pub enum EvalError {
     /// A count or shape that does not fit the protocol.
     #[error("{what}: expected {expected}, found {found}")]
     Shape {
-        /// Which count or shape.
+        /// The name of the count or shape.
         what: &'static str,
         /// What was expected.
         expected: String,
@@ -71,7 +71,7 @@ pub enum EvalError {
     /// A vector with an infinity or NaN.
     #[error("vector {row} of {what} is not finite")]
     NotFinite {
-        /// Which set of vectors.
+        /// The set of vectors.
         what: String,
         /// The row, counted from 0.
         row: usize,

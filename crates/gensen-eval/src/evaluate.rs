@@ -18,7 +18,7 @@ use crate::scores::Scores;
 use crate::scoring::{Scoring, score};
 use crate::tasks::{KeptTasks, Pooling, Task, TaskData};
 
-/// What to evaluate, and how.
+/// Options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
     /// SentEval's data folder, or its `downstream` folder.
@@ -164,9 +164,9 @@ pub enum Event<'a> {
 enum Outcome {
     /// Its result, and whether it was cached.
     Done(TaskResult, bool),
-    /// It has no data.
+    /// The task has no data.
     Absent,
-    /// Its data are faulty or do not allow its protocol.
+    /// The task's data are faulty or do not suit its protocol.
     Faulty(EvalError),
 }
 

@@ -43,9 +43,9 @@ pub struct Relatedness {
 /// Correlations of plain cosines with the gold scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CosineScores {
-    /// On the development data.
+    /// The correlation on the development data.
     pub dev: Correlations,
-    /// On the test data.
+    /// The correlation on the test data.
     pub test: Correlations,
 }
 
@@ -80,7 +80,7 @@ pub struct ScoredPairs<'a> {
 ///
 /// # Errors
 ///
-/// [`EvalError::Shape`] and [`EvalError::NotFinite`] as [`Examples::new`] has them.
+/// [`EvalError::Shape`] and [`EvalError::NotFinite`] as for [`Examples::new`].
 pub fn relatedness(
     train: ScoredPairs<'_>,
     dev: ScoredPairs<'_>,

@@ -235,8 +235,8 @@ fn senteval_classifier_is_pytorchs() {
     check("inner k-fold", &nested(MEAN, 5).mean, golden);
 }
 
-/// Initial weights and batches are drawn as PyTorch and numpy draw them, so one seed matches
-/// exactly; the mean over seeds may not hang on it.
+/// With PyTorch's and NumPy's random numbers, one seed matches exactly; the mean over other seeds
+/// must agree, too.
 #[test]
 fn other_seeds_of_the_senteval_classifier_agree() {
     for (reduction, file) in [

@@ -1,7 +1,7 @@
 //! Tasks from files to report, on small data of our own in SentEval's layout.
 //!
 //! `GENSEN_SENTEVAL_DIR` may name a folder with SentEval's real files; without it the test that
-//! reads them is skipped, and says so.
+//! reads them is skipped with a message.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -27,7 +27,7 @@ use gensen_eval::{
 use ndarray::Array2;
 use tempfile::TempDir;
 
-/// Vectors from the words themselves: each word's place is drawn from its bytes.
+/// Hashed bags of words: each word's dimension is a hash of its bytes.
 struct Hashed {
     role: Role,
     calls: Cell<usize>,
@@ -61,7 +61,8 @@ impl Embedder for Hashed {
                 let hash = word
                     .bytes()
                     .fold(7u32, |h, b| h.wrapping_mul(31) ^ u32::from(b));
-                // The upper bits: words that decide a class must not meet others there.
+                // The upper bits, in which the words that decide a class do not collide with
+                // others.
                 vectors[(i, (hash.wrapping_mul(2_654_435_761) >> 26) as usize)] += 1.0;
             }
         }
@@ -75,7 +76,7 @@ fn write(root: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
-/// Sentences about one of two things, which say which by one word.
+/// Sentences of one of two classes, which differ by one word.
 fn sentences(word: &str, count: usize) -> String {
     let fillers = ["the", "a", "some", "this", "that"];
     (0..count)
@@ -93,7 +94,7 @@ fn root() -> TempDir {
     root_of(1)
 }
 
-/// The classifications have `size` times as many examples as usual.
+/// Writes all tasks, with `size` times the usual number of examples for classification.
 fn root_of(size: usize) -> TempDir {
     let folder = TempDir::new().unwrap();
     let root = folder.path();
@@ -259,7 +260,7 @@ fn every_kind_of_task_runs_from_its_files() {
 
 #[test]
 fn senteval_classifier_runs_too() {
-    // Enough steps between its looks at the held-out data that it cannot stop before it has learnt.
+    // Enough steps between validations that early stopping cannot end training too soon.
     let folder = root_of(100);
     let mut options = EvalOptions::new(folder.path(), select(&["MR", "TREC", "SST2"]).unwrap());
     options.classifier = Classifier::SentEval(SentEvalOptions::default());
@@ -557,7 +558,7 @@ fn baselines_pool_their_words() {
 #[test]
 fn the_real_files_load() {
     let Ok(root) = std::env::var("GENSEN_SENTEVAL_DIR") else {
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, whose output the test harness captures.
         let line = "SKIPPED: GENSEN_SENTEVAL_DIR does not name SentEval's data\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return;

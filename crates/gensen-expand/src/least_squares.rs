@@ -56,7 +56,7 @@ impl LinearMap {
         self.coefficients.nrows()
     }
 
-    /// How well the map fits the shared words.
+    /// The goodness of fit on the shared words.
     #[must_use]
     pub fn report(&self) -> &FitReport {
         &self.report

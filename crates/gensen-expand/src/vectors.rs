@@ -139,13 +139,13 @@ impl WordVectors {
         self.position(word).map(|row| self.matrix.row(row))
     }
 
-    /// What was read and kept, and what was unusual.
+    /// The report on rows read and kept, and on anomalies.
     #[must_use]
     pub fn report(&self) -> &ReadReport {
         &self.report
     }
 
-    /// How many of `words` have a vector, and how many would have one if case were ignored.
+    /// The number of `words` with a vector, and the number if case were ignored.
     pub fn case_overlap<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> CaseOverlap {
         let may_have_capitals = |word: &&String| {
             let mut bytes = word.bytes();

@@ -341,11 +341,11 @@ pub struct Expansion {
     pub words: Vec<String>,
     /// Their embeddings, `[words, width]`.
     pub embedding: Array2<f32>,
-    /// Where the embeddings come from.
+    /// The sources of the embeddings.
     pub report: ExpansionReport,
 }
 
-/// Where the embeddings of an expanded vocabulary come from, without the four special words.
+/// The sources of the embeddings of an expanded vocabulary, without the four special words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExpansionReport {

@@ -83,7 +83,7 @@ fn headers() {
     assert_eq!(message(b"1 2\na 1 2\nb 1 2\n"), promise(1));
     assert_eq!(
         message(b"2 5\na 1 2\nb 1 2\n"),
-        "v:1: the header says 5 dimensions, the rows have 2"
+        "v:1: the header specifies 5 dimensions, the rows have 2"
     );
     assert_eq!(
         message(b"2 0\na\nb\n"),
@@ -378,7 +378,7 @@ fn saved_maps() {
         .to_string();
     assert_eq!(
         error,
-        "the map takes word vectors of 2 dimensions, these have 3"
+        "the map expects word vectors of 2 dimensions, these have 3"
     );
     let whole = fs::read(&path).unwrap();
     for cut in 0..whole.len() {

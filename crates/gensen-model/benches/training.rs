@@ -67,7 +67,7 @@ fn bigru_scan_forward_and_backward(bencher: Bencher<'_, '_>, batch: (usize, usiz
     });
 }
 
-/// Positions and words.
+/// Arguments: numbers of positions and words.
 #[divan::bench(args = [(100, 8_000), (200, 8_000), (400, 8_000), (400, 2_000), (400, 32_000)])]
 fn projection_and_loss(bencher: Bencher<'_, '_>, (positions, words): (usize, usize)) {
     let device = Device::flex().autodiff();

@@ -81,7 +81,8 @@ fn make(folder: &Path) -> Outcome<()> {
     let mut insert = |name: &str, shape: &[usize], bound: f32| {
         let count = shape.iter().product();
         let values = (0..count).map(|_| random.random_range(-bound..bound));
-        let tensor = Tensor::new(shape.to_vec(), values.collect()).ok_or("as many as it says")?;
+        let tensor = Tensor::new(shape.to_vec(), values.collect())
+            .ok_or("the number of values does not match the shape")?;
         tensors.insert(name.to_owned(), tensor);
         Outcome::Ok(())
     };
@@ -159,7 +160,9 @@ impl Bench<'_> {
 
     fn measure(&self, case: &str) -> Outcome<String> {
         let [file, batch, precision] = case.split('-').collect::<Vec<_>>()[..] else {
-            return Err(format!("`{case}` is no case such as `snli-32-f32`").into());
+            return Err(
+                format!("unknown case `{case}`, expected one such as `snli-32-f32`").into(),
+            );
         };
         let batch: usize = batch.parse()?;
         let count = match (file, batch) {
@@ -216,7 +219,7 @@ impl Bench<'_> {
     }
 }
 
-/// The upper one of an even count.
+/// The median; of an even count, the upper one.
 fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied()

@@ -73,7 +73,7 @@ pub struct MultitaskConfig {
     pub distillations: Vec<DistillationConfig>,
     /// One for each classification task.
     pub classifiers: Vec<ClassifierConfig>,
-    /// How states become sentence vectors for all heads but decoders.
+    /// The pooling of states into sentence vectors for all heads except decoders.
     pub pooling: Pooling,
     /// Dropout on sentence vectors and between encoder layers.
     pub dropout: f64,

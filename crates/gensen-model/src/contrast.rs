@@ -15,7 +15,7 @@ use crate::ops::floats;
 /// Added to the logits of candidates that are not negatives.
 const NOT_COUNTED: f32 = -1e9;
 
-/// Rows of length 1, in f32 whatever the vectors are in.
+/// Normalises rows to length 1, in f32.
 fn unit_rows(vectors: Tensor<2>) -> Tensor<2> {
     let vectors = vectors.cast(DType::F32);
     let squares = vectors.clone().square().sum_dim(1);

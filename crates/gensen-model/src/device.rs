@@ -32,9 +32,9 @@ const SERVED: &str = "remote:";
 /// A device of this machine that works.
 #[derive(Clone, Debug)]
 pub struct Available {
-    /// Its name, as [`by_name`] takes it.
+    /// The name that [`by_name`] accepts.
     pub name: String,
-    /// What it is.
+    /// A description, such as the adapter's name.
     pub description: String,
     /// The device.
     pub device: Device,
@@ -47,7 +47,8 @@ pub struct Available {
 pub struct Auto {
     /// The chosen device.
     pub chosen: Available,
-    /// Why each preferred device was not chosen; without families that are not compiled in.
+    /// The reason why each preferred device was not chosen, except for families that are not
+    /// compiled in.
     pub passed_over: Vec<DeviceError>,
 }
 
@@ -240,7 +241,7 @@ fn parse(name: &str) -> Option<(&'static Family, usize)> {
     Some((family, place))
 }
 
-/// The names that a user can write.
+/// The supported device names, for messages.
 fn known() -> String {
     let compiled = FAMILIES.iter().filter(|family| family.compiled);
     let names: Vec<&str> = compiled.map(|family| family.name).collect();

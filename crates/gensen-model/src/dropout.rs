@@ -18,10 +18,10 @@ pub struct Dropout(Option<Masks>);
 #[derive(Debug)]
 struct Masks {
     rng: ChaCha8Rng,
-    /// For a share of a batch: the index of its first sentence, and the sentences of the whole
-    /// batch.
+    /// For one device's share of a batch: the index of its first sentence, and the number of
+    /// sentences in the whole batch.
     share: Option<(usize, usize)>,
-    /// The number of masks over words drawn so far.
+    /// The number of word-level masks drawn so far.
     over_words: u32,
 }
 
@@ -45,7 +45,8 @@ impl Dropout {
         }))
     }
 
-    /// The masks of a share: sentences from index `first` of `whole` sentences.
+    /// Restricts the masks to one device's share of a batch of `whole` sentences, starting at
+    /// `first`.
     #[must_use]
     pub fn of_share(mut self, first: usize, whole: usize) -> Self {
         if let Some(masks) = &mut self.0 {
@@ -64,7 +65,7 @@ impl Dropout {
         let numbers: usize = shape.iter().product();
         let rows = shape.first().copied().unwrap_or(1);
         let width = numbers / rows.max(1);
-        // Other shares' rows are skipped.
+        // Skips the random numbers of other shares' rows.
         let (first, whole) = masks.share.unwrap_or((0, rows));
         skip(&mut masks.rng, first * width);
         let mut mask = vec![0.0; numbers];
@@ -73,7 +74,7 @@ impl Dropout {
         masked(x, mask)
     }
 
-    /// The same for `x` `[rows, width]` with one row per word of `packed`.
+    /// Like [`Self::apply`], for `x` `[rows, width]` with one row per word of `packed`.
     pub(crate) fn apply_to_words(&mut self, x: Tensor<2>, packed: &Packed, rate: f64) -> Tensor<2> {
         let Some(masks) = self.0.as_mut().filter(|_| rate > 0.0) else {
             return x;
@@ -83,7 +84,7 @@ impl Dropout {
         let first = masks.share.map_or(0, |(first, _)| first);
         let mut mask = vec![0.0; rows * width];
         for (rank, &sentence) in packed.order.iter().enumerate() {
-            // Each sentence has its own part of the random stream, apart from that of `apply`.
+            // Each sentence has its own range of the random stream, disjoint from that of `apply`.
             let place = (first + sentence) as u128;
             let mut rng = masks.rng.clone();
             rng.set_word_pos(u128::from(masks.over_words) << 60 | place << 32);

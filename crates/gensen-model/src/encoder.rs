@@ -47,14 +47,14 @@ impl GruWeights {
 /// One layer of the encoder.
 #[derive(Module, Debug)]
 pub struct GruLayer {
-    /// From the first word to the last.
+    /// The direction from the first word to the last.
     pub forward: GruWeights,
-    /// From the last word to the first; absent in a one-directional encoder.
+    /// The direction from the last word to the first; absent in a unidirectional encoder.
     pub reverse: Option<GruWeights>,
 }
 
 impl GruLayer {
-    /// `[rows, inputs]` to `[rows, width]`: forward states, then reverse states.
+    /// Maps inputs `[rows, inputs]` to states `[rows, width]`: forward states, then reverse states.
     fn states(&self, x: Tensor<2>, steps: &Steps) -> Tensor<2> {
         let forward = self.forward.values();
         if let Some(reverse) = &self.reverse {
@@ -76,7 +76,7 @@ impl GruLayer {
 pub struct Encoder {
     /// `[source words, embedding size]`
     pub embedding: Param<Tensor<2>>,
-    /// From the words up.
+    /// The GRU layers, bottom to top.
     pub layers: Vec<GruLayer>,
 }
 

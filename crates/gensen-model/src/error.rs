@@ -11,7 +11,7 @@ pub enum ModelError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What it may be.
+        /// The valid values.
         expected: &'static str,
     },
     /// The weights lack a parameter.

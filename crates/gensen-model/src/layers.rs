@@ -52,7 +52,7 @@ pub struct Lookups {
 /// One use of an embedding.
 #[derive(Debug)]
 pub struct Lookup {
-    /// Which embedding.
+    /// The embedding's parameter.
     pub embedding: ParamId,
     /// Word ids.
     pub ids: Vec<u32>,

@@ -20,18 +20,18 @@ use crate::init::Initializer;
 use crate::layers::Lookups;
 use crate::packed::Packed;
 
-/// One encoder shared by all tasks.
+/// The model: an encoder shared by all tasks, decoders and heads.
 #[derive(Module, Debug)]
 pub struct MultitaskModel {
-    /// Shared by all tasks.
+    /// The shared encoder.
     pub encoder: Encoder,
-    /// In the order of the tasks; a skip-thought task has two: next, then previous sentence.
+    /// The decoders, in the order of the tasks. A skip-thought task has two: next, then previous sentence.
     pub decoders: Vec<Decoder>,
     /// The head for natural language inference.
     pub inference: Option<InferenceHead>,
-    /// One for each distillation task.
+    /// The heads of distillation tasks.
     pub distillations: Vec<Distillation>,
-    /// One for each classification task.
+    /// The heads of classification tasks.
     pub classifiers: Vec<InferenceHead>,
     #[module(skip)]
     contrasts: Vec<ContrastConfig>,
@@ -44,7 +44,7 @@ pub struct MultitaskModel {
 /// The part of a model that a task uses, beside the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// Decoders.
+    /// The indices of decoders.
     Decoders(Range<usize>),
     /// The inference head.
     Inference,

@@ -126,7 +126,7 @@ pub fn multiplies_bf16() -> bool {
     products::Bf16Product::best().is_some()
 }
 
-/// Casts a weight to the type that an operation takes beside these activations.
+/// Casts a weight to the type that operations expect for these activations.
 fn beside<const D: usize, const E: usize>(x: &Tensor<D>, weight: Tensor<E>) -> Tensor<E> {
     let dtype = x.dtype();
     let rounded_by_kernels =

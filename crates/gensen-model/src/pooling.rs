@@ -62,7 +62,7 @@ mod tests {
             bidirectional: true,
         };
         let encoder = Encoder::new(&config, &Initializer::new(1, &device));
-        // What comes from above is another number for each component.
+        // The incoming gradient differs for every component.
         let above = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], &device);
         for (pooling, expected, gradient) in [
             (

@@ -47,7 +47,7 @@ impl<P: Ord + Copy> TopK<P> {
         }
     }
 
-    /// The least score that can enter; `-inf` while there are fewer than `most`.
+    /// The minimum score of a new entry; `-inf` while there are fewer than `most`.
     pub(crate) fn bar(&self) -> f32 {
         match self.heap.peek() {
             Some(Reverse(worst)) if self.heap.len() >= self.most => worst.score,
@@ -67,7 +67,7 @@ impl<P: Ord + Copy> TopK<P> {
         }
     }
 
-    /// Adds the places of another.
+    /// Merges another selection.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         for Reverse(scored) in other.heap {
             self.push(scored.score, scored.place);

@@ -12,7 +12,7 @@ pub enum SearchError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
     /// A file that is not a matrix of vectors.

@@ -90,7 +90,7 @@ pub(crate) fn from_integers(integers: &[i8], floats: &mut [f32]) {
     }
 }
 
-/// Unsigned integers as floats.
+/// Converts unsigned integers to floats.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn from_unsigned(integers: &[u8], floats: &mut [f32]) {
     for (float, &integer) in floats.iter_mut().zip(integers) {
@@ -98,7 +98,7 @@ pub(crate) fn from_unsigned(integers: &[u8], floats: &mut [f32]) {
     }
 }
 
-/// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+/// Converts step numbers n to the middles of the steps, `n + middle` sizes above the start.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 pub(crate) fn from_steps(row: &mut [f32], middle: f32, starts: &[f32], sizes: &[f32]) {
     for ((x, start), size) in row.iter_mut().zip(starts).zip(sizes) {

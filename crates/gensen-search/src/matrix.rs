@@ -8,8 +8,8 @@ use half::f16;
 use crate::SearchError;
 use crate::kernels;
 
-/// The quantisation of 8-bit integers: the signed value n of dimension d stands for the middle of step n + 128,
-/// `starts[d] + (n + 128.5) * sizes[d]`; the unsigned value n for that of step n.
+/// The quantisation of 8-bit integers: the signed value n of dimension d represents the middle of step n + 128,
+/// `starts[d] + (n + 128.5) * sizes[d]`; the unsigned value n represents that of step n.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizationSteps {
     starts: Vec<f32>,
@@ -42,7 +42,7 @@ impl QuantizationSteps {
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     numbers: Numbers<'a>,
-    /// Numbers or bytes in a row.
+    /// Values or bytes per row.
     columns: usize,
     meaning: Meaning<'a>,
     /// The selected rows, if not all.
@@ -57,7 +57,7 @@ enum Numbers<'a> {
     U8(&'a [u8]),
 }
 
-/// What integers stand for.
+/// The interpretation of integers.
 #[derive(Clone, Copy, Debug)]
 enum Meaning<'a> {
     Themselves,
@@ -163,8 +163,8 @@ impl<'a> Matrix<'a> {
         })
     }
 
-    /// The same vectors, if they are 8-bit integers, as bits of `dimensions` dimensions, eight in a byte, the first
-    /// the highest; signed integers are the bytes less 128. A bit stands for 1 or -1, so that a cosine is
+    /// Reinterprets vectors of 8-bit integers as `dimensions` packed bits, eight per byte, the highest bit
+    /// first; signed integers are the bytes minus 128. A bit represents 1 or -1, so that a cosine is
     /// 1 - 2 h / `dimensions`, where h is the Hamming distance.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl<'a> Matrix<'a> {
         Cow::Owned(floats)
     }
 
-    /// Whether they are bits.
+    /// Whether the vectors are bits.
     pub(crate) fn is_bits(&self) -> bool {
         matches!(self.meaning, Meaning::Bits(_))
     }
@@ -277,7 +277,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Numbers n of steps as the middles of the steps, `n + middle` sizes above the start.
+    /// Converts step numbers n to the middles of the steps, `n + middle` sizes above the start.
     fn middles(&self, steps: &QuantizationSteps, middle: f32, floats: &mut [f32]) {
         for row in floats.chunks_exact_mut(self.columns) {
             kernels::from_steps(row, middle, &steps.starts, &steps.sizes);

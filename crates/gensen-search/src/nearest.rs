@@ -84,7 +84,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Adds a range of rows to the best of each query.
+    /// Compares a range of rows with each query, and keeps the best.
     fn look_through(
         &self,
         rows: Range<usize>,

@@ -47,7 +47,7 @@ impl VectorFile {
     ///
     /// [`SearchError::Io`], and [`SearchError::Malformed`] for other file formats, element types
     /// and numbers of dimensions, and for files without vectors, truncated files, and files with
-    /// more data than the header says.
+    /// more data than the header specifies.
     pub fn open(path: &Path) -> Result<Self, SearchError> {
         let io_error = |source| SearchError::Io {
             path: path.to_owned(),

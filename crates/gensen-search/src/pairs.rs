@@ -127,7 +127,7 @@ pub(crate) fn check_threshold(threshold: f32) -> Result<(), SearchError> {
 /// The best pairs of all threads.
 struct Found {
     best: Mutex<TopK<(usize, usize)>>,
-    /// The bits of the least score that can enter. It only rises, so an outdated value only costs
+    /// The bits of the minimum score of a new pair. It only rises, so a stale value only costs
     /// time.
     bar: AtomicU32,
 }

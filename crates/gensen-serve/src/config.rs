@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::ServeError;
 
-/// The longest sentence an encoder takes, in words.
+/// The encoder's limit on the length of a sentence, in words.
 const MOST_WORDS: usize = 1 << 17;
 
 /// A server's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// Bounds on requests and on the queue.
+    /// Limits on requests and on the queue.
     pub limits: Limits,
     /// Timeouts.
     pub timeouts: Timeouts,

@@ -135,7 +135,7 @@ impl Problem {
         }
     }
 
-    /// The response in this protocol's form.
+    /// The response in this protocol's format.
     pub(crate) fn response(&self, protocol: Protocol) -> Response {
         let message = &self.message;
         let body = match protocol {

@@ -37,7 +37,7 @@ pub(crate) struct EmbedRequest {
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
     /// Scale vectors to length 1.
     #[serde(default = "yes")]
@@ -61,7 +61,7 @@ pub(crate) struct EmbedAllRequest {
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
     /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
@@ -81,7 +81,7 @@ pub(crate) struct SimilarityParameters {
     pub(crate) truncate: Option<bool>,
     #[serde(default)]
     pub(crate) truncation_direction: TruncationDirection,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct TokenizeRequest {
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub(crate) add_special_tokens: bool,
-    /// Refused: the models have no prompts.
+    /// Not supported: the models have no prompts.
     pub(crate) prompt_name: Option<String>,
     /// The model's name, the first model by default.
     pub(crate) model: Option<String>,
@@ -236,7 +236,7 @@ pub(crate) struct Embedding {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Vector {
-    /// Numbers.
+    /// A list of numbers.
     Float(Vec<f32>),
     /// Base64.
     Base64(String),
@@ -286,7 +286,7 @@ pub(crate) struct OpenAiError {
     pub(crate) code: Option<String>,
 }
 
-/// Numbers as a list of rows.
+/// Serialises values as a list of rows.
 pub(crate) struct Rows<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) width: usize,

@@ -238,7 +238,7 @@ fn a_client_that_does_not_read_its_response_times_out() {
         }
         before.ends_with("te_queue_size 0") && since.elapsed() > Duration::from_secs(3)
     });
-    // Their connections end.
+    // The server has closed their connections.
     for client in &mut deaf {
         let mut rest = Vec::new();
         let _ = client.stream.read_to_end(&mut rest);

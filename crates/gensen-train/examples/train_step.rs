@@ -62,7 +62,7 @@ enum Case {
 /// Times a training step.
 #[derive(Parser)]
 struct Arguments {
-    /// What a step trains.
+    /// The case to time.
     case: Case,
     /// `auto`, or a device such as `cuda:1`.
     #[arg(long, default_value = "cpu")]
@@ -94,7 +94,7 @@ fn precision_by_name(name: &str) -> Result<TrainingPrecision, String> {
     found.ok_or_else(|| "expected f32, bf16 or f16".into())
 }
 
-/// Numbers in a teacher's vector.
+/// The width of a teacher's vectors.
 const TEACHER: usize = 384;
 
 impl Case {

@@ -34,7 +34,7 @@ pub struct Estimate {
     pub parameters: BTreeMap<String, u64>,
     /// Bytes of weights, gradients, optimiser state and, if used, the mean of the weights.
     pub state_bytes: u64,
-    /// In the order of the configuration.
+    /// The tasks, in the order of the configuration.
     pub tasks: Vec<TaskEstimate>,
     /// The number of validations: before the first step, every `validate_every` steps and at the
     /// end.

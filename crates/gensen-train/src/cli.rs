@@ -55,8 +55,8 @@ struct Train {
     /// batch in every step; `list` prints all.
     #[arg(long, default_value = "auto", value_name = "NAME[,NAME...]|list")]
     device: String,
-    /// Where to resume: `auto` (the run's newest checkpoint, if any), `never`, or a checkpoint's
-    /// folder.
+    /// Checkpoint to resume from: `auto` (the run's newest checkpoint, if any), `never`, or a
+    /// checkpoint's folder.
     #[arg(long, default_value = "auto", value_name = "auto|never|PATH")]
     resume: String,
     /// Set one key of the configuration; may be repeated.
@@ -251,7 +251,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     Ok(outcome.ending)
 }
 
-/// Checks that need no data, before anything is read or written.
+/// Runs the checks that need no data, before anything is read or written.
 fn check_before_reading(config: &Config, devices: &[Device]) -> Result<(), TrainError> {
     precision::check(devices, config.training.precision)?;
     devices::check_tasks(&config.tasks, devices.len())?;
@@ -326,7 +326,7 @@ fn finish(config: &Config, data: &PreparedData, folder: &Path, outcome: &Outcome
         report::table(&outcome.metrics, outcome.model_step),
         folder.join("curves.svg").display(),
     ));
-    // Last, so that results are printed even if the export fails.
+    // The export comes last, so that results are printed even if it fails.
     let model = folder.join("model");
     export::export(folder, &model, Choice::Best, StoredPrecision::F32)?;
     told?;

@@ -39,13 +39,13 @@ pub struct Config {
     /// Sizes of the model.
     #[serde(default)]
     pub model: ModelSizes,
-    /// Words and how text is split into them.
+    /// Vocabularies and tokenisation.
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
-    /// Steps and their sizes.
+    /// The optimisation: steps, batches, learning rate.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// How often to report, validate and save.
+    /// Intervals of reports, validations and checkpoints.
     #[serde(default)]
     pub management: ManagementConfig,
     /// Measures of the sentence vectors, beside the tasks' held-out data.

@@ -19,7 +19,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(227, 119, 194),
     RGBColor(23, 190, 207),
 ];
-/// For curves that belong to no task.
+/// The colour of curves that belong to no task.
 const GREY: RGBColor = RGBColor(70, 70, 70);
 
 /// The picture's size in pixels, and the width of its legend.
@@ -88,7 +88,7 @@ fn picture(area: Area<'_, '_>, metrics: &[Metric]) -> Result<(), Cause> {
     plot(&rank, "effective rank of sentence vectors", &ranks, None)
 }
 
-/// The tasks with such a value, in the order of their first appearance, with their colours.
+/// The tasks that have this value, in the order of their first appearance, with their colours.
 fn tasks(metrics: &[Metric], value: impl Fn(&Metric) -> Option<f64>) -> Vec<TaskColour<'_>> {
     let mut tasks: Vec<TaskColour<'_>> = Vec::new();
     for metric in metrics.iter().filter(|metric| value(metric).is_some()) {

@@ -10,7 +10,7 @@ use thiserror::Error;
 /// The cause of an error, of any type.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why training cannot begin or go on.
+/// Errors of training.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -54,13 +54,13 @@ pub enum TrainError {
     WholeBatch {
         /// The task.
         task: String,
-        /// How many devices there are.
+        /// The number of devices.
         devices: usize,
     },
     /// The model cannot be created or its weights do not fit.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The encoder cannot be taken out of a checkpoint's weights.
+    /// The encoder cannot be extracted from a checkpoint's weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The model folder cannot be written.
@@ -106,7 +106,7 @@ pub enum TrainError {
     Strategy {
         /// Its name.
         strategy: &'static str,
-        /// Why not, and what to use instead.
+        /// The reason, and an alternative.
         problem: &'static str,
     },
     /// A loss or gradient norm that is infinite or not a number.
@@ -149,7 +149,7 @@ pub enum TrainError {
     Picture {
         /// The picture's file.
         path: PathBuf,
-        /// What went wrong.
+        /// The cause.
         source: Cause,
     },
 }
@@ -163,7 +163,7 @@ impl TrainError {
         }
     }
 
-    /// For `map_err`: names the part of the configuration.
+    /// An adapter for `map_err` that adds the part of the configuration.
     pub(crate) fn invalid<E: Into<Cause>>(origin: &str) -> impl FnOnce(E) -> Self + '_ {
         move |error| Self::Invalid {
             origin: origin.into(),
@@ -171,7 +171,7 @@ impl TrainError {
         }
     }
 
-    /// For `map_err`: names the file.
+    /// An adapter for `map_err` that adds the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }

@@ -1,4 +1,4 @@
-//! Metrics as TensorBoard reads them: event files beside `metrics.jsonl`.
+//! TensorBoard event files, beside `metrics.jsonl`.
 //!
 //! An event file is a sequence of TFRecords (length, checksum, bytes, checksum), each an `Event` of
 //! TensorFlow's protocol. Each training process writes its own file, and TensorBoard continues with
@@ -53,7 +53,7 @@ struct Scalar {
     simple_value: Option<f32>,
 }
 
-/// With status 1: events of this step and later ones are void.
+/// With status 1 (START): discards events of this step and later ones.
 #[derive(Clone, PartialEq, Message)]
 struct SessionLog {
     #[prost(int32, tag = "1")]
@@ -121,11 +121,11 @@ impl EventLog {
 /// A summary of an event file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventSummary {
-    /// Numbers.
+    /// The number of scalars.
     pub scalars: usize,
-    /// Their names, sorted.
+    /// The scalars' tags, sorted.
     pub tags: BTreeSet<String>,
-    /// The first and last step with numbers.
+    /// The first and last step with scalars.
     pub steps: Option<[i64; 2]>,
     /// Bytes of an incomplete record at the end.
     pub torn_bytes: usize,
@@ -156,7 +156,7 @@ pub fn summary(bytes: &[u8]) -> EventSummary {
     found
 }
 
-/// A metric's numbers: `loss/TASK/train` and so on.
+/// A metric's scalars, tagged `loss/TASK/train` and so on.
 fn scalars(metric: &Metric) -> Vec<Scalar> {
     let split = match metric.split {
         Split::Train => "train",
@@ -204,7 +204,7 @@ fn older(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// Removes the events after `step` from a file; without a step, the file.
+/// Removes the events after `step` from a file, or deletes the file if there is no step.
 fn cut(path: &Path, step: Option<u64>) -> io::Result<()> {
     let Some(step) = step else {
         return fs::remove_file(path);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn records_are_tensorflows() {
-        // CRC-32C of "123456789" is e3069283, as the algorithm's catalogue has it.
+        // The check value of CRC-32C: the checksum of "123456789".
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
         // The first record of a file that TensorFlow wrote: its length and masked checksum are 24.
         let length = 24_u64.to_le_bytes();
@@ -314,7 +314,7 @@ mod tests {
         let log = EventLog::open(folder.path(), None).unwrap();
         log.append(&[metric(10), metric(20)]).unwrap();
         log.append(&[metric(30)]).unwrap();
-        // Torn in the middle of a record.
+        // Truncates the file in the middle of a record.
         let bytes = fs::read(&log.path).unwrap();
         fs::write(&log.path, &bytes[..bytes.len() - 5]).unwrap();
         let log = EventLog::open(folder.path(), Some(20)).unwrap();

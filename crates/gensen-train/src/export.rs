@@ -20,11 +20,11 @@ use crate::vocabularies;
 /// The choice of a run's checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The best validation's.
+    /// The checkpoint of the best validation.
     Best,
-    /// The newest.
+    /// The newest checkpoint.
     Latest,
-    /// The one of a step.
+    /// The checkpoint of a step.
     Step(u64),
 }
 

@@ -10,10 +10,10 @@ use crate::config::{
 };
 use crate::error::TrainError;
 
-/// Values of keys without a meaning here.
+/// Values of keys without effect.
 type Others = BTreeMap<String, serde_json::Value>;
 
-/// The keys of the reference's training program that have a meaning here.
+/// The supported keys of the reference's training program.
 #[derive(Deserialize)]
 struct Legacy {
     training: Training,

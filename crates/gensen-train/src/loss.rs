@@ -17,13 +17,13 @@ pub fn counts(batch: &Batch) -> Vec<usize> {
             let words = |target: &Sentences| target.ids.len().saturating_sub(target.len());
             batch.targets.iter().map(words).collect()
         }
-        // One for each part of the loss.
+        // One count per part of the loss.
         Batch::Distillation(batch) => vec![batch.sentences.len(); 3],
         Batch::Nli(_) | Batch::Pairs(_) | Batch::Classification(_) => vec![batch.len()],
     }
 }
 
-/// A loss and the number of right answers, by the largest logit. `loss` must be present.
+/// A loss and the number of correct predictions (argmax of the logits). `loss` must be present.
 fn answered(
     loss: Option<(Tensor<1>, Tensor<2>)>,
     answers: impl ExactSizeIterator<Item = usize>,
@@ -45,14 +45,15 @@ pub struct Losses {
     /// The mean loss of each target in nats per word, pair or label; for distillation, each part of
     /// the loss.
     pub losses: Vec<f64>,
-    /// Target words, or examples.
+    /// The number of target words or examples behind each loss.
     pub counts: Vec<usize>,
-    /// Examples with the right label, or whose partner ranked first; zero for other tasks.
+    /// The number of examples with a correct label, or whose partner ranked first; zero for other
+    /// tasks.
     pub correct: usize,
 }
 
 impl Losses {
-    /// Joins the losses of a batch's shares.
+    /// Merges the losses of a batch's shares.
     pub fn join(mut shares: Vec<Self>) -> Self {
         if shares.len() == 1 {
             return shares.remove(0);
@@ -81,10 +82,10 @@ impl Losses {
 /// device.
 #[derive(Debug)]
 pub struct BatchLoss {
-    /// Target words, or examples.
+    /// The number of target words or examples behind each loss.
     counts: Vec<usize>,
-    /// `[1]` each: the mean loss of each target, then the number of right answers for tasks that
-    /// have them.
+    /// `[1]` each: the mean loss of each target, then the number of correct predictions for tasks
+    /// that have them.
     values: Vec<Tensor<1>>,
     /// The sum of the losses and the embedding rows it depends on, until it is differentiated.
     graph: Option<(Tensor<1>, Lookups)>,

@@ -15,7 +15,7 @@ use crate::loss::Losses;
 pub struct Metric {
     /// Optimiser steps done.
     pub step: u64,
-    /// Which data.
+    /// The data it was measured on.
     pub split: Split,
     /// The task; for a task with several outputs, `TASK/OUTPUT`, with the decoder or the part of
     /// the loss. `encoder` for properties of the sentence vectors.
@@ -27,10 +27,10 @@ pub struct Metric {
     /// `exp(loss)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perplexity: Option<f64>,
-    /// The share of examples with the right label, or whose partner ranked first.
+    /// Accuracy: the share of examples with a correct label, or whose partner ranked first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// Pearson's correlation of cosines with people's scores.
+    /// Pearson's correlation of cosines with human scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pearson: Option<f64>,
     /// Spearman's rank correlation of the same.
@@ -57,7 +57,7 @@ pub struct Metric {
     pub seconds: Option<f64>,
 }
 
-/// Which data a metric was measured on.
+/// The data that a metric was measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
@@ -114,7 +114,7 @@ pub struct TaskSums {
     pub gradient_norm: f64,
     /// Target words or examples.
     pub count: u64,
-    /// Right answers.
+    /// Correct predictions.
     pub correct: u64,
     /// Wall time.
     #[serde(with = "bits")]
@@ -179,7 +179,7 @@ impl Window {
     }
 }
 
-/// Something with its own loss: a decoder, a classifier, a part of a distillation loss.
+/// A part of the model with its own loss: a decoder, a classifier, a part of a distillation loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// The task's name; `TASK/OUTPUT` if the task has several outputs.
@@ -193,7 +193,7 @@ pub struct Output {
 pub enum Unit {
     /// Target words: perplexity.
     Words,
-    /// Labels or partners, right or wrong: accuracy.
+    /// Predicted labels or partners: accuracy.
     Answers,
     /// Vectors: no other measure.
     Vectors,
@@ -205,7 +205,7 @@ impl Output {
         (self.unit == Unit::Words).then(|| loss.exp())
     }
 
-    /// The share of right answers, if the unit is answers.
+    /// The share of correct predictions, if the unit is answers.
     pub(crate) fn accuracy(&self, correct: u64, count: u64) -> Option<f64> {
         let share = correct as f64 / count.max(1) as f64;
         (self.unit == Unit::Answers).then_some(share)

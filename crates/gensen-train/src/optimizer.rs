@@ -25,9 +25,9 @@ pub struct AdamConfig {
     pub beta1: f64,
     /// Decay of the running mean of squared gradients.
     pub beta2: f64,
-    /// Added to the denominator.
+    /// The constant added to the denominator.
     pub epsilon: f64,
-    /// Gradients of a step are scaled down to this global norm.
+    /// The global norm to which gradients are clipped.
     pub clip_norm: f64,
 }
 
@@ -68,7 +68,7 @@ pub enum Gradient {
 /// The gradient of an embedding by rows.
 #[derive(Debug)]
 pub struct RowGradient {
-    /// Which rows, ascending, each once.
+    /// The rows, ascending and distinct.
     pub rows: Arc<[u32]>,
     /// `[rows, size]`
     pub values: Tensor<2>,
@@ -139,7 +139,7 @@ impl Gradient {
 /// The gradients of one step.
 #[derive(Debug)]
 pub struct StepGradients {
-    /// By parameter name. Parameters the step's loss does not depend on are absent.
+    /// Gradients by parameter name. Parameters that the step's loss does not depend on are absent.
     pub by_name: BTreeMap<String, Gradient>,
     /// The loss scale still multiplied into these gradients, divided by the loss weight not yet
     /// multiplied into them. Norms and updates divide by it.

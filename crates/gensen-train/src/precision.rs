@@ -93,7 +93,7 @@ impl Default for Autocast {
 }
 
 impl Autocast {
-    /// For a precision; losses are scaled if a scale is given.
+    /// Autocasting for a precision; losses are scaled if a scale is given.
     pub fn new(precision: TrainingPrecision, scale: Option<LossScale>) -> Self {
         Self {
             float_type: precision.float_type(),

@@ -1,4 +1,4 @@
-//! Where a run starts, and whether it matches the run in its folder.
+//! The start of a run: afresh or from a checkpoint, checked against the run in its folder.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -13,14 +13,15 @@ use crate::checkpoint::{self, Checkpoints, RunState};
 use crate::config::{Config, RunConfig, TrainingConfig};
 use crate::error::TrainError;
 
-/// Where a run starts.
+/// The start of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// At the newest undamaged checkpoint of the run's folder, or afresh if there is none.
+    /// Resume from the newest undamaged checkpoint of the run's folder, or start afresh if there is
+    /// none.
     Auto,
-    /// Afresh; refused if the folder already holds a run.
+    /// Start afresh; refused if the folder already holds a run.
     Never,
-    /// At this checkpoint.
+    /// Resume from this checkpoint.
     Path(PathBuf),
 }
 
@@ -28,7 +29,7 @@ pub enum Resume {
 pub(crate) struct StepSizes {
     /// The default of tasks.
     pub(crate) all: BatchSize,
-    /// Of each task.
+    /// The batch size of each task.
     pub(crate) tasks: Vec<BatchSize>,
 }
 
@@ -87,7 +88,7 @@ impl Resume {
         match self {
             Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::Checkpoint {
                 path: path.clone(),
-                problem: "no checkpoint here; --resume takes auto, never, or a folder such as \
+                problem: "no checkpoint here; --resume accepts auto, never, or a folder such as \
                           RUN/checkpoints/step-00000100"
                     .into(),
             }),

@@ -42,7 +42,7 @@ pub use crate::resume::Resume;
 /// Batches prepared ahead of the step that uses them.
 const BATCHES_AHEAD: usize = 16;
 
-/// Which task each step trains.
+/// The sampler of each step's task.
 pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
     let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
     let inference = tasks.iter().map(|task| task.data.kind == TaskKind::Nli);
@@ -55,7 +55,7 @@ pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
     .within(config.tasks.iter().map(TaskSpec::steps).collect())
 }
 
-/// Which examples of a task make its batches.
+/// The order in which a task's examples make batches.
 pub(crate) fn order(config: &Config, task: &TrainingTask, devices: usize) -> BatchOrder {
     let options = OrderOptions {
         bucket_batches: config.training.bucket_batches,
@@ -99,7 +99,7 @@ struct Run<'a> {
     log: MetricsLog,
     events: EventLog,
     devices: Devices,
-    /// On the main device.
+    /// The model on the main device.
     model: MultitaskModel,
     average: Option<Average<MultitaskModel>>,
     adam: Adam,
@@ -117,9 +117,9 @@ struct Run<'a> {
 /// same bytes as one that never stopped.
 ///
 /// `strategy` names the devices: [`ExecutionStrategy::single`], or [`ExecutionStrategy::multi`]
-/// with [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Each device takes a
-/// batch of the configured size in every step: up to the rounding of sums, N devices train like one
-/// with batches N times as large. The first device updates, validates and saves.
+/// with [`MultiDeviceOptim::OptimMainDevice`](burn_train::MultiDeviceOptim). Each device processes
+/// a batch of the configured size in every step: up to the rounding of sums, N devices train like
+/// one with batches N times as large. The first device updates, validates and saves.
 ///
 /// # Errors
 ///
@@ -216,7 +216,7 @@ impl Run<'_> {
         Ok((self, Ending::Finished))
     }
 
-    /// Queues one optimiser step, then takes in the numbers of the step before, while the device
+    /// Queues one optimiser step, then records the losses of the step before, while the device
     /// computes.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
@@ -275,7 +275,7 @@ impl Run<'_> {
         Ok(None)
     }
 
-    /// Takes in the numbers of all queued steps. A loss or norm that is not finite is an error
+    /// Records the losses of all queued steps. A loss or norm that is not finite is an error
     /// here, before the weights are validated or saved.
     fn take_in_steps(&mut self) -> Result<(), TrainError> {
         while !self.readback.is_empty() {

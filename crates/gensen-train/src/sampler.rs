@@ -169,10 +169,10 @@ mod tests {
         for step in 0..2_000 {
             assert!(spans[within.task(step)].contains(&step), "step {step}");
         }
-        // Every tenth step is inference where that takes part beside others.
+        // Every tenth step trains inference while it is active together with other tasks.
         let inference = |step: &u64| within.task(*step) == 3;
         assert!((0..2_000).filter(inference).eq((150..250).step_by(10)));
-        // Elsewhere tasks are drawn as if they were the only ones.
+        // Otherwise tasks are drawn as if they were the only ones.
         assert!((0..100).all(|step| within.task(step) == 0));
         let all = sampler().within(vec![0..u64::MAX; 4]);
         assert!((0..2_000).all(|step| all.task(step) == sampler().task(step)));

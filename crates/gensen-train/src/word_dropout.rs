@@ -19,13 +19,13 @@ pub fn apply(batch: &mut Batch, rate: f64, seed: u64, step: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SEED);
     rng.set_stream(step);
     if let Batch::Pairs(batch) = batch {
-        // Equal sentences still count as equal, although they lose different words.
+        // Equal sentences remain equal for contrast, although different words are dropped.
         batch.keep_numbers();
     }
     for (side, sentences) in batch.sources_mut().into_iter().enumerate() {
         let mut start = 0;
         for (place, &length) in sentences.lengths.iter().enumerate() {
-            // Each sentence has its own part of the random stream.
+            // Each sentence has its own range of the random stream.
             rng.set_word_pos((side as u128) << 64 | (place as u128) << 32);
             let end = start + length as usize;
             for id in &mut sentences.ids[start..end] {

@@ -47,7 +47,7 @@ const VECTORS: f32 = 1e-5;
 const TRAINED: f32 = 1e-4;
 /// Relative tolerance of the losses of a short run.
 const LOSSES: f64 = 1e-3;
-/// The same for a run in mixed precision beside one in f32.
+/// The same for a run in mixed precision compared with one in f32.
 const MIXED_LOSSES: f64 = 1e-2;
 
 /// The factor of tolerances on a device. CUDA's libraries and CubeCL's tuning may use tensor cores
@@ -88,7 +88,7 @@ fn devices() -> &'static [Available] {
     &LISTING.devices
 }
 
-/// Runs a test on every device, and prints which.
+/// Runs a test on every device, and prints their names.
 fn on_each(test: impl Fn(&Device)) {
     for device in devices() {
         eprintln!("on {}: {}", device.name, device.description);

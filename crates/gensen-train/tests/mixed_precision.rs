@@ -28,15 +28,15 @@ use trace::Run;
 /// A precision and its tolerances.
 struct Rounding {
     precision: TrainingPrecision,
-    /// Relative, of losses and norms.
+    /// The relative error of losses and norms.
     losses: f64,
-    /// Of gradients: the Euclidean norm of the difference over that of the gradient.
+    /// The error of gradients: the Euclidean norm of the difference over that of the gradient.
     gradients: f64,
-    /// Of gradients of inference, whose features and hidden layer have kinks: rounding moves
-    /// numbers across zero.
+    /// The error of gradients of inference, whose features and hidden layer have kinks: rounding
+    /// moves numbers across zero.
     kinks: f64,
-    /// Of weights after four steps, relative to their change: Adam amplifies the noise of small
-    /// gradients.
+    /// The error of weights after four steps, relative to their change: Adam amplifies the noise of
+    /// small gradients.
     steps: f64,
 }
 
@@ -58,7 +58,7 @@ const ROUNDINGS: [Rounding; 2] = [
     },
 ];
 
-/// Runs a test on every device that supports a precision, and prints which.
+/// Runs a test on every device that supports a precision, and prints their names.
 fn on_each(test: impl Fn(&Device, &Rounding)) {
     let cpu = Device::flex();
     for device in Listing::new().devices {

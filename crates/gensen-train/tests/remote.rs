@@ -59,7 +59,7 @@ impl Drop for Server {
     }
 }
 
-/// A proxy that counts the server's messages: one for each answer that a client waits for.
+/// A proxy that counts the server's messages: one per response that a client waits for.
 struct Tap {
     address: String,
     answers: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! What burn-train's multi-device strategy does with gradients: the reason why shares' losses are
+//! How burn-train's multi-device strategy combines gradients: the reason why shares' losses are
 //! weighted.
 #![allow(
     clippy::disallowed_methods,

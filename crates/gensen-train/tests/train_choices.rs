@@ -38,14 +38,14 @@ fn the_exported_model_is_the_best_by_the_measure_named() {
         assert_eq!(measured.len(), 11, "{measured:?}");
         let key = measure.split('/').next_back().unwrap();
         let value = |m: &Value| m[key].as_f64().unwrap();
-        // The first of equals, step 0 included.
+        // On ties, the earliest step, including step 0.
         let better = |a: &&Value, b: &&Value| value(a).total_cmp(&value(b));
         let best = *measured.iter().rev().max_by(|a, b| better(a, b)).unwrap();
         let named = fs::read_to_string(run.folder().join("best")).unwrap();
         assert_eq!(named.trim(), best["step"].to_string());
         let exported = format!("(step {})", best["step"]);
         assert!(output.contains(&exported), "{output}");
-        // Measured again with the exported model.
+        // Repeats the measurement with the exported model.
         let encoder = SentenceEncoder::load(run.folder().join("model")).unwrap();
         let encode = |which: fn(&(f64, String, String)) -> &String| {
             let sentences: Vec<&String> = pairs.iter().map(which).collect();
@@ -131,7 +131,7 @@ fn a_schedule_and_own_steps_are_seen_in_the_metrics() {
         let step = metric["step"].as_f64().unwrap();
         let expected = match step {
             ..=10.0 => 2e-3 * step / 10.0,
-            // The rate of a step depends on the steps before it.
+            // The schedule counts completed steps.
             _ => 2e-3 * (1.0 - (step - 1.0 - 10.0) / 30.0),
         };
         let found = metric["learning_rate"].as_f64().unwrap();

@@ -141,7 +141,7 @@ fn gradients_of_shares_add_up_to_those_of_the_batch() {
             "{} {norm}",
             expected.len()
         );
-        // With nine, some have nothing to do.
+        // With nine devices, some have empty shares.
         for count in [2, 3, 5, 9] {
             let (found_loss, found, found_norm) = gradients(count);
             assert_eq!(found_loss.counts, loss.counts, "{count} devices");

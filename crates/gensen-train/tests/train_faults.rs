@@ -1,4 +1,4 @@
-//! Wrong input gives a message that names file and line or key, and no run starts.
+//! Errors of invalid input name file and line or key, and no run starts.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ const TRANSLATION: &str = "[[task]]\nname = \"fr-en\"\nkind = \"translation\"\n"
 const NLI: &str = "[[task]]\nname = \"nli\"\nkind = \"nli\"\n";
 const PARSING: &str = "[[task]]\nname = \"parsing\"\nkind = \"parsing\"\n";
 
-/// Runs with a configuration and files; the message must hold all of `expected`.
+/// Runs with a configuration and files; the message must contain all of `expected`.
 #[track_caller]
 fn refused(config: &str, files: &[(&str, &[u8])], options: &[&str], expected: &[&str]) {
     let run = Run::new(config);
@@ -230,8 +230,8 @@ fn left_out_lines_are_counted_and_long_ones_cut() {
 
 #[test]
 fn an_exploding_run_stops_and_keeps_its_last_checkpoint() {
-    // The first such step spoils the weights, the second is the first that is not finite: it is
-    // found after the next step has been queued, and before its checkpoint.
+    // The first exploding step corrupts the weights; the loss is not finite from the second on.
+    // That is detected after the next step has been queued, and before its checkpoint.
     for checkpoint_every in ["1", "5"] {
         let run = Run::new(support::TINY);
         run.succeed(&["--set", "training.steps=5"]);
@@ -417,7 +417,7 @@ fn hidden_files_in_the_model_folder_stop_no_export_and_stay() {
         let kept = fs::read_to_string(run.folder().join("model").join(name));
         assert_eq!(kept.unwrap(), name);
     }
-    // Other files are the user's and are kept; results are printed all the same.
+    // Other files belong to the user and are kept; results are still printed.
     fs::write(run.folder().join("model/notes.txt"), "").unwrap();
     let output = run.train(&["--set", "training.steps=3"]);
     let printed = String::from_utf8_lossy(&output.stdout);

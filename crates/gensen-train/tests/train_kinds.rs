@@ -1,5 +1,5 @@
 //! Runs of pairs, distillation, classification and next sentences: they learn, export their pooling,
-//! and name what is wrong.
+//! and report errors.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

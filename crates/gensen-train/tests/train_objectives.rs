@@ -1,4 +1,4 @@
-//! On every compiled-in and present device the training objectives agree with PyTorch:
+//! The training objectives agree with PyTorch on every available device:
 //! `tests/reference/objectives`.
 #![allow(
     clippy::disallowed_methods,

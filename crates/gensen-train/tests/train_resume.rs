@@ -1,4 +1,4 @@
-//! A stopped and resumed run ends in the same bytes as an uninterrupted one.
+//! A stopped and resumed run produces the same bytes as an uninterrupted one.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use support::kinds::{self, KINDS};
 use support::{Run, TINY, copy, with_scored_pairs, write_model, write_scored_pairs};
 
-/// A run to cut; the name is for messages.
+/// A run to interrupt; the name is for messages.
 struct Case {
     name: &'static str,
     config: String,
     threads: &'static str,
     /// Writes its inputs into its folder.
     inputs: fn(&Path),
-    /// Expected in the log of a whole run.
+    /// Text expected in the log of an uninterrupted run.
     logged: &'static [&'static str],
 }
 
@@ -50,7 +50,8 @@ fn with_options(config: &str) -> String {
     with_scored_pairs(&config)
 }
 
-/// What [`with_options`] reads: scored pairs, and every tenth sentence of two tasks' training data.
+/// Writes the inputs of [`with_options`]: scored pairs, and every tenth sentence of two tasks'
+/// training data.
 fn write_options(home: &Path) {
     write_scored_pairs(home);
     let sentences = ["train.en-fr.tsv", "train.stories.txt"].map(|name| {
@@ -139,7 +140,7 @@ fn a_run_in_bf16_cut_anywhere_ends_in_the_same_bytes() {
         let in_bf16 = ("[training]", "[training]\nprecision = \"bf16\"");
         case.config = replaced(&case.config, &[in_bf16]);
         let whole = cut_anywhere(&case);
-        // Also with another number of threads.
+        // Another number of threads gives the same bytes, too.
         let alone = case.run();
         alone.succeed(&["--threads", "1"]);
         alone.assert_same(&whole, 40, &format!("{}: one thread", case.name));
@@ -154,7 +155,7 @@ impl Case {
     }
 }
 
-/// Trains without a stop, and in two parts; both must end in the same bytes.
+/// Trains without interruption, and in two parts; both must produce the same bytes.
 fn cut_anywhere(case: &Case) -> Run {
     let threads = ["--threads", case.threads];
     let whole = case.run();
@@ -168,7 +169,8 @@ fn cut_anywhere(case: &Case) -> Run {
         let run = case.run();
         let steps = format!("training.steps={cut}");
         run.succeed(&[&threads[..], &["--set", &steps]].concat());
-        // A shorter run validates and tests where it ends, which the longer one does not.
+        // Ignores the final validation and test of the shorter run, which the longer run does not
+        // have.
         let text = fs::read_to_string(run.folder().join("metrics.jsonl")).unwrap();
         let last: u64 = cut.parse().unwrap();
         let kept: String = text
@@ -216,7 +218,7 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
         child.kill().unwrap();
         child.wait().unwrap();
         if survived > 0 {
-            // It finished: start afresh, so that every kill hits a run in progress.
+            // The run has finished: starts afresh, so that every kill hits a run in progress.
             fs::remove_dir_all(run.folder()).unwrap();
             survived = 0;
         }
@@ -406,7 +408,7 @@ fn the_best_checkpoint_is_found_again_after_a_crash_between_it_and_its_name() {
     let best = run.folder().join("best");
     assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");
     fs::remove_file(&best).unwrap();
-    // From now on validation gets worse.
+    // A high learning rate makes validation worse from here on.
     let worse = "training.learning_rate=10";
     run.succeed(&["--set", "training.steps=15", "--set", worse]);
     assert_eq!(fs::read_to_string(&best).unwrap().trim(), "10");

@@ -1,4 +1,4 @@
-//! The main job, with smaller numbers: every task is learnt, a model is exported.
+//! The sample configuration, with smaller sizes: every task is learnt, and a model is exported.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -19,7 +19,7 @@ use gensen_model::model_folder::ModelFolder;
 use ndarray::Array2;
 use support::{Run, TINY, write_model};
 
-/// A step too small to change any weight.
+/// A learning rate too small to change any weight.
 const STILL: [&str; 4] = [
     "--set",
     "training.steps=1",
@@ -161,7 +161,7 @@ fn a_run_does_not_go_on_with_another_start() {
     assert!(!output.status.success(), "{log}");
 }
 
-/// Runs the example under this heading of docs/training.md on small data, with sizes and steps cut down.
+/// Runs the example under this heading of docs/training.md on small data, with reduced sizes and steps.
 #[track_caller]
 fn run_example(heading: &str, data: &str, set: &[&str], write: impl Fn(&Path)) {
     let text = include_str!("../../../docs/training.md");

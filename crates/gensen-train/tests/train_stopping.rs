@@ -47,7 +47,7 @@ fn a_run_that_no_longer_improves_stops() {
     assert_eq!(run.metrics(), before);
     assert!(!run.checkpoint(7).exists());
 
-    // With more patience it continues.
+    // With more patience the run continues.
     let mut patient = WORSE;
     patient[5] = "management.early_stopping_patience=9";
     let printed = run.succeed(&patient);
@@ -58,7 +58,7 @@ fn a_run_that_no_longer_improves_stops() {
 fn what_is_tested_is_what_is_exported() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=20"]);
-    // From now on validation gets worse.
+    // A high learning rate makes validation worse from here on.
     let printed = run.succeed(&[
         "--set",
         "training.steps=40",

@@ -1,4 +1,4 @@
-//! Twelve optimisation steps of the reference, number by number, on the CPU.
+//! Compares twelve optimisation steps with the reference's, value by value, on the CPU.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

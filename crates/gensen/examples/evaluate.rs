@@ -28,13 +28,13 @@ impl Embedder for HashedWords {
         EmbedderInfo {
             name: "hashed words".to_owned(),
             role: Role::Baseline,
-            // Cached vectors and scores are found by it: change it whenever the vectors change.
+            // The key of cached vectors and scores: change it whenever the vectors change.
             identity: format!("hashed words, {WIDTH} wide, version 1"),
             details: BTreeMap::new(),
         }
     }
 
-    /// It has no hidden states to pool.
+    /// This encoder has no hidden states to pool.
     fn pools(&self) -> bool {
         false
     }

@@ -15,7 +15,7 @@ use gensen::SentenceEncoder;
 use gensen::data::similarity::cosine;
 use gensen::expand::{ReadOptions, SPECIAL_WORDS, VocabularyMap, WordSelection, WordVectors};
 
-/// Neighbours printed of a word.
+/// The number of neighbours printed per word.
 const NEIGHBOURS: usize = 5;
 
 /// A new word and the model's words nearest to it.
@@ -39,7 +39,7 @@ pub(crate) fn expand(
     words: &[String],
 ) -> Result<Vec<Neighbours>, Box<dyn Error>> {
     let encoder = SentenceEncoder::load(model)?;
-    // The fit needs the vectors of words that both know.
+    // The fit needs the vectors of shared words.
     let own: Vec<String> = encoder.vocabulary().words().map(str::to_owned).collect();
     let wanted = WordSelection::of(own.iter().chain(words));
     let vectors = WordVectors::read(vectors, &wanted, &ReadOptions::default())?;

@@ -27,7 +27,7 @@ pub(crate) mod push;
 pub(crate) mod serve;
 pub(crate) mod similar;
 
-/// A wrong way to call the program that the argument parser cannot see.
+/// A usage error that the argument parser cannot detect.
 #[derive(Debug)]
 pub(crate) struct Usage(pub(crate) String);
 

@@ -8,7 +8,7 @@ use crate::commands::Usage;
 /// The built-in model's name.
 pub(crate) const NAME: &str = "english";
 
-/// Whether this build has one.
+/// Whether this build includes the model.
 pub(crate) const IS_THERE: bool = cfg!(feature = "english");
 
 /// The built-in model.
@@ -24,7 +24,7 @@ pub(crate) fn files() -> Result<[&'static [u8]; 3], Usage> {
     Ok([CONFIG, WEIGHTS, VOCABULARY])
 }
 
-/// The error of a build without one.
+/// The error of a build without the model.
 #[cfg(not(feature = "english"))]
 fn missing() -> Usage {
     Usage(

@@ -176,7 +176,7 @@ impl Lines {
         Ok(Some(line))
     }
 
-    /// A line that another thread read, or the end.
+    /// Unwraps a line read by another thread; `None` at the end.
     fn arrived(&mut self, line: Option<Result<(String, u64)>>) -> Result<Option<String>> {
         let Some((line, bytes)) = line.transpose()? else {
             return Ok(None);

@@ -103,7 +103,7 @@ fn program() -> clap::Command {
     program
 }
 
-/// Parses the arguments; prints help or what is wrong and exits otherwise.
+/// Parses the arguments; prints help or an error, and exits, if that fails.
 fn parse() -> Arguments {
     let mut program = program();
     let matches = program.get_matches_mut();

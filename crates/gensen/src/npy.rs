@@ -71,7 +71,7 @@ impl Kind {
     }
 }
 
-/// A file that is being written under a scratch name.
+/// A writer of a file under a scratch name.
 pub(crate) struct Npy {
     place: PathBuf,
     scratch: Scratch,
@@ -130,7 +130,7 @@ impl Npy {
         self.context(written)
     }
 
-    /// Writes the header and gives the file its name.
+    /// Writes the header and renames the file to its final name.
     pub(crate) fn finish(mut self, descr: &str, shape: &[u64]) -> Result<()> {
         let written = self
             .file

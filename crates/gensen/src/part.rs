@@ -20,7 +20,7 @@ use crate::npy;
 /// One of N parts of an input's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Part {
-    /// From 1.
+    /// The part's index, from 1.
     pub(crate) index: u64,
     pub(crate) count: u64,
 }
@@ -54,11 +54,11 @@ impl Part {
 pub(crate) struct MadeFrom {
     /// Lines of the whole input.
     pub(crate) input_lines: u64,
-    /// Of the input file.
+    /// The SHA-256 of the input file.
     pub(crate) input_sha256: String,
-    /// Of each model's configuration, weights and vocabulary.
+    /// The SHA-256 of each model's configuration, weights and vocabulary.
     pub(crate) models_sha256: Vec<String>,
-    /// Of the word vectors, if the vocabulary was expanded.
+    /// The SHA-256 of the word vectors, if the vocabulary was expanded.
     pub(crate) vectors_sha256: Option<String>,
     /// All options the vectors depend on.
     pub(crate) options: String,
@@ -72,19 +72,19 @@ pub(crate) struct Record {
     pub(crate) part: Part,
     #[serde(flatten)]
     pub(crate) origin: MadeFrom,
-    /// Of the part's file.
+    /// The SHA-256 of the part's file.
     pub(crate) output_sha256: String,
 }
 
 impl Record {
-    /// Its path for this output.
+    /// The record's path for this output.
     pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
         name.push(".part.json");
         name.into()
     }
 
-    /// Whether this output has one.
+    /// Whether this output has a record.
     pub(crate) fn is_beside(output: &Path) -> bool {
         Self::place(output).is_file()
     }
@@ -100,7 +100,7 @@ impl Record {
         }
     }
 
-    /// Writes it beside a part's vectors.
+    /// Writes the record beside a part's vectors.
     pub(crate) fn write(&self, output: &Path) -> Result<()> {
         let place = Self::place(output);
         let text = serde_json::to_vec_pretty(self)?;
@@ -182,7 +182,7 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
     })
 }
 
-/// Whether a file holds as many vectors as its record says.
+/// Checks that a file has the number of vectors in its record.
 fn check_size(file: &Path, lines: u64, width: u64) -> Result<()> {
     let whole = match npy::is_one(file) {
         Ok(true) => npy::holds(file, &[lines, width]),

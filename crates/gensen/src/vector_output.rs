@@ -50,7 +50,7 @@ impl VectorOutput {
         })
     }
 
-    /// Whether a reader sees each line as soon as it is written.
+    /// Whether output is flushed line by line, for a reader at the other end.
     pub(crate) fn is_read_along(&self) -> bool {
         matches!(self, Self::Lines(lines) if lines.is_read_along())
     }
@@ -65,7 +65,7 @@ impl VectorOutput {
         }
     }
 
-    /// Gives the file its name; `[lines, columns]` is its shape.
+    /// Renames the file to its final name; `[lines, columns]` is its shape.
     pub(crate) fn finish(self, lines: u64, columns: u64) -> Result<()> {
         match self {
             Self::Npy(file, kind) => file.finish(kind.descr(), &[lines, columns]),

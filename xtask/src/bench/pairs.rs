@@ -12,7 +12,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Whether it needs what [`ENCODE`] stands for.
+    /// Whether the pair needs the folder that replaces [`ENCODE`].
     pub(super) fn encodes(&self) -> bool {
         self.peer.contains(&ENCODE)
     }

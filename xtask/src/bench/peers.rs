@@ -62,7 +62,7 @@ impl Peers {
         Ok(programs)
     }
 
-    /// The options that `--device` and the others add to our program's and to the peer's.
+    /// The command-line options derived from `--device`, `--peer-device` and `--tf32`: ours, then the peer's.
     fn options(&self) -> [Vec<&str>; 2] {
         let ours = self.device.as_deref();
         let peers = self.peer_device.as_deref().or(ours.map(torch_device));
@@ -95,7 +95,7 @@ impl Peers {
     }
 }
 
-/// By the name of what was measured, ours and the peer's of each round.
+/// Measurements of each round, ours and the peer's, by the name of the quantity.
 type Rounds = BTreeMap<String, Vec<[Measurement; 2]>>;
 
 /// PyTorch's equivalent of one of our devices: CUDA for any GPU.

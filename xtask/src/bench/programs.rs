@@ -19,7 +19,7 @@ pub(super) struct Programs {
     examples: PathBuf,
     /// The peers' scripts.
     pub(super) peers: PathBuf,
-    /// The folder that [`ENCODE`] stands for.
+    /// The folder that replaces [`ENCODE`] in arguments.
     encode: PathBuf,
 }
 

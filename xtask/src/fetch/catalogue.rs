@@ -220,7 +220,7 @@ impl Catalogue {
                     if let Some(sum) = sum
                         && (sum.len() != length || !sum.bytes().all(|b| b.is_ascii_hexdigit()))
                     {
-                        return Err(format!("'{sum}' of {} is not a sum", file.name));
+                        return Err(format!("'{sum}' of {} is not a hash", file.name));
                     }
                 }
             }
@@ -436,7 +436,7 @@ mod tests {
             ),
             ("needs = [\"a\"]", "needs = [\"z\"]", "needs 'z'"),
             ("about = \"first\"", "abuot = \"first\"", "abuot"),
-            ("size = 3", "sha256 = \"12\"", "not a sum"),
+            ("size = 3", "sha256 = \"12\"", "not a hash"),
             ("\"http://one/x\"", "\"ftp://one/x\"", "not an HTTP"),
             ("name = \"b\"", "name = \"a\"", "twice"),
             ("name = \"b\"", "name = \"../b\"", "cannot be a file's"),

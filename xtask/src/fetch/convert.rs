@@ -160,7 +160,7 @@ impl Workplace<'_> {
         Err(FetchError::Input {
             path: finished,
             problem: format!(
-                "a step reads '{name}', which is no download of this route and not there"
+                "a step reads '{name}', which is neither a download of this route nor an existing file"
             ),
         })
     }

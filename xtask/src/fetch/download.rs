@@ -155,7 +155,7 @@ impl<'a> Downloader<'a> {
         let mut verdict = self.verify(&partial, address)?;
         if verdict.is_err() {
             forget(&partial)?;
-            // The part that was there may have been another version's, or damaged.
+            // The existing partial file may be of another version, or damaged.
             if resumed {
                 self.transfer(name, address, &partial)?;
                 verdict = self.verify(&partial, address)?;
@@ -272,7 +272,7 @@ impl<'a> Downloader<'a> {
         if let (Some(expected), Some(total)) = (address.expected.size, answer.total)
             && expected != total
         {
-            // An HTML page is a likely reason; say so if it is one.
+            // An HTML page is a likely reason, so the message mentions it.
             if answer.start == 0 && answer.is_html {
                 let (start, _) = read_start(&mut answer.body);
                 return Err(Fault::HtmlPage(html_page(&start).flatten()).into());

@@ -16,7 +16,7 @@ pub enum Fault {
     )]
     LfsPointer,
     #[error(
-        "the server does not say where the file ends, and the catalogue states neither size nor sum: whether it is whole cannot be told"
+        "the server does not state the file's length, and the catalogue states neither size nor hash: truncation could not be detected"
     )]
     NoEnd,
     #[error("the server sent the file with content encoding '{0}', which was not asked for")]

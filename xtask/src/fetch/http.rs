@@ -20,7 +20,7 @@ pub struct Answer {
     /// The version of the file: an entity tag or a date.
     pub validator: Option<String>,
     pub is_html: bool,
-    /// Whether the server states where its response ends, so that a truncated one can be detected.
+    /// Whether the response states its length, so that truncation can be detected.
     pub says_its_end: bool,
     pub body: Box<dyn Read>,
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub struct Ledger {
     path: PathBuf,
     sums: HashMap<String, String>,
-    /// Whether the last line has no line end (an editor's doing).
+    /// Whether the last line lacks a line break, for example after editing.
     open_line: bool,
 }
 
@@ -102,7 +102,7 @@ mod tests {
         for (before, after) in [
             ("aa 1 a\nbb", "aa 1 a\nbb 1 b\n"),
             ("bb 1", "bb 1 b\n"),
-            // An editor took the last line's end off, or put a byte-order mark in front.
+            // An editor removed the final line break, or added a byte-order mark.
             ("aa 1 a", "aa 1 a\nbb 1 b\n"),
             ("\u{feff}aa 1 a\n", "\u{feff}aa 1 a\nbb 1 b\n"),
         ] {

@@ -12,7 +12,7 @@ const LARGE: u64 = 10_000_000;
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// Bytes of a file, with the rate and the time left.
+    /// A bar of a file's bytes, with the rate and the time left.
     ///
     /// Without a terminal, a line announces a large file.
     pub fn bytes(name: &str, from: u64, total: Option<u64>) -> Self {
@@ -33,7 +33,7 @@ impl Progress {
         )
     }
 
-    /// Lines of text.
+    /// A bar of lines of text.
     pub fn lines(name: &str, total: Option<u64>) -> Self {
         Self::new(name, 0, total, "{human_pos} lines {per_sec}")
     }
@@ -56,7 +56,7 @@ impl Progress {
         };
         bar.set_message(name.to_owned());
         bar.set_position(from);
-        // The rate is that of this call, without the existing part.
+        // The rate excludes the part that existed before.
         bar.reset_eta();
         Self(bar)
     }

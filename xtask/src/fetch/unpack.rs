@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Component, Path};
 
-/// Entries per archive at most.
+/// The maximum number of entries per archive.
 const MAX_ENTRIES: u64 = 1_000_000;
 /// Largest ratio of the contents to the archive, unless the catalogue has a limit: text compresses to a fifth, a
 /// decompression bomb to a thousandth.
@@ -78,7 +78,7 @@ pub struct Archive<'a> {
     pub path: &'a Path,
     /// Its origin, for messages.
     pub url: &'a str,
-    /// Bytes of contents at most.
+    /// The maximum number of bytes of contents.
     pub limit: Option<u64>,
 }
 
@@ -144,7 +144,7 @@ struct Taker<'a> {
     folder: &'a Path,
     /// The number of entries extracted for each of `keep`.
     taken: Vec<usize>,
-    /// Some of the names, for the message when one is missing.
+    /// Some of the names found, for the message about a missing one.
     seen: Vec<String>,
     entries: u64,
     left: u64,
@@ -194,7 +194,7 @@ impl Taker<'_> {
                 self.take(&name, &mut entry)?;
             }
         }
-        // To the end of the file, whose last bytes show whether it is complete.
+        // Reads to the end, since the last bytes show whether the file is complete.
         io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
         Ok(())
     }

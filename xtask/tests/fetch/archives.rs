@@ -1,4 +1,4 @@
-//! Archives that mean harm, routes, lists, and what is left behind when a step fails.
+//! Malicious archives, routes, listings, and files left after a failed step.
 
 use crate::Place;
 use crate::server::{Reply, Server};

@@ -1,4 +1,4 @@
-//! One file, from servers good and bad.
+//! Downloads of one file from conforming and misbehaving servers.
 
 use crate::server::{Reply, Request, Server};
 use crate::{Place, content};
@@ -36,7 +36,7 @@ fn a_second_call_does_nothing_and_says_so() {
     );
     assert_eq!(server.requests().len(), 1);
 
-    // What somebody removed is made again, without a download.
+    // A removed output is recreated without a download.
     std::fs::remove_file(place.path("x/file")).unwrap();
     assert!(place.call(&["x"]).succeeded().stdout.contains("x: done"));
     assert!(place.path("x/file").exists());
@@ -206,14 +206,14 @@ fn a_file_whose_end_nobody_states_is_refused() {
     let call = place.call(&["x"]);
     place.refused(
         &call,
-        &[&url, "the server does not say where the file ends"],
+        &[&url, "the server does not state the file's length"],
     );
     assert_eq!(place.downloads(), 0);
     for known in ["size = 3000", &sha256(&content(3000))] {
         let place = Place::new(std::slice::from_ref(&url), known);
         place.call(&["x"]).succeeded();
     }
-    // In chunks the end is stated.
+    // Chunked encoding marks the end of the body.
     let server = Server::start(|_, _| {
         let reply = Reply::ok("4\r\ntext\r\n0\r\n\r\n");
         Reply {
@@ -310,12 +310,12 @@ fn a_page_of_html_is_refused() {
         );
         assert_eq!(place.downloads(), 0);
     }
-    // Some servers call everything so; a known sum speaks for the file.
+    // Some servers declare every file as HTML; a matching hash overrides that.
     let server = Server::start(|_, _| Reply::ok("text").header("Content-Type", "text/html"));
     Place::new(&[server.url("/file")], &sha256(b"text"))
         .call(&["x"])
         .succeeded();
-    // Some do not even say that it is one.
+    // A page of HTML is recognised even if the server declares another type.
     let server =
         Server::start(move |_, _| Reply::ok(page).header("Content-Type", "application/zip"));
     let place = Place::new(&[server.url("/file")], "");
@@ -392,7 +392,7 @@ fn mirrors_are_tried_in_order() {
         "/good" | "/near/file" => Reply::ok("text"),
         _ => Reply::status(404),
     });
-    // Nobody listens at the first address.
+    // The first address refuses connections.
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -551,7 +551,7 @@ fn two_calls_at_once_take_turns() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in the same way.
+/// Simulates a full disk by a limit on file sizes: writing fails in the same way.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_named_and_the_part_kept() {
@@ -572,7 +572,7 @@ fn a_full_disk_is_named_and_the_part_kept() {
         .output()
         .unwrap();
     if limited.status.code() == Some(99) {
-        // Not `eprintln!`: the test harness keeps that to itself.
+        // Not `eprintln!`, whose output the test harness captures.
         let line = "SKIPPED: this shell cannot limit the size of files\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         return;

@@ -1,4 +1,4 @@
-//! `cargo xtask fetch-data` as a person runs it, against a server that misbehaves.
+//! `cargo xtask fetch-data` against a misbehaving server.
 #![allow(clippy::disallowed_methods)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -82,7 +82,7 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// What lies under a final name: everything but the scratch area.
+    /// All files with final names, that is, outside the scratch area.
     fn finished(&self) -> Vec<PathBuf> {
         fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -103,7 +103,8 @@ impl Place {
         std::fs::read_dir(self.path(".fetch/downloads")).map_or(0, Iterator::count)
     }
 
-    /// Asserts that a call failed, said all of this, and left nothing under a final name.
+    /// Asserts that a call failed with a message that contains all of `said`, and left no file with
+    /// a final name.
     fn refused(&self, call: &Call, said: &[&str]) {
         assert!(
             !call.ok,
@@ -139,7 +140,7 @@ impl From<Output> for Call {
     }
 }
 
-/// Bytes that no two places share.
+/// Bytes in which all offsets are distinguishable.
 fn content(length: usize) -> Vec<u8> {
     (0..length as u32)
         .flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes())

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What was asked for. Header names are in lower case.
+/// A request. Header names are in lower case.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -14,17 +14,17 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
 }
 
-/// What is answered.
+/// A response, and how its transmission fails.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// Close the connection after so many bytes of the body.
+    /// Closes the connection after this number of bytes of the body.
     pub cut: Option<usize>,
-    /// Be silent for so long after the part of the body that is sent.
+    /// Stalls for this time after the part of the body that is sent.
     pub silence: Option<Duration>,
-    /// Say no length: the body ends where the connection does.
+    /// Omits Content-Length: the end of the connection ends the body.
     pub no_length: bool,
 }
 
@@ -58,7 +58,7 @@ impl Reply {
         self
     }
 
-    /// Serves a file as a good server does: with an entity tag, and the range that was asked for.
+    /// Serves a file like a conforming server: with an ETag, and with support for range requests.
     pub fn file(request: &Request, body: &[u8], tag: &str) -> Self {
         let whole = || Self::ok(body).header("ETag", tag);
         let Some(range) = request.headers.get("range") else {
@@ -95,7 +95,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `answer` gets the request and how many there were before it.
+    /// Starts the server. `answer` receives each request and the number of requests before it.
     pub fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -174,7 +174,7 @@ fn send(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What a proxy does: passes bytes both ways.
+/// A proxy's tunnel: forwards bytes in both directions.
 fn tunnel(mut client: TcpStream, to: &str) {
     let Ok(mut server) = TcpStream::connect(to) else {
         return;

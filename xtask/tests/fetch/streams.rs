@@ -1,4 +1,4 @@
-//! What a person or a pipe sees, and what is left when a call is interrupted.
+//! Output on terminals and pipes, and scratch files after an interruption.
 
 use crate::server::{Reply, Server};
 use crate::{Place, content};
@@ -39,7 +39,7 @@ fn a_full_stream_is_an_error_and_the_data_are_brought_all_the_same() {
     let output = place.command(&["x"]).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(place.path("x/file").exists());
-    // Nobody can be told of a standard error that is full.
+    // A full standard error cannot be reported anywhere.
     let place = Place::new(&[server.url("/file")], "");
     let output = place.command(&["x"]).stderr(full()).output().unwrap();
     assert!(output.status.success());
@@ -60,7 +60,7 @@ fn the_documented_catalogue_and_one_with_a_mark_are_read() {
     }
 }
 
-/// What is under scratch names below a folder.
+/// Collects the files with scratch names below a folder.
 #[cfg(unix)]
 fn left_over(folder: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -84,8 +84,8 @@ fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// Fifty calls are ended at any moment of theirs, by each of the signals that end programs; each
-/// is followed by one that is left alone.
+/// Ends fifty calls at random moments, with each of the terminating signals; an undisturbed call
+/// follows each.
 #[cfg(unix)]
 #[test]
 fn files_are_complete_or_absent_however_calls_end() {
@@ -124,7 +124,7 @@ fn files_are_complete_or_absent_however_calls_end() {
         assert!(sent.unwrap().success() || child.try_wait().unwrap().is_some());
         let status = child.wait().unwrap();
         if status.success() {
-            // The machine has less to do by now.
+            // The call finished before the signal: the machine is less busy now.
             duration = duration * 4 / 5;
         } else {
             ended += 1;
@@ -140,7 +140,8 @@ fn files_are_complete_or_absent_however_calls_end() {
             left
         };
         let left = check();
-        // 130: it noticed. Before it listens for signals, it ends as any program does.
+        // 130: the handler ran. Before it is installed, the signal's default action ends the
+        // program.
         if status.code() == Some(130) {
             interrupted += 1;
             assert_eq!(left, Vec::<String>::new(), "{signal}");

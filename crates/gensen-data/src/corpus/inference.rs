@@ -83,7 +83,7 @@ impl Columns {
                 parses,
                 width,
             } => {
-                // In a row longer than the header line, the columns cannot be told apart.
+                // In a row with more fields than the header line, columns are ambiguous.
                 let found = 1 + memchr::memchr_iter(b'\t', line.as_bytes()).count();
                 if found > width {
                     return Err(LineFault::MoreColumns { found, width });

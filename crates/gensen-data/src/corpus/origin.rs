@@ -30,7 +30,7 @@ impl Origin {
     pub(crate) fn all(path: &Path) -> Result<Vec<Self>, DataError> {
         match path.is_dir() {
             true => return Self::in_folder(path, |_| true),
-            // It is read twice: for its hash and for its contents.
+            // The file is read twice: for its hash and for its contents.
             false => text::regular(path).map_err(DataError::io(path))?,
         }
         Ok(vec![Self::File(path.to_owned())])
@@ -74,7 +74,7 @@ impl Origin {
     /// Checks that it can be read.
     pub(super) fn check(&self) -> Result<(), DataError> {
         match self {
-            // It is read several times: for the hash and in each pass.
+            // The file is read several times: for the hash and in each pass.
             Self::File(path) => text::regular(path)
                 .and_then(|()| File::open(path))
                 .map(drop)

@@ -149,7 +149,7 @@ const NONE: &str = "-NONE-";
 
 fn close(tree: &mut Tree, closed: &Open, label: &str, depth: usize) {
     if tree.source.len() == closed.source {
-        // It holds only traces.
+        // The constituent contains only traces.
         tree.target.truncate(closed.target);
     } else if closed.words == 1 && closed.children == 0 {
         // A word with its part of speech.

@@ -16,7 +16,7 @@ use crate::parallel;
 use crate::report::InputReport;
 use crate::tokenizer::Tokenizer;
 
-/// How a task's text is split into words: for its first texts, and for the others.
+/// The tokenisation of a task's text: of its first texts, and of the others.
 pub(super) struct Wording {
     pub(super) tokenizers: [Box<dyn Tokenizer>; 2],
     pub(super) lowercase: [bool; 2],

@@ -88,7 +88,7 @@ pub(super) fn of(
         for (split, corpora) in splits {
             add(split);
             for corpus in corpora {
-                // A file's folder does not matter, but its name does, since it tells the format.
+                // Only a file's name matters, not its folder: the name determines the format.
                 let settings = InputTable {
                     path: None,
                     teacher: None,

@@ -16,7 +16,7 @@ pub(super) struct StreamLayout {
     /// The chunk's field.
     pub(super) field: usize,
     pub(super) side: StreamSide,
-    /// Longer sentences are truncated to this.
+    /// The maximum sentence length in words; longer sentences are truncated.
     pub(super) max_words: u32,
 }
 
@@ -24,18 +24,18 @@ pub(super) struct StreamLayout {
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     pub(super) kind: TaskKind,
-    /// In the order of the data set's streams.
+    /// The streams, in the order of the data set's.
     pub(super) streams: Vec<StreamLayout>,
 }
 
-/// The most fields, and the most streams, of any kind.
+/// The maximum number of fields, and of streams, of any kind.
 pub(super) const FIELDS: usize = 3;
 
-/// Flag of a chunk's entry: it is an example kept, or the middle sentence of a triple kept.
+/// Flag of a chunk's entry: a selected example, or the middle sentence of a selected triple.
 pub(super) const SOURCE: u8 = 1;
-/// Flag of a chunk's entry: it is the next sentence of a triple kept.
+/// Flag of a chunk's entry: the next sentence of a selected triple.
 pub(super) const NEXT: u8 = 2;
-/// Flag of a chunk's entry: it is the previous sentence of a triple kept.
+/// Flag of a chunk's entry: the previous sentence of a selected triple.
 pub(super) const PREVIOUS: u8 = 4;
 
 impl Layout {

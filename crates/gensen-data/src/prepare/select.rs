@@ -16,7 +16,7 @@ use crate::spec::{InputTable, TaskKind};
 pub(super) enum ExampleChoice {
     All,
     First(u64),
-    /// Those whose image under a permutation is less than the limit.
+    /// A random sample: examples whose image under a permutation is below the limit.
     Shuffled(Permutation, u64),
 }
 

@@ -208,7 +208,7 @@ pub(super) static INTRANSITIVE: &[Verb] = &[
     verb(["play", "plays", "played"], ["joue", "jouent", "joué"], ["spielt", "spielen", "gespielt"]),
 ];
 
-/// What people do with a thing.
+/// Actions of people on a thing.
 #[rustfmt::skip] // One row per line.
 pub(super) static TO_THINGS: &[Verb] = &[
     verb(["buy", "buys", "bought"], ["achète", "achètent", "acheté"], ["kauft", "kaufen", "gekauft"]),
@@ -221,7 +221,7 @@ pub(super) static TO_THINGS: &[Verb] = &[
     verb(["wash", "washes", "washed"], ["lave", "lavent", "lavé"], ["wäscht", "waschen", "gewaschen"]),
 ];
 
-/// What people do with a thing for somebody; the roles are not interchangeable.
+/// Actions of people on a thing for somebody; the roles are not interchangeable.
 #[rustfmt::skip] // One row per line.
 pub(super) static TO_RECIPIENTS: &[Verb] = &[
     verb(["give", "gives", "gave"], ["donne", "donnent", "donné"], ["gibt", "geben", "gegeben"]),
@@ -230,7 +230,7 @@ pub(super) static TO_RECIPIENTS: &[Verb] = &[
     verb(["send", "sends", "sent"], ["envoie", "envoient", "envoyé"], ["schickt", "schicken", "geschickt"]),
 ];
 
-/// What people and animals do to each other; the roles are not interchangeable.
+/// Actions of people and animals on each other; the roles are not interchangeable.
 #[rustfmt::skip] // One row per line.
 pub(super) static TO_BEINGS: &[Verb] = &[
     verb(["see", "sees", "saw"], ["voit", "voient", "vu"], ["sieht", "sehen", "gesehen"]),

@@ -68,7 +68,7 @@ pub(super) enum Holder {
     Place(&'static Place),
 }
 
-/// How a number bounds a quantity; without a word, it is exact.
+/// The bound that a number states. Exact numbers have no modifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
     Exactly,

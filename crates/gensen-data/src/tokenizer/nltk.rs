@@ -32,7 +32,7 @@ pub struct Nltk {
 }
 
 impl Nltk {
-    /// A tokeniser that takes every line as one sentence.
+    /// A tokeniser that treats every line as one sentence.
     pub fn new() -> Self {
         Self::default()
     }

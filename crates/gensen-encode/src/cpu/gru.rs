@@ -34,7 +34,7 @@ pub(super) type ReadRow<'a, E = WeightsError> = dyn FnMut(usize, &mut [f32]) -> 
 /// Each direction's projection of a layer's inputs.
 pub(super) struct InputProjections(Vec<Projection>);
 
-/// What inputs and biases contribute to the gates: `W_i x + b`.
+/// The inputs' and biases' part of the gates: `W_i x + b`.
 struct Projection {
     /// `[panel][row]`.
     gates: Vec<Gates>,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::server::{HubServer, JSON, LFS_JSON, lacking, refused};
 use super::{Contents, HubError};
 
-/// How often the upload of a part is tried.
+/// The number of attempts to upload a part.
 const TRIES: u32 = 3;
 
 /// A large file.

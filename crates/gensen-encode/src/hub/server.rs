@@ -32,13 +32,13 @@ pub(super) struct HubServer {
     revision: String,
 }
 
-/// How the server wants a file.
+/// The upload mode that the server requests for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum UploadMode {
-    /// In the commit.
+    /// Inline in the commit.
     Regular,
-    /// In Git LFS.
+    /// As a Git LFS object.
     Lfs,
 }
 

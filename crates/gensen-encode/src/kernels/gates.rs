@@ -8,7 +8,7 @@ use super::math::{sigmoid, tanh};
 /// Rows whose gates are computed at once.
 const ROWS: usize = 8;
 
-/// Where each row's new state comes from: its input and its previous state.
+/// The sources of each row's new state: its input and its previous state.
 pub(crate) struct StateSources<'a> {
     /// For each row, its row in `projected`.
     pub(crate) words: &'a [u32],

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shorter arrays are left to the allocator.
 const SMALLEST: usize = 1 << 16;
-/// The most entries of each list below; the oldest is dropped first.
+/// The maximum length of each list below; the oldest entry is dropped first.
 const MOST: usize = 32;
 
 /// The free arrays, and the capacities of those in use: only arrays that came from here are taken

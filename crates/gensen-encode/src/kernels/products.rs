@@ -78,7 +78,7 @@ impl<T> Line<T> {
     }
 }
 
-/// Where a product writes its sums; the panels of a row are adjacent.
+/// The output of a product; the panels of a row are adjacent.
 pub(crate) struct Sums<'a, T> {
     first: *mut T,
     /// Values from one row to the next.

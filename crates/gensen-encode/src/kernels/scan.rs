@@ -35,13 +35,13 @@ pub struct Scan<'a> {
 
 /// The gradients with respect to a scan's inputs.
 pub struct ScanGradients {
-    /// Those of the projected inputs, `[rows, 3 * hidden]`.
+    /// The gradients of the projected inputs, `[rows, 3 * hidden]`.
     pub projected: Vec<f32>,
-    /// Those of the recurrent weights, `[3 * hidden, hidden]`.
+    /// The gradients of the recurrent weights, `[3 * hidden, hidden]`.
     pub weight: Vec<f32>,
-    /// Those of the recurrent biases, `[3 * hidden]`.
+    /// The gradients of the recurrent biases, `[3 * hidden]`.
     pub bias: Vec<f32>,
-    /// Those of the states before the first step, `[sentences, hidden]`.
+    /// The gradients of the states before the first step, `[sentences, hidden]`.
     pub initial: Vec<f32>,
 }
 
@@ -224,7 +224,7 @@ impl Scan<'_> {
 }
 
 /// `r = s(x_r + h_r)`, `z = s(x_z + h_z)`, `n = tanh(x_n + r h_n)`, `h' = n + z (h - n)` for a
-/// block of rows. `saved` is empty or takes r, z, n, h_n.
+/// block of rows. r, z, n and h_n are written to `saved` unless it is empty.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn gates_forward(
     h: usize,

@@ -23,14 +23,14 @@ pub struct ModelConfig {
     pub architecture: Architecture,
     /// The default pooling.
     pub pooling: Pooling,
-    /// The default tokeniser: a name that [`by_name`] knows.
+    /// The default tokeniser, by a name that [`by_name`] accepts.
     pub tokenizer: String,
     /// Whether text is lower-cased by default.
     pub lowercase: bool,
     /// The default treatment of words outside the vocabulary. `unk` is not written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unknown_words: UnknownWords,
-    /// Where the model comes from.
+    /// The model's provenance.
     pub provenance: Provenance,
     /// The value ranges of its vectors, for 8-bit integers; at most one entry per pooling.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,15 +57,15 @@ pub struct Architecture {
     pub bidirectional: bool,
 }
 
-/// Where a model comes from, for its card.
+/// A model's provenance, for its card.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Provenance {
     /// The model's name.
     pub name: String,
-    /// How it came about, in a sentence or two.
+    /// The model's origin, in one or two sentences.
     pub description: String,
-    /// What it was trained on.
+    /// The training data.
     pub data: Vec<TrainingData>,
     /// The number of optimiser steps, if known.
     pub steps: Option<u64>,

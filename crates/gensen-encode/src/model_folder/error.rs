@@ -18,7 +18,7 @@ pub enum ModelFolderError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
     /// The folder is not a model folder.
@@ -26,7 +26,7 @@ pub enum ModelFolderError {
     NotAModelFolder {
         /// The folder.
         path: PathBuf,
-        /// What is missing or in the way.
+        /// The missing or conflicting file.
         problem: String,
     },
     /// The configuration was written by a later version of this program.

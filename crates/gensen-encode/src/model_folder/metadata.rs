@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 pub struct CardMetadata {
     /// Language codes: `en`.
     pub languages: Vec<String>,
-    /// The licence by the hub's name: `cc-by-4.0`, `other`.
+    /// The licence by the hub's identifier: `cc-by-4.0`, `other`.
     pub licence: Option<String>,
     /// Training data sets on the hub: `owner/name`.
     pub datasets: Vec<String>,
@@ -20,11 +20,11 @@ pub struct CardMetadata {
 /// A model's results on one data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CardResult {
-    /// The kind of task by the hub's name: `sentence-similarity`.
+    /// The kind of task by the hub's identifier: `sentence-similarity`.
     pub task: &'static str,
     /// The data set's name.
     pub dataset: String,
-    /// Metrics: the hub's name (`pearson`), a name for people, and the value.
+    /// Metrics: the hub's identifier (`pearson`), the display name, and the value.
     pub metrics: Vec<(&'static str, String, f64)>,
 }
 
@@ -145,7 +145,7 @@ mod tests {
             - type: pearson\n      name: \"Pearson x 100\"\n      value: 79.2500\n\
             ---\n\n# Title\n---\n";
         assert_eq!(metadata().add_to(card), expected);
-        // Once more changes nothing.
+        // Adding it again is a no-op.
         assert_eq!(metadata().add_to(expected), expected);
     }
 

@@ -100,7 +100,7 @@ mod tests {
             prop_assert_eq!(found.len(), numbers.len());
             for (row, found) in numbers.chunks(columns).zip(found.chunks(columns)) {
                 let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-                // Half a step, and what f32 rounds.
+                // Half a step, plus the rounding error of f32.
                 let most = largest / 127.0 * 0.5 + largest * 1e-6;
                 for (x, found) in row.iter().zip(found) {
                     prop_assert!((x - found).abs() <= most, "{found} for {x}, largest {largest}");

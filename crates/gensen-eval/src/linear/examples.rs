@@ -25,7 +25,7 @@ impl<'a> Examples<'a> {
         if rows != labels.len() {
             return Err(EvalError::shape(
                 "labels",
-                format!("{rows}, as many as vectors"),
+                format!("{rows}, one per vector"),
                 labels.len(),
             ));
         }

@@ -28,7 +28,7 @@ const ROWS: usize = 256;
 /// Fits one model for each of `strengths` and `masks`: `result[strength][mask]`.
 ///
 /// `strengths` are scikit-learn's `C`, weakest first, so that the penalties weaken along the path;
-/// a mask says for each example whether the model is trained on it.
+/// a mask selects the examples that the model is trained on.
 pub(crate) fn fit_path(
     examples: Examples<'_>,
     classes: u32,

@@ -13,9 +13,9 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 
 use super::examples::Examples;
 
-/// Rows sampled at most for the covariance.
+/// The maximum number of rows sampled for the covariance.
 const ROWS: usize = 20_000;
-/// Largest width for the full covariance; above, only its diagonal is used.
+/// The maximum width for the full covariance; above it, only the diagonal is computed.
 const WIDEST: usize = 8192;
 
 /// Mean and covariance of features.
@@ -25,13 +25,13 @@ pub(crate) struct Covariance {
 }
 
 enum Matrix {
-    /// The lower triangle.
+    /// The covariance's lower triangle.
     Full(Mat<f32>),
     Diagonal(Vec<f32>),
 }
 
 impl Covariance {
-    /// Of all rows, or of evenly spaced ones if there are more than [`ROWS`].
+    /// Computes both from all rows, or from an evenly spaced sample if there are more than [`ROWS`].
     pub(crate) fn of(examples: &Examples<'_>) -> Self {
         let width = examples.width();
         let stride = examples.count().div_ceil(ROWS.max(2 * width));
@@ -87,7 +87,7 @@ impl Covariance {
         Self { mean, matrix }
     }
 
-    /// The factor of `curvature * covariance + penalty`.
+    /// The Cholesky factor of `curvature * covariance + penalty`.
     pub(crate) fn factor(&self, curvature: f32, penalty: f32) -> Factor {
         let diagonal: Vec<f32> = match &self.matrix {
             Matrix::Full(full) => (0..full.nrows()).map(|i| full[(i, i)]).collect(),
@@ -116,14 +116,14 @@ impl Covariance {
     }
 }
 
-/// `L`, with `H = L L^T`.
+/// The Cholesky factor `L`, with `H = L L^T`.
 pub(crate) enum Factor {
     Triangular(Mat<f32>),
     Diagonal(Vec<f32>),
 }
 
 impl Factor {
-    /// `L^T w` of each column.
+    /// Maps each column `w` to `u = L^T w`.
     pub(crate) fn enter_metric(&self, columns: MatRef<'_, f32>) -> Mat<f32> {
         match self {
             Self::Triangular(l) => l.transpose() * columns,
@@ -133,7 +133,7 @@ impl Factor {
         }
     }
 
-    /// `w` with `L^T w = u`, in place.
+    /// Solves `L^T w = u` for each column `u`, in place.
     pub(crate) fn leave_metric(&self, columns: MatMut<'_, f32>) {
         match self {
             Self::Triangular(l) => {
@@ -143,7 +143,7 @@ impl Factor {
         }
     }
 
-    /// The gradient by `u` from that by `w`, in place: `L^-1 g`.
+    /// Turns gradients with respect to `w` into gradients with respect to `u`, in place: `L^-1 g`.
     pub(crate) fn pull_gradient(&self, columns: MatMut<'_, f32>) {
         match self {
             Self::Triangular(l) => {

@@ -177,7 +177,7 @@ pub(super) fn words(text: &str) -> String {
     words.join(" ")
 }
 
-/// How many words a sentence made by [`words`] has.
+/// The number of words of a sentence made by [`words`].
 pub(super) fn word_count(sentence: &str) -> usize {
     sentence.split(' ').filter(|word| !word.is_empty()).count()
 }

@@ -23,7 +23,7 @@ pub enum MapError {
     )]
     NotFinite,
     /// The vectors have other dimensions than those of the fit.
-    #[error("the map takes word vectors of {expected} dimensions, these have {found}")]
+    #[error("the map expects word vectors of {expected} dimensions, these have {found}")]
     Dimensions {
         /// The dimensions of the map.
         expected: usize,
@@ -37,7 +37,7 @@ pub enum MapError {
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
     /// The file is not a vocabulary map, or it is damaged.

@@ -17,7 +17,7 @@ pub enum Solver {
     StreamedQr,
 }
 
-/// How well a map fits the shared words.
+/// The goodness of fit of a map on the shared words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FitReport {

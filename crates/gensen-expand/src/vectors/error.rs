@@ -15,7 +15,7 @@ pub enum VectorsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
     /// A gzip file is truncated.
@@ -51,7 +51,7 @@ pub enum VectorsError {
         problem: RowProblem,
     },
     /// The header contradicts the rows' dimensions.
-    #[error("{}:1: the header says {expected} dimensions, the rows have {found}", path.display())]
+    #[error("{}:1: the header specifies {expected} dimensions, the rows have {found}", path.display())]
     HeaderDimensions {
         /// The file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum VectorsError {
         format: VectorFormat,
         /// The part of the file that was read.
         part: String,
-        /// What happened.
+        /// The I/O error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The list of words of a `.npy` matrix cannot be read.
@@ -116,7 +116,7 @@ pub enum VectorsError {
         path: PathBuf,
         /// The list.
         words: PathBuf,
-        /// What happened.
+        /// The I/O error.
         source: io::Error,
     },
 }

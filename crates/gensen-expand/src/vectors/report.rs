@@ -69,7 +69,7 @@ impl fmt::Display for ReadReport {
     }
 }
 
-/// How many words of a vocabulary have a vector.
+/// Vocabulary coverage: the number of words with a vector.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseOverlap {
     /// The number of words in the vocabulary.

@@ -95,7 +95,7 @@ struct TextShape {
     /// The number of rows in the header, if there is a header.
     header_rows: Option<u64>,
     dimensions: usize,
-    /// Whether the caller set the dimensions: then words may end with a number.
+    /// Whether the caller set the dimensions. If so, words may end with a number.
     certain: bool,
 }
 
@@ -116,7 +116,7 @@ impl TextShape {
         if let Some((rows, dimensions)) = parse_header(first) {
             let dimensions = check_dimensions(path, dimensions)?;
             match given.or_else(|| most_common(widths(1))) {
-                // Rows of one number: the first line is a row like the others.
+                // Rows of one number: the first line is a row, not a header.
                 Some(1) if dimensions != 1 => {}
                 Some(found) if found != dimensions => {
                     return Err(VectorsError::HeaderDimensions {
@@ -125,7 +125,8 @@ impl TextShape {
                         found,
                     });
                 }
-                // Rows are counted at the end, also if there are none so far.
+                // The end of the file checks the number of rows, so a header without rows is
+                // accepted here.
                 _ => {
                     return Ok(Self {
                         header_rows: Some(rows),

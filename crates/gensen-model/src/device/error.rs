@@ -8,16 +8,16 @@ use thiserror::Error;
 pub struct DeviceError {
     /// The requested name.
     pub name: String,
-    /// Why it is unavailable.
+    /// The reason.
     pub problem: DeviceProblem,
 }
 
-/// Why a device is unavailable.
+/// Reasons for a device to be unavailable.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum DeviceProblem {
     /// An unknown name.
-    #[error("this build knows {known}")]
+    #[error("this build supports {known}")]
     Unknown {
         /// The known names.
         known: String,
@@ -31,10 +31,10 @@ pub enum DeviceProblem {
     /// This machine has no such device.
     #[error("{0}")]
     Absent(String),
-    /// It does not start; the driver's message.
+    /// The device does not start; the driver's message.
     #[error("does not start: {0}")]
     Broken(String),
-    /// It works, but it is a CPU that emulates a GPU, which `auto` does not choose.
+    /// A CPU that emulates a GPU: it works, but `auto` does not choose it.
     #[error("not a GPU: {0}")]
     Software(String),
 }

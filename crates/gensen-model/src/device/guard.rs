@@ -10,7 +10,7 @@ use super::{DeviceError, SERVED, by_name};
 /// The connection to a served device broke off.
 #[derive(Debug, Error)]
 #[error(
-    "lost the connection to {device}: its server ended, failed (its log says why) or cannot be reached"
+    "lost the connection to {device}: its server ended, failed (see its log) or cannot be reached"
 )]
 pub struct DeviceLost {
     device: String,

@@ -13,7 +13,7 @@ pub use super::server::serve;
 /// The environment variable with the token that a server may require.
 const TOKEN: &str = "GENSEN_REMOTE_TOKEN";
 
-/// How long a host may take to accept a connection.
+/// The timeout for connecting to a host.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An unavailable remote device.

@@ -121,7 +121,7 @@ fn gru_scans_agree<B: Kernels>(device: &B::Device) {
     // Sentences that end and begin at many steps, one of them empty.
     let lengths = [7, 5, 5, 2, 1, 0];
     let steps = Steps::from_sorted_lengths(&lengths);
-    // Rows that lie where a product can read them, and rows that have to be copied for it.
+    // Rows that a product can read in place, and rows that have to be copied for it.
     for hidden in [128, 12] {
         gru_agrees::<B>(device, &steps, lengths.len(), hidden);
     }
@@ -160,7 +160,7 @@ fn cross_entropy_agrees<B: Kernels>(
 }
 
 fn sums_of_rows_agree<B: Kernels>(device: &B::Device) {
-    // Rows without a use, with one and with several, and more numbers than a cube has units.
+    // Rows with no, one and several uses, and more values than a cube has units.
     let (places, rows) = ([6, 0, 3, 3, 6, 1, 3], 8);
     for width in [5, 300] {
         let values = numbers([places.len(), width], 1);
@@ -246,7 +246,7 @@ fn adam_by_rows_has_the_bits_of_adam<B: Kernels>(device: &B::Device) {
 }
 
 fn squared_norms_agree<B: Kernels>(device: &B::Device) {
-    // Fewer numbers than a cube has units, and more than all cubes have.
+    // Fewer values than a cube has units, and more than all cubes have.
     for size in [5, 300_001] {
         let x = numbers([size], 1);
         let found = slice(back::<B>(B::squared_norm(on::<B>(device, &x))))[0];
@@ -320,7 +320,7 @@ mod cube {
         for device in devices() {
             let [p, m, v] = adam_state(100).map(|x| on::<Cube>(&device, &x));
             let gradient = on::<Cube>(&device, &numbers([100], 4));
-            // Tensors get their place when the device comes to them, which it has before it answers.
+            // Memory is allocated when the device executes the operations, which reading back waits for.
             back::<Cube>(gradient.clone());
             let place = |handle: &Handle| format!("{:?}", handle.clone().binding().memory);
             let before = [&p, &m, &v].map(|x| place(&x.handle));

@@ -33,7 +33,7 @@ use super::linear::LinearKernels;
 impl GruLayerKernels for Cube {}
 impl LinearKernels for Cube {}
 
-/// Every device to test on; says if there is none.
+/// All devices to test on; reports if there are none.
 #[cfg(test)]
 pub(super) fn devices_to_test() -> Vec<burn_cubecl::CubeDevice> {
     let devices = burn_cubecl::CubeDevice::enumerate_all();

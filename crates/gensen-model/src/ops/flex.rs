@@ -27,7 +27,7 @@ impl Deref for Halves {
     fn deref(&self) -> &[bf16] {
         #[allow(
             clippy::expect_used,
-            reason = "`halves` takes bf16 and makes it contiguous"
+            reason = "`halves` accepts bf16 and makes it contiguous"
         )]
         self.0.as_slice().expect("a contiguous tensor of bf16")
     }
@@ -149,7 +149,7 @@ impl Slice {
     /// Keeps the memory for later results, if the tensor has no other owner.
     pub(crate) fn give(self) {
         if self.0.is_unique() {
-            #[allow(clippy::expect_used, reason = "`slice` takes f32")]
+            #[allow(clippy::expect_used, reason = "`slice` accepts f32")]
             memory::give(self.0.into_data().try_into_vec().expect("f32"));
         }
     }
@@ -161,7 +161,7 @@ impl Deref for Slice {
     fn deref(&self) -> &[f32] {
         #[allow(
             clippy::expect_used,
-            reason = "`slice` takes f32 and makes it contiguous"
+            reason = "`slice` accepts f32 and makes it contiguous"
         )]
         self.0.as_slice().expect("a contiguous tensor of f32")
     }

@@ -55,7 +55,7 @@ fn upload_indices(numbers: &[u32], device: Device) -> Tensor {
 const STAGED: usize = 64 << 10;
 
 /// Copies from the host to a device, without waiting for the queued work. Above [`STAGED`] bytes
-/// that takes pinned memory, for which libtorch prints a deprecation warning each time.
+/// this requires pinned memory, for which libtorch prints a deprecation warning each time.
 fn upload(numbers: &Tensor, device: Device) -> Tensor {
     if !device.is_cuda() {
         return numbers.to_device(device);

@@ -195,11 +195,11 @@ class SentenceEncoder:
         return rows
 
     def encode_query(self, sentences: str | Iterable[str], *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`encode`: queries and documents are encoded alike."""
+        """Same as :meth:`encode`: queries and documents are encoded alike."""
         return self.encode(sentences, *args, **kwargs)
 
     def encode_document(self, sentences: str | Iterable[str], *args: Any, **kwargs: Any) -> Any:
-        """As :meth:`encode`: queries and documents are encoded alike."""
+        """Same as :meth:`encode`: queries and documents are encoded alike."""
         return self.encode(sentences, *args, **kwargs)
 
     def similarity(self, first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float32]:

@@ -18,7 +18,7 @@ use gensen_serve::{Config, Model, ServeError, Server, Stopper};
 pub use client::{Answer, Client, connect, get, numbers, post};
 pub use encoder::{FAILS, Gate, PANICS, gated, tiny};
 
-/// A server that serves until it is dropped.
+/// A running server; dropping it stops it.
 pub struct Running {
     pub address: SocketAddr,
     pub stopper: Stopper,

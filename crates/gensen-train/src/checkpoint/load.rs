@@ -1,4 +1,4 @@
-//! Checking a checkpoint against its manifest, and loading what it holds.
+//! Verifying a checkpoint against its manifest, and loading its contents.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
         }
         if sha256 != entry.sha256 {
             return Err(error(format!(
-                "{name} is not what was written (its hash differs)"
+                "{name} has changed since it was written (its hash differs)"
             )));
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn load_average(
     load_weights(&path, model)
 }
 
-/// The file with the weights of a verified checkpoint that are validated and exported.
+/// The file of a verified checkpoint with the weights to validate and export.
 pub(crate) fn judged(folder: &Path) -> PathBuf {
     let average = folder.join(AVERAGE);
     if average.exists() {

@@ -3,7 +3,7 @@
 use super::Config;
 use crate::error::TrainError;
 
-/// The configuration that `table` holds once each `KEY=VALUE` is applied.
+/// Parses `table` as a configuration after applying each `KEY=VALUE`.
 pub(super) fn apply(
     origin: &str,
     mut table: toml::Table,

@@ -66,7 +66,7 @@ pub struct ModelSizes {
     pub target_embedding_size: usize,
     /// Hidden units of the inference head, and of each classification task's.
     pub inference_hidden_size: usize,
-    /// How states become sentence vectors, in tasks without decoders and in the exported model:
+    /// Pooling of states into sentence vectors, in tasks without decoders and in the exported model:
     /// "last", "mean" or "max".
     pub pooling: Pooling,
 }
@@ -87,7 +87,7 @@ impl Default for ModelSizes {
     }
 }
 
-/// Words and how text is split into them.
+/// Vocabularies and tokenisation.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VocabularyConfig {
@@ -105,7 +105,7 @@ pub struct VocabularyConfig {
     pub punkt: Option<PathBuf>,
     /// Whether words are lower-cased.
     pub lowercase: bool,
-    /// What the exported model reads for an unknown word: "unk", or "spelling": the known words with
+    /// Embedding of unknown words in the exported model: "unk", or "spelling": the known words with
     /// the most similar spelling.
     pub unknown_words: UnknownWords,
     /// Whether words of inference tasks count for the source vocabulary. In the paper they do not.
@@ -139,7 +139,7 @@ impl Default for VocabularyConfig {
     }
 }
 
-/// Steps and their sizes.
+/// The optimisation: steps, batches, learning rate.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
@@ -260,7 +260,7 @@ impl fmt::Display for TrainingPrecision {
     }
 }
 
-/// How often to report, validate and save, in steps.
+/// Intervals of reports, validations and checkpoints, in steps.
 #[derive(Clone, Debug, Documented, DocumentedFields, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagementConfig {

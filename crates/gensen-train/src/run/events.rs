@@ -37,7 +37,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// All steps are done.
@@ -51,7 +51,7 @@ pub enum Ending {
 /// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Why it ended.
+    /// The reason why the run ended.
     pub ending: Ending,
     /// Steps done.
     pub step: u64,

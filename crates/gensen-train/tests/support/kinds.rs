@@ -7,11 +7,11 @@ use std::path::Path;
 
 const SENTENCES: &str = "sample:train.stories.txt";
 const HELD_OUT: &str = "sample:validation.stories.txt";
-/// Numbers in a teacher's vector.
+/// The width of a teacher's vectors.
 const WIDTH: usize = 12;
 
-/// A run of seconds on the sample corpus with these kinds of task, word vectors and frequent
-/// checkpoints.
+/// The configuration of a short run on the sample corpus, with these kinds of task, word vectors
+/// and frequent checkpoints.
 pub const KINDS: &str = r#"
 [run]
 name = "kinds"

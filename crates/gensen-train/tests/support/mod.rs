@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// A run of seconds on the sample corpus, with tasks of the paper's kinds and frequent checkpoints.
+/// The configuration of a short run on the sample corpus, with tasks of the paper's kinds and
+/// frequent checkpoints.
 pub const TINY: &str = r#"
 [run]
 name = "tiny"
@@ -131,7 +132,8 @@ impl Run {
         text.lines().map(timeless).collect()
     }
 
-    /// Panics unless both runs ended in the same weights, optimiser and metrics, byte for byte.
+    /// Panics unless both runs have the same final weights, optimiser state and metrics, byte for
+    /// byte.
     pub fn assert_same(&self, other: &Self, step: u64, what: &str) {
         for file in ["model.safetensors", "optimizer.safetensors", AVERAGE] {
             // The mean of the weights is optional.
@@ -165,7 +167,7 @@ pub fn write_scored_pairs(home: &Path) -> Vec<(f64, String, String)> {
     pairs
 }
 
-/// `config` with these pairs as a validation.
+/// Adds these pairs to `config` as a validation.
 pub fn with_scored_pairs(config: &str) -> String {
     format!(
         "{config}\n[[validation]]\nname = \"scored\"\nkind = \"similarity\"\npath = \"scored.tsv\"\n"

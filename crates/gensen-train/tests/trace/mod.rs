@@ -1,4 +1,4 @@
-//! Optimisation steps of the reference, number by number, on a device of choice.
+//! Compares optimisation steps with the reference's, value by value, on any device.
 //!
 //! The golden record is `modern_adam_skip_idle`: the reference's model under today's PyTorch.
 //! `GENSEN_TRACE_DIR` may name another folder of the same form; sizes and the number of layers are
@@ -137,7 +137,7 @@ impl Trace {
         Self { batches, pairs }
     }
 
-    /// Old decoder number by new one: a pair's two decoders become neighbours.
+    /// Maps our decoder numbers to the golden ones: a pair's two decoders become adjacent.
     fn decoder_order(&self) -> Vec<usize> {
         let mut order = Vec::new();
         for k in 0..self.batches.tasknames.len() {
@@ -221,7 +221,7 @@ fn config(init: &BTreeMap<String, NamedTensor>, order: &[usize]) -> MultitaskCon
     }
 }
 
-/// Panics with the place of the largest difference if it is above `tolerance`.
+/// Panics with the index of the largest difference if it exceeds `tolerance`.
 pub fn assert_near(
     what: &str,
     found: &[f32],
@@ -244,13 +244,13 @@ pub fn assert_near(
 
 /// Tolerances of a device.
 pub struct Tolerances {
-    /// Of logits, absolutely.
+    /// Absolute tolerance of logits.
     pub logits: f32,
-    /// Of losses and gradient norms, relatively.
+    /// Relative tolerance of losses and gradient norms.
     pub losses: f64,
-    /// Of gradients, absolutely.
+    /// Absolute tolerance of gradients.
     pub gradients: f32,
-    /// Of parameters after the first step, absolutely.
+    /// Absolute tolerance of parameters after the first step.
     pub parameters: f32,
 }
 
@@ -264,7 +264,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// At the golden initial weights.
+    /// A run at the golden initial weights.
     pub fn new(device: &Device) -> Self {
         let trace = Trace::load();
         let init = tensors("init.safetensors");
@@ -296,7 +296,7 @@ impl Run {
         self.trace.batches.steps.len()
     }
 
-    /// The losses and gradients of a step's batch, counted from 0, with the weights as they are.
+    /// The losses and gradients of a step's batch (counted from 0) at the current weights.
     pub fn gradients(&self, step: usize, autocast: Autocast) -> (Vec<f64>, StepGradients) {
         let (batch, decoder) = self.trace.batch(&self.trace.batches.steps[step]);
         let (counts, dropout) = (loss::counts(&batch), &mut Dropout::off());
@@ -316,7 +316,7 @@ impl Run {
         self
     }
 
-    /// Takes the next step; panics where loss, gradients or parameters are not the golden ones.
+    /// Takes the next step; panics if loss, gradients or parameters differ from the golden ones.
     #[must_use]
     pub fn step(mut self, tolerances: &Tolerances) -> Self {
         let text = std::fs::read_to_string(folder().join("trace.json")).unwrap();
@@ -384,7 +384,7 @@ impl Run {
         }
     }
 
-    /// Panics where the logits of the first batch are not the golden ones.
+    /// Panics if the logits of the first batch differ from the golden ones.
     pub fn assert_logits(&self, tolerance: f32) {
         let golden = tensors("logits.safetensors");
         let step = &self.trace.batches.steps[0];
@@ -414,7 +414,7 @@ impl Run {
         }
     }
 
-    /// Panics where the parameters differ from a golden file. With gradients, parameters with
+    /// Panics if the parameters differ from a golden file. With gradients, parameters with
     /// gradients near zero are left out: Adam turns their rounding noise into whole steps.
     pub fn assert_state(
         &self,

@@ -78,5 +78,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     say!("{}", place.join(CONFIG_FILE).display())
 }
 
-/// Ranges of fewer sentences rarely hold for others.
+/// Ranges of fewer sentences rarely generalise.
 const FEW: u64 = 100;

@@ -56,14 +56,14 @@ struct TrainArguments {
     /// Kind of classifier.
     #[arg(long, default_value = "lbfgs", value_name = "KIND")]
     kind: Kind,
-    /// Folds in cross-validations.
+    /// Number of folds of each cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100), value_name = "N")]
     folds: u32,
     #[command(flatten)]
     encoding: Encoding,
 }
 
-/// `--kind`.
+/// The values of `--kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Logistic regression to convergence.
@@ -94,7 +94,7 @@ struct PredictArguments {
     encoding: Encoding,
 }
 
-/// As it is printed.
+/// One line of the output with --json.
 #[derive(Serialize)]
 struct JsonPrediction<'a> {
     line: u64,

@@ -18,7 +18,7 @@ use crate::device;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Busy;
 
-/// Sentences drawn at most; more would hide each other.
+/// The maximum number of sentences drawn; more would overlap.
 const POINTS: usize = 3000;
 
 /// Group the sentences of a file by cosine, into K clusters or into communities of similar sentences.
@@ -79,7 +79,7 @@ struct Group {
     cosine: f32,
 }
 
-/// As it is printed.
+/// One line of the JSON output.
 #[derive(Serialize)]
 struct JsonGroup<'a> {
     group: usize,
@@ -162,7 +162,7 @@ fn cluster(arguments: &Arguments) -> Result<()> {
     } else if groups.is_empty() {
         tracing::warn!("no communities: lower --threshold or --smallest");
     }
-    // 0 for rows that are in none.
+    // 0 for rows without a cluster.
     let mut numbers = vec![0; rows];
     for (k, group) in groups.iter().enumerate() {
         group.rows.iter().for_each(|&row| numbers[row] = k + 1);
@@ -219,7 +219,7 @@ fn draw(arguments: &Arguments, matrix: Matrix<'_>, numbers: &[usize], place: &Pa
         .collect();
     let vectors = Array2::from_shape_vec((rows.len(), matrix.width()), drawn)?;
     let points = project(vectors.view(), arguments.projection.into()).context("--map")?;
-    // As wide as the widest, so that names sort as numbers do.
+    // Zero-padded, so that names sort like numbers.
     let digits = numbers
         .iter()
         .max()

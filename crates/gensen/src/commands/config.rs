@@ -70,7 +70,7 @@ fn check(path: &Path, set: &[String]) -> Result<()> {
     say!("{}: valid; {}", path.display(), described(&config))
 }
 
-/// What a run of this configuration does, in a few words.
+/// A short description of a run with this configuration.
 pub(super) fn described(config: &Config) -> String {
     let tasks: Vec<&str> = config.tasks.iter().map(|task| task.name.as_str()).collect();
     format!(

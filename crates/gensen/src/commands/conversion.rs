@@ -31,7 +31,7 @@ fn precisions() -> impl TypedValueParser<Value = VectorPrecision> {
 }
 
 impl Conversion {
-    /// What converts the encoder's vectors.
+    /// The converter of the encoder's vectors.
     pub(super) fn converter(
         &self,
         encoder: &ConcatEncoder,

@@ -14,7 +14,7 @@ use super::places::file;
 use crate::lines::Lines;
 use crate::terminal::Progress;
 
-/// Where sentences are, and their vectors if they were saved.
+/// Paths of sentences, and of their saved vectors.
 #[derive(clap::Args)]
 pub(super) struct Sentences {
     /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input. Blank lines are skipped.
@@ -42,7 +42,7 @@ pub(super) struct Index {
     numbers: Numbers,
 }
 
-/// What saved numbers stand for.
+/// The meaning of saved values.
 enum Numbers {
     Floats,
     Integers(QuantizationSteps),
@@ -82,7 +82,12 @@ impl Sentences {
             .normalize(self.normalize)
             .precision(VectorPrecision::Int8)
             .converter(encoder.encoders(), &encoding.options())
-            .with_context(|| format!("--index {}: what its numbers stand for", place.display()))?;
+            .with_context(|| {
+                format!(
+                    "--index {}: cannot determine the ranges of its integers",
+                    place.display()
+                )
+            })?;
         let Some(ranges) = converter.ranges() else {
             bail!("--index {}: int8 without ranges", place.display());
         };
@@ -149,10 +154,10 @@ impl Index {
     }
 }
 
-/// The lines of a file, and which of them are kept.
+/// The lines of a file, and the indices of the kept ones.
 pub(super) struct Texts {
     pub(super) lines: Vec<String>,
-    /// Those that are not blank and, for distinct lines, not equal to an earlier one.
+    /// Indices of lines that are not blank and, for distinct lines, not equal to an earlier one.
     pub(super) kept: Vec<usize>,
 }
 
@@ -210,9 +215,9 @@ pub(super) struct Corpus<'a> {
 }
 
 enum Vectors<'a> {
-    /// Of the kept lines, and their width.
+    /// The vectors of the kept lines, and their width.
     Computed(Vec<f32>, usize),
-    /// Of all lines.
+    /// The vectors of all lines.
     Saved(Index, &'a Path),
 }
 

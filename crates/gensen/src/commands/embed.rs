@@ -145,7 +145,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     }
     let written = check_places(arguments, input_place, output_place)?;
     if let Some(vectors) = &arguments.vectors {
-        // Before the input is read for its words.
+        // A missing file fails here, before the pass over the input.
         File::open(vectors).with_context(|| vectors.display().to_string())?;
     }
     let (mut input, hash) = match arguments.part {
@@ -260,11 +260,11 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     }
 }
 
-/// What a first pass over the input finds.
+/// The results of a first pass over the input.
 #[derive(Default)]
 struct Survey {
     lines: u64,
-    /// With --vectors.
+    /// The distinct words, collected only with --vectors.
     words: BTreeSet<String>,
 }
 
@@ -289,7 +289,7 @@ impl Survey {
     }
 }
 
-/// Everything a part's vectors depend on.
+/// The provenance of a part: everything its vectors depend on.
 fn origin(
     arguments: &Arguments,
     input_lines: u64,
@@ -301,10 +301,10 @@ fn origin(
         encoding,
         vectors,
         vector_options,
-        // Given here: only a file of sentences has parts.
+        // Covered by the other parameters: only a file of sentences has parts.
         texts: _,
         input: _,
-        // Where things go, and which part of the whole, are no part of the whole's origin.
+        // Output paths and the part's index do not affect the vectors.
         output: _,
         format: _,
         hidden_states: _,
@@ -321,7 +321,7 @@ fn origin(
         input_sha256,
         models_sha256: models
             .iter()
-            // A saved map counts where word vectors are mapped.
+            // Includes the saved vocabulary map only if word vectors are mapped.
             .map(|model| model.sha256(vectors.is_some()))
             .collect::<Result<_>>()?,
         vectors_sha256,
@@ -335,7 +335,7 @@ fn origin(
     })
 }
 
-/// The models with these words of the input as their vocabulary.
+/// Expands the models' vocabularies with these words of the input.
 fn expanded(
     arguments: &Arguments,
     vectors: &Path,

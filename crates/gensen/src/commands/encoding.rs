@@ -108,7 +108,7 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    /// Where the models are, downloaded if necessary.
+    /// The locations of the models, downloaded if necessary.
     pub(super) fn places(&self) -> Result<Vec<ModelPlace>> {
         places(&self.model)
     }
@@ -139,7 +139,7 @@ impl Encoding {
     /// do not matter.)
     pub(super) fn described(&self) -> String {
         let Self {
-            // Its files are hashed.
+            // Covered by the hash of its files.
             model: _,
             // Part of the options.
             pool: _,
@@ -150,7 +150,7 @@ impl Encoding {
             no_start_end: _,
             batch_size: _,
             precision,
-            // Devices agree but for rounding, and threads to the bit.
+            // Results differ only by rounding between devices, and not at all between numbers of threads.
             device: _,
             threads: _,
         } = self;
@@ -179,11 +179,11 @@ impl Encoding {
     }
 }
 
-/// Where a model is.
+/// The location of a model.
 pub(super) enum ModelPlace {
-    /// Its folder.
+    /// A model folder.
     Folder(PathBuf),
-    /// In the program.
+    /// The built-in model.
     InTheBox,
 }
 
@@ -228,7 +228,7 @@ impl fmt::Display for ModelPlace {
     }
 }
 
-/// Where these models are, downloaded if necessary; without a name, the built-in model.
+/// The locations of these models, downloaded if necessary; without names, the built-in model.
 pub(super) fn places(models: &[PathBuf]) -> Result<Vec<ModelPlace>> {
     if models.is_empty() {
         return Ok(vec![ModelPlace::InTheBox]);
@@ -274,7 +274,7 @@ pub(super) fn is_hub_name(path: &Path) -> bool {
     parts.is_some_and(|(owner, name)| plain(owner) && plain(name))
 }
 
-/// Logs how many words the models knew; warns if few.
+/// Logs the vocabulary coverage; warns if it is low.
 pub(super) fn say_coverage(coverage: Coverage) {
     if coverage.is_poor() {
         tracing::warn!(
@@ -286,7 +286,7 @@ pub(super) fn say_coverage(coverage: Coverage) {
     }
 }
 
-/// For the folder of a training run: where its model is, or how to make one.
+/// A hint for the folder of a training run: where its model is, or how to export one.
 pub(super) fn run_hint(folder: &Path) -> Option<String> {
     let has = |file: &str| folder.join(file).exists();
     if has(CONFIG_FILE) || has(WEIGHTS_FILE) || !(has("config.toml") || has("checkpoints")) {

@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     /// Seed of SentEval's classifier.
     #[arg(long, default_value_t = 1111, value_name = "N")]
     seed: u32,
-    /// Folds in cross-validations.
+    /// Number of folds of each cross-validation.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000), value_name = "N")]
     folds: u32,
     /// Keep the case; by default sentences are lower-cased, as in the reference.

@@ -14,7 +14,7 @@ use super::encoding::ModelPlace;
 use super::places::file;
 use crate::terminal::Busy;
 
-/// How word vectors are read and mapped.
+/// Options for reading and mapping word vectors.
 #[derive(clap::Args, Debug)]
 pub(super) struct VectorOptions {
     /// Words of the vectors in an .npy file, one per line. [default: NAME.txt beside NAME.npy]
@@ -41,7 +41,7 @@ impl VectorOptions {
     /// Everything mapped vectors depend on except the files.
     pub(super) fn described(&self) -> String {
         let Self {
-            // Its contents count, with those of the vectors.
+            // Covered by the hash of the files' contents.
             vector_words: _,
             ridge,
         } = self;

@@ -1,4 +1,4 @@
-//! `gensen inspect`: what a file or folder holds, and whether the parts of a whole fit together.
+//! `gensen inspect`: describes a file or folder, and checks that parts of an output fit together.
 
 mod arrays;
 mod folders;
@@ -40,11 +40,11 @@ pub(crate) struct Arguments {
 
 /// A description of a file or folder.
 struct Shown {
-    /// What it is, in a few words.
+    /// A short description of the kind.
     kind: String,
-    /// Lines for people.
+    /// The output as text.
     lines: Vec<String>,
-    /// The same, for programs.
+    /// The same as JSON.
     facts: Value,
 }
 

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     encoding: Encoding,
 }
 
-/// As it is printed.
+/// One line of the JSON output.
 #[derive(Serialize)]
 struct JsonPair<'a> {
     cosine: f32,

@@ -33,7 +33,7 @@ pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), 
     }
 }
 
-/// Refuses inputs that cannot be read twice; `why` says what for.
+/// Refuses inputs that cannot be read twice; `why` is the reason, for the message.
 pub(super) fn read_twice(inputs: &[Place<'_>], why: &str) -> Result<(), Usage> {
     for (option, path) in inputs {
         // Opening a missing file names it.

@@ -72,7 +72,7 @@ fn repository(name: &str) -> Result<String, &'static str> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = super::encoding::folder(&arguments.model)?;
-    // A broken model fails here rather than at those who download it.
+    // A broken model fails here, before it is uploaded.
     let model = ModelFolder::open(&folder)?;
     let mut metadata = CardMetadata {
         languages: arguments.language.clone(),
@@ -130,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let address = hub::push(&arguments.name, &files, &options)?;
     drop(busy);
     if arguments.license.is_none() {
-        tracing::warn!("--license: none given; others do not know what the model may be used for");
+        tracing::warn!("no --license: users of the model will not know its permitted uses");
     }
     say!("{address}")
 }
@@ -153,7 +153,7 @@ fn list(files: &[Upload]) -> Result<()> {
     say!("total\t{all}")
 }
 
-/// What an evaluation of this model found.
+/// The results of an evaluation of this model, for its card.
 fn results(path: &Path, model: ModelFolder) -> Result<Vec<CardResult>> {
     let key = "encoder 1";
     let encoder = ConcatEncoder::new(vec![SentenceEncoder::new(model)])?;

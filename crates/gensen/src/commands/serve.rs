@@ -73,7 +73,7 @@ pub(crate) struct Arguments {
     /// Words per input at most, <s> and </s> included; more are refused with 413.
     #[arg(long, default_value_t = Limits::default().input_words, value_parser = positive(), value_name = "N")]
     max_input_words: usize,
-    /// Truncate longer inputs unless a request says otherwise.
+    /// Truncate longer inputs unless a request specifies otherwise.
     #[arg(long)]
     auto_truncate: bool,
     /// Words in the queue at most; further requests are refused with 429.
@@ -216,7 +216,7 @@ fn name_of(place: &str) -> String {
     )
 }
 
-/// What is wrong with the command line is an error of usage.
+/// Turns errors caused by the command line into usage errors.
 fn usage(error: ServeError) -> anyhow::Error {
     match error {
         ServeError::Setting { .. }

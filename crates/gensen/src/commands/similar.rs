@@ -56,7 +56,7 @@ struct Hit {
     sentence: String,
 }
 
-/// As it is printed.
+/// One line of the JSON output.
 #[derive(Serialize)]
 struct JsonHit<'a> {
     query: &'a str,
@@ -79,7 +79,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
         return Err(Usage(problem.into()).into());
     }
     let queries = queries(arguments)?;
-    // Before a model is opened, so that a wrong path fails at once.
+    // Checked before a model is opened, so that a wrong path fails at once.
     let input = match &arguments.sentences.index {
         None => Some(Lines::open(&arguments.sentences.input)?),
         Some(_) => None,
@@ -91,9 +91,9 @@ fn similar(arguments: &Arguments) -> Result<()> {
         .context("--query")?;
     match (encoded.coverage.without_known_word, queries.len()) {
         (0, _) => {}
-        (_, 1) => tracing::warn!("--query: the model knows none of its words"),
+        (_, 1) => tracing::warn!("--query: all words of the query are unknown"),
         (unknown, count) => {
-            tracing::warn!("{unknown} of {count} queries have no word that the model knows");
+            tracing::warn!("{unknown} of {count} queries have only unknown words");
         }
     }
     let dimensions = arguments.sentences.dimensions(&encoder);

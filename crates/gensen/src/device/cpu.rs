@@ -1,4 +1,4 @@
-//! The CPU alone.
+//! Device selection in builds without Burn: only the CPU.
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -34,7 +34,7 @@ impl Device {
                 format!("not compiled in; build with `--features {feature}` (docs/gpu.md)")
             }
             None if name.starts_with("cpu:") => "there is only one `cpu`".to_owned(),
-            None => "this build knows auto, cpu".to_owned(),
+            None => "this build supports auto, cpu".to_owned(),
         };
         Err(Usage(format!("device `{name}`: {problem}")).into())
     }
@@ -63,7 +63,7 @@ pub(crate) fn guard<T>(_: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     work()
 }
 
-/// Whether the arguments hold `--device list`.
+/// Whether the arguments contain `--device list`.
 pub(crate) fn list_is_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let apart = |pair: &[OsString]| pair[0] == "--device" && pair[1] == "list";

@@ -1,4 +1,4 @@
-//! Which format a file of vectors has.
+//! Formats of vector files.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(crate) enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) format: Format,
-    /// Compressed with gzip.
+    /// Whether the file is compressed with gzip.
     pub(crate) gzip: bool,
 }
 
@@ -40,12 +40,12 @@ impl Format {
         }
     }
 
-    /// Whether it is lines of text.
+    /// Whether the format is line-based text.
     pub(crate) fn is_text(self) -> bool {
         matches!(self, Self::Jsonl | Self::Csv)
     }
 
-    /// The output's format: that of `--format`, otherwise by extension.
+    /// Determines an output's format: by `--format`, otherwise by extension.
     pub(crate) fn of(named: Option<Self>, place: &Path) -> Result<Written, Usage> {
         let shown = place.display();
         if place == Path::new("-") {
@@ -55,7 +55,7 @@ impl Format {
                     gzip: false,
                 }),
                 format => Err(Usage(format!(
-                    "--output -: standard output takes `--format jsonl` or `--format csv`; .{} needs a file",
+                    "--output -: standard output supports `--format jsonl` and `--format csv`; .{} needs a file",
                     format.extension()
                 ))),
             };

@@ -1,4 +1,4 @@
-//! Where text goes: standard output, a pipe or device, or a file that is complete or absent.
+//! Destinations of text: standard output, a pipe or device, or a file written atomically.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -49,7 +49,7 @@ impl Sink {
         })
     }
 
-    /// Whether a reader sees bytes as soon as they are written.
+    /// Whether output is flushed at once, for a reader at the other end.
     pub(super) fn is_read_along(&self) -> bool {
         self.scratch.is_none() && matches!(self.writer, Writer::Plain(_))
     }
@@ -68,7 +68,7 @@ impl Sink {
         self.named(written)
     }
 
-    /// Flushes, and gives a file its name.
+    /// Flushes, and renames a file to its final name.
     pub(super) fn finish(mut self) -> Result<()> {
         let flushed = match &mut self.writer {
             Writer::Plain(writer) => writer.flush(),

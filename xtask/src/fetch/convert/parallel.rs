@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// Paths without the language: `europarl/europarl-v7.de-en` stands for `europarl/europarl-v7.de-en.de` and
+    /// Paths without the language: `europarl/europarl-v7.de-en` means `europarl/europarl-v7.de-en.de` and
     /// `.en`.
     pub from: Vec<String>,
     /// The folder for `train.LANGUAGE` and `dev.LANGUAGE`.
@@ -124,7 +124,7 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
             break;
         }
         if one.len() != two.len() {
-            // Counted before: another program is writing to the files.
+            // The lines were counted before, so another program is writing to the files.
             return Err(FetchError::Input {
                 path: work.root.join(&split.to),
                 problem: "its texts changed while they were read".into(),

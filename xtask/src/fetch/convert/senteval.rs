@@ -91,7 +91,7 @@ pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
         let score = rated(score).map_err(|problem| line.wrong(problem))?;
         let label = parse_label(label).ok().flatten().ok_or_else(|| {
             line.wrong(format!(
-                "'{label}' is no label; expected ENTAILMENT, NEUTRAL or CONTRADICTION"
+                "label '{label}', expected ENTAILMENT, NEUTRAL or CONTRADICTION"
             ))
         })?;
         let label = LABELS[usize::from(label)].to_ascii_uppercase();
@@ -106,7 +106,7 @@ pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
 fn rated(score: &str) -> Result<&str, String> {
     match score.trim().parse::<f64>() {
         Ok(number) if (0.0..=5.0).contains(&number) => Ok(score.trim()),
-        _ => Err(format!("'{score}' is no score from 0 to 5")),
+        _ => Err(format!("score '{score}', expected a number from 0 to 5")),
     }
 }
 
@@ -275,7 +275,7 @@ pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<(
     }
     if blanked > 0 {
         work.note(format!(
-            "{from}: {blanked} sentences held what SentEval takes for line ends, now blanks"
+            "{from}: {blanked} sentences contained characters that SentEval treats as line ends; replaced by blanks"
         ));
     }
     work.note_repairs(&texts);

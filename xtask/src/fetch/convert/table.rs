@@ -15,7 +15,7 @@ impl<const N: usize> Columns<N> {
     ///
     /// # Errors
     ///
-    /// When the header line does not name one of them.
+    /// If the header line lacks one of them.
     pub fn named(texts: &mut Texts, names: [&str; N]) -> Result<Self> {
         let mut line = String::new();
         texts.next(&mut line)?;
@@ -25,7 +25,7 @@ impl<const N: usize> Columns<N> {
             *place = header
                 .iter()
                 .position(|field| *field == name)
-                .ok_or_else(|| texts.wrong(format!("the header line names no column '{name}'")))?;
+                .ok_or_else(|| texts.wrong(format!("the header line has no column '{name}'")))?;
         }
         Ok(Self {
             places,
@@ -50,13 +50,16 @@ impl<const N: usize> Columns<N> {
         let found = row.split('\t').count();
         if let Some(width) = self.width.filter(|&width| found > width) {
             return Err(format!(
-                "the row has {found} columns where the header line has {width}"
+                "the row has {found} columns, but the header line has {width}"
             ));
         }
         let mut fields = [""; N];
         for (field, &place) in fields.iter_mut().zip(&self.places) {
             *field = row.split('\t').nth(place).ok_or_else(|| {
-                format!("the row has {found} columns, and {} are needed", place + 1)
+                format!(
+                    "the row has {found} columns, expected at least {}",
+                    place + 1
+                )
             })?;
         }
         Ok(fields)

@@ -1,4 +1,4 @@
-//! Conversions of small texts of our own, in the form of each source.
+//! Conversions of small texts, in the format of each source.
 
 use super::*;
 use std::fs;
@@ -21,7 +21,7 @@ impl Place {
         Self { folder, downloads }
     }
 
-    /// Takes steps as the catalogue writes them; returns the notes.
+    /// Runs steps in the catalogue's syntax; returns the notes.
     pub(super) fn take(&self, steps: &str) -> Result<Vec<String>> {
         #[derive(Deserialize)]
         struct Steps {
@@ -95,27 +95,27 @@ fn what_the_evaluation_would_refuse_is_refused_when_it_is_converted() {
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t5.5\tNEUTRAL\n"),
-            "t:2: '5.5' is no score",
+            "t:2: score '5.5', expected",
         ),
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t\tNEUTRAL\n"),
-            "t:2: '' is no score",
+            "t:2: score '', expected",
         ),
         (
             "senteval-sick",
             format!("{sick}1\ta\tb\t3\tMAYBE\n"),
-            "t:2: 'MAYBE' is no label",
+            "t:2: label 'MAYBE', expected",
         ),
         (
             "senteval-sts-benchmark",
             "g\tf\ty\t1\tnan\ta\tb\n".into(),
-            "t:1: 'nan' is no score",
+            "t:1: score 'nan', expected",
         ),
         (
             "senteval-sts-benchmark-csv",
             "a,b,x\n".into(),
-            "t:1: 'x' is no score",
+            "t:1: score 'x', expected",
         ),
         (
             "senteval-trec",
@@ -162,17 +162,17 @@ fn faults_of_tables_are_named_with_their_line() {
         (
             "gold_label",
             "label",
-            "t.txt:1: the header line names no column 'gold_label'",
+            "t.txt:1: the header line has no column 'gold_label'",
         ),
         (
             "\tA dog.\t2",
             "",
-            "t.txt:3: the row has 4 columns, and 5 are needed",
+            "t.txt:3: the row has 4 columns, expected at least 5",
         ),
         (
             "\t2\r",
             "\t2\tneutral\r",
-            "t.txt:3: the row has 7 columns where the header line has 6",
+            "t.txt:3: the row has 7 columns, but the header line has 6",
         ),
     ] {
         let place = Place::new(&[("t.txt", SNLI.replacen(from, to, 1).as_bytes())]);
@@ -200,7 +200,7 @@ fn parallel_place() -> Place {
     Place::new(&[
         ("a.en", text("English", 0, 300).as_bytes()),
         ("a.de", text("German", 0, 300).as_bytes()),
-        // No line break at the end, and a line in another encoding.
+        // No final line break, and a line in another encoding.
         (
             "b.en",
             (text("English", 300, 400) + "English number 400").as_bytes(),
@@ -509,7 +509,7 @@ fn unrated_pairs_keep_an_empty_line() {
     let step = r#"{ do = "senteval-sts", input = "input", gold = "gold", name = "x", to = "two" }"#;
     for (gold, said) in [
         ("3.80\n0\n", "2 scores for 3 pairs"),
-        ("3.80\n7\n0\n", "gold:2: '7' is no score"),
+        ("3.80\n7\n0\n", "gold:2: score '7', expected"),
     ] {
         let place = Place::new(&[("input", b"a\tb\na\tb\na\tb\n"), ("gold", gold.as_bytes())]);
         let error = place.take(step).unwrap_err().to_string();

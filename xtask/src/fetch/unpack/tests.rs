@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-/// A tar file whose names are written as they are, which the library's own builder refuses.
+/// A tar file with unchecked names, which the library's builder refuses.
 struct Tar(tar::Builder<Vec<u8>>);
 
 impl Tar {
@@ -150,7 +150,7 @@ fn links_that_leave_the_folder_are_refused() {
             "{name} -> {to}"
         );
     }
-    // One that stays inside is nobody's business, unless it is what we came for.
+    // A link inside the folder is ignored, unless it is the requested entry.
     let place = Place::new(
         &Tar::new()
             .link("x/l", Symlink, "../a.txt")
@@ -186,7 +186,7 @@ fn bombs_are_stopped() {
     assert!(said(place.unpack_limited(&["a.txt"], Some(1 << 20))).contains("bomb"));
     place.unpack_limited(&["a.txt"], Some(2 << 20)).unwrap();
 
-    // Without a stated limit, and in an entry that nobody asked for.
+    // Without a stated limit, and in an entry that was not requested.
     let zeros = vec![0; 200 << 20];
     let place = Place::new(&gzip(
         &Tar::new().file("bomb", &zeros).file("a.txt", b"1").done(),
@@ -233,7 +233,7 @@ fn zeros_after_gzip_are_passed_over_and_other_bytes_refused() {
             assert!(said(unpacked).contains("gzip data are followed"));
         }
     }
-    // The tar is whole, its compression is not.
+    // The tar is complete, but the gzip stream is truncated.
     let place = Place::new(&tar[..tar.len() - 4]);
     assert!(said(place.unpack(&["a.txt"])).contains("truncated"));
 }

@@ -121,7 +121,8 @@ pub fn split_tis_and_twas(text: &mut Rewriter) {
 }
 
 /// The length in bytes of `word` at the beginning of `text`, ignoring case; `None` if the text does
-/// not begin with it. When it ignores case, Python takes `İ` and `ı` for i and `ſ` for s.
+/// not begin with it. As in Python's case-insensitive matching, `İ` and `ı` match i, and `ſ`
+/// matches s.
 fn prefix(text: &str, word: &str) -> Option<usize> {
     let mut characters = text.chars();
     let mut length = 0;

@@ -202,7 +202,7 @@ macro_rules! tile_on {
             let mut sums = [[[_mm256_setzero_si256(); 3]; R]; P];
             for (k, inputs) in inputs.iter().enumerate() {
                 for p in 0..P {
-                    // SAFETY: 16 bytes are read, as many as `Pairs` has.
+                    // SAFETY: 16 bytes are read, the size of `Pairs`.
                     let load = |pairs: &Pairs| unsafe { _mm_loadu_si128(pairs.as_ptr().cast()) };
                     let weights = panels[p][k].each_ref().map(load);
                     let weights = weights.map(|pairs| _mm256_cvtepi8_epi16(pairs));
@@ -222,7 +222,7 @@ macro_rules! tile_on {
                 .iter_mut()
                 .zip(sums.as_flattened().as_flattened())
             {
-                // SAFETY: 32 bytes are written, as many as eight integers have.
+                // SAFETY: 32 bytes are written, the size of eight integers.
                 unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), *sum) };
             }
             found

@@ -33,7 +33,7 @@ pub(super) fn granted() -> Granted {
     })
 }
 
-/// What the processor has, if the operating system saves tiles on context switches.
+/// The processor's AMX features, if the operating system saves tiles on context switches.
 fn processor() -> Granted {
     const XSAVE_BY_SYSTEM: u32 = 1 << 27;
     const TILE: u32 = 1 << 24;

@@ -40,7 +40,7 @@ pub(super) fn install() {
     });
 }
 
-/// How many instructions this thread has emulated.
+/// The number of instructions emulated by this thread.
 pub(super) fn instructions() -> usize {
     INSTRUCTIONS.get()
 }

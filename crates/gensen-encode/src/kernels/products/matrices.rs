@@ -30,7 +30,7 @@ impl SharedOutput {
     ///
     /// They must lie in the matrix, and nothing else may access them while the slice exists.
     unsafe fn part<'a>(self, start: usize, count: usize) -> &'a mut [f32] {
-        // SAFETY: the contract of this function.
+        // SAFETY: guaranteed by the caller.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
     }
 
@@ -40,7 +40,7 @@ impl SharedOutput {
     ///
     /// As [`Self::part`], for all rows of the product that writes these sums.
     unsafe fn sums<'a>(self, start: usize, columns: usize) -> Sums<'a, f32> {
-        // SAFETY: the contract of this function.
+        // SAFETY: guaranteed by the caller.
         unsafe { Sums::new(self.0.add(start), columns) }
     }
 }

@@ -7,7 +7,7 @@ use super::{Factors, LANES, Line, Sums};
 
 /// Bytes of a group's panels per block, which fits the L1 cache.
 const BLOCK: usize = 24 << 10;
-/// How far ahead, in bytes, panels are prefetched for a single row, which reads them only once.
+/// The prefetch distance in bytes for a single row, which reads panels only once.
 const AHEAD: usize = 4 << 10;
 
 /// Defines a product for registers of `$lanes` sums; the inner loop computes one of `$rows` rows at

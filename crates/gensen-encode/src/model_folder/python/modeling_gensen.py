@@ -22,7 +22,7 @@ START, PADDING, END, UNKNOWN = range(4)
 
 
 def whitespace(text):
-    """The words of a text that is tokenised already: what ASCII white space leaves."""
+    """Splits a tokenised text at ASCII white space."""
     return [word for word in re.split("[ \t\n\v\f\r]+", text) if word]
 
 
@@ -42,13 +42,13 @@ JOINED = [
 
 
 def large(word):
-    """The word with a large first letter."""
+    """The word with a capital first letter."""
     first = re.search("[a-z]", word).start()
     return word[:first] + word[first].upper() + word[first + 1 :]
 
 
 def penn_treebank(text):
-    """The words of a text by the Penn Treebank's tokeniser of 1995."""
+    """Splits a text with the Penn Treebank's tokeniser of 1995."""
     text = re.sub('^"', "`` ", text)
     text = re.sub(r'([ (\[{<])"', r"\1 `` ", text)
     text = text.replace("...", " ... ")
@@ -69,7 +69,7 @@ def penn_treebank(text):
 
 
 def final_stop(text):
-    """Sets the full stop at the end of a line apart, with what closes the sentence after it."""
+    """Separates the full stop at the end of a line, and closing punctuation after it."""
     end = text.rstrip(" \t")
     sentence = end.rstrip("])}>\"'")
     stem = sentence[:-1]
@@ -82,7 +82,7 @@ TOKENIZERS = {"whitespace": whitespace, "ptb": penn_treebank}
 
 
 class Spelling:
-    """The known words that are spelt most like an unknown one, by their character n-grams."""
+    """An index of known words by character n-grams, to find those most similar to an unknown word."""
 
     def __init__(self, words):
         self.words_with = defaultdict(list)
@@ -99,7 +99,7 @@ class Spelling:
 
     @staticmethod
     def grams(word):
-        """The distinct n-grams of 3 to 5 characters; none of what is no word."""
+        """The distinct n-grams of 3 to 5 characters; empty for tokens that are not words."""
         if len(word) > 64 or not any(map(str.isalnum, word)):
             return set()
         word = f"<{word}>"
@@ -109,7 +109,7 @@ class Spelling:
         return max((self.indexed // max(len(numbers), 1)).bit_length() - 1, 0)
 
     def neighbours(self, word):
-        """At most 20 pairs of a cosine and a known word's number, best first."""
+        """The nearest known words: at most 20 pairs of cosine and index, best first."""
         products, norm = Counter(), 0
         for gram in self.grams(word):
             numbers = self.words_with.get(gram, ())
@@ -160,14 +160,14 @@ class GenSen(nn.Module):
         )
 
     def tokens(self, text):
-        """The words of a text, as the model was trained to see them."""
+        """Splits a text like the model's training data."""
         if self.config["lowercase"]:
             # Character by character: a capital sigma at the end of a word is no exception.
             text = text.lower() if text.isascii() else "".join(map(str.lower, text))
         return TOKENIZERS[self.config["tokenizer"]](text)
 
     def preprocess(self, inputs, prompt=None, **_):
-        """Texts to word ids [texts, longest] and their mask."""
+        """Converts texts to word ids [texts, longest] and their mask."""
         rows, spelled = [], {}
         for text in inputs:
             words = [self.number(word, spelled) for word in self.tokens((prompt or "") + text)]
@@ -185,7 +185,7 @@ class GenSen(nn.Module):
         return features
 
     def number(self, word, spelled):
-        """A word's id. Those of words that only their spelling is known of follow the vocabulary's."""
+        """A word's id. Ids of words embedded by spelling follow the vocabulary's."""
         number = self.ids.get(word)
         if number is not None:
             return number
@@ -199,11 +199,11 @@ class GenSen(nn.Module):
         return len(self.words) + found.index(word)
 
     def tokenize(self, texts, **_):
-        """As `preprocess`, under the name that earlier releases call it by."""
+        """Same as `preprocess`, under the name in earlier releases."""
         return self.preprocess(texts)
 
     def forward(self, features, **_):
-        """Word ids to hidden states and vectors."""
+        """Computes hidden states and vectors of word ids."""
         mask = features["attention_mask"]
         lengths = mask.sum(1)
         embeddings = self.src_embedding.weight

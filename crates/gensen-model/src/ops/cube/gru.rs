@@ -29,7 +29,7 @@ struct Visit {
     width: usize,
     /// The first row of the step visited before.
     before: usize,
-    /// How many of this step's sentences were running in that step; the others start here.
+    /// The number of this step's sentences that were running in that step; the others start here.
     known: usize,
 }
 

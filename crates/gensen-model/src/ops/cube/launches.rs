@@ -59,7 +59,7 @@ fn kernels_take_fewer_launches() {
 }
 
 fn gru_launches(device: &CubeDevice) {
-    // Rows as products can read them, and sentences of one length, so that no step differs.
+    // Rows that products read in place, and sentences of equal length, so that all steps are alike.
     let (sentences, hidden, time) = (4, 128, 10);
     let steps = Steps::from_sorted_lengths(&[time as u32; 4]);
     let inputs = GruInputs::<Cube> {
@@ -95,8 +95,7 @@ fn gru_launches(device: &CubeDevice) {
     let kernels = launches(|| Cube::gru_backward(vec![walk()], &steps));
     eprintln!("{time} steps: forward (composed, ours, saving: composed, ours) {forward:?}");
     eprintln!("{time} steps: backward {composed} composed, {kernels} ours");
-    // A step is one launch of ours and a product of one launch, or two where tuning finds that
-    // faster.
+    // A step is one launch of our kernel and one of a product, or two if autotuning prefers that.
     for found in [forward[1], forward[3], kernels] {
         assert!(found <= 3 * time + 6, "{found} launches");
     }

@@ -1,6 +1,6 @@
-//! libtorch's own GRU (cuDNN's on CUDA), which takes our packed sentences directly.
+//! libtorch's own GRU (cuDNN's on CUDA), which accepts our packed sentences directly.
 //!
-//! cuDNN's takes bf16 from torch 2.10 on; before, libtorch computes it step by step.
+//! cuDNN's supports bf16 from torch 2.10 on; before, libtorch computes it step by step.
 
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;

@@ -1,4 +1,4 @@
-//! The file of a classifier.
+//! Classifier files.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::encoding::{Encoding, ModelPlace};
 
-/// The version that is written, and the only one that is read.
+/// The format version written, and the only one supported.
 const FORMAT_VERSION: u64 = 1;
-/// The largest file that is read, in bytes.
+/// The size limit of a classifier file, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Everything vectors depend on.
+/// The identity of an encoder: everything its vectors depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EncoderRecord {
-    /// Of each model's configuration, weights and words.
+    /// The SHA-256 of each model's configuration, weights and vocabulary.
     models_sha256: Vec<String>,
     options: String,
 }
@@ -41,9 +41,9 @@ impl EncoderRecord {
 pub(super) struct ClassifierFile {
     format_version: u64,
     encoder: EncoderRecord,
-    /// In percent, on sentences that it was not trained on.
+    /// The accuracy in percent on held-out sentences.
     accuracy: f64,
-    /// Sentences that it was trained on.
+    /// The number of training sentences.
     examples: usize,
     classifier: LinearClassifier,
 }
@@ -68,7 +68,7 @@ impl ClassifierFile {
         &self.classifier
     }
 
-    /// Writes it, complete or not at all.
+    /// Writes the file atomically.
     pub(super) fn write(&self, place: &Path) -> Result<()> {
         let mut json = serde_json::to_vec(self)?;
         json.push(b'\n');
@@ -76,9 +76,9 @@ impl ClassifierFile {
             .with_context(|| place.display().to_string())
     }
 
-    /// Reads and checks one.
+    /// Reads and validates a file.
     pub(super) fn read(place: &Path) -> Result<Self> {
-        /// The one field that every version has.
+        /// The only field common to all versions.
         #[derive(Deserialize)]
         struct Versioned {
             format_version: u64,
@@ -111,7 +111,7 @@ impl ClassifierFile {
         Ok(file)
     }
 
-    /// Checks that it was trained on this encoder's vectors.
+    /// Checks that the classifier was trained on this encoder's vectors.
     pub(super) fn check(&self, encoder: &EncoderRecord) -> Result<()> {
         ensure!(
             self.encoder.models_sha256 == encoder.models_sha256,

@@ -1,4 +1,4 @@
-//! The encoders to evaluate: the models side by side, and baselines.
+//! The encoders to evaluate: the models, concatenated, and baselines.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::{english, hub};
 
 /// Width of random projections, that of the published row.
 const PROJECTED_WIDTH: usize = 4096;
-/// Seeds random projections and, one up a model, random initialisations.
+/// The seed of random projections and random initialisations; the k-th model adds k to it.
 const SEED: u32 = 1111;
 
 #[derive(clap::Args)]
@@ -88,7 +88,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Where the models are; none for baselines that need no model, if none is named.
+    /// The locations of the models; empty if only baselines without a model are selected.
     fn places(&self) -> Result<Vec<ModelPlace>> {
         let alone = !self.baseline.is_empty() && !self.baseline.contains(&Baseline::Random);
         if self.model.is_empty() && alone {
@@ -181,7 +181,7 @@ impl<'a> Encoders<'a> {
                         .pooling(Pooling::Max)
                         .project(PROJECTED_WIDTH, SEED),
                 ),
-                // `Arguments::check` has asked for them.
+                // `Arguments::check` requires them.
                 (_, None) => return Err(Usage("--vectors FILE is missing".into()).into()),
             });
         }
@@ -271,7 +271,7 @@ fn read_vectors(
     })
 }
 
-/// As [`name`], but for the model of a training run, RUN/model: the run's.
+/// Like [`name`], but for the model of a training run, RUN/model, the name of the run.
 fn model_name(path: &Path) -> String {
     let is_hub = path.to_string_lossy().starts_with(hub::SCHEME);
     if path.ends_with("model") && !is_hub {
@@ -283,7 +283,7 @@ fn model_name(path: &Path) -> String {
     name(path)
 }
 
-/// The last part of a path, for people.
+/// The last component of a path, for display.
 fn name(path: &Path) -> String {
     let last = path.file_name().unwrap_or(path.as_os_str());
     last.to_string_lossy().into_owned()

@@ -12,9 +12,9 @@ use super::super::places::file;
 use super::super::projection::ProjectionName;
 use crate::output::say;
 
-/// Sentences drawn; more hide each other.
+/// The maximum number of sentences drawn; more would overlap.
 const POINTS: usize = 3000;
-/// Neighbours of a sentence.
+/// Neighbours printed per sentence.
 const NEIGHBOURS: usize = 3;
 
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Where the map goes.
+    /// The path of the map.
     pub(super) fn map(&self) -> Option<&Path> {
         self.map.as_deref()
     }
@@ -76,7 +76,7 @@ impl Arguments {
     }
 }
 
-/// What is to be drawn of a task.
+/// The pictures to draw of a task.
 pub(super) struct Pictures<'a> {
     arguments: &'a Arguments,
     task: &'a Task,

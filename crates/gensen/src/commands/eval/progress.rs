@@ -86,7 +86,7 @@ impl<'a> Progress<'a> {
         let (encoder, scores) = (self.encoder, &result.scores);
         let metric = scores.metric();
         if self.style == Style::Json {
-            // Without keys that are not text, this cannot fail.
+            // Serialisation cannot fail: all keys are strings.
             return serde_json::json!(Line {
                 encoder,
                 main: scores.main(),

@@ -42,7 +42,7 @@ pub(super) fn npy(path: &Path) -> Result<Shown> {
             lines.push(format!("rows of length {least:.4} to {most:.4}"));
             facts["row_lengths"] = json!([least, most]);
         }
-        // A list of words beside it makes it word vectors.
+        // With a word list beside it, the file holds word vectors.
         let (all, options) = (WordSelection::all(), ReadOptions::default());
         if path.with_extension("txt").is_file()
             && let Ok(vectors) = WordVectors::read(path, &all, &options)

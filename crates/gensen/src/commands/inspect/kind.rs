@@ -27,7 +27,7 @@ pub(super) enum Kind {
     JsonLines,
     /// An SVG picture.
     Picture,
-    /// Integers of prepared training data.
+    /// A shard of prepared training data: integers.
     Shard(Element),
     /// TensorBoard events.
     #[cfg(feature = "burn")]
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Vectors,
 }
 
-/// The contents of a shard.
+/// The element type of a shard.
 #[derive(Clone, Copy)]
 pub(super) enum Element {
     Word,
@@ -57,7 +57,7 @@ impl Kind {
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         /// The pickled magic number of PyTorch files before 1.6.
         const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
-        /// The longest header of a map.
+        /// The size limit of a map's header.
         const HEADER_BYTES: u64 = 1 << 20;
 
         let mut start = Vec::new();
@@ -67,7 +67,8 @@ impl Kind {
         text::no_pointer(&start)?;
         if start.starts_with(&gzip::MAGIC) {
             let mut unpacked = Vec::new();
-            // The reader names what the beginning cuts off.
+            // Ends with an error if the data are cut off here; the reader of the format reports
+            // real faults.
             let _ = gzip::unpack(&start[..])
                 .take(HEADER_BYTES)
                 .read_to_end(&mut unpacked);
@@ -113,7 +114,7 @@ impl Kind {
             return Self::Events;
         }
         let Ok(text) = str::from_utf8(match start.iter().rposition(|&byte| byte == b'\n') {
-            // The beginning may end within a character.
+            // The bytes read may end within a character.
             Some(last) => &start[..last],
             None => start,
         }) else {
@@ -145,7 +146,7 @@ fn is_row(line: &str) -> bool {
     last.is_some() && fields.next().is_some()
 }
 
-/// The kind of a file that begins as JSON.
+/// The kind of a file that begins like JSON.
 fn json(start: &[u8]) -> Option<Kind> {
     if !matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return None;
@@ -160,7 +161,7 @@ fn json(start: &[u8]) -> Option<Kind> {
         true if more => Some(Kind::JsonLines),
         true => Some(Kind::Json),
         // An object over several lines. A row of word vectors may begin with a bracket, but has no
-        // other JSON in it.
+        // other JSON syntax.
         false => is_value(start).then_some(Kind::Json).or_else(|| {
             let first = lines[0].trim_ascii();
             (first == b"{" || first == b"[").then_some(Kind::Json)
@@ -168,7 +169,7 @@ fn json(start: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Prepared data, which have no header, by name.
+/// Recognises shards of prepared data by name, since they have no header.
 fn shard(path: &Path) -> Option<Kind> {
     let element = match path.extension().and_then(|extension| extension.to_str()) {
         Some("ids") if path.with_extension("ends").exists() => Element::Word,
@@ -184,7 +185,7 @@ fn shard(path: &Path) -> Option<Kind> {
     Some(Kind::Shard(element))
 }
 
-/// Whether there are shards of words beside a file.
+/// Whether the folder of a file contains token shards (`.ids`).
 fn has_shards(path: &Path) -> bool {
     let folder = path.parent().and_then(|folder| folder.read_dir().ok());
     let is_shard = |name: &Path| name.extension().is_some_and(|extension| extension == "ids");
