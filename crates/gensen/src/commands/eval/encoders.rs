@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use gensen_encode::{ConcatEncoder, EncoderPrecision, SentenceEncoder};
 use gensen_eval::baselines::BagOfVectors;
+use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EncoderEmbedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 
