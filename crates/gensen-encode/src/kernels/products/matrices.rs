@@ -51,7 +51,7 @@ impl SharedOutput {
 ///
 /// # Panics
 ///
-/// If the sizes or the [`FloatProduct`]s disagree, which would be a bug in the calling kernel.
+/// If the sizes or the kinds of product disagree, which would be a bug in the calling kernel.
 pub fn multiply(
     output: &mut [f32],
     left: &Left,
