@@ -47,7 +47,7 @@ def test_a_callable_and_ours_in_one_report(english, data, tmp_path):
     found = report.evaluations
     assert [result["width"] for result in found[1]["results"]] == [26, 26]
     assert [result["pooling"] for result in found[1]["results"]] == [None, None]
-    assert [result["pooling"] for result in found[0]["results"]] == ["max", "last"]
+    assert [result["pooling"] for result in found[0]["results"]] == ["mean", "mean"]
     assert found[1]["embedder"]["details"]["encoder"].startswith("a callable")
     page = report.markdown()
     assert "**letters**" in page and "**english**" in page
@@ -72,7 +72,7 @@ def test_a_callable_of_our_vectors_has_our_scores(english, data):
 def test_scores_are_those_of_the_command_line(english, data, program, tmp_path):
     import subprocess
 
-    command = [program, "eval", "--data", data, "--tasks", "MR,STS-B", "--pool", "best", "--no-cache", "--output", "report.json"]
+    command = [program, "eval", "--data", data, "--tasks", "MR,STS-B", "--no-cache", "--output", "report.json"]
     subprocess.run([*command, "--classifier", "senteval"], cwd=tmp_path, check=True, capture_output=True)
     (expected,) = json.loads((tmp_path / "report.json").read_text())
     report = gensen.evaluate({"english": english}, data, classifier="senteval", tasks=["MR", "STS-B"])

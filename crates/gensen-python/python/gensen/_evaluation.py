@@ -129,7 +129,7 @@ def evaluate(
         with progress_bar(_STEPS, "step", show_progress_bar) as bar:
             progress = _Tasks(name, bar) if bar else None
             if isinstance(one, SentenceEncoder):
-                own = {**settings, "pooling": pooling or one._options["pooling"]}
+                own: Settings = {**settings, "pooling": pooling or one._options["pooling"]}
                 found.append(evaluate_encoder(one._encoder, name, batch_size, own, progress))
             else:
                 details = {"encoder": f"a callable of Python {sys.version.split()[0]}"}
