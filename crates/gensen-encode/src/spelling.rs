@@ -118,7 +118,7 @@ impl Spelling {
         spelling
     }
 
-    /// The weight of an n-gram that occurs in `words` of the indexed words.
+    /// The weight of an n-gram that occurs in `words` of the indexed words; without one, as in one.
     fn weight(&self, words: usize) -> u32 {
         (self.indexed / words.max(1) as u32)
             .checked_ilog2()

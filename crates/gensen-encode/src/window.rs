@@ -74,7 +74,7 @@ pub(crate) struct Window {
     ids: Vec<u32>,
     /// The end of each sentence in `ids`.
     ends: Vec<usize>,
-    /// The number of words in the vocabulary.
+    /// The counts of its known and unknown words.
     pub(crate) coverage: Coverage,
 }
 

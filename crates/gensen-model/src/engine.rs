@@ -1,5 +1,6 @@
 //! An engine for [`SentenceEncoder`]s on any of Burn's devices.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,18 +107,30 @@ impl DeviceEngine {
         })
     }
 
-    /// The encoder with the embeddings of a window's spelled words after its own.
-    fn for_window(&self, words: DistinctWords<'_>) -> Encoder {
+    /// The encoder with the embeddings of the window's own spelled words after those of the vocabulary, and
+    /// the ids of the window's words in it.
+    fn for_window<'a>(&self, words: DistinctWords<'a>) -> (Encoder, Cow<'a, [u32]>) {
         let mut encoder = self.0.clone();
-        if !words.spelled.is_empty() {
-            let known = encoder.embedding.val();
-            let size = known.dims()[1];
-            let shape = [words.spelled.len() / size, size];
-            let spelled = TensorData::new(words.spelled.to_vec(), shape);
-            let spelled = BurnTensor::from_data(spelled, &known.device());
-            encoder.embedding = Param::from_tensor(BurnTensor::cat(vec![known, spelled], 0));
+        let embedding = encoder.embedding.val();
+        let [known, size] = embedding.dims();
+        if words.ids.iter().all(|&id| (id as usize) < known) {
+            return (encoder, Cow::Borrowed(words.ids));
         }
-        encoder
+        let mut spelled = Vec::new();
+        let mut id_on_device = |&id: &u32| {
+            let Some(row) = (id as usize).checked_sub(known) else {
+                return id;
+            };
+            let id = known + spelled.len() / size;
+            spelled.extend_from_slice(&words.spelled[row * size..][..size]);
+            id as u32
+        };
+        let ids = words.ids.iter().map(&mut id_on_device).collect();
+        let shape = [spelled.len() / size, size];
+        let spelled = TensorData::new(spelled, shape);
+        let spelled = BurnTensor::from_data(spelled, &embedding.device());
+        encoder.embedding = Param::from_tensor(BurnTensor::cat(vec![embedding, spelled], 0));
+        (encoder, Cow::Owned(ids))
     }
 }
 
@@ -128,9 +141,9 @@ impl Engine for DeviceEngine {
         batches: &[Vec<&[u32]>],
         each: &mut dyn FnMut(usize, &States),
     ) -> Result<(), EncodeError> {
-        let encoder = self.for_window(words);
+        let (encoder, ids) = self.for_window(words);
         for (k, batch) in batches.iter().enumerate() {
-            each(k, &states(&encoder, words.ids, batch));
+            each(k, &states(&encoder, &ids, batch));
         }
         Ok(())
     }
@@ -143,9 +156,9 @@ impl Engine for DeviceEngine {
         batches: &[Vec<&[u32]>],
         pooling: Pooling,
     ) -> Result<Option<Vec<f32>>, EncodeError> {
-        let encoder = self.for_window(words);
+        let (encoder, ids) = self.for_window(words);
         let pooled = |sentences: &Vec<&[u32]>| {
-            let packed = packed(words.ids, sentences);
+            let packed = packed(&ids, sentences);
             let states = encoder.states(&packed, &mut Dropout::off(), 0.0);
             encoder.pool(&packed, states, pooling)
         };

@@ -11,13 +11,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use gensen_data::similarity::{cosine, pearson, spearman};
 use gensen_model::{EncodeOptions, SentenceEncoder};
 use serde_json::Value;
-use support::{Run, TINY, with_scored_pairs, write_scored_pairs};
+use support::{Run, TINY, tensors, with_scored_pairs, write_scored_pairs};
 
 fn of<'a>(metrics: &'a [Value], split: &str, task: &str) -> Vec<&'a Value> {
     let wanted = |m: &&Value| m["split"] == split && m["task"] == task;
@@ -174,17 +173,6 @@ fn a_loss_weight_weighs_gradients_and_not_the_loss_that_is_told() {
         (weighted_norm - norm / 4.0).abs() < 1e-6 * norm,
         "{norm} {weighted_norm}"
     );
-}
-
-fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(path).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
-        let numbers = view.data().chunks_exact(4);
-        let numbers = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        (name, numbers.collect())
-    };
-    file.tensors().into_iter().map(numbers).collect()
 }
 
 #[test]

@@ -232,22 +232,10 @@ fn short_epochs() -> String {
     config.replace("steps = 40", "steps = 24")
 }
 
-/// Weights by name.
-fn weights(run: &Run, step: u64) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(run.checkpoint(step).join("model.safetensors")).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
-        let numbers = view.data().chunks_exact(4);
-        let numbers = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        (name, numbers.collect())
-    };
-    file.tensors().into_iter().map(numbers).collect()
-}
-
 /// Weights move by up to 0.002 a step, here by 0.03 in all.
 #[track_caller]
 fn assert_near(found: &Run, expected: &Run, step: u64, what: &str) {
-    let (found_weights, expected_weights) = (weights(found, step), weights(expected, step));
+    let (found_weights, expected_weights) = (found.weights(step), expected.weights(step));
     assert!(found_weights.keys().eq(expected_weights.keys()), "{what}");
     let mut largest = (0.0, String::new());
     for (name, expected) in &expected_weights {
@@ -345,8 +333,8 @@ fn a_run_goes_on_with_another_number_of_devices() {
         assert!(output.status.success(), "{device}: {log}");
     }
     assert_eq!(
-        weights(&run, 24).len(),
-        weights(&whole, 24).len(),
+        run.weights(24).len(),
+        whole.weights(24).len(),
         "tensors of a checkpoint"
     );
     let names = |run: &Run| {

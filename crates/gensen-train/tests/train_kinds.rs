@@ -75,18 +75,10 @@ fn every_kind_learns_and_tells_what_makes_sense() {
 
 /// The source embedding of a checkpoint by word.
 fn embedding(run: &Run, step: u64) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(run.checkpoint(step).join("model.safetensors")).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let tensor = tensors.tensor("src_embedding.weight").unwrap();
-    let numbers: Vec<f32> = tensor
-        .data()
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|x| f32::from_le_bytes(*x))
-        .collect();
+    let numbers = &run.weights(step)["src_embedding.weight"];
     let words = fs::read_to_string(run.folder().join("vocab/source.txt")).unwrap();
-    let rows = numbers.chunks(tensor.shape()[1]).map(<[f32]>::to_vec);
+    let rows = numbers.chunks(numbers.len() / words.lines().count());
+    let rows = rows.map(<[f32]>::to_vec);
     words.lines().map(str::to_owned).zip(rows).collect()
 }
 

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -33,17 +33,6 @@ fn starting(config: &str) -> Run {
     run
 }
 
-fn weights(run: &Run, step: u64) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(run.checkpoint(step).join("model.safetensors")).unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
-        let numbers = view.data().chunks_exact(4);
-        let numbers = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-        (name, numbers.collect())
-    };
-    file.tensors().into_iter().map(numbers).collect()
-}
-
 /// The model's words and their vectors.
 fn table(model: &ModelFolder) -> (Vec<String>, Array2<f32>) {
     let words = model.vocabulary().words().map(Into::into).collect();
@@ -65,7 +54,7 @@ fn encoder_and_words_are_the_models_and_new_words_follow() {
     assert_eq!(words.len(), 304);
     assert!(words.iter().zip(&own).all(|(a, b)| a == b));
 
-    let found = weights(&run, 1);
+    let found = run.weights(1);
     for (name, tensor) in model.weights().tensors() {
         if name.starts_with("encoder.") {
             assert_eq!(found[name], *tensor.values(), "{name}");
@@ -76,7 +65,7 @@ fn encoder_and_words_are_the_models_and_new_words_follow() {
     // As in a run without a model.
     let afresh = Run::new(TINY);
     afresh.succeed(&STILL);
-    let initial = &weights(&afresh, 1)["src_embedding.weight"];
+    let initial = &afresh.weights(1)["src_embedding.weight"];
     assert_eq!(initial.len(), 304 * 16);
     assert_eq!(new, &initial[64 * 16..]);
 }
@@ -108,8 +97,8 @@ fn new_words_come_through_the_linear_map_where_there_are_vectors() {
     let map = VocabularyMap::fit_tables(&own_table, &vectors, &FitOptions::default()).unwrap();
     let words = fs::read_to_string(run.folder().join("vocab/source.txt")).unwrap();
     let expansion = map.expand_table(&own_table, words.lines().skip(4)).unwrap();
-    let found = &weights(&run, 1)["src_embedding.weight"];
-    let initial = &weights(&afresh, 1)["src_embedding.weight"];
+    let found = &run.weights(1)["src_embedding.weight"];
+    let initial = &afresh.weights(1)["src_embedding.weight"];
     let (mut mapped, mut drawn) = (0, 0);
     for (id, word) in words.lines().enumerate().skip(64) {
         let row = &found[id * 16..][..16];

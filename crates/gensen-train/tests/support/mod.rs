@@ -3,6 +3,7 @@
 
 pub mod kinds;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -68,6 +69,18 @@ test = { path = "sample:test.nli.tsv", limit = 60 }
 
 const AVERAGE: &str = "average.safetensors";
 
+/// The f32 tensors of a safetensors file by name.
+pub fn tensors(path: &Path) -> BTreeMap<String, Vec<f32>> {
+    let bytes = fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let numbers = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        let numbers = view.data().chunks_exact(4);
+        let numbers = numbers.map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        (name, numbers.collect())
+    };
+    file.tensors().into_iter().map(numbers).collect()
+}
+
 /// A folder with a configuration file and the run it describes.
 pub struct Run {
     pub home: tempfile::TempDir,
@@ -86,6 +99,11 @@ impl Run {
 
     pub fn checkpoint(&self, step: u64) -> PathBuf {
         self.folder().join(format!("checkpoints/step-{step:08}"))
+    }
+
+    /// The weights of a checkpoint by name.
+    pub fn weights(&self, step: u64) -> BTreeMap<String, Vec<f32>> {
+        tensors(&self.checkpoint(step).join("model.safetensors"))
     }
 
     pub fn command(&self, options: &[&str]) -> Command {

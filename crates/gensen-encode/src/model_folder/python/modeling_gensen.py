@@ -126,7 +126,7 @@ class Spelling:
         neighbours = self.neighbours(word)
         if not neighbours:
             return None
-        rows = known[[number for _, number in neighbours]].double()
+        rows = known[[number for _, number in neighbours]].double().cpu()
         weights = torch.tensor([cosine**4 for cosine, _ in neighbours], dtype=torch.double)[:, None]
         mean = (weights * rows).sum(0)
         length = (weights * rows.norm(dim=1, keepdim=True)).sum() / weights.sum()
@@ -168,9 +168,9 @@ class GenSen(nn.Module):
 
     def preprocess(self, inputs, prompt=None, **_):
         """Converts texts to word ids [texts, longest] and their mask."""
-        rows, spelled = [], {}
+        rows, spelled, embeddings = [], {}, []
         for text in inputs:
-            words = [self.number(word, spelled) for word in self.tokens((prompt or "") + text)]
+            words = [self.number(word, spelled, embeddings) for word in self.tokens((prompt or "") + text)]
             if self.max_seq_length is not None:
                 words = words[: self.max_seq_length - 2]
             rows.append([START, *words, END])
@@ -179,24 +179,27 @@ class GenSen(nn.Module):
         lengths = torch.tensor([len(row) for row in rows])
         mask = (torch.arange(longest)[None] < lengths[:, None]).long()
         features = {"input_ids": ids, "attention_mask": mask}
-        found = [row for row in spelled.values() if row is not None]
-        if found:
-            features["spelled_embeddings"] = torch.stack(found)
+        if embeddings:
+            features["spelled_embeddings"] = torch.stack(embeddings)
         return features
 
-    def number(self, word, spelled):
-        """A word's id. Ids of words embedded by spelling follow the vocabulary's."""
+    def number(self, word, spelled, embeddings):
+        """A word's id. Ids of words embedded by spelling follow the vocabulary's.
+
+        `spelled` keeps the ids of unknown words, `embeddings` collects their rows.
+        """
         number = self.ids.get(word)
         if number is not None:
             return number
         if self.spelling is None:
             return UNKNOWN
         if word not in spelled:
-            spelled[word] = self.spelling.embedding(word, self.src_embedding.weight.detach().cpu())
-        if spelled[word] is None:
-            return UNKNOWN
-        found = [known for known, row in spelled.items() if row is not None]
-        return len(self.words) + found.index(word)
+            spelled[word] = UNKNOWN
+            row = self.spelling.embedding(word, self.src_embedding.weight.detach())
+            if row is not None:
+                spelled[word] = len(self.words) + len(embeddings)
+                embeddings.append(row)
+        return spelled[word]
 
     def tokenize(self, texts, **_):
         """Same as `preprocess`, under the name in earlier releases."""

@@ -272,7 +272,7 @@ fn read_vectors(
     })
 }
 
-/// Like [`name`], but for the model of a training run, RUN/model, the name of the run.
+/// A model's name for display: the run's name for the folder `RUN/model`, otherwise [`name`].
 fn model_name(path: &Path) -> String {
     let is_hub = path.to_string_lossy().starts_with(hub::SCHEME);
     if path.ends_with("model") && !is_hub {
