@@ -220,8 +220,9 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
     };
     let before = toml::from_str(&text);
     let before: Config = before.map_err(TrainError::invalid(&path.display().to_string()))?;
-    // Folders, management, steps, learning rates and precision may change; model, data and tasks
-    // may not. Batch sizes are compared elsewhere, for all devices together.
+    // Folders, management, steps, learning rates, precision and what only the export reads may
+    // change; model, data and tasks may not. Batch sizes are compared elsewhere, for all devices
+    // together.
     let mut now = config.clone();
     now.run = RunConfig {
         seed: config.run.seed,
@@ -230,6 +231,7 @@ fn same_run(folder: &Path, config: &Config) -> Result<Option<Config>, TrainError
     };
     now.management = before.management.clone();
     now.validations = before.validations.clone();
+    now.vocabulary.unknown_words = before.vocabulary.unknown_words;
     now.training = TrainingConfig {
         batch_size: before.training.batch_size,
         batch_words: before.training.batch_words,

@@ -338,6 +338,18 @@ fn another_configuration_is_refused_and_never_overwrites() {
 }
 
 #[test]
+fn what_only_the_export_reads_may_change() {
+    let run = Run::new(TINY);
+    run.succeed(&["--set", "training.steps=5"]);
+    let config = || fs::read_to_string(run.folder().join("model/config.json")).unwrap();
+    let spelling = "\"unknown_words\": \"spelling\"";
+    assert!(!config().contains(spelling), "{}", config());
+    run.succeed(&["--set", "vocabulary.unknown_words=spelling"]);
+    assert!(config().contains(spelling), "{}", config());
+    assert!(run.checkpoint(40).exists());
+}
+
+#[test]
 fn what_a_run_has_written_is_not_lost_by_going_back() {
     let run = Run::new(TINY);
     run.succeed(&["--set", "training.steps=10"]);
