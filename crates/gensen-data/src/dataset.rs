@@ -158,7 +158,7 @@ impl Dataset {
 
     /// The same examples with only the given targets, as indices into [`TaskKind::decoders`].
     #[must_use]
-    pub fn keep_targets(mut self, targets: &[usize]) -> Self {
+    pub(crate) fn keep_targets(mut self, targets: &[usize]) -> Self {
         self.targets = targets.into();
         self
     }

@@ -102,15 +102,15 @@ pub struct PreparedData {
     pub folder: PathBuf,
 }
 
-/// The prepared data of one task.
+/// The prepared data of one task. Examples have the targets of [`TaskSpec::decoders`].
 #[derive(Clone, Debug)]
 pub struct PreparedTask {
     /// The task's name.
     pub name: String,
-    /// The kind of task.
+    /// The kind of the task's examples: its [`TaskSpec::form`].
     pub kind: TaskKind,
-    /// The vocabulary of each decoder, in the order of [`TaskKind::decoders`]. Skip-thought's two
-    /// decoders share one.
+    /// The vocabulary of each decoder that the task trains, in the order of
+    /// [`TaskSpec::decoders`]. Skip-thought's two decoders share one.
     pub target_vocabularies: Vec<Arc<Vocabulary>>,
     /// The labels of a classification task's training examples, sorted.
     pub labels: Vec<String>,
@@ -192,7 +192,7 @@ fn run(
 fn open(
     folder: PathBuf,
     manifest: Manifest,
-    inputs: &[task::TaskInputs],
+    inputs: &[task::TaskInputs<'_>],
     base: &Path,
     threads: usize,
 ) -> Result<PreparedData, DataError> {
@@ -202,12 +202,14 @@ fn open(
         .into_iter()
         .zip(inputs)
         .map(|(task, inputs)| {
+            let decoders = inputs.spec.decoders();
             let of_task = folder.join(TASKS).join(&task.name);
             let split = |name: &str| {
                 let Some(len) = task.splits.get(name) else {
                     return Ok(None);
                 };
                 let data = Dataset::open(&of_task.join(name), task.kind, *len)?;
+                let data = data.keep_targets(&decoders);
                 if task.kind != TaskKind::Distillation {
                     return Ok(Some(data));
                 }
@@ -228,10 +230,9 @@ fn open(
                     return Err(DataError::key(name, problem).in_task(&task.name));
                 }
             }
-            let decoders = task.kind.decoders().len();
-            let target_vocabularies = match decoders {
+            let target_vocabularies = match decoders.len() {
                 0 => Vec::new(),
-                _ => {
+                decoders => {
                     let vocabulary = Arc::new(Vocabulary::load(of_task.join(VOCABULARY))?);
                     vec![vocabulary; decoders]
                 }

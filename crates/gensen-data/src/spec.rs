@@ -240,6 +240,11 @@ impl TaskSpec {
         }
     }
 
+    /// The factor of the task's gradients.
+    pub fn loss_weight(&self) -> f64 {
+        self.loss_weight.unwrap_or(1.0)
+    }
+
     /// The language of the target sentences.
     pub fn target_language(&self) -> &str {
         if let Some(language) = &self.target_language {

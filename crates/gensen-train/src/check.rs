@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn_train::ExecutionStrategy;
 use gensen_data::batch::BatchSize;
-use gensen_data::prepare::PreparedData;
+use gensen_data::prepare::{PreparedData, PreparedTask};
 use gensen_model::MultitaskModel;
 use gensen_model::parameters::{self, ParameterVisitor};
 
@@ -18,9 +18,10 @@ use crate::error::TrainError;
 use crate::metrics::Split;
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
+use crate::resume::StepSizes;
 use crate::run::{initial_model, order, sampler, step_batch};
 use crate::similarity;
-use crate::tasks::{TrainingTask, tasks};
+use crate::tasks::{self, Outputs};
 use crate::validation;
 
 /// Timed steps of each task, after one untimed step.
@@ -87,18 +88,17 @@ pub fn estimate(
     });
     let mut scale = LossScale::first(precision);
     let mut timed = Vec::new();
-    let tasks = tasks(&config.tasks, &data.tasks, training.batch());
-    for task in &tasks {
-        let order = order(config, task, devices.count());
+    for (k, task) in data.tasks.iter().enumerate() {
+        let order = order(config, data, k, devices.count());
         let mut started = Instant::now();
         for step in 0..=STEPS {
             if step == 1 {
                 started = Instant::now();
             }
-            let batch = task.data.train.batch_of(&order.indices(step))?;
-            let batch = step_batch(config, task, batch, step, scale);
+            let batch = task.train.batch_of(&order.indices(step))?;
+            let batch = step_batch(config, k, batch, step, scale);
             let (losses, gradients) = devices.gradients(&model, batch)?;
-            let gradients = gradients.weighted(task.loss_weight);
+            let gradients = gradients.weighted(config.tasks[k].loss_weight());
             let squares = gradients.squared_norms();
             let accepted = match (&mut scale, &squares) {
                 (Some(scale), Some(squares)) => scale.accepts(squares),
@@ -113,25 +113,27 @@ pub fn estimate(
         let seconds = started.elapsed().as_secs_f64() / STEPS as f64;
         timed.push((seconds, order.batches_per_epoch()));
     }
-    let held_out = HeldOutSeconds::measure(config, data, &tasks, &model.valid())?;
-    let positions = sampler(config, &tasks).positions(training.steps);
-    let of_task =
-        |(task, (steps, (seconds, batches))): (&TrainingTask, (u64, (f64, u64)))| TaskEstimate {
-            name: task.data.name.clone(),
-            examples: task.data.train.len(),
-            batch: task.batch.times(devices.count()),
-            steps,
-            epochs: steps as f64 / batches as f64,
+    let held_out = HeldOutSeconds::measure(config, data, &model.valid())?;
+    let positions = sampler(config).positions(training.steps);
+    let batches = StepSizes::new(config, devices.count()).tasks;
+    let of_task = |(k, task): (usize, &PreparedTask)| {
+        let (seconds, batches_per_epoch) = timed[k];
+        TaskEstimate {
+            name: task.name.clone(),
+            examples: task.train.len(),
+            batch: batches[k],
+            steps: positions[k],
+            epochs: positions[k] as f64 / batches_per_epoch as f64,
             seconds_a_step: seconds,
-        };
-    let timed = tasks.iter().zip(positions.into_iter().zip(timed));
+        }
+    };
     let mut sizes = Sizes::default();
     parameters::visit(&model, &mut sizes);
     let copies = 4 + u64::from(training.average_from.is_some());
     Ok(Estimate {
         state_bytes: sizes.0.values().sum::<u64>() * 4 * copies,
         parameters: sizes.0,
-        tasks: timed.map(of_task).collect(),
+        tasks: data.tasks.iter().enumerate().map(of_task).collect(),
         validations: validations(training.steps, config.management.validate_every),
         seconds_a_validation: held_out.validation,
         test_seconds: held_out.test,
@@ -155,24 +157,21 @@ impl HeldOutSeconds {
     fn measure(
         config: &Config,
         data: &PreparedData,
-        tasks: &[TrainingTask],
         model: &MultitaskModel,
     ) -> Result<Self, TrainError> {
+        let outputs = Outputs::of(&config.tasks);
+        let held_out = |split| tasks::held_out(config, data, &outputs, split);
         let mut seconds = Self::default();
-        let mut ranked = false;
-        for task in tasks {
-            if let Some(held_out) = task.held_out(Split::Validation) {
-                seconds.validation += held_out.seconds(model, task.batch, STEPS as usize)?;
-                if !ranked {
-                    let started = Instant::now();
-                    validation::effective_rank(model, held_out.data, 0, task.batch)?;
-                    seconds.validation += started.elapsed().as_secs_f64();
-                    ranked = true;
-                }
-            }
-            if let Some(held_out) = task.held_out(Split::Test) {
-                seconds.test += held_out.seconds(model, task.batch, STEPS as usize)?;
-            }
+        for held_out in held_out(Split::Validation) {
+            seconds.validation += held_out.seconds(model, STEPS as usize)?;
+        }
+        if let Some(first) = held_out(Split::Validation).next() {
+            let started = Instant::now();
+            validation::effective_rank(model, first.data, 0, first.batch)?;
+            seconds.validation += started.elapsed().as_secs_f64();
+        }
+        for held_out in held_out(Split::Test) {
+            seconds.test += held_out.seconds(model, STEPS as usize)?;
         }
         for similarity in similarity::load(config, &data.source_vocabulary)? {
             seconds.validation += similarity.seconds(model);

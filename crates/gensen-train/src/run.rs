@@ -14,7 +14,7 @@ use burn_train::{ExecutionStrategy, Interrupter};
 use gensen_data::batch::Batch;
 use gensen_data::loader::{LoadedBatch, Loader};
 use gensen_data::order::{BatchOrder, OrderOptions};
-use gensen_data::prepare::PreparedData;
+use gensen_data::prepare::{PreparedData, PreparedTask};
 use gensen_data::spec::{TaskKind, TaskSpec};
 use gensen_model::MultitaskModel;
 
@@ -25,14 +25,14 @@ use crate::config::Config;
 use crate::devices::{Devices, StepBatch};
 use crate::error::TrainError;
 use crate::events::EventLog;
-use crate::metrics::{MetricsLog, Output};
+use crate::metrics::MetricsLog;
 use crate::optimizer::{Adam, StepGradients};
 use crate::precision::{Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
 use crate::sampler::TaskSampler;
 use crate::schedule::Schedule;
 use crate::similarity::Similarity;
-use crate::tasks::TrainingTask;
+use crate::tasks::{self, Outputs};
 use crate::word_dropout;
 
 pub use self::events::{Ending, Event, Outcome};
@@ -43,9 +43,9 @@ pub use crate::resume::Resume;
 const BATCHES_AHEAD: usize = 16;
 
 /// The sampler of each step's task.
-pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
+pub(crate) fn sampler(config: &Config) -> TaskSampler {
     let weights = config.tasks.iter().map(|task| task.weight.unwrap_or(1.0));
-    let inference = tasks.iter().map(|task| task.data.kind == TaskKind::Nli);
+    let inference = config.tasks.iter().map(|task| task.kind == TaskKind::Nli);
     TaskSampler::new(
         config.run.seed,
         weights.collect(),
@@ -55,20 +55,21 @@ pub(crate) fn sampler(config: &Config, tasks: &[TrainingTask]) -> TaskSampler {
     .within(config.tasks.iter().map(TaskSpec::steps).collect())
 }
 
-/// The order in which a task's examples make batches.
-pub(crate) fn order(config: &Config, task: &TrainingTask, devices: usize) -> BatchOrder {
+/// The order in which the examples of task `k` make batches.
+pub(crate) fn order(config: &Config, data: &PreparedData, k: usize, devices: usize) -> BatchOrder {
     let options = OrderOptions {
         bucket_batches: config.training.bucket_batches,
     };
-    let size = task.batch.times(devices);
-    let data = &task.data;
-    BatchOrder::new(&data.train, size, config.run.seed, &data.name, options)
+    let size = config.tasks[k].batch(config.training.batch());
+    let task = &data.tasks[k];
+    let seed = config.run.seed;
+    BatchOrder::new(&task.train, size.times(devices), seed, &task.name, options)
 }
 
-/// The batch of a step after `done` steps, with word dropout applied.
+/// The batch of a step of task `k` after `done` steps, with word dropout applied.
 pub(crate) fn step_batch(
     config: &Config,
-    task: &TrainingTask,
+    k: usize,
     mut batch: Batch,
     done: u64,
     scale: Option<LossScale>,
@@ -77,7 +78,7 @@ pub(crate) fn step_batch(
     word_dropout::apply(&mut batch, config.training.word_dropout, seed, done);
     StepBatch {
         batch,
-        head: task.head,
+        head: tasks::head(&config.tasks, k),
         seed,
         step: done,
         autocast: Autocast::new(config.training.precision, scale),
@@ -87,11 +88,11 @@ pub(crate) fn step_batch(
 /// A run in progress.
 struct Run<'a> {
     config: &'a Config,
+    data: &'a PreparedData,
     folder: PathBuf,
     /// Held until the run ends.
     _lock: File,
-    tasks: Vec<TrainingTask>,
-    outputs: Vec<Output>,
+    outputs: Outputs,
     similarities: Vec<Similarity>,
     best_by: BestBy,
     schedule: Schedule,
@@ -124,8 +125,8 @@ struct Run<'a> {
 /// # Errors
 ///
 /// Unsupported devices, strategies or precisions; a run that cannot be resumed with this
-/// configuration; losses or gradients that are not finite; data that cannot be read; files that
-/// cannot be written. The last checkpoint is kept.
+/// configuration; data that was prepared for other tasks or cannot be read; losses or gradients that
+/// are not finite; files that cannot be written. The last checkpoint is kept.
 pub fn train(
     config: &Config,
     data: &PreparedData,
@@ -155,12 +156,12 @@ pub fn train(
 
 impl Run<'_> {
     fn loader(&self) -> Loader {
-        let of_task = |task: &TrainingTask| {
-            let order = order(self.config, task, self.devices.count());
-            (task.data.train.clone(), order)
+        let of_task = |(k, task): (usize, &PreparedTask)| {
+            let order = order(self.config, self.data, k, self.devices.count());
+            (task.train.clone(), order)
         };
         let sampler = Arc::clone(&self.sampler);
-        let tasks = self.tasks.iter().map(of_task).collect();
+        let tasks = self.data.tasks.iter().enumerate().map(of_task).collect();
         Loader::new(
             tasks,
             move |step| sampler.at(step),
@@ -191,7 +192,7 @@ impl Run<'_> {
             if step.is_multiple_of(management.monitor_every) {
                 self.take_in_steps()?;
                 let rate = self.config.training.learning_rate * self.schedule.factor(step - 1);
-                let metrics = self.state.window.report(step, &self.outputs, rate);
+                let metrics = self.state.window.report(step, &self.outputs.all, rate);
                 self.report(metrics)?;
             }
             let validate = step.is_multiple_of(management.validate_every) || step == steps;
@@ -220,14 +221,14 @@ impl Run<'_> {
     /// computes.
     fn step(mut self, loaded: LoadedBatch) -> Result<Self, TrainError> {
         let started = Instant::now();
-        let (task, done) = (&self.tasks[loaded.task], self.state.step);
+        let (task, done) = (loaded.task, self.state.step);
         let scale = self.state.loss_scale;
         let batch = step_batch(self.config, task, loaded.batch?, done, scale);
         let (losses, gradients) = self.devices.gradients(&self.model, batch)?;
-        let gradients = gradients.weighted(task.loss_weight);
+        let gradients = gradients.weighted(self.config.tasks[task].loss_weight());
         self.adam.set_factor(self.schedule.factor(done));
         self.state.step += 1;
-        let squared_norms = self.acceptable(&gradients, loaded.task)?;
+        let squared_norms = self.acceptable(&gradients, task)?;
         if squared_norms.is_some() {
             self.model = self.adam.step(self.model, gradients, squared_norms.clone());
         }
@@ -236,7 +237,7 @@ impl Run<'_> {
         }
         self.readback.start(QueuedStep {
             step: self.state.step,
-            task: loaded.task,
+            task,
             losses,
             squared_norms,
             seconds: started.elapsed().as_secs_f64(),
@@ -264,7 +265,7 @@ impl Run<'_> {
         }
         let step = self.state.step;
         if before.is_least() {
-            let task = self.tasks[task].data.name.clone();
+            let task = self.config.tasks[task].name.clone();
             return Err(TrainError::Overflow { task, step });
         }
         let (old, new) = (before.scale, scale.scale);
@@ -288,7 +289,7 @@ impl Run<'_> {
         let Some(numbers) = self.readback.wait() else {
             return Ok(());
         };
-        let task = &self.tasks[numbers.task];
+        let task = &self.config.tasks[numbers.task].name;
         let loss: f64 = numbers.losses.losses.iter().sum();
         let norm = numbers.gradient_norm;
         let norm_of_step = norm.map(|norm| ("gradient norm", norm));
@@ -296,7 +297,7 @@ impl Run<'_> {
             if !value.is_finite() {
                 return Err(TrainError::NotFinite {
                     what,
-                    task: task.data.name.clone(),
+                    task: task.clone(),
                     step: numbers.step,
                     value,
                 });
@@ -304,12 +305,13 @@ impl Run<'_> {
         }
         if let Some(norm) = norm {
             let window = &mut self.state.window;
-            window.add(task.first_output, &numbers.losses, norm, numbers.seconds);
+            let first = self.outputs.of_task[numbers.task].start;
+            window.add(first, &numbers.losses, norm, numbers.seconds);
         }
         (self.watch)(Event::Step {
             step: numbers.step,
             steps: self.config.training.steps,
-            task: &task.data.name,
+            task,
             loss,
         });
         Ok(())

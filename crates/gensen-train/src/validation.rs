@@ -27,6 +27,8 @@ pub struct HeldOut<'a> {
     pub outputs: &'a [Output],
     /// The index of the task's first head among heads of its kind.
     pub head: usize,
+    /// The batch size.
+    pub batch: BatchSize,
 }
 
 impl HeldOut<'_> {
@@ -36,17 +38,12 @@ impl HeldOut<'_> {
     /// # Errors
     ///
     /// Examples that cannot be read.
-    pub fn measure(
-        &self,
-        model: &MultitaskModel,
-        step: u64,
-        size: BatchSize,
-    ) -> Result<Vec<Metric>, TrainError> {
+    pub fn measure(&self, model: &MultitaskModel, step: u64) -> Result<Vec<Metric>, TrainError> {
         let started = Instant::now();
         let mut losses = vec![0.0; self.outputs.len()];
         let mut counts = vec![0_u64; self.outputs.len()];
         let mut correct = 0_u64;
-        for batch in self.data.sequential(size) {
+        for batch in self.data.sequential(self.batch) {
             let loss = BatchLoss::new(model, &batch?, self.head, &mut Dropout::off()).read();
             for (k, (value, count)) in loss.losses.iter().zip(&loss.counts).enumerate() {
                 losses[k] += value * *count as f64;
@@ -74,21 +71,16 @@ impl HeldOut<'_> {
     /// # Errors
     ///
     /// Examples that cannot be read.
-    pub fn seconds(
-        &self,
-        model: &MultitaskModel,
-        size: BatchSize,
-        batches: usize,
-    ) -> Result<f64, TrainError> {
+    pub fn seconds(&self, model: &MultitaskModel, batches: usize) -> Result<f64, TrainError> {
         let loss =
             |batch: &Batch| BatchLoss::new(model, batch, self.head, &mut Dropout::off()).read();
         // The first pass over a batch is slower.
-        if let Some(first) = self.data.sequential(size).next() {
+        if let Some(first) = self.data.sequential(self.batch).next() {
             loss(&first?);
         }
         let started = Instant::now();
         let mut examples = 0;
-        for batch in self.data.sequential(size).take(batches) {
+        for batch in self.data.sequential(self.batch).take(batches) {
             let batch = batch?;
             loss(&batch);
             examples += batch.len();

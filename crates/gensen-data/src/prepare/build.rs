@@ -23,7 +23,7 @@ use crate::vocabulary::Vocabulary;
 
 /// Prepares the data of all tasks in a new cache folder.
 pub(super) fn build(
-    tasks: &[TaskInputs],
+    tasks: &[TaskInputs<'_>],
     options: &DataOptions,
     given: Option<&Vocabularies>,
     excluded: &Excluded,
@@ -40,12 +40,12 @@ pub(super) fn build(
     let mut tokenised = Vec::new();
     for task in tasks {
         let splits = tokenise_task(task, options, excluded, &work, &mut report, progress);
-        tokenised.push(splits.map_err(|error| error.in_task(&task.name))?);
+        tokenised.push(splits.map_err(|error| error.in_task(&task.spec.name))?);
     }
     stamps.check()?;
 
     // Second pass: the positions of the examples kept, and the counts of their words.
-    let only_nli = tasks.iter().all(|task| task.kind == TaskKind::Nli);
+    let only_nli = tasks.iter().all(|task| task.spec.form() == TaskKind::Nli);
     let mut labels = Vec::new();
     let source_words = match given {
         Some(given) => SourceWords::Given(Arc::clone(&given.source)),
@@ -54,13 +54,17 @@ pub(super) fn build(
     let mut entries = Vec::new();
     let mut targets = Vec::new();
     for (task, splits) in tasks.iter().zip(&mut tokenised) {
-        progress(PrepareProgress::Counting { task: &task.name });
-        let given_target = given.and_then(|given| given.targets.get(&task.name));
+        progress(PrepareProgress::Counting {
+            task: &task.spec.name,
+        });
+        let given_target = given.and_then(|given| given.targets.get(&task.spec.name));
         let target_counter = match given_target {
-            None if !task.kind.decoders().is_empty() => Some(counter(&work, &task.name)?),
+            None if !task.spec.form().decoders().is_empty() => {
+                Some(counter(&work, &task.spec.name)?)
+            }
             _ => None,
         };
-        let counts_source = task.kind != TaskKind::Nli || options.count_nli || only_nli;
+        let counts_source = task.spec.form() != TaskKind::Nli || options.count_nli || only_nli;
         let streams = task.layout.streams.iter();
         let counters = streams.map(|stream| match stream.side {
             StreamSide::Source => source_words.counter().filter(|_| counts_source),
@@ -68,7 +72,7 @@ pub(super) fn build(
         });
         let counters: Vec<Option<&WordCounter>> = counters.collect();
         let entry = survey_task(task, splits, threads, &counters, &mut report);
-        let entry = entry.map_err(|error| error.in_task(&task.name))?;
+        let entry = entry.map_err(|error| error.in_task(&task.spec.name))?;
         labels.push(entry.labels.clone());
         entries.push(entry);
         targets.push(match (given_target, target_counter) {
@@ -86,8 +90,10 @@ pub(super) fn build(
     // Third pass: final ids at their final positions.
     let tokenised = tokenised.into_iter().zip(labels);
     for ((task, (splits, labels)), target) in tasks.iter().zip(tokenised).zip(&targets) {
-        progress(PrepareProgress::Writing { task: &task.name });
-        let folder = out.join(TASKS).join(&task.name);
+        progress(PrepareProgress::Writing {
+            task: &task.spec.name,
+        });
+        let folder = out.join(TASKS).join(&task.spec.name);
         fs::create_dir_all(&folder).map_err(DataError::io(&folder))?;
         if let Some(target) = target {
             target.save(folder.join(VOCABULARY))?;
@@ -100,7 +106,7 @@ pub(super) fn build(
         let vocabularies: Vec<&Vocabulary> = vocabularies.collect();
         let words = (&*vocabularies, &*labels);
         let written = write_task(task, splits, threads, words, &folder, &mut report);
-        written.map_err(|error| error.in_task(&task.name))?;
+        written.map_err(|error| error.in_task(&task.spec.name))?;
     }
     let manifest = Manifest {
         format: cache::FORMAT,
@@ -131,7 +137,7 @@ impl SourceWords {
 type Splits = Vec<(&'static str, Vec<InputPart>)>;
 
 fn tokenise_task(
-    task: &TaskInputs,
+    task: &TaskInputs<'_>,
     options: &DataOptions,
     excluded: &Excluded,
     work: &Path,
@@ -144,7 +150,7 @@ fn tokenise_task(
         for corpus in corpora {
             let number = report.inputs.len();
             let mut found = InputReport {
-                task: task.name.clone(),
+                task: task.spec.name.clone(),
                 split: (*split).to_owned(),
                 input: corpus.name.clone(),
                 ..InputReport::default()
@@ -155,7 +161,8 @@ fn tokenise_task(
             )?;
             report.inputs.push(found);
             let flags = work.join(format!("{number}.flags"));
-            let selection = Selection::new(task.kind, &corpus.table, &scratch, &places, flags)?;
+            let selection =
+                Selection::new(task.spec.form(), &corpus.table, &scratch, &places, flags)?;
             parts.push(InputPart::new(
                 scratch,
                 places,
@@ -171,15 +178,15 @@ fn tokenise_task(
 
 /// Finds the positions of a task's examples, and counts the words of its training split.
 fn survey_task(
-    task: &TaskInputs,
+    task: &TaskInputs<'_>,
     splits: &mut Splits,
     threads: usize,
     counters: &[Option<&WordCounter>],
     report: &mut DataReport,
 ) -> Result<TaskEntry, DataError> {
     let mut entry = TaskEntry {
-        name: task.name.clone(),
-        kind: task.kind,
+        name: task.spec.name.clone(),
+        kind: task.spec.form(),
         splits: BTreeMap::new(),
         labels: Vec::new(),
     };
@@ -200,11 +207,11 @@ fn survey_task(
                 });
             }
         }
-        if train && task.kind.needs_whole_batch() && position.examples < 2 {
+        if train && task.spec.form().needs_whole_batch() && position.examples < 2 {
             let problem = "one example, expected at least 2: examples of a batch are compared";
             return Err(DataError::key("train", problem));
         }
-        if train && task.kind == TaskKind::Classification {
+        if train && task.spec.form() == TaskKind::Classification {
             let mut labels = BTreeSet::new();
             for part in parts.iter() {
                 part.labels(&mut labels)?;
@@ -218,7 +225,7 @@ fn survey_task(
 }
 
 fn write_task(
-    task: &TaskInputs,
+    task: &TaskInputs<'_>,
     splits: Splits,
     threads: usize,
     (vocabularies, labels): (&[&Vocabulary], &[String]),
@@ -227,7 +234,7 @@ fn write_task(
 ) -> Result<(), DataError> {
     for (split, parts) in splits {
         let folder = folder.join(split);
-        create_files(&folder, task.kind)?;
+        create_files(&folder, task.spec.form())?;
         let mut first_row = 0;
         for part in parts {
             let report = &mut report.inputs[part.report];

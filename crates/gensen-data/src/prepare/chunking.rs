@@ -26,7 +26,7 @@ pub(super) struct Wording {
 /// positions of the chunks in the corpus's order.
 pub(super) fn tokenise(
     corpus: &Corpus,
-    task: &TaskInputs,
+    task: &TaskInputs<'_>,
     options: &DataOptions,
     excluded: &Excluded,
     scratch: &ChunkFile,
@@ -34,7 +34,7 @@ pub(super) fn tokenise(
     progress: &dyn Fn(PrepareProgress),
 ) -> Result<Vec<ChunkPlace>, DataError> {
     let done: Mutex<(Vec<(usize, ChunkPlace)>, Tally)> = Mutex::default();
-    let (name, split, input) = (&*task.name, &*report.split, &*report.input);
+    let (name, split, input) = (&*task.spec.name, &*report.split, &*report.input);
     let excluded = (split == "train").then_some(excluded);
     parallel::for_each(
         options.threads(),

@@ -14,12 +14,12 @@ use crate::digest::{Digest, hex};
 use crate::error::DataError;
 use crate::exclusion;
 use crate::parallel;
-use crate::spec::InputTable;
+use crate::spec::{InputTable, TaskSpec};
 use crate::tokenizer::NonbreakingPrefixes;
 
 /// The cache's key, and the state of the input files when they were hashed.
 pub(super) fn of(
-    tasks: &[TaskInputs],
+    tasks: &[TaskInputs<'_>],
     options: &DataOptions,
     given: Option<&Vocabularies>,
     base: &Path,
@@ -74,8 +74,7 @@ pub(super) fn of(
     }
     for task in tasks {
         let TaskInputs {
-            name,
-            kind,
+            spec,
             languages,
             tokenizer,
             splits,
@@ -84,6 +83,33 @@ pub(super) fn of(
             wording: _,
             layout: _,
         } = task;
+        let TaskSpec {
+            name,
+            // The inputs' settings and contents are hashed below.
+            train: _,
+            validation: _,
+            test: _,
+            // They determine the kind of examples, the languages and the tokeniser.
+            kind: _,
+            objective: _,
+            source_language: _,
+            target_language: _,
+            tokenizer: _,
+            // They choose among prepared examples, or are settings of training.
+            neighbours: _,
+            temperature: _,
+            widths: _,
+            cosine_weight: _,
+            contrast_weight: _,
+            matrix_weight: _,
+            weight: _,
+            from_step: _,
+            until_step: _,
+            batch_size: _,
+            batch_words: _,
+            loss_weight: _,
+        } = spec;
+        let kind = spec.form();
         add(&format!("{name} {kind:?} {languages:?} {tokenizer}"));
         for (split, corpora) in splits {
             add(split);
@@ -178,7 +204,7 @@ impl Stamps {
 
 /// Hashes the contents of all inputs.
 fn hash_inputs(
-    tasks: &[TaskInputs],
+    tasks: &[TaskInputs<'_>],
     threads: usize,
     progress: &dyn Fn(PrepareProgress<'_>),
 ) -> Result<Stamps, DataError> {
@@ -186,7 +212,7 @@ fn hash_inputs(
     for task in tasks {
         for corpus in task.splits.iter().flat_map(|(_, corpora)| corpora) {
             let found = corpus.origins().into_iter();
-            origins.extend(found.map(|origin| (origin.name(), (origin, &*task.name))));
+            origins.extend(found.map(|origin| (origin.name(), (origin, &*task.spec.name))));
         }
     }
     let inputs = Mutex::new(BTreeMap::new());

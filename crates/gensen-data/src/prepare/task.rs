@@ -13,21 +13,20 @@ use crate::spec::{TaskKind, TaskSpec};
 use crate::teacher::VectorsOf;
 use crate::tokenizer::{Resources, Tokenizer, Whitespace, by_name};
 
-/// A task's inputs, and how they are read.
-pub(super) struct TaskInputs {
-    pub(super) name: String,
-    pub(super) kind: TaskKind,
+/// A task's inputs, found and checked, and how they are read.
+pub(super) struct TaskInputs<'a> {
+    pub(super) spec: &'a TaskSpec,
     /// The number of columns of a classification task's first row.
     pub(super) columns: usize,
-    pub(super) languages: [String; 2],
-    pub(super) tokenizer: String,
+    pub(super) languages: [&'a str; 2],
+    pub(super) tokenizer: &'a str,
     pub(super) wording: Wording,
     pub(super) layout: Layout,
     /// The splits the task has, with their inputs.
     pub(super) splits: Vec<(&'static str, Vec<Corpus>)>,
 }
 
-impl TaskInputs {
+impl TaskInputs<'_> {
     /// The files of a split's teacher's vectors, each with its file of sentences.
     pub(super) fn teachers(
         &self,
@@ -36,7 +35,8 @@ impl TaskInputs {
         base: &Path,
     ) -> Result<Vec<VectorsOf>, DataError> {
         let inputs = report.inputs.iter();
-        let mut inputs = inputs.filter(|input| input.task == self.name && input.split == split);
+        let mut inputs =
+            inputs.filter(|input| input.task == self.spec.name && input.split == split);
         let corpora = self.splits.iter().filter(|(name, _)| *name == split);
         corpora
             .flat_map(|(_, corpora)| corpora)
@@ -59,17 +59,17 @@ impl TaskInputs {
 }
 
 /// Finds the inputs of all tasks and checks their settings.
-pub(super) fn resolve(
-    tasks: &[TaskSpec],
-    options: &DataOptions,
+pub(super) fn resolve<'a>(
+    tasks: &'a [TaskSpec],
+    options: &'a DataOptions,
     base: &Path,
-) -> Result<Vec<TaskInputs>, DataError> {
+) -> Result<Vec<TaskInputs<'a>>, DataError> {
     if tasks.is_empty() {
         return Err(DataError::key("task", "there are no tasks"));
     }
     let resources = options.resources(base);
     let mut names = BTreeSet::new();
-    let resolve = |task: &TaskSpec| {
+    let resolve = |task: &'a TaskSpec| {
         task.check()?;
         let kind = task.form();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
@@ -107,11 +107,10 @@ pub(super) fn resolve(
             }
         }
         Ok(TaskInputs {
-            name: task.name.clone(),
-            kind,
+            spec: task,
             columns: columns.unwrap_or(0),
-            wording: wording(task, &languages, options, &resources)?,
-            tokenizer: tokenizer_name(task, options).to_owned(),
+            wording: wording(task, languages, options, &resources)?,
+            tokenizer: tokenizer_name(task, options),
             languages,
             layout: Layout::new(kind, options),
             splits,
@@ -138,7 +137,7 @@ fn tokenizer_name<'a>(task: &'a TaskSpec, options: &'a DataOptions) -> &'a str {
 /// The tokenisers of a task. Trees are tokenised already, and their symbols keep their case.
 fn wording(
     task: &TaskSpec,
-    languages: &[String; 2],
+    languages: [&str; 2],
     options: &DataOptions,
     resources: &Resources,
 ) -> Result<Wording, DataError> {
@@ -151,8 +150,8 @@ fn wording(
         },
         _ => Wording {
             tokenizers: [
-                tokenizer(name, &languages[0], resources)?,
-                tokenizer(name, &languages[1], resources)?,
+                tokenizer(name, languages[0], resources)?,
+                tokenizer(name, languages[1], resources)?,
             ],
             lowercase: [lower, lower],
         },
@@ -161,14 +160,14 @@ fn wording(
 
 /// The languages of a task's first texts and of its others. Texts that the same encoder reads have
 /// the same language, unless the task sets another.
-fn languages(task: &TaskSpec) -> [String; 2] {
+fn languages(task: &TaskSpec) -> [&str; 2] {
     let first = task.source_language();
     let second = match task.form() {
         TaskKind::Translation | TaskKind::Seq2seq | TaskKind::SkipThought => task.target_language(),
         TaskKind::Pairs => task.target_language.as_deref().unwrap_or(first),
         _ => first,
     };
-    [first, second].map(str::to_owned)
+    [first, second]
 }
 
 /// Creates a tokeniser by name for a language.

@@ -95,17 +95,15 @@ pub struct DataSizes {
 }
 
 impl DataSizes {
-    /// The sizes of the prepared data of these tasks.
-    pub fn of(tasks: &[TaskSpec], data: &PreparedData) -> Self {
+    /// The sizes of prepared data.
+    pub fn of(data: &PreparedData) -> Self {
         let mut sizes = Self {
             source_words: data.source_vocabulary.len(),
             ..Self::default()
         };
-        for (spec, task) in tasks.iter().zip(&data.tasks) {
-            let words = |k: usize| task.target_vocabularies[k].len();
-            sizes
-                .target_words
-                .extend(spec.decoders().into_iter().map(words));
+        for task in &data.tasks {
+            let words = task.target_vocabularies.iter().map(|words| words.len());
+            sizes.target_words.extend(words);
             sizes.teacher_widths.extend(task.train.teacher_width());
             if task.kind == TaskKind::Classification {
                 let pairs = task.train.has_pairs();

@@ -9,7 +9,7 @@ use crate::checkpoint;
 use crate::curves;
 use crate::error::TrainError;
 use crate::metrics::{Metric, Split};
-use crate::validation;
+use crate::{tasks, validation};
 
 impl Run<'_> {
     /// Reports metrics to the caller, in `metrics.jsonl`, for TensorBoard and as curves.
@@ -74,19 +74,11 @@ impl Run<'_> {
     ) -> Result<Vec<Metric>, TrainError> {
         let mut metrics = Vec::new();
         let mut ranked = split != Split::Validation;
-        for task in &self.tasks {
-            let Some(held_out) = task.held_out(split) else {
-                continue;
-            };
-            let size = task.batch;
-            metrics.extend(held_out.measure(model, step, size)?);
+        for held_out in tasks::held_out(self.config, self.data, &self.outputs, split) {
+            metrics.extend(held_out.measure(model, step)?);
             if !ranked {
-                metrics.push(validation::effective_rank(
-                    model,
-                    held_out.data,
-                    step,
-                    size,
-                )?);
+                let (data, size) = (held_out.data, held_out.batch);
+                metrics.push(validation::effective_rank(model, data, step, size)?);
                 ranked = true;
             }
         }

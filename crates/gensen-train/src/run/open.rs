@@ -17,7 +17,7 @@ use crate::config::{Config, DataSizes};
 use crate::devices::{self, Devices};
 use crate::error::TrainError;
 use crate::events::EventLog;
-use crate::metrics::{MetricsLog, Output, Window};
+use crate::metrics::{MetricsLog, Window};
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
 use crate::readback::Readback;
@@ -25,7 +25,7 @@ use crate::resume::{self, Start, StepSizes};
 use crate::schedule::Schedule;
 use crate::similarity;
 use crate::start_from::StartModel;
-use crate::tasks::tasks;
+use crate::tasks::{self, Outputs};
 use crate::{memory, vocabularies, word_vectors};
 
 /// The initial model of a run: the encoder of `run.start_from`, or random weights and word vectors.
@@ -51,8 +51,9 @@ fn drawn_model(
     data: &PreparedData,
     device: &Device,
 ) -> Result<MultitaskModel, TrainError> {
+    tasks::check(config, data)?;
     memory::check(config, data.source_vocabulary.len(), 1)?;
-    let sizes = DataSizes::of(&config.tasks, data);
+    let sizes = DataSizes::of(data);
     let sizes = config.model_config(&sizes);
     Ok(MultitaskModel::new(&sizes, config.run.seed, device)?)
 }
@@ -61,7 +62,7 @@ impl<'a> Run<'a> {
     /// Starts a run, or resumes it from a checkpoint.
     pub(super) fn open(
         config: &'a Config,
-        data: &PreparedData,
+        data: &'a PreparedData,
         strategy: &ExecutionStrategy,
         resume: &Resume,
         watch: &'a mut dyn FnMut(Event<'_>),
@@ -74,15 +75,13 @@ impl<'a> Run<'a> {
         let folder = config.folder();
         fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
         let lock = resume::lock(&folder)?;
-        let batch = config.training.batch();
-        let tasks = tasks(&config.tasks, &data.tasks, batch);
         let similarities = similarity::load(config, &data.source_vocabulary)?;
         let takes = StepSizes::new(config, devices.count());
         let start = resume.start(&folder, config, &takes)?;
         let resumed = start.is_some();
         let best_by = BestBy::new(config);
-        let outputs: Vec<Output> = tasks.iter().flat_map(|t| t.outputs.clone()).collect();
-        let sampler = sampler(config, &tasks);
+        let outputs = Outputs::of(&config.tasks);
+        let sampler = sampler(config);
         let autodiff = device.clone().autodiff();
         let adam = AdamConfig {
             embedding_factor: config.training.embedding_factor(),
@@ -99,7 +98,7 @@ impl<'a> Run<'a> {
                     task_batches: takes.tasks,
                     sampler_positions: sampler.positions(0),
                     updates: Default::default(),
-                    window: Window::new(outputs.len()),
+                    window: Window::new(outputs.all.len()),
                     best: None,
                     loss_scale: LossScale::first(precision),
                 };
@@ -115,7 +114,7 @@ impl<'a> Run<'a> {
                     vocabularies::check(data, run)?;
                 }
                 if state.sampler_positions != sampler.positions(state.step)
-                    || state.window.tasks.len() != outputs.len()
+                    || state.window.tasks.len() != outputs.all.len()
                 {
                     let path = checkpoint.display();
                     return Err(TrainError::Resume {
@@ -165,10 +164,10 @@ impl<'a> Run<'a> {
         }
         Ok(Self {
             config,
+            data,
             checkpoints: Checkpoints::of(&folder),
             folder,
             _lock: lock,
-            tasks,
             outputs,
             similarities,
             best_by,

@@ -51,7 +51,7 @@ pub(super) struct ChunkBuilder<'a> {
 impl<'a> ChunkBuilder<'a> {
     pub(super) fn new(
         corpus: &'a Corpus,
-        task: &'a TaskInputs,
+        task: &'a TaskInputs<'_>,
         excluded: Option<&'a Excluded>,
     ) -> Self {
         Self {
