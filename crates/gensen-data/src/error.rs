@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
+/// The cause of an error, of any type.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
 /// An error with its chain of sources in one line: `error: source: source of the source`.
 ///
 /// ```
@@ -29,13 +32,14 @@ pub enum DataError {
         source: io::Error,
     },
     /// A line of a corpus does not follow its format.
-    #[error("{file}, line {line}: {fault}")]
+    #[error("{file}, line {line}")]
     Line {
         /// The file.
         file: String,
         /// The line, counted from 1.
         line: u64,
         /// What is wrong with it.
+        #[source]
         fault: LineFault,
     },
     /// Two line-aligned files have different numbers of lines.
@@ -74,6 +78,14 @@ pub enum DataError {
         key: String,
         /// What is wrong and what was expected.
         problem: String,
+    },
+    /// A setting cannot be used.
+    #[error("`{key}`")]
+    Setting {
+        /// The setting's key.
+        key: String,
+        /// What is wrong.
+        source: Cause,
     },
     /// A vocabulary is invalid.
     #[error("{file}, line {line}: {problem}")]
@@ -120,7 +132,7 @@ pub enum DataError {
 }
 
 /// What is wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
     /// Bytes that are not UTF-8, the only supported encoding.
@@ -169,8 +181,8 @@ pub enum LineFault {
     #[error("label `{0}`, expected entailment, neutral, contradiction or - (unlabelled)")]
     Label(String),
     /// A row that is not a JSON object with the expected fields.
-    #[error("not an SNLI/MultiNLI JSON row: {0}")]
-    Json(String),
+    #[error("not an SNLI/MultiNLI JSON row")]
+    Json(#[source] serde_json::Error),
     /// A score that is not a finite number.
     #[error("score `{0}` is not a finite number")]
     Score(String),
@@ -203,6 +215,17 @@ impl DataError {
         DataError::Specification {
             key: key.to_owned(),
             problem: problem.into(),
+        }
+    }
+
+    /// An adapter for `map_err` that adds the setting's key.
+    pub(crate) fn setting<E>(key: &str) -> impl FnOnce(E) -> DataError + '_
+    where
+        E: Into<Cause>,
+    {
+        move |error| DataError::Setting {
+            key: key.to_owned(),
+            source: error.into(),
         }
     }
 

@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn bad_bytes_are_found_in_their_line() {
-        let fault = |bytes: &[u8]| checked("f", 10, bytes).unwrap_err().to_string();
+        let fault = |bytes: &[u8]| chain(&checked("f", 10, bytes).unwrap_err());
         assert!(fault(b"a\nb\n\xff\n").starts_with("f, line 12: invalid UTF-8"));
         assert!(fault(b"a\nb\0\n\xff\n").starts_with("f, line 11: a NUL byte"));
         assert!(fault(b"a\n\xff\nb\0\n").starts_with("f, line 11: invalid UTF-8"));
@@ -439,11 +439,11 @@ mod tests {
             endless().next_block().unwrap_err(),
             endless().next_line().unwrap_err(),
         ] {
-            let said = error.to_string();
+            let said = chain(&error);
             assert!(said.starts_with("f, line 1: longer than"), "{said}");
         }
         let mut lines = LineReader::new("f", Read::chain(&b"a\nb\n"[..], io::repeat(b'x')));
-        let error = lines.next_lines(5).unwrap_err().to_string();
+        let error = chain(&lines.next_lines(5).unwrap_err());
         assert!(error.starts_with("f, line 3: longer than"), "{error}");
     }
 }

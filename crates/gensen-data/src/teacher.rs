@@ -118,7 +118,7 @@ impl TeacherFile {
         // SAFETY: the map is only read, and any bytes are valid numbers. As with any map,
         // truncating the file from outside while it is mapped ends the process.
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
-        let header = Header::read(&mut &map[..]).map_err(|error| fault(error.to_string()))?;
+        let header = Header::read(&mut &map[..]).map_err(DataError::io(path))?;
         let numbers = match &*header.descr {
             "<f2" => Numbers::F16,
             "<f4" => Numbers::F32,

@@ -54,7 +54,7 @@ pub enum HubError {
         /// The likely reason.
         problem: &'static str,
         /// What happened.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: gensen_data::error::Cause,
     },
     /// A downloaded file is not the one that the server announced.
     #[error("{url}: the file has SHA-256 {found}, the server announced {expected}; it was removed")]
@@ -293,7 +293,7 @@ fn file_error(url: &str, error: ApiError) -> FileError {
 }
 
 /// The cause of an error of hf-hub, whose own text repeats it.
-fn cause(error: ApiError) -> Box<dyn std::error::Error + Send + Sync> {
+fn cause(error: ApiError) -> gensen_data::error::Cause {
     match error {
         ApiError::RequestError(error) => error,
         ApiError::IoError(error) => Box::new(error),

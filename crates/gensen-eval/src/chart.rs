@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::error::{EvalError, Result};
+use crate::error::{Cause, EvalError, Result};
 use crate::evaluate::{Report, write_whole};
 use crate::published::{COLUMNS, ROWS};
 
@@ -16,7 +16,7 @@ const LABELS: i32 = 320;
 ///
 /// # Errors
 ///
-/// [`EvalError::File`] if drawing fails, [`EvalError::Io`].
+/// [`EvalError::Library`] if drawing fails, [`EvalError::Io`].
 pub fn write_bar_chart(reports: &[Report], task: &str, path: &Path) -> Result<()> {
     let mut bars: Vec<(String, f64, bool)> = reports
         .iter()
@@ -44,10 +44,8 @@ pub fn write_bar_chart(reports: &[Report], task: &str, path: &Path) -> Result<()
         None => task.to_owned(),
     };
     let mut svg = String::new();
-    draw(&mut svg, &title, &bars).map_err(|error| EvalError::File {
-        path: path.to_owned(),
-        problem: format!("could not draw the chart: {error}"),
-    })?;
+    let drawn = draw(&mut svg, &title, &bars);
+    drawn.map_err(EvalError::library(path, "could not draw the chart"))?;
     write_whole(path, |file| file.write_all(svg.as_bytes()))
 }
 
@@ -55,7 +53,7 @@ fn draw(
     svg: &mut String,
     title: &str,
     bars: &[(String, f64, bool)],
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+) -> std::result::Result<(), Cause> {
     let largest = bars.iter().map(|bar| bar.1).fold(1.0, f64::max);
     let height = 50 + BAR * bars.len() as i32;
     let root = SVGBackend::with_string(svg, (WIDTH, height as u32)).into_drawing_area();

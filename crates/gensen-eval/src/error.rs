@@ -1,7 +1,9 @@
 //! Errors of evaluations.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+pub use gensen_data::error::Cause;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,16 @@ pub enum EvalError {
         path: PathBuf,
         /// What was expected and what was found.
         problem: String,
+    },
+    /// A file that another library cannot read or draw.
+    #[error("{}: {problem}", path.display())]
+    Library {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, or could not be done.
+        problem: &'static str,
+        /// The library's error.
+        source: Cause,
     },
     /// Two parallel files with different numbers of lines.
     #[error(
@@ -104,7 +116,7 @@ pub enum EvalError {
     },
     /// The encoder failed.
     #[error("the encoder failed")]
-    Embedder(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Embedder(#[source] Cause),
 }
 
 /// A result of this crate.
@@ -114,6 +126,17 @@ impl EvalError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn library<E: Into<Cause>>(
+        path: &Path,
+        problem: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |error| Self::Library {
+            path: path.to_owned(),
+            problem,
+            source: error.into(),
+        }
     }
 
     pub(crate) fn line(path: impl Into<PathBuf>, line: usize, problem: impl Into<String>) -> Self {

@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{EvalError, Result};
+use crate::error::{Cause, EvalError, Result};
 use crate::evaluate::write_whole;
 use crate::metrics::cosine;
 use crate::random::MersenneTwister;
@@ -119,7 +119,7 @@ fn orthonormalise(columns: &mut Array2<f32>) {
 ///
 /// # Errors
 ///
-/// [`EvalError::Shape`] if points and labels differ in number; [`EvalError::File`] if drawing
+/// [`EvalError::Shape`] if points and labels differ in number; [`EvalError::Library`] if drawing
 /// fails; [`EvalError::Io`].
 pub fn write_map(points: ArrayView2<'_, f32>, labels: &[String], path: &Path) -> Result<()> {
     if points.nrows() != labels.len() {
@@ -133,10 +133,8 @@ pub fn write_map(points: ArrayView2<'_, f32>, labels: &[String], path: &Path) ->
     names.sort_unstable();
     names.dedup();
     let mut svg = String::new();
-    draw(&mut svg, points, labels, &names).map_err(|error| EvalError::File {
-        path: path.to_owned(),
-        problem: format!("could not draw the map: {error}"),
-    })?;
+    let drawn = draw(&mut svg, points, labels, &names);
+    drawn.map_err(EvalError::library(path, "could not draw the map"))?;
     write_whole(path, |file| file.write_all(svg.as_bytes()))
 }
 
@@ -145,7 +143,7 @@ fn draw(
     points: ArrayView2<'_, f32>,
     labels: &[String],
     names: &[&String],
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+) -> std::result::Result<(), Cause> {
     let (size, margin, legend) = (640, 20, 160);
     let root = SVGBackend::with_string(svg, (size + legend, size)).into_drawing_area();
     root.fill(&WHITE)?;

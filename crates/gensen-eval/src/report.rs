@@ -33,13 +33,10 @@ pub fn write_json(reports: &[Report], path: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`EvalError::Io`], [`EvalError::File`].
+/// [`EvalError::Io`], [`EvalError::Library`].
 pub fn read_json(path: &Path) -> Result<Vec<Report>> {
     let bytes = std::fs::read(path).map_err(EvalError::io(path))?;
-    serde_json::from_slice(&bytes).map_err(|error| EvalError::File {
-        path: path.to_owned(),
-        problem: format!("expected reports: {error}"),
-    })
+    serde_json::from_slice(&bytes).map_err(EvalError::library(path, "expected reports"))
 }
 
 /// Writes a report of evaluations: `NAME.json`, `NAME.md`, and a bar chart per task in the folder `NAME.charts`, where
@@ -47,7 +44,7 @@ pub fn read_json(path: &Path) -> Result<Vec<Report>> {
 ///
 /// # Errors
 ///
-/// [`EvalError::Io`]; [`EvalError::File`] if a chart cannot be drawn.
+/// [`EvalError::Io`]; [`EvalError::Library`] if a chart cannot be drawn.
 pub fn write_report(reports: &[Report], json: &Path) -> Result<()> {
     let charts = json.with_extension("charts");
     let folder = charts.file_name().unwrap_or_default().to_string_lossy();

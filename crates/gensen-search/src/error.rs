@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError {
-    /// A file cannot be read.
+    /// A file cannot be read, or is not a `.npy` file.
     #[error("{}", path.display())]
     Io {
         /// The file.

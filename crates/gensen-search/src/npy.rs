@@ -45,9 +45,9 @@ impl VectorFile {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Io`], and [`SearchError::Malformed`] for other file formats, element types
-    /// and numbers of dimensions, and for files without vectors, truncated files, and files with
-    /// more data than the header specifies.
+    /// [`SearchError::Io`], also for other file formats, and [`SearchError::Malformed`] for other
+    /// element types and numbers of dimensions, for files without vectors, truncated files, and
+    /// files with more data than the header specifies.
     pub fn open(path: &Path) -> Result<Self, SearchError> {
         let io_error = |source| SearchError::Io {
             path: path.to_owned(),
@@ -69,7 +69,8 @@ impl VectorFile {
         // SAFETY: the map is read-only, and nothing in this process writes to the file. If another
         // process truncates it, this one may end with SIGBUS, as with every map.
         let map = unsafe { Mmap::map(&file) }.map_err(io_error)?;
-        let header = Header::read(&map).map_err(malformed)?;
+        let header = npy::Header::read(&mut &map[..]).map_err(io_error)?;
+        let header = VectorLayout::of(&header).map_err(malformed)?;
         let bytes = map.len() - header.start;
         let expected = header
             .rows
@@ -152,7 +153,8 @@ impl Numbers {
     }
 }
 
-struct Header {
+/// The layout of a file with vectors.
+struct VectorLayout {
     numbers: Numbers,
     rows: usize,
     width: usize,
@@ -160,10 +162,9 @@ struct Header {
     start: usize,
 }
 
-impl Header {
-    /// Reads the header; an error says what is wrong.
-    fn read(bytes: &[u8]) -> Result<Self, String> {
-        let header = npy::Header::read(&mut &bytes[..]).map_err(|error| error.to_string())?;
+impl VectorLayout {
+    /// The layout that a header describes; the error is the problem.
+    fn of(header: &npy::Header) -> Result<Self, String> {
         let numbers = match &*header.descr {
             "<f4" => Numbers::F32,
             "<f2" => Numbers::F16,

@@ -282,7 +282,7 @@ fn files_that_are_no_vectors_are_named() {
         (version, "version 9 of the .npy format"),
     ] {
         fs::write(&place, bytes).unwrap();
-        let error = VectorFile::open(&place).unwrap_err().to_string();
+        let error = gensen_data::error::chain(&VectorFile::open(&place).unwrap_err());
         assert!(
             error.contains("v.npy: ") && error.contains(expected),
             "{expected}: {error}"

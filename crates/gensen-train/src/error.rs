@@ -1,14 +1,12 @@
 use std::path::{Path, PathBuf};
 
+pub use gensen_data::error::Cause;
 use gensen_data::error::DataError;
 use gensen_expand::{ExpandError, VectorsError};
 use gensen_model::ModelError;
 use gensen_model::model_folder::ModelFolderError;
 use gensen_model::weights::WeightsError;
 use thiserror::Error;
-
-/// The cause of an error, of any type.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Errors of training.
 #[derive(Debug, Error)]
@@ -84,6 +82,8 @@ pub enum TrainError {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// The error behind it, if any.
+        source: Option<Cause>,
     },
     /// A run cannot be resumed under this configuration.
     #[error("cannot resume {folder}: {problem}")]
@@ -160,6 +160,27 @@ impl TrainError {
         Self::Config {
             origin: origin.into(),
             problem: problem.into(),
+        }
+    }
+
+    /// A checkpoint that is missing, damaged or incomplete.
+    pub(crate) fn checkpoint(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            path: path.into(),
+            problem: problem.into(),
+            source: None,
+        }
+    }
+
+    /// An adapter for `map_err` that adds the checkpoint's folder and the problem.
+    pub(crate) fn in_checkpoint<E: Into<Cause>>(
+        path: &Path,
+        problem: String,
+    ) -> impl FnOnce(E) -> Self {
+        move |error| Self::Checkpoint {
+            path: path.into(),
+            problem,
+            source: Some(error.into()),
         }
     }
 

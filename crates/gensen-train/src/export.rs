@@ -76,9 +76,8 @@ pub fn export(
             .named("best")
             .or_else(|| checkpoints.named("latest")),
     };
-    let step = step.ok_or_else(|| TrainError::Checkpoint {
-        path: run.join("checkpoints"),
-        problem: "there are no checkpoints yet".into(),
+    let step = step.ok_or_else(|| {
+        TrainError::checkpoint(&run.join("checkpoints"), "there are no checkpoints yet")
     })?;
     let folder = checkpoints.path(step);
     checkpoint::verify(&folder)?;

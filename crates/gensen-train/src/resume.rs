@@ -86,12 +86,11 @@ impl Resume {
     pub fn check(&self, folder: &Path) -> Result<(), TrainError> {
         check_own_config(folder)?;
         match self {
-            Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::Checkpoint {
-                path: path.clone(),
-                problem: "no checkpoint here; --resume accepts auto, never, or a folder such as \
-                          RUN/checkpoints/step-00000100"
-                    .into(),
-            }),
+            Self::Path(path) if !checkpoint::is_one(path) => Err(TrainError::checkpoint(
+                path,
+                "no checkpoint here; --resume accepts auto, never, or a folder such as \
+                 RUN/checkpoints/step-00000100",
+            )),
             Self::Never if !Checkpoints::of(folder).steps()?.is_empty() => Err(refused(
                 folder,
                 "it holds a run already, and --resume never would overwrite it; choose another \

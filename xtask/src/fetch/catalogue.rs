@@ -174,7 +174,10 @@ impl Catalogue {
             path: path.into(),
             problem,
         };
-        let catalogue: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let catalogue: Self = toml::from_str(text).map_err(|source| FetchError::Malformed {
+            path: path.into(),
+            source,
+        })?;
         catalogue.check().map_err(wrong)?;
         Ok(catalogue)
     }
@@ -346,6 +349,7 @@ pub fn is_inside(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gensen_data::error::chain;
 
     fn parse(text: &str) -> Result<Catalogue> {
         Catalogue::parse(text, Path::new("test.toml"))
@@ -442,7 +446,7 @@ mod tests {
             ("name = \"b\"", "name = \"../b\"", "cannot be a file's"),
             ("size = 4", "bytes = 4", "{ url, size, sha256 }"),
         ] {
-            let error = parse(&SMALL.replacen(from, to, 1)).unwrap_err().to_string();
+            let error = chain(&parse(&SMALL.replacen(from, to, 1)).unwrap_err());
             assert!(error.contains(said), "{error}");
         }
     }

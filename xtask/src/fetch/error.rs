@@ -1,5 +1,6 @@
 //! Errors, with the address or file.
 
+use gensen_data::error::Cause;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -65,6 +66,11 @@ pub enum FetchError {
     DiskFull { path: PathBuf, url: Option<String> },
     #[error("catalogue {path}: {problem}")]
     Catalogue { path: PathBuf, problem: String },
+    #[error("catalogue {path}")]
+    Malformed {
+        path: PathBuf,
+        source: toml::de::Error,
+    },
     #[error("'{name}' is neither a set nor a group; known are {known}")]
     UnknownSet { name: String, known: String },
     #[error("{name} is not at {path} and --offline forbids downloading it from {url}")]
@@ -83,6 +89,12 @@ pub enum FetchError {
         archive: PathBuf,
         url: String,
         problem: String,
+    },
+    #[error("archive {archive} ({url})")]
+    DamagedArchive {
+        archive: PathBuf,
+        url: String,
+        source: Cause,
     },
     #[error("{path}:{line}: {problem}")]
     Line {

@@ -6,6 +6,7 @@
 use super::catalogue::is_inside;
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;
+use gensen_data::error::Cause;
 use gensen_data::files::is_hidden;
 use gensen_data::gzip;
 use gensen_data::scratch;
@@ -91,6 +92,15 @@ impl Archive<'_> {
         }
     }
 
+    /// An archive that its reader refuses.
+    fn damaged(&self, error: impl Into<Cause>) -> FetchError {
+        FetchError::DamagedArchive {
+            archive: self.path.into(),
+            url: self.url.into(),
+            source: error.into(),
+        }
+    }
+
     /// Extracts entries of a zip, tar or tar.gz file; the format is recognised by its first bytes.
     ///
     /// # Errors
@@ -152,7 +162,7 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     fn zip(&mut self, file: File) -> Result<()> {
-        let damaged = |error: zip::result::ZipError| self.archive.fault(error.to_string());
+        let damaged = |error: zip::result::ZipError| self.archive.damaged(error);
         let mut zip = zip::ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
         for index in 0..zip.len() {
             let mut entry = zip.by_index(index).map_err(damaged)?;
@@ -163,7 +173,7 @@ impl Taker<'_> {
                 (&mut entry)
                     .take(4096)
                     .read_to_string(&mut link)
-                    .map_err(|error| self.archive.fault(error.to_string()))?;
+                    .map_err(|error| self.archive.damaged(error))?;
                 self.admit_link(&name, &link, false)?;
             } else if entry.is_file() {
                 self.take(&name, &mut entry)?;
@@ -178,7 +188,7 @@ impl Taker<'_> {
             reader,
             left: self.left.saturating_add(SMALL),
         });
-        let damaged = |error: io::Error| self.archive.fault(error.to_string());
+        let damaged = |error: io::Error| self.archive.damaged(error);
         for entry in tar.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -308,7 +318,7 @@ fn copy(
     loop {
         let count = reader
             .read(&mut buffer)
-            .map_err(|error| archive.fault(error.to_string()))?;
+            .map_err(|error| archive.damaged(error))?;
         if count == 0 {
             break;
         }

@@ -68,8 +68,7 @@ impl Columns {
     pub(crate) fn row<'a>(&self, line: &'a str) -> Result<InferenceRow<'a>, LineFault> {
         let (label, sentences, parses) = match *self {
             Self::Json => {
-                let row: JsonRow<'_> = serde_json::from_str(line)
-                    .map_err(|error| LineFault::Json(error.to_string()))?;
+                let row: JsonRow<'_> = serde_json::from_str(line).map_err(LineFault::Json)?;
                 return Ok(InferenceRow {
                     label: row.gold_label,
                     sentences: [row.sentence1, row.sentence2],
@@ -150,18 +149,21 @@ mod tests {
         assert_eq!(row.sentences, ["a dog", "a cat"]);
         assert_eq!(row.parses, ["p1", "p2"]);
         let short = columns.row("neutral\tb1\tb2\tp1").unwrap_err();
-        assert_eq!(
-            short,
-            LineFault::Columns {
-                found: 4,
-                expected: 7
-            }
+        assert!(
+            matches!(
+                short,
+                LineFault::Columns {
+                    found: 4,
+                    expected: 7
+                }
+            ),
+            "{short}"
         );
         let long = "neutral\tb1\tb2\tp1\tp2\ta dog\ta cat\t7\tneutral";
-        let (found, width) = (9, 8);
-        assert_eq!(
-            columns.row(long),
-            Err(LineFault::MoreColumns { found, width })
+        let long = columns.row(long).unwrap_err();
+        assert!(
+            matches!(long, LineFault::MoreColumns { found: 9, width: 8 }),
+            "{long}"
         );
         assert_eq!(Columns::of_header(b"a dog\ta cat\tneutral\n"), None);
     }
@@ -176,12 +178,15 @@ mod tests {
         let wide = format!("a\tb\tneutral{}", "\tx".repeat(100));
         assert!(Columns::Plain.row(&wide).is_ok());
         let short = Columns::Plain.row("a\tb").unwrap_err();
-        assert_eq!(
-            short,
-            LineFault::Columns {
-                found: 2,
-                expected: 3
-            }
+        assert!(
+            matches!(
+                short,
+                LineFault::Columns {
+                    found: 2,
+                    expected: 3
+                }
+            ),
+            "{short}"
         );
     }
 
@@ -190,19 +195,25 @@ mod tests {
         let row = r#"{"gold_label": "-", "sentence1": "a \"dog\"", "sentence2": "b", "pairID": 3, "annotator_labels": ["x"]}"#;
         let row = Columns::Json.row(row).unwrap();
         assert_eq!(row.sentences, ["a \"dog\"", "b"]);
-        assert!(
-            matches!(Columns::Json.row("{}"), Err(LineFault::Json(problem)) if problem.contains("gold_label"))
-        );
+        let error = Columns::Json.row("{}").unwrap_err();
+        assert!(matches!(error, LineFault::Json(_)), "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("gold_label"), "{cause}");
         assert!(matches!(Columns::Json.row("a\tb"), Err(LineFault::Json(_))));
     }
 
     #[test]
     fn labels() {
-        assert_eq!(parse_label("contradiction"), Ok(Some(2)));
-        assert_eq!(parse_label("NEUTRAL"), Ok(Some(1)));
-        assert_eq!(parse_label(" Entailment "), Ok(Some(0)));
-        assert_eq!(parse_label("-"), Ok(None));
-        assert_eq!(parse_label("maybe"), Err(LineFault::Label("maybe".into())));
-        assert_eq!(parse_label(""), Err(LineFault::Label("".into())));
+        assert_eq!(parse_label("contradiction").unwrap(), Some(2));
+        assert_eq!(parse_label("NEUTRAL").unwrap(), Some(1));
+        assert_eq!(parse_label(" Entailment ").unwrap(), Some(0));
+        assert_eq!(parse_label("-").unwrap(), None);
+        for unknown in ["maybe", ""] {
+            let error = parse_label(unknown).unwrap_err();
+            assert!(
+                matches!(&error, LineFault::Label(label) if label == unknown),
+                "{error}"
+            );
+        }
     }
 }

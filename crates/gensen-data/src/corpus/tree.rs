@@ -225,6 +225,7 @@ fn last_whole_tree(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::chain;
 
     fn trees(text: &str) -> Result<Vec<(u64, Option<Tree>)>, String> {
         let mut found = Vec::new();
@@ -237,7 +238,7 @@ mod tests {
             },
             |line, fault| DataError::line("f", line, fault),
         )
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| chain(&error))?;
         Ok(found)
     }
 

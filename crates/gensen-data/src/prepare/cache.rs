@@ -70,7 +70,7 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
     }
     let text = fs::read(&path).map_err(DataError::io(&path))?;
     let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| DataError::io(&path)(error.into()))?;
     if (manifest.format, manifest.key.as_str()) != (FORMAT, key) {
         return Err(damaged("its manifest belongs to another folder".into()));
     }

@@ -32,8 +32,7 @@ pub(super) fn of(
         digest.update(text);
     };
     add(&cache::FORMAT.to_string());
-    add(&serde_json::to_string(options)
-        .map_err(|error| DataError::key("options", error.to_string()))?);
+    add(&serde_json::to_string(options).map_err(DataError::setting("options"))?);
     NonbreakingPrefixes::SHIPPED
         .iter()
         .for_each(|list| add(list));

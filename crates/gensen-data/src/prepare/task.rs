@@ -176,6 +176,5 @@ fn tokenizer(
     language: &str,
     resources: &Resources,
 ) -> Result<Box<dyn Tokenizer>, DataError> {
-    by_name(name, language, resources)
-        .map_err(|error| DataError::key("tokenizer", error.to_string()))
+    by_name(name, language, resources).map_err(DataError::setting("tokenizer"))
 }

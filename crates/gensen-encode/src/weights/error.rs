@@ -36,7 +36,7 @@ pub enum WeightsError {
         /// The archive or the entry that cannot be read.
         part: String,
         /// What happened.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: gensen_data::error::Cause,
     },
     /// A safetensors file that the `safetensors` crate refuses.
     #[error("malformed safetensors file")]

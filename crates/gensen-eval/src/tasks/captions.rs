@@ -14,11 +14,9 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |split: &str| -> Result<Captions> {
         let text = folder.read(&format!("{split}.txt"), Encoding::Utf8, Lines::Universal)?;
         let path = folder.path(&format!("{split}.npy"));
+        let expected = "expected single-precision [images, width]";
         let images: Array2<f32> =
-            ndarray_npy::read_npy(&path).map_err(|error| EvalError::File {
-                path: path.clone(),
-                problem: format!("expected single-precision [images, width]: {error}"),
-            })?;
+            ndarray_npy::read_npy(&path).map_err(EvalError::library(&path, expected))?;
         if text.lines.len() != CAPTIONS * images.nrows() {
             return Err(EvalError::UnequalLines {
                 first: text.path.clone(),

@@ -107,7 +107,7 @@ pub enum VectorsError {
         /// The part of the file that was read.
         part: String,
         /// The I/O error.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: gensen_data::error::Cause,
     },
     /// The list of words of a `.npy` matrix cannot be read.
     #[error("{}: a .npy matrix needs a list of its words, one a line; cannot read {}", path.display(), words.display())]

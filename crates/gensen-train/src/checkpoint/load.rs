@@ -29,14 +29,13 @@ pub fn verify(folder: &Path) -> Result<(), TrainError> {
 }
 
 fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
-    let error = |problem: String| TrainError::Checkpoint {
-        path: folder.into(),
-        problem,
-    };
+    let error = |problem: String| TrainError::checkpoint(folder, problem);
+    let unreadable = |name: &str| format!("{name} cannot be read");
     let text = fs::read(folder.join(MANIFEST))
-        .map_err(|e| error(format!("{MANIFEST} cannot be read ({e})")))?;
+        .map_err(TrainError::in_checkpoint(folder, unreadable(MANIFEST)))?;
+    let damaged = format!("{MANIFEST} is damaged");
     let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|e| error(format!("{MANIFEST} is damaged: {e}")))?;
+        serde_json::from_slice(&text).map_err(TrainError::in_checkpoint(folder, damaged))?;
     if manifest.format_version != FORMAT_VERSION {
         let found = manifest.format_version;
         return Err(error(format!(
@@ -50,7 +49,7 @@ fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
     }
     for (name, entry) in &manifest.files {
         let (sha256, bytes) = digest::sha256_of_file(&folder.join(name))
-            .map_err(|e| error(format!("{name} cannot be read ({e})")))?;
+            .map_err(TrainError::in_checkpoint(folder, unreadable(name)))?;
         if bytes != entry.bytes {
             return Err(error(format!(
                 "{name} has {bytes} bytes, {} were written",
@@ -92,10 +91,8 @@ pub(crate) fn load_average(
 ) -> Result<MultitaskModel, TrainError> {
     let path = folder.join(AVERAGE);
     if !path.exists() {
-        return Err(TrainError::Checkpoint {
-            path: folder.into(),
-            problem: "it has no mean of the weights, which training.average_from needs".into(),
-        });
+        let problem = "it has no mean of the weights, which training.average_from needs";
+        return Err(TrainError::checkpoint(folder, problem));
     }
     load_weights(&path, model)
 }
@@ -123,10 +120,8 @@ fn load_weights(path: &Path, model: MultitaskModel) -> Result<MultitaskModel, Tr
 pub fn load_state(folder: &Path) -> Result<RunState, TrainError> {
     let path = folder.join(STATE);
     let text = fs::read(&path).map_err(TrainError::io(&path))?;
-    serde_json::from_slice(&text).map_err(|e| TrainError::Checkpoint {
-        path,
-        problem: e.to_string(),
-    })
+    let damaged = format!("{STATE} is damaged");
+    serde_json::from_slice(&text).map_err(TrainError::in_checkpoint(folder, damaged))
 }
 
 /// Loads a checkpoint's optimiser.
@@ -143,10 +138,8 @@ pub fn load_optimizer(
     let path = folder.join(OPTIMIZER);
     let mapped = Mapped::open(&path).map_err(TrainError::io(&path))?;
     let tensor = |name: String| -> Result<Tensor<1>, TrainError> {
-        let tensor = mapped.tensor(&name).ok_or_else(|| TrainError::Checkpoint {
-            path: path.clone(),
-            problem: format!("tensor `{name}` is missing"),
-        })?;
+        let missing = || TrainError::checkpoint(&path, format!("tensor `{name}` is missing"));
+        let tensor = mapped.tensor(&name).ok_or_else(missing)?;
         let size = tensor.data.len();
         Ok(Tensor::from_data(
             TensorData::new(tensor.data, [size]),

@@ -97,10 +97,7 @@ fn write_tensor<const D: usize>(
     write: &mut dyn FnMut(&[f32]) -> io::Result<()>,
 ) -> io::Result<()> {
     let data = tensor.inner().into_data();
-    write(
-        data.as_slice::<f32>()
-            .map_err(|e| io::Error::other(format!("{e:?}")))?,
-    )
+    write(data.as_slice::<f32>().map_err(io::Error::other)?)
 }
 
 fn write_moments(path: &Path, adam: &Adam) -> io::Result<(String, u64)> {

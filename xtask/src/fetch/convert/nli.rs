@@ -53,7 +53,7 @@ pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
         while texts.next(&mut row)? {
             let trees = columns.of(&row).map_err(|problem| texts.wrong(problem))?;
             for tree in trees.map(str::trim) {
-                if check_tree(tree) != Ok(true) {
+                if !check_tree(tree).unwrap_or(false) {
                     missing += 1;
                     continue;
                 }

@@ -1,4 +1,5 @@
 use super::*;
+use gensen_data::error::chain;
 use std::io::Cursor;
 
 struct Place {
@@ -78,7 +79,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn said(result: Result<()>) -> String {
-    let said = result.unwrap_err().to_string();
+    let said = chain(&result.unwrap_err());
     assert!(said.contains("http://host/archive"), "{said}");
     said
 }
