@@ -133,7 +133,7 @@ pub struct Report {
 /// Progress of an evaluation.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum EvalEvent<'a> {
     /// A task begins.
     Started {
         /// Its name.
@@ -179,7 +179,7 @@ enum Outcome {
 pub fn evaluate(
     embedder: &mut dyn Embedder,
     options: &EvalOptions,
-    progress: &(dyn Fn(Event<'_>) + Sync),
+    progress: &(dyn Fn(EvalEvent<'_>) + Sync),
 ) -> Result<Report> {
     let mut report = Report {
         embedder: embedder.info(),
@@ -192,7 +192,7 @@ pub fn evaluate(
         failed: Vec::new(),
     };
     for (index, task) in options.tasks.iter().enumerate() {
-        progress(Event::Started {
+        progress(EvalEvent::Started {
             task: task.name,
             index,
             of: options.tasks.len(),
@@ -203,7 +203,7 @@ pub fn evaluate(
         };
         match evaluate_task(embedder, task, options, progress)? {
             Outcome::Done(result, cached) => {
-                progress(Event::Finished {
+                progress(EvalEvent::Finished {
                     result: &result,
                     cached,
                 });
@@ -212,12 +212,12 @@ pub fn evaluate(
             Outcome::Absent => {
                 let (root, fetch) = (options.data.display(), task.how_to_fetch());
                 let skipped = unscored(format!("no files below {root} ({fetch})"));
-                progress(Event::Skipped(&skipped));
+                progress(EvalEvent::Skipped(&skipped));
                 report.skipped.push(skipped);
             }
             Outcome::Faulty(error) => {
                 let failed = unscored(chain(&error));
-                progress(Event::Failed(&failed));
+                progress(EvalEvent::Failed(&failed));
                 report.failed.push(failed);
             }
         }
@@ -229,7 +229,7 @@ fn evaluate_task(
     embedder: &mut dyn Embedder,
     task: &Task,
     options: &EvalOptions,
-    progress: &(dyn Fn(Event<'_>) + Sync),
+    progress: &(dyn Fn(EvalEvent<'_>) + Sync),
 ) -> Result<Outcome> {
     let start = Instant::now();
     let data_hash = match options.data_hash(task) {
@@ -257,7 +257,7 @@ fn evaluate_task(
     let scoring = Scoring {
         classifier: options.classifier,
         folds: options.folds,
-        progress: &|share| progress(Event::Training(share)),
+        progress: &|share| progress(EvalEvent::Training(share)),
     };
     let scores = match score(&data, &vectors, &scoring) {
         Ok(scores) => scores,
@@ -295,7 +295,7 @@ pub(crate) fn vectors(
     data: &TaskData,
     pooling: Pooling,
     options: &EvalOptions,
-    progress: &(dyn Fn(Event<'_>) + Sync),
+    progress: &(dyn Fn(EvalEvent<'_>) + Sync),
 ) -> Result<Vectors> {
     let sentences = distinct(&data.sentences());
     let path = options.cache.as_ref().map(|folder| {
@@ -307,7 +307,7 @@ pub(crate) fn vectors(
     if let Some(cached) = cached.filter(|cached| cached.nrows() == sentences.len()) {
         return Ok(Vectors::new(&sentences, cached));
     }
-    let report = |share| progress(Event::Embedding(share));
+    let report = |share| progress(EvalEvent::Embedding(share));
     let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
     if let Some(caution) = embedder.caution() {
         tracing::warn!(

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use crate::embedder::Embedder;
 use crate::error::{EvalError, Result};
-use crate::evaluate::{EvalOptions, Event, vectors};
+use crate::evaluate::{EvalEvent, EvalOptions, vectors};
 use crate::tasks::{Labelled, Task, TaskData};
 
 /// Sentences, the names of their classes and their vectors.
@@ -30,7 +30,7 @@ pub fn labelled_vectors(
     task: &Task,
     options: &EvalOptions,
     limit: usize,
-    progress: &(dyn Fn(Event<'_>) + Sync),
+    progress: &(dyn Fn(EvalEvent<'_>) + Sync),
 ) -> Result<LabelledVectors> {
     let none = || EvalError::NoSentences {
         task: task.name.to_owned(),

@@ -34,7 +34,7 @@ pub use embedder::{Embedder, EmbedderError, EmbedderInfo, Identity, Role};
 #[cfg(feature = "encoder")]
 pub use encoder::{EncoderEmbedder, own_pooling};
 pub use error::{EvalError, Result};
-pub use evaluate::{EvalOptions, Event, Report, TaskResult, Unscored, evaluate};
+pub use evaluate::{EvalEvent, EvalOptions, Report, TaskResult, Unscored, evaluate};
 pub use labelled::{LabelledVectors, labelled_vectors};
 pub use report::{beaten_by_chance, markdown, read_json, write_json, write_report};
 pub use scores::{Scores, Similarity, Summary};

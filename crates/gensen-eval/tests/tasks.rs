@@ -21,7 +21,7 @@ use gensen_eval::linear::SentEvalOptions;
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{KeptTasks, Pooling, TASKS, TaskData, select};
 use gensen_eval::{
-    Embedder, EmbedderError, EmbedderInfo, EvalError, EvalOptions, Event, Report, Role, Scores,
+    Embedder, EmbedderError, EmbedderInfo, EvalError, EvalEvent, EvalOptions, Report, Role, Scores,
     evaluate, labelled_vectors, markdown, read_json, write_report,
 };
 use ndarray::Array2;
@@ -467,7 +467,7 @@ fn an_interrupted_evaluation_goes_on_where_it_was() {
     let log = Mutex::new(Vec::new());
     let mut second = Hashed::new();
     let found = evaluate(&mut second, &options, &|event| {
-        if let Event::Finished { result, cached } = event {
+        if let EvalEvent::Finished { result, cached } = event {
             log.lock().unwrap().push((result.task.clone(), cached));
         }
     })

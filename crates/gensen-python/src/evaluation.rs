@@ -14,7 +14,7 @@ use gensen_eval::linear::{LossReduction, SentEvalOptions};
 use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, Pooling};
 use gensen_eval::{
-    Embedder, EmbedderError, EmbedderInfo, EncoderEmbedder, EvalError, EvalOptions, Event,
+    Embedder, EmbedderError, EmbedderInfo, EncoderEmbedder, EvalError, EvalEvent, EvalOptions,
     Identity, Report, Role, evaluate, markdown, own_pooling, write_report,
 };
 use ndarray::Array2;
@@ -181,7 +181,7 @@ fn run(
     py: Python<'_>,
     encode: Option<&Bound<'_, PyAny>>,
     progress: Option<&Bound<'_, PyAny>>,
-    work: impl FnOnce(&Sender<Message>, &(dyn Fn(Event<'_>) + Sync)) -> Result<Report, EvalError>
+    work: impl FnOnce(&Sender<Message>, &(dyn Fn(EvalEvent<'_>) + Sync)) -> Result<Report, EvalError>
     + Send
     + 'static,
 ) -> PyResult<String> {
@@ -189,17 +189,17 @@ fn run(
     let pool = pool::build(pool::current(py)?.current_num_threads())?;
     pool.spawn(move || {
         let task = Mutex::new(String::new());
-        let show = |event: Event<'_>| {
+        let show = |event: EvalEvent<'_>| {
             let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
             let share = match event {
-                Event::Started { task: name, .. } => {
+                EvalEvent::Started { task: name, .. } => {
                     name.clone_into(&mut task);
                     0.0
                 }
                 // Embedding and training usually take about equally long.
-                Event::Embedding(share) => share / 2.0,
-                Event::Training(share) => 0.5 + share / 2.0,
-                Event::Finished { .. } => 1.0,
+                EvalEvent::Embedding(share) => share / 2.0,
+                EvalEvent::Training(share) => 0.5 + share / 2.0,
+                EvalEvent::Finished { .. } => 1.0,
                 _ => return,
             };
             // The receiver is gone after Ctrl-C.

@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use gensen::eval::tasks::{Pooling, select};
 use gensen::eval::{
-    Embedder, EmbedderError, EmbedderInfo, EvalOptions, Event, Role, evaluate, markdown,
+    Embedder, EmbedderError, EmbedderInfo, EvalEvent, EvalOptions, Role, evaluate, markdown,
 };
 use ndarray::Array2;
 
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 pub(crate) fn report(data: &str, tasks: &[&str]) -> Result<String, Box<dyn Error>> {
     let options = EvalOptions::new(data, select(tasks)?);
     let report = evaluate(&mut HashedWords, &options, &|event| {
-        if let Event::Finished { result, .. } = event {
+        if let EvalEvent::Finished { result, .. } = event {
             eprintln!("{}: {}", result.task, result.scores);
         }
     })?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use gensen_eval::{Event, TaskResult};
+use gensen_eval::{EvalEvent, TaskResult};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -116,28 +116,28 @@ impl<'a> Progress<'a> {
         std::mem::replace(&mut printed, Ok(()))
     }
 
-    pub(super) fn show(&self, event: Event<'_>) {
+    pub(super) fn show(&self, event: EvalEvent<'_>) {
         match event {
-            Event::Started { task, index, of } => {
+            EvalEvent::Started { task, index, of } => {
                 self.tasks.set_length(of as u64);
                 self.tasks.set_position(index as u64);
                 self.task.set_message(task.to_owned());
                 self.task.set_position(0);
             }
             // Vectors usually cost about as much as classifiers.
-            Event::Embedding(share) => self.task.set_position((share * STEPS / 2.0) as u64),
-            Event::Training(share) => {
+            EvalEvent::Embedding(share) => self.task.set_position((share * STEPS / 2.0) as u64),
+            EvalEvent::Training(share) => {
                 self.task
                     .set_position((STEPS / 2.0 + share * STEPS / 2.0) as u64);
             }
-            Event::Finished { result, cached } => {
+            EvalEvent::Finished { result, cached } => {
                 let line = self.line(result, cached);
                 self.bars.suspend(|| self.print(&line));
             }
-            Event::Skipped(skipped) if self.names_skipped => {
+            EvalEvent::Skipped(skipped) if self.names_skipped => {
                 self.note(&format!("skipped {}: {}", skipped.task, skipped.reason));
             }
-            Event::Failed(failed) => {
+            EvalEvent::Failed(failed) => {
                 self.note(&format!("failed {}: {}", failed.task, failed.reason));
             }
             _ => {}
