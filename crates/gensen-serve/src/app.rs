@@ -11,7 +11,7 @@ use crate::batcher::Pace;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::queue::{Bounds, Queue};
-use crate::{Config, Model, ServeError};
+use crate::{Model, ServeError, ServerConfig};
 
 /// Unit in which unsent responses are counted, in bytes.
 const UNIT: usize = 1 << 10;
@@ -20,7 +20,7 @@ const LARGEST_ANSWERS: usize = 4;
 
 /// State shared by all requests.
 pub(crate) struct App {
-    pub(crate) config: Config,
+    pub(crate) config: ServerConfig,
     pub(crate) key: Option<Key>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Metrics,
@@ -36,7 +36,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(config: Config) -> Result<Self, ServeError> {
+    pub(crate) fn new(config: ServerConfig) -> Result<Self, ServeError> {
         config.check()?;
         let limits = &config.limits;
         let bounds = Bounds {
@@ -64,7 +64,7 @@ impl App {
 
     /// Converts bytes to units of [`App::unsent`].
     pub(crate) fn units(bytes: usize) -> u32 {
-        // `Config::check` bounds an answer to 2³² bytes.
+        // `ServerConfig::check` bounds an answer to 2³² bytes.
         bytes.div_ceil(UNIT) as u32
     }
 

@@ -9,7 +9,7 @@ const MOST_WORDS: usize = 1 << 17;
 
 /// A server's configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct ServerConfig {
     /// Limits on requests and on the queue.
     pub limits: Limits,
     /// Timeouts.
@@ -87,7 +87,7 @@ impl Default for Timeouts {
     }
 }
 
-impl Config {
+impl ServerConfig {
     /// Checks the settings' ranges.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
         let limits = &self.limits;
@@ -161,12 +161,12 @@ mod tests {
 
     #[test]
     fn settings_out_of_range_are_named() {
-        let refused = |change: fn(&mut Config)| {
-            let mut config = Config::default();
+        let refused = |change: fn(&mut ServerConfig)| {
+            let mut config = ServerConfig::default();
             change(&mut config);
             config.check().unwrap_err().to_string()
         };
-        assert!(Config::default().check().is_ok());
+        assert!(ServerConfig::default().check().is_ok());
         assert_eq!(
             refused(|c| c.limits.input_words = 2),
             "the setting `input_words` is 2, expected 3 to 131072"

@@ -6,9 +6,9 @@
 //!
 //! ```no_run
 //! use gensen_encode::SentenceEncoder;
-//! use gensen_serve::{Config, Model, ServeError, Server};
+//! use gensen_serve::{ServerConfig, Model, ServeError, Server};
 //!
-//! let server = Server::bind("127.0.0.1:8080".parse()?, Config::default())?;
+//! let server = Server::bind("127.0.0.1:8080".parse()?, ServerConfig::default())?;
 //! let load = || {
 //!     let encoder = SentenceEncoder::load("models/nli_large")?;
 //!     Ok::<_, ServeError>(vec![Model::new("nli_large", encoder, None)?])
@@ -41,7 +41,7 @@ mod routes;
 mod server;
 mod types;
 
-pub use config::{Config, Limits, Timeouts};
+pub use config::{Limits, ServerConfig, Timeouts};
 pub use error::ServeError;
 pub use model::Model;
 pub use server::{Server, Stopper};

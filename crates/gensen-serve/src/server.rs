@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::batcher;
 use crate::connection::serve;
 use crate::routes::router;
-use crate::{Config, Model, ServeError};
+use crate::{Model, ServeError, ServerConfig};
 
 /// Threads for connections; encoding has separate threads.
 const CONNECTION_THREADS: usize = 2;
@@ -58,7 +58,7 @@ impl Server {
     /// # Errors
     ///
     /// Settings out of range, and an address that is not available.
-    pub fn bind(address: SocketAddr, config: Config) -> Result<Self, ServeError> {
+    pub fn bind(address: SocketAddr, config: ServerConfig) -> Result<Self, ServeError> {
         let app = Arc::new(App::new(config)?);
         let bind = |source| ServeError::Bind { address, source };
         let listener = TcpListener::bind(address).map_err(bind)?;

@@ -12,20 +12,20 @@ use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gensen_serve::{Config, Limits, Timeouts};
+use gensen_serve::{Limits, ServerConfig, Timeouts};
 use serde_json::json;
 use support::{FAILS, PANICS, Running, connect, english, gated, get, post, serve};
 
 /// Short timeouts, to keep the tests short.
-fn hasty() -> Config {
-    Config {
+fn hasty() -> ServerConfig {
+    ServerConfig {
         timeouts: Timeouts {
             request: Duration::from_millis(700),
             head: Duration::from_millis(700),
             write: Duration::from_millis(700),
             stop: Duration::from_secs(5),
         },
-        ..Config::default()
+        ..ServerConfig::default()
     }
 }
 
@@ -139,12 +139,12 @@ fn an_incomplete_body_is_refused() {
 #[test]
 fn the_work_of_a_disconnected_client_is_dropped() {
     let (model, gate) = gated();
-    let config = Config {
+    let config = ServerConfig {
         limits: Limits {
             batch_words: 3,
             ..Limits::default()
         },
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let running = serve(config, vec![model]);
     let before = gate.batches();
@@ -174,7 +174,7 @@ fn the_work_of_a_disconnected_client_is_dropped() {
 
 #[test]
 fn clients_killed_during_requests_do_not_affect_others() {
-    let running = serve(Config::default(), vec![english()]);
+    let running = serve(ServerConfig::default(), vec![english()]);
     let body = json!({ "inputs": vec!["A sentence that is encoded for nobody."; 40] }).to_string();
     for k in 0..60 {
         let mut client = connect(running.address);
@@ -197,7 +197,7 @@ fn clients_killed_during_requests_do_not_affect_others() {
 #[test]
 fn a_client_that_does_not_read_its_response_times_out() {
     const ANSWERS: usize = 40;
-    let config = Config {
+    let config = ServerConfig {
         limits: Limits {
             // 2 MB; 8 MB of unsent responses.
             response_bytes: 2 << 20,
@@ -257,7 +257,7 @@ fn a_failing_text_fails_only_its_request() {
         (PANICS, "the encoder failed"),
     ] {
         let (model, gate) = gated();
-        let running = serve(Config::default(), vec![model]);
+        let running = serve(ServerConfig::default(), vec![model]);
         let before = gate.batches();
         gate.close();
         let address = running.address;
@@ -284,7 +284,7 @@ fn a_failing_text_fails_only_its_request() {
 #[test]
 fn connections_beyond_the_limit_wait_and_are_answered() {
     let (model, _) = gated();
-    let config = Config {
+    let config = ServerConfig {
         limits: Limits {
             connections: 4,
             ..Limits::default()

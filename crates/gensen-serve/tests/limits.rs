@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gensen_serve::{Config, Limits, Model, Timeouts};
+use gensen_serve::{Limits, Model, ServerConfig, Timeouts};
 use serde_json::{Value, json};
 use support::{Gate, Running, connect, gated, get, post, serve, tiny};
 
 /// A small model behind a gate, with these limits.
 fn limited(limits: Limits) -> (Running, Arc<Gate>) {
     let (model, gate) = gated();
-    let config = Config {
+    let config = ServerConfig {
         limits,
-        ..Config::default()
+        ..ServerConfig::default()
     };
     (serve(config, vec![model]), gate)
 }
@@ -324,12 +324,12 @@ fn large_responses_are_refused_before_they_are_computed() {
 #[test]
 fn a_request_past_its_deadline_is_abandoned() {
     let (model, gate) = gated();
-    let config = Config {
+    let config = ServerConfig {
         timeouts: Timeouts {
             request: Duration::from_millis(300),
             ..Timeouts::default()
         },
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let running = serve(config, vec![model]);
     gate.close();
@@ -398,9 +398,9 @@ fn malformed_requests_are_named() {
 #[test]
 fn without_the_token_only_probes_and_pages_are_served() {
     let (model, _) = gated();
-    let config = Config {
+    let config = ServerConfig {
         api_key: Some("s3cret".into()),
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let running = serve(config, vec![model]);
     let send = |method: &str, path: &str, token: &str| {
@@ -442,13 +442,13 @@ fn without_the_token_only_probes_and_pages_are_served() {
 
 #[test]
 fn auto_truncate_truncates_unless_the_request_says_otherwise() {
-    let config = Config {
+    let config = ServerConfig {
         limits: Limits {
             input_words: 4,
             ..Limits::default()
         },
         auto_truncate: true,
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let model = Model::new("tiny", tiny(), Some(gensen_encode::Pooling::Max)).unwrap();
     let running = serve(config, vec![model]);

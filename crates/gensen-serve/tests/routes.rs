@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use base64::Engine;
 use gensen_encode::EncodeOptions;
-use gensen_serve::{Config, Model};
+use gensen_serve::{Model, ServerConfig};
 use serde_json::{Value, json};
 use support::{Running, connect, english, get, numbers, post, serve, tiny};
 
@@ -21,7 +21,7 @@ fn server() -> &'static Running {
     static SERVER: OnceLock<Running> = OnceLock::new();
     SERVER.get_or_init(|| {
         let small = Model::new("org/small", tiny(), None).unwrap();
-        serve(Config::default(), vec![english(), small])
+        serve(ServerConfig::default(), vec![english(), small])
     })
 }
 

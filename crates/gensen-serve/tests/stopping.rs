@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gensen_serve::{Config, Limits, Model, ServeError, Timeouts};
+use gensen_serve::{Limits, Model, ServeError, ServerConfig, Timeouts};
 use serde_json::json;
 use support::{connect, gated, get, post, serve, start, tiny};
 
@@ -23,7 +23,7 @@ fn a_server_is_alive_before_it_is_ready() {
     let (load, loading) = mpsc::channel();
     let (ready, is_ready) = mpsc::channel();
     let running = start(
-        Config::default(),
+        ServerConfig::default(),
         move || Ok(vec![loading.recv().unwrap()]),
         move |address| ready.send(address).unwrap(),
     );
@@ -45,18 +45,18 @@ fn a_server_is_alive_before_it_is_ready() {
 #[test]
 fn an_error_while_loading_ends_the_server() {
     let load = || Err(ServeError::NoModel);
-    let running = start(Config::default(), load, |_| panic!("it is not ready"));
+    let running = start(ServerConfig::default(), load, |_| panic!("it is not ready"));
     let error = running.ended().unwrap_err();
     assert!(matches!(error, ServeError::NoModel), "{error}");
     let two = || {
         let model = || Model::new("tiny", tiny(), None);
         Ok(vec![model()?, model()?])
     };
-    let running = start(Config::default(), two, |_| panic!("it is not ready"));
+    let running = start(ServerConfig::default(), two, |_| panic!("it is not ready"));
     let error = running.ended().unwrap_err();
     assert_eq!(error.to_string(), "two models are named `tiny`");
     let running = start(
-        Config::default(),
+        ServerConfig::default(),
         || Ok(vec![]),
         |_| panic!("it is not ready"),
     );
@@ -70,7 +70,7 @@ fn a_server_can_be_stopped_while_loading() {
         let _ = held.recv();
         Err(ServeError::NoModel)
     };
-    let running = start(Config::default(), load, |_| panic!("it is not ready"));
+    let running = start(ServerConfig::default(), load, |_| panic!("it is not ready"));
     assert_eq!(get(running.address, "/livez").status, 200);
     running.stopper.stop();
     running.ended().unwrap();
@@ -80,12 +80,12 @@ fn a_server_can_be_stopped_while_loading() {
 #[test]
 fn stopping_finishes_accepted_requests_and_accepts_no_others() {
     let (model, gate) = gated();
-    let config = Config {
+    let config = ServerConfig {
         limits: Limits {
             batch_words: 6,
             ..Limits::default()
         },
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let running = serve(config, vec![model]);
     let (address, before) = (running.address, gate.batches());
@@ -132,12 +132,12 @@ fn stopping_finishes_accepted_requests_and_accepts_no_others() {
 #[test]
 fn stopping_times_out_on_a_request_that_does_not_finish() {
     let (model, gate) = gated();
-    let config = Config {
+    let config = ServerConfig {
         timeouts: Timeouts {
             stop: Duration::from_millis(300),
             ..Timeouts::default()
         },
-        ..Config::default()
+        ..ServerConfig::default()
     };
     let running = serve(config, vec![model]);
     let before = gate.batches();

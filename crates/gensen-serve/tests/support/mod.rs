@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use gensen_serve::{Config, Model, ServeError, Server, Stopper};
+use gensen_serve::{Model, ServeError, Server, ServerConfig, Stopper};
 
 pub use client::{Answer, Client, connect, get, numbers, post};
 pub use encoder::{FAILS, Gate, PANICS, gated, tiny};
@@ -44,7 +44,7 @@ impl Drop for Running {
 }
 
 /// Serves these models, and waits until they are ready.
-pub fn serve(config: Config, models: Vec<Model>) -> Running {
+pub fn serve(config: ServerConfig, models: Vec<Model>) -> Running {
     let (ready, is_ready) = mpsc::channel();
     let running = start(config, move || Ok(models), move |_| ready.send(()).unwrap());
     is_ready.recv().unwrap();
@@ -53,7 +53,7 @@ pub fn serve(config: Config, models: Vec<Model>) -> Running {
 
 /// Serves the models that `load` returns, without waiting for it.
 pub fn start(
-    config: Config,
+    config: ServerConfig,
     load: impl FnOnce() -> Result<Vec<Model>, ServeError> + Send + 'static,
     ready: impl FnOnce(SocketAddr) + Send + 'static,
 ) -> Running {

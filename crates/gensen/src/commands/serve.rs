@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::builder::RangedU64ValueParser;
 use gensen_data::scratch;
-use gensen_serve::{Config, Limits, Model, ServeError, Server, Timeouts};
+use gensen_serve::{Limits, Model, ServeError, Server, ServerConfig, Timeouts};
 
 use super::Usage;
 use super::encoding::{ModelPlace, Pool, Weights, folder, use_threads};
@@ -109,9 +109,9 @@ fn milliseconds(text: &str) -> Result<f64, String> {
 }
 
 impl Arguments {
-    fn config(&self) -> Config {
+    fn config(&self) -> ServerConfig {
         let timeout = Duration::from_secs(self.timeout.into());
-        Config {
+        ServerConfig {
             limits: Limits {
                 body_bytes: self.max_body_bytes,
                 inputs: self.max_inputs,
