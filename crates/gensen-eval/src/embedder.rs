@@ -130,7 +130,7 @@ pub trait Embedder {
 
 /// Vectors of distinct sentences.
 #[derive(Clone, Debug)]
-pub(crate) struct Vectors {
+pub(crate) struct SentenceVectors {
     places: HashMap<String, usize>,
     pub vectors: Array2<f32>,
 }
@@ -143,7 +143,7 @@ pub(crate) fn distinct<'a>(groups: &[&'a [String]]) -> Vec<&'a String> {
     all
 }
 
-impl Vectors {
+impl SentenceVectors {
     /// Embeds each sentence once; `progress` is called with the share done, 0..=1.
     pub(crate) fn compute(
         embedder: &mut dyn Embedder,

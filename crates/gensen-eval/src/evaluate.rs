@@ -11,7 +11,7 @@ use gensen_data::scratch;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::embedder::{Embedder, EmbedderInfo, Identity, Vectors, distinct};
+use crate::embedder::{Embedder, EmbedderInfo, Identity, SentenceVectors, distinct};
 use crate::error::{EvalError, Result};
 use crate::protocol::Classifier;
 use crate::scores::Scores;
@@ -296,7 +296,7 @@ pub(crate) fn vectors(
     pooling: Pooling,
     options: &EvalOptions,
     progress: &(dyn Fn(EvalEvent<'_>) + Sync),
-) -> Result<Vectors> {
+) -> Result<SentenceVectors> {
     let sentences = distinct(&data.sentences());
     let path = options.cache.as_ref().map(|folder| {
         let key = vectors_key(&embedder.identity(pooling), &sentences, pooling, options);
@@ -305,10 +305,11 @@ pub(crate) fn vectors(
     let cache = path.as_deref();
     let cached: Option<Array2<f32>> = cache.and_then(|path| ndarray_npy::read_npy(path).ok());
     if let Some(cached) = cached.filter(|cached| cached.nrows() == sentences.len()) {
-        return Ok(Vectors::new(&sentences, cached));
+        return Ok(SentenceVectors::new(&sentences, cached));
     }
     let report = |share| progress(EvalEvent::Embedding(share));
-    let found = Vectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
+    let found =
+        SentenceVectors::compute(embedder, &sentences, pooling, options.lowercase, &report)?;
     if let Some(caution) = embedder.caution() {
         tracing::warn!(
             "{}: {caution}; word vectors (--vectors) extend a model's vocabulary",
@@ -320,7 +321,7 @@ pub(crate) fn vectors(
             ndarray_npy::WriteNpyExt::write_npy(&found, file).map_err(io::Error::other)
         })?;
     }
-    Ok(Vectors::new(&sentences, found))
+    Ok(SentenceVectors::new(&sentences, found))
 }
 
 /// The cache key of a task's scores: everything they depend on.

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::embedder::Vectors;
+use crate::embedder::SentenceVectors;
 use crate::error::Result;
 use crate::linear::{Examples, SentEvalOptions};
 use crate::metrics::{CAPTIONS, correlations, cosine, f1, percent};
@@ -58,7 +58,11 @@ fn scored_groups<'a>(parts: impl IntoIterator<Item = &'a Scored>) -> Vec<&'a [St
 }
 
 /// Scores a task with the vectors of its sentences.
-pub(crate) fn score(data: &TaskData, vectors: &Vectors, scoring: &Scoring<'_>) -> Result<Scores> {
+pub(crate) fn score(
+    data: &TaskData,
+    vectors: &SentenceVectors,
+    scoring: &Scoring<'_>,
+) -> Result<Scores> {
     let protocol = |classes| Protocol {
         progress: scoring.progress,
         ..Protocol::new(scoring.classifier, classes, scoring.folds)
@@ -201,7 +205,7 @@ const DIFFERENCE: [fn(f32, f32) -> f32; 2] = [|u, v| (u - v).abs(), |u, v| u * v
 const INFERENCE: [fn(f32, f32) -> f32; 4] =
     [|u, _| u, |_, v| v, |u, v| u * v, |u, v| (u - v).abs()];
 
-fn features(vectors: &Vectors, data: &Labelled, pairs: PairFeatures) -> Array2<f32> {
+fn features(vectors: &SentenceVectors, data: &Labelled, pairs: PairFeatures) -> Array2<f32> {
     if data.partners.is_empty() {
         return vectors.of(&data.sentences);
     }
@@ -212,7 +216,7 @@ fn features(vectors: &Vectors, data: &Labelled, pairs: PairFeatures) -> Array2<f
     vectors.of_pairs(&data.sentences, &data.partners, parts)
 }
 
-fn similarities(vectors: &Vectors, set: &Scored) -> Vec<f64> {
+fn similarities(vectors: &SentenceVectors, set: &Scored) -> Vec<f64> {
     let (first, second) = (vectors.of(&set.first), vectors.of(&set.second));
     let rows = first.rows().into_iter().zip(second.rows());
     rows.map(|(u, v)| cosine(&u.to_vec(), &v.to_vec()))

@@ -211,10 +211,10 @@ impl Texts {
 pub(super) struct Corpus<'a> {
     pub(super) texts: Texts,
     input: &'a Path,
-    vectors: Vectors<'a>,
+    vectors: VectorOrigin<'a>,
 }
 
-enum Vectors<'a> {
+enum VectorOrigin<'a> {
     /// The vectors of the kept lines, and their width.
     Computed(Vec<f32>, usize),
     /// The vectors of all lines.
@@ -233,13 +233,16 @@ impl<'a> Corpus<'a> {
         let (texts, vectors) = match &sentences.index {
             Some(place) => {
                 let index = sentences.open(place, encoding, encoder)?;
-                (Texts::read(input, distinct)?, Vectors::Saved(index, place))
+                (
+                    Texts::read(input, distinct)?,
+                    VectorOrigin::Saved(index, place),
+                )
             }
             None => {
                 let texts = Texts::read(input, distinct)?;
                 let encoder = encoder()?;
                 let vectors = compute(encoding, &encoder, &texts, input)?;
-                (texts, Vectors::Computed(vectors, encoder.width()))
+                (texts, VectorOrigin::Computed(vectors, encoder.width()))
             }
         };
         let corpus = Self {
@@ -254,8 +257,10 @@ impl<'a> Corpus<'a> {
     /// A row for each kept line.
     pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
         match &self.vectors {
-            Vectors::Computed(vectors, width) => Ok(Matrix::from_floats(vectors, *width)?),
-            Vectors::Saved(index, place) => self.texts.select(index.matrix()?, self.input, place),
+            VectorOrigin::Computed(vectors, width) => Ok(Matrix::from_floats(vectors, *width)?),
+            VectorOrigin::Saved(index, place) => {
+                self.texts.select(index.matrix()?, self.input, place)
+            }
         }
     }
 

@@ -109,7 +109,7 @@ impl Arguments {
 }
 
 /// Word vectors and the hash of their file.
-struct Vectors {
+struct NamedWordVectors {
     vectors: WordVectors,
     name: String,
     source: String,
@@ -121,7 +121,7 @@ pub(super) struct Encoders<'a> {
     device: Device,
     places: Vec<ModelPlace>,
     models: Vec<SentenceEncoder>,
-    vectors: Option<Vectors>,
+    vectors: Option<NamedWordVectors>,
 }
 
 impl<'a> Encoders<'a> {
@@ -219,7 +219,7 @@ impl<'a> Encoders<'a> {
     }
 }
 
-impl Vectors {
+impl NamedWordVectors {
     fn bag(&self) -> BagOfVectors {
         let (words, matrix) = (self.vectors.words().to_vec(), self.vectors.matrix());
         BagOfVectors::new(
@@ -236,7 +236,7 @@ fn read_vectors(
     how: &VectorOptions,
     models: &[SentenceEncoder],
     options: &EvalOptions,
-) -> Result<Vectors> {
+) -> Result<NamedWordVectors> {
     let mut words: HashSet<String> = models
         .iter()
         .flat_map(|model| model.own_vocabulary().words())
@@ -265,7 +265,7 @@ fn read_vectors(
     if how.ridge != 0.0 {
         source += &format!(", ridge {}", how.ridge);
     }
-    Ok(Vectors {
+    Ok(NamedWordVectors {
         vectors,
         name: name(path),
         source,
