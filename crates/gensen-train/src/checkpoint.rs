@@ -22,7 +22,7 @@ pub(crate) use self::load::{is_one, judged, load_average};
 pub use self::load::{load_judged, load_model, load_optimizer, load_state, verify};
 use self::write::write;
 use crate::error::TrainError;
-use crate::metrics::Window;
+use crate::metrics::MetricSums;
 use crate::optimizer::Adam;
 use crate::precision::LossScale;
 
@@ -54,7 +54,7 @@ pub struct RunState {
     /// The number of updates of each parameter, by name.
     pub updates: BTreeMap<String, u64>,
     /// Sums since the last report.
-    pub window: Window,
+    pub window: MetricSums,
     /// The best validation so far.
     pub best: Option<Best>,
     /// The loss scale of a run in f16.

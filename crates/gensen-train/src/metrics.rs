@@ -93,7 +93,7 @@ impl Metric {
 
 /// Sums over the steps since the last report; part of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Window {
+pub struct MetricSums {
     /// One entry per output, in the order of the tasks.
     pub tasks: Vec<TaskSums>,
 }
@@ -134,7 +134,7 @@ mod bits {
     }
 }
 
-impl Window {
+impl MetricSums {
     /// Empty sums for `outputs` outputs.
     pub fn new(outputs: usize) -> Self {
         Self {

@@ -17,7 +17,7 @@ use crate::config::{Config, DataSizes};
 use crate::devices::{self, Devices};
 use crate::error::TrainError;
 use crate::events::EventLog;
-use crate::metrics::{MetricsLog, Window};
+use crate::metrics::{MetricSums, MetricsLog};
 use crate::optimizer::{Adam, AdamConfig};
 use crate::precision::{self, LossScale};
 use crate::readback::Readback;
@@ -98,7 +98,7 @@ impl<'a> Run<'a> {
                     task_batches: takes.tasks,
                     sampler_positions: sampler.positions(0),
                     updates: Default::default(),
-                    window: Window::new(outputs.all.len()),
+                    window: MetricSums::new(outputs.all.len()),
                     best: None,
                     loss_scale: LossScale::first(precision),
                 };
