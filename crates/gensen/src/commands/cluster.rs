@@ -10,7 +10,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Corpus, Sentences};
+use super::corpus::{EncodedText, SentenceFiles};
 use super::encoding::Encoding;
 use super::places::{Place, distinct, ends_in, file, writable};
 use super::projection::ProjectionName;
@@ -32,7 +32,7 @@ const POINTS: usize = 3000;
 #[group(id = "how", required = true, multiple = false, args = ["clusters", "threshold"])]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    sentences: Sentences,
+    sentences: SentenceFiles,
     /// Number of clusters (k-means); every sentence is in one.
     #[arg(long, value_name = "K")]
     clusters: Option<usize>,
@@ -126,7 +126,7 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
 }
 
 fn cluster(arguments: &Arguments) -> Result<()> {
-    let corpus = Corpus::open(&arguments.encoding, &arguments.sentences, false)?;
+    let corpus = EncodedText::open(&arguments.encoding, &arguments.sentences, false)?;
     let matrix = corpus.matrix()?;
     let rows = matrix.rows();
     let busy = Busy::new(format!("grouping {rows} sentences"));
@@ -183,7 +183,7 @@ fn cluster(arguments: &Arguments) -> Result<()> {
 }
 
 fn by_means(
-    corpus: &Corpus<'_>,
+    corpus: &EncodedText<'_>,
     matrix: Matrix<'_>,
     clusters: usize,
     seed: u64,
@@ -232,7 +232,7 @@ fn draw(arguments: &Arguments, matrix: Matrix<'_>, numbers: &[usize], place: &Pa
     Ok(write_map(points.view(), &labels, place)?)
 }
 
-fn print(arguments: &Arguments, corpus: &Corpus<'_>, groups: &[Group]) -> Result<()> {
+fn print(arguments: &Arguments, corpus: &EncodedText<'_>, groups: &[Group]) -> Result<()> {
     if !arguments.json {
         heading("group\tsize\tcosine\tline\tsentence")?;
     }

@@ -16,7 +16,7 @@ use crate::terminal::Progress;
 
 /// Paths of sentences, and of their saved vectors.
 #[derive(clap::Args)]
-pub(super) struct Sentences {
+pub(super) struct SentenceFiles {
     /// UTF-8 text with one sentence per line, plain or gzipped; `-` for standard input. Blank lines are skipped.
     #[arg(short, long, value_name = "FILE|-")]
     pub(super) input: PathBuf,
@@ -50,7 +50,7 @@ enum Numbers {
     Bits(usize),
 }
 
-impl Sentences {
+impl SentenceFiles {
     /// Dimensions of the saved vectors.
     pub(super) fn dimensions(&self, encoder: &ConcatEncoder) -> usize {
         self.truncate_dim.map_or(encoder.width(), NonZeroUsize::get)
@@ -208,7 +208,7 @@ impl Texts {
 }
 
 /// Sentences with vectors.
-pub(super) struct Corpus<'a> {
+pub(super) struct EncodedText<'a> {
     pub(super) texts: Texts,
     input: &'a Path,
     vectors: VectorOrigin<'a>,
@@ -221,11 +221,11 @@ enum VectorOrigin<'a> {
     Saved(Index, &'a Path),
 }
 
-impl<'a> Corpus<'a> {
+impl<'a> EncodedText<'a> {
     /// Reads a file; computes its vectors unless they were saved.
     pub(super) fn open(
         encoding: &Encoding,
-        sentences: &'a Sentences,
+        sentences: &'a SentenceFiles,
         distinct: bool,
     ) -> Result<Self> {
         let input = &*sentences.input;

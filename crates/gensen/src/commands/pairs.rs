@@ -5,7 +5,7 @@ use gensen_search::{PairOptions, closest_pairs};
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Corpus, Sentences};
+use super::corpus::{EncodedText, SentenceFiles};
 use super::encoding::Encoding;
 use crate::device;
 use crate::output::{heading, say, say_json};
@@ -20,7 +20,7 @@ use crate::terminal::Busy;
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    sentences: Sentences,
+    sentences: SentenceFiles,
     /// Pairs to print.
     #[arg(long, default_value_t = 100, value_name = "N")]
     top: usize,
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn pairs(arguments: &Arguments) -> Result<()> {
-    let corpus = Corpus::open(
+    let corpus = EncodedText::open(
         &arguments.encoding,
         &arguments.sentences,
         arguments.skip_equal,

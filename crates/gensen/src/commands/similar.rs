@@ -9,7 +9,7 @@ use gensen_search::{Matrix, SearchError, nearest};
 use serde::Serialize;
 
 use super::Usage;
-use super::corpus::{Sentences, Texts};
+use super::corpus::{SentenceFiles, Texts};
 use super::encoding::{Encoding, say_coverage};
 use crate::device;
 use crate::lines::Lines;
@@ -26,7 +26,7 @@ use crate::terminal::Progress;
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    sentences: Sentences,
+    sentences: SentenceFiles,
     /// Query sentence; may be repeated.
     #[arg(
         short,
