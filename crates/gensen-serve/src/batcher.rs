@@ -8,7 +8,7 @@ use gensen_data::panics;
 
 use crate::app::App;
 use crate::model::{Model, Text};
-use crate::queue::{Batch, Output};
+use crate::queue::{Output, TextBatch};
 
 /// Encodes batches until the queue is closed and empty.
 pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
@@ -25,7 +25,7 @@ pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
 
 /// Encodes a batch; returns each part's request, number of words and values. If the batch fails, its parts are encoded
 /// separately, so that only the offending requests fail.
-fn encode(models: &[Model], batch: Batch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
+fn encode(models: &[Model], batch: TextBatch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
     let model = &models[batch.model];
     let width = model.encoder().width();
     let texts: Vec<&Text> = batch.texts().collect();

@@ -89,14 +89,14 @@ struct Job {
 }
 
 /// Texts that are encoded together.
-pub(crate) struct Batch {
+pub(crate) struct TextBatch {
     pub(crate) model: usize,
     pub(crate) output: Output,
     /// Each request's number and some of its texts, in order.
     pub(crate) parts: Vec<(u64, Vec<Text>)>,
 }
 
-impl Batch {
+impl TextBatch {
     pub(crate) fn words(&self) -> usize {
         self.texts().map(|text| text.words).sum()
     }
@@ -215,7 +215,7 @@ impl Queue {
     }
 
     /// Waits for the next batch; `None` when the queue is closed and empty.
-    pub(crate) fn batch(&self) -> Option<Batch> {
+    pub(crate) fn batch(&self) -> Option<TextBatch> {
         let mut state = self.lock();
         loop {
             state.forget_abandoned();
@@ -300,8 +300,8 @@ impl State {
 
     /// Fills a batch round-robin with texts for one model and output. A request with remaining texts moves to the back,
     /// so that a long request does not delay short ones. The first text is taken whatever its length.
-    fn take(&mut self, bounds: &Bounds) -> Batch {
-        let mut batch: Option<Batch> = None;
+    fn take(&mut self, bounds: &Bounds) -> TextBatch {
+        let mut batch: Option<TextBatch> = None;
         let mut words = 0;
         let mut rest = VecDeque::with_capacity(self.turns.len());
         let mut behind = None;
@@ -310,7 +310,7 @@ impl State {
             let Some(job) = self.jobs.get_mut(&number) else {
                 continue;
             };
-            let batch = batch.get_or_insert_with(|| Batch {
+            let batch = batch.get_or_insert_with(|| TextBatch {
                 model: job.model,
                 output: job.output,
                 parts: Vec::new(),

@@ -23,7 +23,7 @@ fn work(words: &[usize]) -> Work {
 }
 
 /// The lengths of a batch's texts, by request.
-fn lengths(batch: &Batch) -> Vec<(u64, Vec<usize>)> {
+fn lengths(batch: &TextBatch) -> Vec<(u64, Vec<usize>)> {
     let of = |texts: &[Text]| texts.iter().map(|text| text.words).collect();
     batch
         .parts
@@ -33,7 +33,7 @@ fn lengths(batch: &Batch) -> Vec<(u64, Vec<usize>)> {
 }
 
 /// Computes a batch; a text's vector is its length.
-fn compute(queue: &Queue, batch: Batch) {
+fn compute(queue: &Queue, batch: TextBatch) {
     let results = batch.parts.into_iter().map(|(job, texts)| {
         let values = texts.iter().map(|text| text.words as f32).collect();
         let words = texts.iter().map(|text| text.words).sum();
@@ -110,7 +110,7 @@ fn a_batch_holds_one_model_and_output() {
     let _b = queue.admit(other(1, Output::Vectors)).unwrap();
     let _c = queue.admit(other(0, Output::States)).unwrap();
     let _d = queue.admit(other(0, Output::Vectors)).unwrap();
-    let jobs = |batch: Batch| batch.parts.iter().map(|part| part.0).collect::<Vec<_>>();
+    let jobs = |batch: TextBatch| batch.parts.iter().map(|part| part.0).collect::<Vec<_>>();
     assert_eq!(jobs(queue.batch().unwrap()), [0, 3]);
     assert_eq!(jobs(queue.batch().unwrap()), [1]);
     assert_eq!(jobs(queue.batch().unwrap()), [2]);
