@@ -28,7 +28,7 @@ pub(crate) async fn front(
 ) -> Response {
     let begin = Instant::now();
     let path = request.uri().path().to_owned();
-    let line = Line {
+    let line = RequestLog {
         app: &app,
         method: request.method().clone(),
         path: &path,
@@ -93,7 +93,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
 }
 
 /// A request's log line. If the client disconnects, it is written when the request's future is dropped.
-struct Line<'a> {
+struct RequestLog<'a> {
     app: &'a App,
     method: Method,
     path: &'a str,
@@ -101,7 +101,7 @@ struct Line<'a> {
     is_written: bool,
 }
 
-impl Line<'_> {
+impl RequestLog<'_> {
     fn write(mut self, response: &Response) {
         self.is_written = true;
         let served = response.extensions().get::<Served>().copied();
@@ -120,7 +120,7 @@ impl Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for RequestLog<'_> {
     fn drop(&mut self) {
         if self.is_written {
             return;

@@ -18,7 +18,7 @@ pub(crate) use format::{Format, Written};
 /// A writer of vectors.
 pub(crate) enum VectorOutput {
     Npy(Npy, npy::Kind),
-    Lines(text::Lines),
+    Lines(text::TextWriter),
     #[cfg(feature = "parquet")]
     Parquet(Box<parquet::Parquet>),
 }
@@ -35,8 +35,10 @@ impl VectorOutput {
         let kind = npy::Kind::of(converter.precision());
         Ok(match written.format {
             Format::Npy => Self::Npy(Npy::create(place)?, kind),
-            Format::Jsonl => Self::Lines(text::Lines::json(place, written.gzip, lines_before)?),
-            Format::Csv => Self::Lines(text::Lines::csv(
+            Format::Jsonl => {
+                Self::Lines(text::TextWriter::json(place, written.gzip, lines_before)?)
+            }
+            Format::Csv => Self::Lines(text::TextWriter::csv(
                 place,
                 written.gzip,
                 columns,

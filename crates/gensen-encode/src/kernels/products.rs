@@ -48,9 +48,9 @@ pub(crate) const LANES: usize = 16;
 /// Sixteen values of 32 bits: a cache line, and a vector register of 512 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
-pub(crate) struct Line<T = u32>(pub(crate) [T; LANES]);
+pub(crate) struct CacheLine<T = u32>(pub(crate) [T; LANES]);
 
-impl Line {
+impl CacheLine {
     pub(crate) const ZERO: Self = Self([0; LANES]);
 
     /// The bits of its 32 inputs in bf16.
@@ -64,7 +64,7 @@ impl Line {
     }
 }
 
-impl<T> Line<T> {
+impl<T> CacheLine<T> {
     /// The values of consecutive lines as one slice.
     pub(crate) fn numbers(lines: &[Self]) -> &[T] {
         // SAFETY: a line is exactly its sixteen values.
@@ -104,7 +104,7 @@ impl<T> Sums<'_, T> {
 
 impl<'a, T> Sums<'a, T> {
     /// Writes to lines `[row][panel]`.
-    pub(crate) fn of_lines(lines: &'a mut [Line<T>], factors: &Factors<'_>) -> Self {
+    pub(crate) fn of_lines(lines: &'a mut [CacheLine<T>], factors: &Factors<'_>) -> Self {
         assert!(lines.len() >= factors.sums(), "sums");
         Self {
             first: lines.as_mut_ptr().cast(),
@@ -118,11 +118,11 @@ impl<'a, T> Sums<'a, T> {
 #[derive(Clone, Copy)]
 pub(crate) struct Factors<'a> {
     /// `[tile of rows][depth][row]`
-    pub(crate) left: &'a [Line],
+    pub(crate) left: &'a [CacheLine],
     /// The number of rows; the last tile is padded.
     pub(crate) rows: usize,
     /// `[16 * depth][panels]`
-    pub(crate) right: &'a [Line],
+    pub(crate) right: &'a [CacheLine],
     /// Panels in the group: a multiple of four or six.
     pub(crate) panels: usize,
     /// Lines per row.

@@ -20,7 +20,7 @@ pub(super) enum Encoding {
 
 /// A file's line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lines {
+pub(super) enum LineEnds {
     /// At `\n`, `\r\n` and `\r`, as iterating over a file in Python.
     Universal,
     /// At every Unicode line boundary, as Python's `str.splitlines`.
@@ -36,7 +36,7 @@ pub(super) struct TextFile {
 
 impl TextFile {
     /// Reads a file of at most 2 GiB.
-    pub(super) fn read(path: PathBuf, encoding: Encoding, lines: Lines) -> Result<Self> {
+    pub(super) fn read(path: PathBuf, encoding: Encoding, lines: LineEnds) -> Result<Self> {
         let file = fs::File::open(&path).map_err(EvalError::io(&path))?;
         let mut bytes = Vec::new();
         file.take(LARGEST_FILE + 1)
@@ -182,10 +182,10 @@ pub(super) fn word_count(sentence: &str) -> usize {
     sentence.split(' ').filter(|word| !word.is_empty()).count()
 }
 
-fn split_lines(text: &str, lines: Lines) -> Vec<String> {
+fn split_lines(text: &str, lines: LineEnds) -> Vec<String> {
     let ends = |c: char| match lines {
-        Lines::Universal => matches!(c, '\n' | '\r'),
-        Lines::Unicode => {
+        LineEnds::Universal => matches!(c, '\n' | '\r'),
+        LineEnds::Unicode => {
             matches!(c, '\n'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}')
         }
     };
@@ -215,14 +215,14 @@ mod tests {
     fn lines_end_where_pythons_do() {
         let text = "a\r\nb\rc\nd\x0ce\u{85}f";
         assert_eq!(
-            split_lines(text, Lines::Universal),
+            split_lines(text, LineEnds::Universal),
             ["a", "b", "c", "d\x0ce\u{85}f"]
         );
         assert_eq!(
-            split_lines(text, Lines::Unicode),
+            split_lines(text, LineEnds::Unicode),
             ["a", "b", "c", "d", "e", "f"]
         );
-        assert_eq!(split_lines("a\n\n", Lines::Unicode), ["a", ""]);
+        assert_eq!(split_lines("a\n\n", LineEnds::Unicode), ["a", ""]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, TaskData};
-use super::read::{Encoding, Lines, words};
+use super::read::{Encoding, LineEnds, words};
 use crate::error::Result;
 
 /// The classes in SentEval's order.
@@ -12,10 +12,19 @@ const CLASSES: [&str; 3] = ["entailment", "neutral", "contradiction"];
 /// sentences are read as Latin-1, as SentEval does.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |split: &str| -> Result<Labelled> {
-        let sentences =
-            |side: &str| folder.read(&format!("{side}.{split}"), Encoding::Latin1, Lines::Unicode);
+        let sentences = |side: &str| {
+            folder.read(
+                &format!("{side}.{split}"),
+                Encoding::Latin1,
+                LineEnds::Unicode,
+            )
+        };
         let (first, second) = (sentences("s1")?, sentences("s2")?);
-        let labels = folder.read(&format!("labels.{split}"), Encoding::Utf8, Lines::Unicode)?;
+        let labels = folder.read(
+            &format!("labels.{split}"),
+            Encoding::Utf8,
+            LineEnds::Unicode,
+        )?;
         labels.same_length(&first)?;
         labels.same_length(&second)?;
         let mut part = Labelled::default();

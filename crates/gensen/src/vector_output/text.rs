@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::sink::Sink;
 
-pub(crate) struct Lines {
+pub(crate) struct TextWriter {
     sink: Sink,
     kind: Kind,
     /// Lines of the input so far.
@@ -32,7 +32,7 @@ struct JsonRow<'a, T> {
     vector: &'a [T],
 }
 
-impl Lines {
+impl TextWriter {
     pub(super) fn json(place: &Path, gzip: bool, line: u64) -> Result<Self> {
         let sink = Sink::create(place, gzip)?;
         let kind = Kind::Json;

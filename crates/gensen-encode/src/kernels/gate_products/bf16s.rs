@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::groups::{Groups, ROWS, places};
 use super::{Gates, InputRows, PackedWeights, UNITS};
-use crate::kernels::products::{Bf16Product, Element, LANES, Line, Sums};
+use crate::kernels::products::{Bf16Product, CacheLine, Element, LANES, Sums};
 
 /// Inputs per line.
 const INPUTS: usize = 2 * LANES;
@@ -23,8 +23,8 @@ impl Bf16s {
 }
 
 impl PackedWeights for Bf16s {
-    type Block = Line;
-    const BLOCK: Line = Line::ZERO;
+    type Block = CacheLine;
+    const BLOCK: CacheLine = CacheLine::ZERO;
     const ROWS: usize = LANES;
 
     fn blocks(columns: usize) -> usize {
@@ -36,7 +36,7 @@ impl PackedWeights for Bf16s {
         reason = "only `CpuEngine::with_precision` packs these, and it checks `has_kernels` first"
     )]
     fn new(matrix: &[f32], hidden: usize, inputs: usize) -> Self {
-        let write = |_row, weights: &[f32], line: &mut Line| {
+        let write = |_row, weights: &[f32], line: &mut CacheLine| {
             f32::halves(weights, line.halves_mut());
         };
         Self {
@@ -49,7 +49,7 @@ impl PackedWeights for Bf16s {
         self.groups.panels
     }
 
-    fn set(&self, tile: &mut [Line], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
+    fn set(&self, tile: &mut [CacheLine], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
         let lines = tile[row..].iter_mut().step_by(LANES);
         for (line, inputs) in lines.zip(inputs.chunks(INPUTS)) {
             f32::halves(inputs, line.halves_mut());
@@ -59,14 +59,14 @@ impl PackedWeights for Bf16s {
 
     fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         thread_local! {
-            static SUMS: RefCell<Vec<Line<f32>>> = const { RefCell::new(Vec::new()) };
+            static SUMS: RefCell<Vec<CacheLine<f32>>> = const { RefCell::new(Vec::new()) };
         }
         let count = rows.count();
         SUMS.with_borrow_mut(|sums| {
             for block in 0..count.div_ceil(ROWS) {
                 let factors = self.groups.factors(group, block, &rows.blocks, count);
                 if sums.len() < factors.sums() {
-                    sums.resize(factors.sums(), Line([0.0; LANES]));
+                    sums.resize(factors.sums(), CacheLine([0.0; LANES]));
                 }
                 self.way
                     .multiply(&factors, Sums::of_lines(sums, &factors), false);

@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use super::groups::{Groups, PANELS, ROWS, places, rows as rows_of};
 use super::integers::{LARGEST, round};
 use super::{Gates, InputRows, PackedWeights, UNITS, largest};
-use crate::kernels::products::{ByteProduct, LANES, Line, Sums};
+use crate::kernels::products::{ByteProduct, CacheLine, LANES, Sums};
 
 /// Inputs per line.
 const INPUTS: usize = 4 * LANES;
@@ -24,9 +24,9 @@ pub(crate) struct Bytes {
     way: ByteProduct,
     groups: Groups,
     /// `[group][panel]`: the scales of sums.
-    scales: Vec<Line<f32>>,
+    scales: Vec<CacheLine<f32>>,
     /// `[group][panel]`: how much [`OFFSET`] adds to sums.
-    offsets: Vec<Line<i32>>,
+    offsets: Vec<CacheLine<i32>>,
 }
 
 impl Bytes {
@@ -42,8 +42,8 @@ fn quantised(weight: f32, largest: f32) -> i32 {
 }
 
 impl PackedWeights for Bytes {
-    type Block = Line;
-    const BLOCK: Line = Line::ZERO;
+    type Block = CacheLine;
+    const BLOCK: CacheLine = CacheLine::ZERO;
     const ROWS: usize = LANES;
 
     fn blocks(columns: usize) -> usize {
@@ -58,15 +58,15 @@ impl PackedWeights for Bytes {
         let way = ByteProduct::best().expect("the processor multiplies bytes");
         let row_of = |row: usize| &matrix[row * inputs..(row + 1) * inputs];
         let largest: Vec<f32> = (0..3 * hidden).map(|row| largest(row_of(row))).collect();
-        let write = |row: usize, weights: &[f32], line: &mut Line| {
+        let write = |row: usize, weights: &[f32], line: &mut CacheLine| {
             for (byte, &weight) in line.bytes_mut().iter_mut().zip(weights) {
                 *byte = quantised(weight, largest[row]) as u8;
             }
         };
         let groups = Groups::new(matrix, hidden, inputs, INPUTS, write);
         let count = hidden.div_ceil(super::GROUP * UNITS) * PANELS;
-        let mut scales = vec![Line([0.0; LANES]); count];
-        let mut offsets = vec![Line([0; LANES]); count];
+        let mut scales = vec![CacheLine([0.0; LANES]); count];
+        let mut offsets = vec![CacheLine([0; LANES]); count];
         for place in 0..count {
             for (lane, row) in rows_of(place / PANELS, place % PANELS, hidden).enumerate() {
                 let weights = row_of(row).iter().map(|&w| quantised(w, largest[row]));
@@ -86,7 +86,7 @@ impl PackedWeights for Bytes {
         self.groups.panels
     }
 
-    fn set(&self, tile: &mut [Line], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
+    fn set(&self, tile: &mut [CacheLine], row: usize, inputs: &[f32], _bounded: bool) -> f32 {
         let largest = largest(inputs);
         let lines = tile[row..].iter_mut().step_by(LANES);
         for (line, inputs) in lines.zip(inputs.chunks(INPUTS)) {
@@ -97,7 +97,7 @@ impl PackedWeights for Bytes {
 
     fn product(&self, group: usize, rows: &InputRows<Self>, gates: &mut [Gates]) {
         thread_local! {
-            static SUMS: RefCell<Vec<Line<i32>>> = const { RefCell::new(Vec::new()) };
+            static SUMS: RefCell<Vec<CacheLine<i32>>> = const { RefCell::new(Vec::new()) };
         }
         let count = rows.count();
         let panels = group * PANELS..(group + 1) * PANELS;
@@ -106,7 +106,7 @@ impl PackedWeights for Bytes {
             for block in 0..count.div_ceil(ROWS) {
                 let factors = self.groups.factors(group, block, &rows.blocks, count);
                 if sums.len() < factors.sums() {
-                    sums.resize(factors.sums(), Line([0; LANES]));
+                    sums.resize(factors.sums(), CacheLine([0; LANES]));
                 }
                 self.way.multiply(&factors, Sums::of_lines(sums, &factors));
                 deliver(block, count, sums, scales, offsets, &rows.scales, gates);
@@ -128,9 +128,9 @@ fn write(inputs: &[f32], factor: f32, bytes: &mut [u8]) {
 fn deliver(
     block: usize,
     count: usize,
-    sums: &[Line<i32>],
-    scales: &[Line<f32>],
-    offsets: &[Line<i32>],
+    sums: &[CacheLine<i32>],
+    scales: &[CacheLine<f32>],
+    offsets: &[CacheLine<i32>],
     of_rows: &[f32],
     gates: &mut [Gates],
 ) {

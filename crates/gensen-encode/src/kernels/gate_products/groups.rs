@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::{GROUP, UNITS};
-use crate::kernels::products::{Factors, LANES, Line, Strided, transpose};
+use crate::kernels::products::{CacheLine, Factors, LANES, Strided, transpose};
 
 /// Panels per group: gates r, z, n of its first sixteen units, then of its last sixteen.
 pub(super) const PANELS: usize = GROUP * UNITS / LANES * 3;
@@ -17,7 +17,7 @@ const GROUP_UNITS: usize = GROUP * UNITS;
 /// The groups of a matrix `[3 * hidden, inputs]`.
 pub(super) struct Groups {
     /// `[group][unit of inputs][panel]`
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
     /// Lines per row.
     depth: usize,
     /// Panels of eight units, as [`PackedWeights`](super::Weights) counts them.
@@ -39,16 +39,16 @@ impl Groups {
         hidden: usize,
         inputs: usize,
         per_line: usize,
-        write: impl Fn(usize, &[f32], &mut Line) + Sync,
+        write: impl Fn(usize, &[f32], &mut CacheLine) + Sync,
     ) -> Self {
         let depth = inputs.div_ceil(per_line);
         let size = depth * LANES * PANELS;
-        let mut lines = vec![Line::ZERO; hidden.div_ceil(GROUP_UNITS) * size];
+        let mut lines = vec![CacheLine::ZERO; hidden.div_ceil(GROUP_UNITS) * size];
         let groups = lines.par_chunks_mut(size.max(1)).enumerate();
         groups.for_each(|(group, lines)| {
             for panel in 0..PANELS {
                 for (d, lines) in lines.chunks_exact_mut(LANES * PANELS).enumerate() {
-                    let mut tile = [Line::ZERO; LANES];
+                    let mut tile = [CacheLine::ZERO; LANES];
                     for (row, line) in rows(group, panel, hidden).zip(&mut tile) {
                         let weights = &matrix[row * inputs..(row + 1) * inputs];
                         let part = d * per_line..inputs.min((d + 1) * per_line);
@@ -71,7 +71,7 @@ impl Groups {
         &'a self,
         group: usize,
         block: usize,
-        rows: &'a [Line],
+        rows: &'a [CacheLine],
         count: usize,
     ) -> Factors<'a> {
         let size = self.depth * LANES * PANELS;

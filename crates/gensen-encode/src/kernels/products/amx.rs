@@ -7,7 +7,7 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use super::{Factors, LANES, Line, Sums};
+use super::{CacheLine, Factors, LANES, Sums};
 
 /// Tiles of a row per block: two panels of a block, 32 KiB, fit the L1 cache of processors with
 /// AMX.
@@ -158,15 +158,15 @@ macro_rules! by_tiles {
         /// The pointers must be valid for these sizes, as the caller explains; the tiles must be
         /// configured.
         unsafe fn $two_rows(
-            left: [*const Line; 2],
-            right: *const Line,
+            left: [*const CacheLine; 2],
+            right: *const CacheLine,
             panels: usize,
             tiles: usize,
             sums: [*mut $sum; 2],
             stride: usize,
             more: bool,
         ) {
-            let units = panels * size_of::<Line>();
+            let units = panels * size_of::<CacheLine>();
             // SAFETY: the assembly accesses only what the pointers and sizes name, and declares
             // every register that it changes.
             unsafe {
@@ -210,7 +210,7 @@ macro_rules! by_tiles {
                     left1 = inout(reg) left[1] => _,
                     right = inout(reg) right => _,
                     tiles = inout(reg) tiles => _,
-                    line = in(reg) size_of::<Line>(),
+                    line = in(reg) size_of::<CacheLine>(),
                     units = in(reg) units,
                     stride = in(reg) stride * size_of::<$sum>(),
                     step = in(reg) LANES * units,
@@ -229,15 +229,15 @@ macro_rules! by_tiles {
         ///
         /// As for two tiles.
         unsafe fn $one_row(
-            left: *const Line,
-            right: *const Line,
+            left: *const CacheLine,
+            right: *const CacheLine,
             panels: usize,
             tiles: usize,
             sums: *mut $sum,
             stride: usize,
             more: bool,
         ) {
-            let units = panels * size_of::<Line>();
+            let units = panels * size_of::<CacheLine>();
             // SAFETY: as above.
             unsafe {
                 asm!(
@@ -269,7 +269,7 @@ macro_rules! by_tiles {
                     left = inout(reg) left => _,
                     right = inout(reg) right => _,
                     tiles = inout(reg) tiles => _,
-                    line = in(reg) size_of::<Line>(),
+                    line = in(reg) size_of::<CacheLine>(),
                     units = in(reg) units,
                     stride = in(reg) stride * size_of::<$sum>(),
                     step = in(reg) LANES * units,

@@ -1,6 +1,6 @@
 //! The instructions in plain Rust, rounding included, as their manuals describe them.
 
-use super::{Factors, LANES, Line};
+use super::{CacheLine, Factors, LANES};
 
 /// `x`, or zero if it is subnormal.
 fn flushed(x: f32) -> f32 {
@@ -53,9 +53,9 @@ pub(super) fn dpbusd(sum: i32, a: u32, b: u32) -> i32 {
 /// Computes each sum from its value in `start`: `step` adds the products of a line of 16 units.
 fn each<T: Copy>(
     factors: &Factors<'_>,
-    start: &[Line<T>],
+    start: &[CacheLine<T>],
     step: impl Fn(T, [(u32, u32); LANES]) -> T,
-) -> Vec<Line<T>> {
+) -> Vec<CacheLine<T>> {
     let mut sums = start[..factors.rows * factors.panels].to_vec();
     for (place, sums) in sums.iter_mut().enumerate() {
         let (row, panel) = (place / factors.panels, place % factors.panels);
@@ -74,7 +74,7 @@ fn each<T: Copy>(
 }
 
 /// The product by AVX512-BF16.
-pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
+pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[CacheLine<f32>]) -> Vec<CacheLine<f32>> {
     each(factors, start, |sum, units| {
         units
             .into_iter()
@@ -83,15 +83,15 @@ pub(super) fn avx512_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Lin
 }
 
 /// The product by AMX in bf16.
-pub(super) fn amx_bf16(factors: &Factors<'_>, start: &[Line<f32>]) -> Vec<Line<f32>> {
+pub(super) fn amx_bf16(factors: &Factors<'_>, start: &[CacheLine<f32>]) -> Vec<CacheLine<f32>> {
     each(factors, start, |sum, units| {
         tdpbf16ps(sum, units.into_iter())
     })
 }
 
 /// The product of bytes.
-pub(super) fn of_bytes(factors: &Factors<'_>) -> Vec<Line<i32>> {
-    let start = vec![Line([0; LANES]); factors.sums()];
+pub(super) fn of_bytes(factors: &Factors<'_>) -> Vec<CacheLine<i32>> {
+    let start = vec![CacheLine([0; LANES]); factors.sums()];
     each(factors, &start, |sum, units| {
         units.into_iter().fold(sum, |sum, (a, b)| dpbusd(sum, a, b))
     })

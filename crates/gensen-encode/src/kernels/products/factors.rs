@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::layout::{Element, Strided, transpose};
-use super::{FloatProduct, LANES, Line};
+use super::{CacheLine, FloatProduct, LANES};
 use crate::kernels::gemm::{MatrixView, Threads};
 use crate::kernels::memory;
 
@@ -20,16 +20,16 @@ const TILES_PER_TASK: usize = 16;
 const WORTH_LAYOUT: usize = 1 << 16;
 
 /// Lines in an array of the [`memory`] pool.
-pub(super) struct Lines {
+pub(super) struct PooledLines {
     numbers: Vec<f32>,
     place: Range<usize>,
 }
 
-impl Lines {
+impl PooledLines {
     /// Lines of arbitrary values, which the caller must write.
     fn new(count: usize) -> Self {
         let numbers = memory::take((count + 1) * LANES);
-        let start = numbers.as_ptr().align_offset(align_of::<Line>());
+        let start = numbers.as_ptr().align_offset(align_of::<CacheLine>());
         Self {
             numbers,
             place: start..start + count * LANES,
@@ -37,10 +37,10 @@ impl Lines {
     }
 }
 
-impl std::ops::Deref for Lines {
-    type Target = [Line];
+impl std::ops::Deref for PooledLines {
+    type Target = [CacheLine];
 
-    fn deref(&self) -> &[Line] {
+    fn deref(&self) -> &[CacheLine] {
         let numbers = &self.numbers[self.place.clone()];
         // SAFETY: `place` starts at the alignment of a line, and any 16 values of 32 bits are a
         // line.
@@ -48,8 +48,8 @@ impl std::ops::Deref for Lines {
     }
 }
 
-impl std::ops::DerefMut for Lines {
-    fn deref_mut(&mut self) -> &mut [Line] {
+impl std::ops::DerefMut for PooledLines {
+    fn deref_mut(&mut self) -> &mut [CacheLine] {
         let numbers = &mut self.numbers[self.place.clone()];
         // SAFETY: as above.
         unsafe {
@@ -58,7 +58,7 @@ impl std::ops::DerefMut for Lines {
     }
 }
 
-impl Drop for Lines {
+impl Drop for PooledLines {
     fn drop(&mut self) {
         memory::give(std::mem::take(&mut self.numbers));
     }
@@ -66,10 +66,10 @@ impl Drop for Lines {
 
 /// Calls `each` with the index and the lines of every chunk of `size` lines.
 fn chunks(
-    lines: &mut [Line],
+    lines: &mut [CacheLine],
     size: usize,
     threads: Threads,
-    each: impl Fn(usize, &mut [Line]) + Sync,
+    each: impl Fn(usize, &mut [CacheLine]) + Sync,
 ) {
     if size == 0 {
         return;
@@ -88,7 +88,7 @@ fn chunks(
 }
 
 /// Writes a row of values into every `step`-th line, padded with zeros.
-fn write_row<T: Element>(product: FloatProduct, lines: &mut [Line], step: usize, row: &[T]) {
+fn write_row<T: Element>(product: FloatProduct, lines: &mut [CacheLine], step: usize, row: &[T]) {
     let mut parts = row.chunks(product.unit() * LANES);
     for line in lines.iter_mut().step_by(step) {
         let part = parts.next().unwrap_or(&[]);
@@ -110,14 +110,14 @@ fn write_row<T: Element>(product: FloatProduct, lines: &mut [Line], step: usize,
 /// unit takes one or two rows of the matrix.
 fn write_units<T: Element>(
     product: FloatProduct,
-    lines: &mut [Line],
+    lines: &mut [CacheLine],
     matrix: &MatrixView<'_, T>,
     unit: usize,
     first: usize,
 ) {
     let (rows, columns) = matrix.sizes();
     let count = (lines.len() * LANES).min(columns - first);
-    let (units, rest) = Line::numbers_mut(lines).split_at_mut(count);
+    let (units, rest) = CacheLine::numbers_mut(lines).split_at_mut(count);
     rest.fill(0);
     let row = |row: usize| &matrix.row(row)[first..first + count];
     let place = unit * product.unit();
@@ -142,7 +142,7 @@ fn write_units<T: Element>(
 /// A left factor `[rows, columns]`, laid out.
 pub struct Left {
     pub(super) product: FloatProduct,
-    pub(super) lines: Lines,
+    pub(super) lines: PooledLines,
     pub(super) rows: usize,
     pub(super) columns: usize,
     /// Lines per row.
@@ -161,7 +161,7 @@ impl Left {
             rows.div_ceil(LANES),
             columns.div_ceil(product.unit() * LANES),
         );
-        let mut lines = Lines::new(tiles * depth * LANES);
+        let mut lines = PooledLines::new(tiles * depth * LANES);
         if matrix.is_contiguous() {
             chunks(&mut lines, depth * LANES, threads, |tile, lines| {
                 for row in 0..LANES {
@@ -174,7 +174,7 @@ impl Left {
             let across = matrix.transposed();
             let size = TILES_PER_TASK * depth * LANES;
             chunks(&mut lines, size, threads, |task, lines| {
-                let mut units = [[Line::ZERO; TILES_PER_TASK]; LANES];
+                let mut units = [[CacheLine::ZERO; TILES_PER_TASK]; LANES];
                 let count = lines.len() / (depth * LANES);
                 let first = task * TILES_PER_TASK * LANES;
                 for d in 0..depth {
@@ -204,7 +204,7 @@ impl Left {
 /// Lays out the columns of a group of a right factor.
 pub(super) fn write_group<T: Element>(
     product: FloatProduct,
-    lines: &mut [Line],
+    lines: &mut [CacheLine],
     matrix: &MatrixView<'_, T>,
     group: usize,
 ) {
@@ -219,7 +219,7 @@ pub(super) fn write_group<T: Element>(
     for panel in 0..PANELS {
         let first = group * COLUMNS + panel * LANES;
         for (d, lines) in lines.chunks_exact_mut(LANES * PANELS).enumerate() {
-            let mut tile = [Line::ZERO; LANES];
+            let mut tile = [CacheLine::ZERO; LANES];
             for (row, line) in (first..columns).zip(&mut tile) {
                 let row = across.row(row);
                 let part = d * inputs..row.len().min((d + 1) * inputs);
@@ -234,7 +234,7 @@ pub(super) fn write_group<T: Element>(
 /// A right factor `[rows, columns]`, laid out, for products with several left factors.
 pub struct Right {
     pub(super) product: FloatProduct,
-    pub(super) lines: Lines,
+    pub(super) lines: PooledLines,
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
@@ -248,7 +248,7 @@ impl Right {
     ) -> Self {
         let (rows, columns) = matrix.sizes();
         let size = rows.div_ceil(product.unit() * LANES) * LANES * PANELS;
-        let mut lines = Lines::new(columns.div_ceil(COLUMNS) * size);
+        let mut lines = PooledLines::new(columns.div_ceil(COLUMNS) * size);
         chunks(&mut lines, size, threads, |group, lines| {
             write_group(product, lines, &matrix, group);
         });

@@ -3,7 +3,7 @@
 use half::bf16;
 use multiversion::multiversion;
 
-use super::{LANES, Line};
+use super::{CacheLine, LANES};
 
 /// The bits of the nearest bf16, ties to even; NaN stays NaN.
 #[inline(always)]
@@ -98,7 +98,7 @@ pub(crate) struct Strided<T> {
     stride: usize,
 }
 
-impl<T: std::ops::Deref<Target = [Line]>> Strided<T> {
+impl<T: std::ops::Deref<Target = [CacheLine]>> Strided<T> {
     /// Every `stride`-th of `lines`, from the first on.
     pub(crate) fn new(lines: T, stride: usize) -> Self {
         assert!(lines.len() > (LANES - 1) * stride, "sixteen lines");
@@ -107,7 +107,7 @@ impl<T: std::ops::Deref<Target = [Line]>> Strided<T> {
 }
 
 /// Transposes 16 x 16 units: unit `j` of line `i` becomes unit `i` of line `j`.
-pub(crate) fn transpose(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+pub(crate) fn transpose(from: &Strided<&[CacheLine]>, to: &mut Strided<&mut [CacheLine]>) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has it.
@@ -116,7 +116,7 @@ pub(crate) fn transpose(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) 
     transpose_portable(from, to);
 }
 
-fn transpose_portable(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+fn transpose_portable(from: &Strided<&[CacheLine]>, to: &mut Strided<&mut [CacheLine]>) {
     for i in 0..LANES {
         for j in 0..LANES {
             to.lines[j * to.stride].0[i] = from.lines[i * from.stride].0[j];
@@ -126,7 +126,7 @@ fn transpose_portable(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn transpose_avx512(from: &Strided<&[Line]>, to: &mut Strided<&mut [Line]>) {
+fn transpose_avx512(from: &Strided<&[CacheLine]>, to: &mut Strided<&mut [CacheLine]>) {
     use std::arch::x86_64::*;
     let load = |line: usize| {
         let line = &from.lines[line * from.stride];
@@ -219,11 +219,11 @@ mod tests {
 
     #[test]
     fn transposes_in_every_way() {
-        let lines: Vec<Line> = (0..31 * 3)
-            .map(|i| Line(std::array::from_fn(|j| (100 * i + j) as u32)))
+        let lines: Vec<CacheLine> = (0..31 * 3)
+            .map(|i| CacheLine(std::array::from_fn(|j| (100 * i + j) as u32)))
             .collect();
         for way in [transpose, transpose_portable] {
-            let mut turned = vec![Line::ZERO; 31];
+            let mut turned = vec![CacheLine::ZERO; 31];
             let mut to = Strided::new(&mut turned[..], 2);
             way(&Strided::new(&lines[..], 3), &mut to);
             for i in 0..LANES {

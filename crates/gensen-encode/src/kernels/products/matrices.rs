@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::factors::{COLUMNS, Left, PANELS, Right, write_group};
 use super::layout::Element;
-use super::{Factors, LANES, Line, Sums};
+use super::{CacheLine, Factors, LANES, Sums};
 use crate::kernels::gemm::{MatrixView, Threads};
 
 /// Rows that one task multiplies by a group.
@@ -88,7 +88,7 @@ pub fn multiply_matrix<T: Element>(
     threads: Threads,
 ) {
     thread_local! {
-        static GROUP: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+        static GROUP: RefCell<Vec<CacheLine>> = const { RefCell::new(Vec::new()) };
     }
     let size = left.depth * LANES * PANELS;
     let sizes = right.sizes();
@@ -101,7 +101,7 @@ pub fn multiply_matrix<T: Element>(
         |group, product| {
             GROUP.with_borrow_mut(|lines| {
                 if lines.len() < size {
-                    lines.resize(size, Line::ZERO);
+                    lines.resize(size, CacheLine::ZERO);
                 }
                 write_group(left.product, &mut lines[..size], &right, group);
                 product(lines);
@@ -118,10 +118,10 @@ fn by_groups(
     (inputs, columns): (usize, usize),
     accumulate: bool,
     threads: Threads,
-    with_group: impl Fn(usize, &mut dyn FnMut(&[Line])) + Sync,
+    with_group: impl Fn(usize, &mut dyn FnMut(&[CacheLine])) + Sync,
 ) {
     thread_local! {
-        static SUMS: RefCell<Vec<Line<f32>>> = const { RefCell::new(Vec::new()) };
+        static SUMS: RefCell<Vec<CacheLine<f32>>> = const { RefCell::new(Vec::new()) };
     }
     let rows = left.rows;
     assert_eq!(left.columns, inputs, "inner sizes of a matrix product");
@@ -131,7 +131,7 @@ fn by_groups(
     }
     let (groups, blocks) = (columns.div_ceil(COLUMNS), rows.div_ceil(ROWS_PER_TASK));
     let output = SharedOutput(output.as_mut_ptr());
-    let block = |group: usize, block: usize, right: &[Line]| {
+    let block = |group: usize, block: usize, right: &[CacheLine]| {
         let first = block * ROWS_PER_TASK;
         let factors = Factors {
             left: &left.lines[first * left.depth..],
@@ -167,7 +167,7 @@ fn by_groups(
         };
         SUMS.with_borrow_mut(|sums| {
             if sums.len() < factors.sums() {
-                sums.resize(factors.sums(), Line([0.0; LANES]));
+                sums.resize(factors.sums(), CacheLine([0.0; LANES]));
             }
             let part = |row: usize| {
                 let start = start + (whole + row) * columns;
@@ -176,13 +176,13 @@ fn by_groups(
             };
             if accumulate {
                 for (row, sums) in sums.chunks_exact_mut(PANELS).take(factors.rows).enumerate() {
-                    Line::numbers_mut(sums)[..columns_here].copy_from_slice(part(row));
+                    CacheLine::numbers_mut(sums)[..columns_here].copy_from_slice(part(row));
                 }
             }
             let side = Sums::of_lines(sums, &factors);
             left.product.multiply(&factors, side, accumulate);
             for (row, sums) in sums.chunks_exact(PANELS).take(factors.rows).enumerate() {
-                part(row).copy_from_slice(&Line::numbers(sums)[..columns_here]);
+                part(row).copy_from_slice(&CacheLine::numbers(sums)[..columns_here]);
             }
         });
     };

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Factors, LANES, Line, Sums};
+use super::{CacheLine, Factors, LANES, Sums};
 
 /// Bytes of a group's panels per block, which fits the L1 cache.
 const BLOCK: usize = 24 << 10;
@@ -36,7 +36,7 @@ macro_rules! by_registers {
             const MOST: usize = [$($rows),*].len();
             // Sums of more rows would not fit the registers.
             let most = MOST.min(24 / P).max(1);
-            let block = (BLOCK / (LANES * size_of::<Line>() * panels)).max(1);
+            let block = (BLOCK / (LANES * size_of::<CacheLine>() * panels)).max(1);
             // Without inputs, one round writes zeros.
             for start in (0..depth.max(1)).step_by(block) {
                 let tiles = block.min(depth - start);
@@ -77,7 +77,7 @@ macro_rules! by_registers {
         #[target_feature(enable = $features)]
         unsafe fn $tile<const R: usize, const P: usize>(
             left: &[*const u32],
-            right: *const Line,
+            right: *const CacheLine,
             panels: usize,
             tiles: usize,
             sums: *mut $sum,

@@ -5,7 +5,7 @@ use crate::kernels::gemm::{MatrixView, Threads};
 use crate::kernels::harness::{exact_product, numbers};
 
 /// Pseudo-random lines of units; the same for the same seed.
-fn lines(count: usize, seed: u32, unit: impl Fn(u32) -> u32) -> Vec<Line> {
+fn lines(count: usize, seed: u32, unit: impl Fn(u32) -> u32) -> Vec<CacheLine> {
     let mut state = u64::from(seed) + 1;
     let mut next = || {
         state = state
@@ -14,7 +14,7 @@ fn lines(count: usize, seed: u32, unit: impl Fn(u32) -> u32) -> Vec<Line> {
         unit((state >> 32) as u32)
     };
     (0..count)
-        .map(|_| Line(std::array::from_fn(|_| next())))
+        .map(|_| CacheLine(std::array::from_fn(|_| next())))
         .collect()
 }
 
@@ -52,13 +52,13 @@ fn sizes() -> impl Strategy<Value = Sizes> {
 }
 
 impl Sizes {
-    fn factors(&self, unit: fn(u32) -> u32) -> [Vec<Line>; 2] {
+    fn factors(&self, unit: fn(u32) -> u32) -> [Vec<CacheLine>; 2] {
         let left = self.rows.next_multiple_of(LANES) * self.depth;
         let right = LANES * self.depth * self.panels;
         [lines(left, self.seed, unit), lines(right, !self.seed, unit)]
     }
 
-    fn of<'a>(&self, [left, right]: &'a [Vec<Line>; 2]) -> Factors<'a> {
+    fn of<'a>(&self, [left, right]: &'a [Vec<CacheLine>; 2]) -> Factors<'a> {
         Factors {
             left,
             rows: self.rows,
@@ -71,8 +71,8 @@ impl Sizes {
 
 /// Asserts equal bits; a failure names the first sum that differs.
 fn assert_same<T: Copy + PartialEq + std::fmt::Debug>(
-    found: &[Line<T>],
-    expected: &[Line<T>],
+    found: &[CacheLine<T>],
+    expected: &[CacheLine<T>],
     bits: impl Fn(T) -> u32,
     what: &str,
 ) {
@@ -89,20 +89,20 @@ fn assert_same<T: Copy + PartialEq + std::fmt::Debug>(
 }
 
 /// The contents of the output before a product, and the values that its sums start from.
-fn start(factors: &Factors<'_>, more: bool) -> [Vec<Line<f32>>; 2] {
+fn start(factors: &Factors<'_>, more: bool) -> [Vec<CacheLine<f32>>; 2] {
     let there: Vec<_> = numbers(factors.sums() * LANES, 5)
         .as_chunks()
         .0
         .iter()
-        .map(|&numbers| Line(numbers))
+        .map(|&numbers| CacheLine(numbers))
         .collect();
-    let zeros = vec![Line([0.0; LANES]); there.len()];
+    let zeros = vec![CacheLine([0.0; LANES]); there.len()];
     let begun = if more { there.clone() } else { zeros };
     [there, begun]
 }
 
-fn bytes(way: ByteProduct, factors: &Factors<'_>) -> Vec<Line<i32>> {
-    let mut sums = vec![Line([-1; LANES]); factors.sums()];
+fn bytes(way: ByteProduct, factors: &Factors<'_>) -> Vec<CacheLine<i32>> {
+    let mut sums = vec![CacheLine([-1; LANES]); factors.sums()];
     way.multiply(factors, Sums::of_lines(&mut sums, factors));
     sums
 }
@@ -194,7 +194,7 @@ mod tiles {
             let expected = emulation::amx_bf16(&factors, &start(&factors, false)[1]);
             for (row, found) in found.chunks_exact(stride).enumerate() {
                 let expected = &expected[row * sizes.panels..(row + 1) * sizes.panels];
-                let expected = Line::numbers(expected);
+                let expected = CacheLine::numbers(expected);
                 let same = found.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 prop_assert!(same, "row {}", row);
                 prop_assert_eq!(&found[width..], [0.5; 5]);
@@ -205,7 +205,7 @@ mod tiles {
         fn bytes_give_the_same_integers(sizes in sizes()) {
             let both = sizes.factors(|unit| unit);
             let factors = sizes.of(&both);
-            let mut found = vec![Line([-1; LANES]); factors.sums()];
+            let mut found = vec![CacheLine([-1; LANES]); factors.sums()];
             let sums = Sums::of_lines(&mut found, &factors);
             factors.check();
             // SAFETY: as above.

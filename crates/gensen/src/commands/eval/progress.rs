@@ -25,7 +25,7 @@ pub(super) enum Style {
 
 /// A score as a JSON object.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ScoreRow<'a> {
     encoder: &'a str,
     /// The task's main score; null where undefined.
     main: Option<f64>,
@@ -87,7 +87,7 @@ impl<'a> Progress<'a> {
         let metric = scores.metric();
         if self.style == Style::Json {
             // Serialisation cannot fail: all keys are strings.
-            return serde_json::json!(Line {
+            return serde_json::json!(ScoreRow {
                 encoder,
                 main: scores.main(),
                 metric,
