@@ -93,7 +93,7 @@ impl WordCounter {
         threads: usize,
         wanted: impl Fn(&str) -> bool + Sync,
     ) -> Result<Vec<(String, u64)>, DataError> {
-        let best = Mutex::new(Best::new(size));
+        let best = Mutex::new(MostFrequent::new(size));
         parallel::for_each(
             threads,
             |send| {
@@ -102,7 +102,7 @@ impl WordCounter {
             },
             || Ok(()),
             |(), _, shard| {
-                let mut of_shard = Best::new(size);
+                let mut of_shard = MostFrequent::new(size);
                 let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
                 shard.each(|word, count| of_shard.offer(word, count, &wanted))?;
                 let mut best = best.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,14 +120,14 @@ impl WordCounter {
 
 /// The most frequent words so far. It collects up to twice `size` words before it drops the rarer
 /// half, so that adding a word takes constant time on average.
-struct Best {
+struct MostFrequent {
     size: usize,
     words: Vec<Ranked>,
     /// The best word dropped so far: words that rank after it need not be added.
     last: Option<Ranked>,
 }
 
-impl Best {
+impl MostFrequent {
     fn new(size: usize) -> Self {
         Self {
             size,
@@ -226,7 +226,7 @@ impl Shard {
         }
         let mut runs = Vec::new();
         for path in &self.runs {
-            runs.push(Run::open(path)?);
+            runs.push(SortedRun::open(path)?);
         }
         let mut rest = self.sorted().into_iter().peekable();
         // The heap's top is the run with the smallest word; only one word per run is in memory.
@@ -268,14 +268,14 @@ impl Shard {
 }
 
 /// A sorted run of words on disk.
-struct Run {
+struct SortedRun {
     path: PathBuf,
     file: BufReader<File>,
     /// The count of the last word read.
     count: u64,
 }
 
-impl Run {
+impl SortedRun {
     fn open(path: &Path) -> Result<Self, DataError> {
         let file = File::open(path).map_err(DataError::io(path))?;
         Ok(Self {
@@ -285,7 +285,7 @@ impl Run {
         })
     }
 
-    /// The next word and its hash; sets [`Run::count`] to its count.
+    /// The next word and its hash; sets [`SortedRun::count`] to its count.
     fn next_word(&mut self) -> Result<Option<(u64, String)>, DataError> {
         let mut read = || {
             if self.file.fill_buf()?.is_empty() {

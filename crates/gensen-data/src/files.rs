@@ -27,7 +27,7 @@ pub fn below(
     folder: &Path,
     selects: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let mut walk = Walk {
+    let mut walk = FileWalk {
         selects,
         found: Vec::new(),
         real: HashSet::new(),
@@ -50,7 +50,7 @@ pub fn below(
     Ok(walk.found)
 }
 
-struct Walk<F> {
+struct FileWalk<F> {
     selects: F,
     found: Vec<(String, PathBuf)>,
     /// The canonical paths of the files found.
@@ -61,7 +61,7 @@ struct Walk<F> {
     waiting: Vec<(String, PathBuf)>,
 }
 
-impl<F: Fn(&str) -> bool> Walk<F> {
+impl<F: Fn(&str) -> bool> FileWalk<F> {
     fn folder(&mut self, folder: &Path, prefix: &str) -> Result<(), DataError> {
         let real = fs::canonicalize(folder).map_err(DataError::io(folder))?;
         let mut entries = fs::read_dir(folder)

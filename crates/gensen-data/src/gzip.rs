@@ -25,7 +25,7 @@ use flate2::bufread::GzDecoder;
 pub fn unpack<R: BufRead>(packed: R) -> impl Read {
     Unpack {
         members: 1,
-        state: State::Member(Box::new(GzDecoder::new(packed))),
+        state: GzipState::Member(Box::new(GzDecoder::new(packed))),
     }
 }
 
@@ -35,10 +35,10 @@ pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 struct Unpack<R: BufRead> {
     /// The number of members so far, with the current one.
     members: u64,
-    state: State<R>,
+    state: GzipState<R>,
 }
 
-enum State<R: BufRead> {
+enum GzipState<R: BufRead> {
     Member(Box<GzDecoder<R>>),
     /// After a member.
     Between(R),
@@ -52,7 +52,7 @@ impl<R: BufRead> Unpack<R> {
             let bytes = match packed.fill_buf() {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    self.state = State::Between(packed);
+                    self.state = GzipState::Between(packed);
                     return Err(error);
                 }
             };
@@ -64,7 +64,7 @@ impl<R: BufRead> Unpack<R> {
                 }
                 [first, ..] if *first == MAGIC[0] => {
                     self.members += 1;
-                    self.state = State::Member(Box::new(GzDecoder::new(packed)));
+                    self.state = GzipState::Member(Box::new(GzDecoder::new(packed)));
                     return Ok(());
                 }
                 _ => return Err(trailing()),
@@ -79,14 +79,14 @@ impl<R: BufRead> Read for Unpack<R> {
             return Ok(0);
         }
         loop {
-            match std::mem::replace(&mut self.state, State::End) {
-                State::End => return Ok(0),
-                State::Between(packed) => self.next_member(packed)?,
-                State::Member(mut member) => match member.read(buffer) {
+            match std::mem::replace(&mut self.state, GzipState::End) {
+                GzipState::End => return Ok(0),
+                GzipState::Between(packed) => self.next_member(packed)?,
+                GzipState::Member(mut member) => match member.read(buffer) {
                     Ok(0) => self.next_member(member.into_inner())?,
                     read => {
                         let no_header = member.header().is_none();
-                        self.state = State::Member(member);
+                        self.state = GzipState::Member(member);
                         return read.map_err(|error| match error.kind() {
                             io::ErrorKind::Interrupted => error,
                             _ if no_header && self.members > 1 => trailing(),

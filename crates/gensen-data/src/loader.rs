@@ -46,20 +46,20 @@ pub struct LoadedBatch {
 /// It ends only if the schedule returns a task that does not exist, or panics.
 #[derive(Debug)]
 pub struct Loader {
-    shared: Arc<Shared>,
+    shared: Arc<LoaderQueue>,
     threads: Vec<JoinHandle<()>>,
     next: u64,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct LoaderQueue {
+    state: Mutex<LoaderState>,
     /// Notified when a batch is read or taken, and when the loader stops.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LoaderState {
     /// The next step that no thread has started.
     claimed: u64,
     /// The next step to be returned.
@@ -68,12 +68,12 @@ struct State {
     stopped: bool,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl LoaderQueue {
+    fn state(&self) -> MutexGuard<'_, LoaderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, state: MutexGuard<'a, LoaderState>) -> MutexGuard<'a, LoaderState> {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +95,7 @@ impl Loader {
         threads: usize,
         ahead: usize,
     ) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(LoaderQueue::default());
         {
             let mut state = shared.state();
             (state.claimed, state.wanted) = (first_step, first_step);
@@ -120,7 +120,7 @@ impl Loader {
 }
 
 fn work(
-    shared: &Shared,
+    shared: &LoaderQueue,
     tasks: &[(Dataset, BatchOrder)],
     schedule: impl Fn(u64) -> (usize, u64),
     ahead: u64,
@@ -153,7 +153,7 @@ fn work(
     }
 }
 
-struct StopOnDrop<'a>(&'a Shared);
+struct StopOnDrop<'a>(&'a LoaderQueue);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::cache::Manifest;
+use self::cache::CacheManifest;
 pub use self::options::DataOptions;
 use crate::dataset::Dataset;
 use crate::error::DataError;
@@ -191,7 +191,7 @@ fn run(
 /// Opens a complete cache folder.
 fn open(
     folder: PathBuf,
-    manifest: Manifest,
+    manifest: CacheManifest,
     inputs: &[task::TaskInputs<'_>],
     base: &Path,
     threads: usize,

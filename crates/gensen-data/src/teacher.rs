@@ -38,19 +38,19 @@ struct TeacherFile {
     map: Mmap,
     /// The offset of the numbers in the file.
     start: usize,
-    numbers: Numbers,
+    numbers: TeacherNumbers,
     rows: u64,
     width: usize,
 }
 
 /// The type of a file's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Numbers {
+enum TeacherNumbers {
     F16,
     F32,
 }
 
-impl Numbers {
+impl TeacherNumbers {
     fn size(self) -> usize {
         match self {
             Self::F16 => 2,
@@ -120,8 +120,8 @@ impl TeacherFile {
         let map = unsafe { Mmap::map(&file) }.map_err(DataError::io(path))?;
         let header = Header::read(&mut &map[..]).map_err(DataError::io(path))?;
         let numbers = match &*header.descr {
-            "<f2" => Numbers::F16,
-            "<f4" => Numbers::F32,
+            "<f2" => TeacherNumbers::F16,
+            "<f4" => TeacherNumbers::F32,
             found => {
                 return Err(fault(format!(
                     "numbers of type '{found}', expected '<f2' or '<f4' (numpy.float16 or float32)"
@@ -177,11 +177,11 @@ impl TeacherFile {
     fn push_row(&self, row: u64, numbers: &mut Vec<f32>) -> Option<()> {
         let bytes = self.row(row)?;
         match self.numbers {
-            Numbers::F16 => {
+            TeacherNumbers::F16 => {
                 let (words, _) = bytes.as_chunks::<2>();
                 numbers.extend(words.iter().map(|word| f16::from_le_bytes(*word).to_f32()));
             }
-            Numbers::F32 => {
+            TeacherNumbers::F32 => {
                 let (words, _) = bytes.as_chunks::<4>();
                 numbers.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
             }

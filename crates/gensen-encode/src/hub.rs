@@ -168,10 +168,10 @@ pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
         Some(folder) => folder,
         None => {
             // A branch may move meanwhile: the other files come from the same commit as the first.
-            let config = download(revision, CONFIG_FILE).map_err(FileError::into_error)?;
+            let config = download(revision, CONFIG_FILE).map_err(DownloadError::into_error)?;
             let folder = parent(&config);
             for file in NEEDED.into_iter().skip(1) {
-                download(&commit(&folder), file).map_err(FileError::into_error)?;
+                download(&commit(&folder), file).map_err(DownloadError::into_error)?;
             }
             folder
         }
@@ -180,7 +180,7 @@ pub fn fetch(name: &str) -> Result<PathBuf, HubError> {
     for file in missing {
         match download(&commit(&folder), file) {
             Ok(_) => {}
-            Err(FileError::Absent(_)) => cached.note_absent(&folder, file)?,
+            Err(DownloadError::Absent(_)) => cached.note_absent(&folder, file)?,
             Err(other) => return Err(other.into_error()),
         }
     }
@@ -253,13 +253,13 @@ fn is_plain(part: &str) -> bool {
 }
 
 /// Errors of downloading a file.
-enum FileError {
+enum DownloadError {
     /// The server has no such file, model or revision.
     Absent(HubError),
     Other(HubError),
 }
 
-impl FileError {
+impl DownloadError {
     fn into_error(self) -> HubError {
         match self {
             Self::Absent(error) | Self::Other(error) => error,
@@ -267,7 +267,7 @@ impl FileError {
     }
 }
 
-fn file_error(url: &str, error: ApiError) -> FileError {
+fn file_error(url: &str, error: ApiError) -> DownloadError {
     let status = match &error {
         ApiError::RequestError(error) => match **error {
             ureq::Error::StatusCode(status) => Some(status),
@@ -286,9 +286,9 @@ fn file_error(url: &str, error: ApiError) -> FileError {
         source: cause(error),
     };
     if status == Some(404) {
-        FileError::Absent(download)
+        DownloadError::Absent(download)
     } else {
-        FileError::Other(download)
+        DownloadError::Other(download)
     }
 }
 
@@ -303,9 +303,9 @@ fn cause(error: ApiError) -> gensen_data::error::Cause {
 }
 
 /// Checks the SHA-256 of a downloaded file. The hub announces it only for large files.
-fn verify(url: &str, path: &Path) -> Result<(), FileError> {
+fn verify(url: &str, path: &Path) -> Result<(), DownloadError> {
     let io = |source| {
-        FileError::Other(HubError::Io {
+        DownloadError::Other(HubError::Io {
             path: path.to_owned(),
             source,
         })
@@ -329,7 +329,7 @@ fn verify(url: &str, path: &Path) -> Result<(), FileError> {
     }
     fs::remove_file(path).map_err(io)?;
     fs::remove_file(&blob).map_err(io)?;
-    Err(FileError::Other(HubError::Hash {
+    Err(DownloadError::Other(HubError::Hash {
         url: url.to_owned(),
         expected: expected.into_owned(),
         found,

@@ -255,7 +255,7 @@ mod tests {
 
     /// Wraps an encoder so that its parameters are named as in a whole model.
     #[derive(Module, Debug)]
-    struct Model {
+    struct WholeModel {
         encoder: Encoder,
     }
 
@@ -268,7 +268,7 @@ mod tests {
             layers,
             bidirectional,
         };
-        parameters::read(&Model {
+        parameters::read(&WholeModel {
             encoder: Encoder::new(&config, &Initializer::new(seed, &Device::flex())),
         })
     }

@@ -40,7 +40,7 @@ pub trait ParameterVisitor {
 
 /// Passes every parameter of `module` to `visitor`.
 pub fn visit<M: Module, V: ParameterVisitor>(module: &M, visitor: &mut V) {
-    module.visit(&mut Walk {
+    module.visit(&mut ParameterWalk {
         path: Vec::new(),
         visitor,
     });
@@ -80,18 +80,18 @@ pub trait ParameterMapper {
 
 /// Replaces every parameter of `module`; whether it requires gradients is kept.
 pub fn map<M: Module, F: ParameterMapper>(module: M, mapper: &mut F) -> M {
-    module.map(&mut Walk {
+    module.map(&mut ParameterWalk {
         path: Vec::new(),
         visitor: mapper,
     })
 }
 
-struct Walk<'a, V> {
+struct ParameterWalk<'a, V> {
     path: Vec<String>,
     visitor: &'a mut V,
 }
 
-impl<V: ParameterVisitor> ModuleVisitor for Walk<'_, V> {
+impl<V: ParameterVisitor> ModuleVisitor for ParameterWalk<'_, V> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.into());
     }
@@ -105,7 +105,7 @@ impl<V: ParameterVisitor> ModuleVisitor for Walk<'_, V> {
     }
 }
 
-impl<V: ParameterMapper> ModuleMapper for Walk<'_, V> {
+impl<V: ParameterMapper> ModuleMapper for ParameterWalk<'_, V> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.into());
     }

@@ -37,7 +37,7 @@ impl<M: Module> Average<M> {
         };
         let mean = match self.mean.take() {
             Some(mean) if number > 1 => {
-                let mut weights = Weights::default();
+                let mut weights = WeightsByName::default();
                 parameters::visit(model, &mut weights);
                 let share = 1.0 / number as f64;
                 parameters::map(mean, &mut Towards { weights, share })
@@ -50,9 +50,9 @@ impl<M: Module> Average<M> {
 
 /// Flattened weights by name, not tracked by automatic differentiation.
 #[derive(Default)]
-struct Weights(BTreeMap<String, Tensor<1>>);
+struct WeightsByName(BTreeMap<String, Tensor<1>>);
 
-impl ParameterVisitor for Weights {
+impl ParameterVisitor for WeightsByName {
     fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
         let size = tensor.shape().num_elements();
         let weights = tensor.inner().reshape([size]);
@@ -62,7 +62,7 @@ impl ParameterVisitor for Weights {
 
 /// Moves a mean towards weights: `mean + (weights - mean) * share`.
 struct Towards {
-    weights: Weights,
+    weights: WeightsByName,
     share: f64,
 }
 

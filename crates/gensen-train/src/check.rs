@@ -127,7 +127,7 @@ pub fn estimate(
             seconds_a_step: seconds,
         }
     };
-    let mut sizes = Sizes::default();
+    let mut sizes = PartSizes::default();
     parameters::visit(&model, &mut sizes);
     let copies = 4 + u64::from(training.average_from.is_some());
     Ok(Estimate {
@@ -182,9 +182,9 @@ impl HeldOutSeconds {
 
 /// Numbers of parameters by the first part of their names.
 #[derive(Default)]
-struct Sizes(BTreeMap<String, u64>);
+struct PartSizes(BTreeMap<String, u64>);
 
-impl ParameterVisitor for Sizes {
+impl ParameterVisitor for PartSizes {
     fn visit<const D: usize>(&mut self, name: &str, tensor: Tensor<D>) {
         let part = name.split('.').next().unwrap_or(name);
         *self.0.entry(part.into()).or_default() += tensor.shape().num_elements() as u64;

@@ -78,7 +78,7 @@ pub struct Best {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+struct CheckpointManifest {
     format_version: u32,
     step: u64,
     files: BTreeMap<String, FileEntry>,

@@ -26,7 +26,7 @@ use gensen_data::spec::TaskSpec;
 use gensen_model::MultitaskModel;
 use gensen_model::dropout::Dropout;
 
-use self::trainee::{Answer, OneShare, Trainee};
+use self::trainee::{OneShare, ShareResult, Trainee};
 use crate::error::{Cause, TrainError};
 use crate::loss::{self, BatchLoss};
 use crate::optimizer::StepGradients;
@@ -218,9 +218,9 @@ impl Devices {
         loaders.resize_with(self.count(), || Box::new(OneShare(shares.next())));
         let answers = workers.step(&mut loaders, &trainee);
         let (answers, _) = answers.map_err(|error| self.step_failed(error))?;
-        let mut answers: Vec<Answer> = answers.into_iter().map(|a| a.output.item).collect();
+        let mut answers: Vec<ShareResult> = answers.into_iter().map(|a| a.output.item).collect();
         answers.sort_by_key(|answer| answer.place);
-        let done = |answer: Answer| match answer.done {
+        let done = |answer: ShareResult| match answer.done {
             Ok(()) => Ok((answer.loss, answer.gradients)),
             Err(error) => Err(self.failed(answer.place, error)),
         };

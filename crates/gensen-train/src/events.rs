@@ -25,7 +25,7 @@ const VERSION: &str = "brain.Event:2";
 
 /// One event of an event file, `Event` in TensorFlow.
 #[derive(Clone, PartialEq, Message)]
-struct Record {
+struct EventRecord {
     /// Seconds since 1970.
     #[prost(double, tag = "1")]
     wall_time: f64,
@@ -34,13 +34,13 @@ struct Record {
     #[prost(string, optional, tag = "3")]
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
-    summary: Option<Summary>,
+    summary: Option<SummaryMessage>,
     #[prost(message, optional, tag = "7")]
     session_log: Option<SessionLog>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Summary {
+struct SummaryMessage {
     #[prost(message, repeated, tag = "1")]
     value: Vec<Scalar>,
 }
@@ -78,17 +78,17 @@ impl EventLog {
         let after = older.last().map_or(0, |(begun, _)| begun + 1);
         let name = format!("{START}{:010}{END}", after.max(now() as u64));
         let path = folder.join(name);
-        let mut first = framed(&Record {
+        let mut first = framed(&EventRecord {
             wall_time: now(),
             file_version: Some(VERSION.into()),
-            ..Record::default()
+            ..EventRecord::default()
         });
         if let Some(step) = step {
-            first.extend(framed(&Record {
+            first.extend(framed(&EventRecord {
                 wall_time: now(),
                 step: step as i64 + 1,
                 session_log: Some(SessionLog { status: 1 }),
-                ..Record::default()
+                ..EventRecord::default()
             }));
         }
         scratch::write_file(&path, |file| file.write_all(&first)).map_err(TrainError::io(&path))?;
@@ -99,13 +99,13 @@ impl EventLog {
     pub(crate) fn append(&self, metrics: &[Metric]) -> Result<(), TrainError> {
         let mut bytes = Vec::new();
         for metric in metrics {
-            bytes.extend(framed(&Record {
+            bytes.extend(framed(&EventRecord {
                 wall_time: now(),
                 step: metric.step as i64,
-                summary: Some(Summary {
+                summary: Some(SummaryMessage {
                     value: scalars(metric),
                 }),
-                ..Record::default()
+                ..EventRecord::default()
             }));
         }
         let append = || {
@@ -225,7 +225,7 @@ fn cut(path: &Path, step: Option<u64>) -> io::Result<()> {
 }
 
 /// An event as a TFRecord.
-fn framed(record: &Record) -> Vec<u8> {
+fn framed(record: &EventRecord) -> Vec<u8> {
     let data = record.encode_to_vec();
     let length = (data.len() as u64).to_le_bytes();
     let mut bytes = length.to_vec();
@@ -237,7 +237,7 @@ fn framed(record: &Record) -> Vec<u8> {
 
 /// The event in the TFRecord at the beginning of `bytes`, and the TFRecord's length; `None` if it
 /// is incomplete.
-fn read(bytes: &[u8]) -> Option<(Record, usize)> {
+fn read(bytes: &[u8]) -> Option<(EventRecord, usize)> {
     let (length, rest) = bytes.split_first_chunk::<8>()?;
     let (length_checksum, rest) = rest.split_first_chunk::<4>()?;
     if u32::from_le_bytes(*length_checksum) != checksum(length) {
@@ -249,7 +249,7 @@ fn read(bytes: &[u8]) -> Option<(Record, usize)> {
     if u32::from_le_bytes(*data_checksum) != checksum(data) {
         return None;
     }
-    Some((Record::decode(data).ok()?, 8 + 4 + length + 4))
+    Some((EventRecord::decode(data).ok()?, 8 + 4 + length + 4))
 }
 
 /// The masked CRC-32C of TFRecords.
@@ -293,13 +293,13 @@ mod tests {
         let length = 24_u64.to_le_bytes();
         assert_eq!(checksum(&length).to_le_bytes(), [0xa3, 0x7f, 0x4b, 0x22]);
 
-        let event = Record {
+        let event = EventRecord {
             wall_time: 1.5,
             step: 7,
-            summary: Some(Summary {
+            summary: Some(SummaryMessage {
                 value: scalars(&metric(7)),
             }),
-            ..Record::default()
+            ..EventRecord::default()
         };
         let mut bytes = framed(&event);
         assert_eq!(read(&bytes), Some((event, bytes.len())));

@@ -16,16 +16,16 @@ type Others = BTreeMap<String, serde_json::Value>;
 /// The supported keys of the reference's training program.
 #[derive(Deserialize)]
 struct Legacy {
-    training: Training,
+    training: LegacyTraining,
     management: Management,
     data: Data,
-    model: Model,
+    model: LegacyModel,
     #[serde(flatten)]
     others: Others,
 }
 
 #[derive(Deserialize)]
-struct Training {
+struct LegacyTraining {
     lrate: f64,
     batch_size: usize,
     #[serde(default = "one")]
@@ -68,7 +68,7 @@ struct Paths {
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct LegacyModel {
     dim_src: usize,
     dim_trg: usize,
     dim_word_src: usize,

@@ -6,29 +6,29 @@ use crate::config::Config;
 use crate::error::TrainError;
 
 /// A key that a model's size depends on.
-struct Key {
+struct SizeKey {
     name: &'static str,
     of: fn(&mut Config) -> &mut usize,
 }
 
-const KEYS: [Key; 5] = [
-    Key {
+const KEYS: [SizeKey; 5] = [
+    SizeKey {
         name: "model.hidden_size",
         of: |config| &mut config.model.hidden_size,
     },
-    Key {
+    SizeKey {
         name: "model.embedding_size",
         of: |config| &mut config.model.embedding_size,
     },
-    Key {
+    SizeKey {
         name: "model.layers",
         of: |config| &mut config.model.layers,
     },
-    Key {
+    SizeKey {
         name: "model.target_embedding_size",
         of: |config| &mut config.model.target_embedding_size,
     },
-    Key {
+    SizeKey {
         name: "model.inference_hidden_size",
         of: |config| &mut config.model.inference_hidden_size,
     },

@@ -31,7 +31,7 @@ use crate::precision::{Autocast, LossScale};
 use crate::readback::{QueuedStep, Readback};
 use crate::sampler::TaskSampler;
 use crate::schedule::Schedule;
-use crate::similarity::Similarity;
+use crate::similarity::SimilarityValidation;
 use crate::tasks::{self, Outputs};
 use crate::word_dropout;
 
@@ -93,7 +93,7 @@ struct Run<'a> {
     /// Held until the run ends.
     _lock: File,
     outputs: Outputs,
-    similarities: Vec<Similarity>,
+    similarities: Vec<SimilarityValidation>,
     best_by: BestBy,
     schedule: Schedule,
     checkpoints: Checkpoints,

@@ -81,21 +81,21 @@ pub fn check_files(config: &Config) -> Result<(), TrainError> {
 pub(crate) fn load(
     config: &Config,
     vocabulary: &Vocabulary,
-) -> Result<Vec<Similarity>, TrainError> {
-    let of_spec = |spec: &ValidationSpec| Similarity::load(spec, config, vocabulary);
+) -> Result<Vec<SimilarityValidation>, TrainError> {
+    let of_spec = |spec: &ValidationSpec| SimilarityValidation::load(spec, config, vocabulary);
     config.validations.iter().map(of_spec).collect()
 }
 
 /// Scored pairs as word ids.
 #[derive(Debug)]
-pub(crate) struct Similarity {
+pub(crate) struct SimilarityValidation {
     name: String,
     scores: Vec<f64>,
     /// Both sentences of each pair, one after the other.
     sentences: Vec<Vec<u32>>,
 }
 
-impl Similarity {
+impl SimilarityValidation {
     fn load(
         spec: &ValidationSpec,
         config: &Config,

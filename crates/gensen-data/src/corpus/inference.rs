@@ -32,7 +32,7 @@ pub(crate) struct InferenceRow<'a> {
 }
 
 #[derive(Deserialize)]
-struct JsonRow<'a> {
+struct InferenceJson<'a> {
     #[serde(borrow)]
     gold_label: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
@@ -68,7 +68,7 @@ impl Columns {
     pub(crate) fn row<'a>(&self, line: &'a str) -> Result<InferenceRow<'a>, LineFault> {
         let (label, sentences, parses) = match *self {
             Self::Json => {
-                let row: JsonRow<'_> = serde_json::from_str(line).map_err(LineFault::Json)?;
+                let row: InferenceJson<'_> = serde_json::from_str(line).map_err(LineFault::Json)?;
                 return Ok(InferenceRow {
                     label: row.gold_label,
                     sentences: [row.sentence1, row.sentence2],

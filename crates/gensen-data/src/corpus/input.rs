@@ -20,11 +20,11 @@ pub(crate) struct Corpus {
     pub(crate) table: InputTable,
     /// The name in reports.
     pub(crate) name: String,
-    shape: Shape,
+    shape: CorpusFiles,
 }
 
 #[derive(Clone, Debug)]
-enum Shape {
+enum CorpusFiles {
     Rows(Origin),
     /// Line-aligned files: line `n` of each belongs to line `n` of the first.
     Aligned(Vec<Origin>),
@@ -47,7 +47,7 @@ impl Corpus {
                 let files = std::iter::once(source).chain(others.into_iter().flatten());
                 let origins: Vec<Origin> = files.map(|file| Origin::new(file, base)).collect();
                 let names: Vec<String> = origins.iter().map(Origin::name).collect();
-                (names.join(" + "), Shape::Aligned(origins))
+                (names.join(" + "), CorpusFiles::Aligned(origins))
             }
             _ => return Err(DataError::key("path", "missing")),
         };
@@ -63,7 +63,11 @@ impl Corpus {
         Ok(corpus)
     }
 
-    fn shape_of(origin: Origin, kind: TaskKind, table: &InputTable) -> Result<Shape, DataError> {
+    fn shape_of(
+        origin: Origin,
+        kind: TaskKind,
+        table: &InputTable,
+    ) -> Result<CorpusFiles, DataError> {
         let filter = Filter::new(&table.include, &table.exclude);
         let folder = match &origin {
             Origin::File(path) if path.is_dir() => Some(path.clone()),
@@ -77,16 +81,18 @@ impl Corpus {
             (kind, Some(folder)) if kind.is_running_text() => {
                 // Listed once, so that a file added later is not half included.
                 let found = Origin::in_folder(&folder, |name| filter.selects(name))?;
-                return Ok(Shape::Documents(found));
+                return Ok(CorpusFiles::Documents(found));
             }
-            (kind, None) if tar && kind.is_running_text() => return Ok(Shape::Tar(origin, filter)),
+            (kind, None) if tar && kind.is_running_text() => {
+                return Ok(CorpusFiles::Tar(origin, filter));
+            }
             (_, Some(folder)) => {
                 let problem = "a folder, expected a file: only skip-thought reads folders";
                 return Err(DataError::key(&folder.display().to_string(), problem));
             }
-            (kind, None) if kind.is_running_text() => Shape::Documents(vec![origin]),
-            (TaskKind::Parsing, None) => Shape::Trees(origin),
-            (_, None) => Shape::Rows(origin),
+            (kind, None) if kind.is_running_text() => CorpusFiles::Documents(vec![origin]),
+            (TaskKind::Parsing, None) => CorpusFiles::Trees(origin),
+            (_, None) => CorpusFiles::Rows(origin),
         };
         if !filter.is_empty() {
             let problem = format!("selects documents of a folder or tar, but {name} is one file");
@@ -99,14 +105,18 @@ impl Corpus {
     /// and of [`Corpus::table`].
     pub(crate) fn origins(&self) -> Vec<&Origin> {
         match &self.shape {
-            Shape::Rows(origin) | Shape::Trees(origin) | Shape::Tar(origin, _) => vec![origin],
-            Shape::Aligned(origins) | Shape::Documents(origins) => origins.iter().collect(),
+            CorpusFiles::Rows(origin)
+            | CorpusFiles::Trees(origin)
+            | CorpusFiles::Tar(origin, _) => vec![origin],
+            CorpusFiles::Aligned(origins) | CorpusFiles::Documents(origins) => {
+                origins.iter().collect()
+            }
         }
     }
 
     /// The first row that is not blank; `None` if there is none or the corpus has no rows.
     pub(crate) fn first_row(&self) -> Result<Option<String>, DataError> {
-        let Shape::Rows(origin) = &self.shape else {
+        let CorpusFiles::Rows(origin) = &self.shape else {
             return Ok(None);
         };
         let mut lines = LineReader::new(origin.name(), origin.open_text()?);
@@ -124,13 +134,13 @@ impl Corpus {
     /// Reads the corpus and calls `emit` with its blocks in order, until it returns `false`.
     pub(crate) fn read(&self, emit: &mut dyn FnMut(Block) -> bool) -> Result<(), DataError> {
         match &self.shape {
-            Shape::Rows(origin) => self.read_rows(origin, emit),
-            Shape::Trees(origin) => match self.rows_with_parses(origin)? {
+            CorpusFiles::Rows(origin) => self.read_rows(origin, emit),
+            CorpusFiles::Trees(origin) => match self.rows_with_parses(origin)? {
                 true => self.read_rows(origin, emit),
                 false => tree::read(origin, emit),
             },
-            Shape::Aligned(origins) => read_aligned(origins, emit),
-            Shape::Documents(origins) => {
+            CorpusFiles::Aligned(origins) => read_aligned(origins, emit),
+            CorpusFiles::Documents(origins) => {
                 for origin in origins {
                     if !documents::read(&origin.name(), origin.open_text()?, emit)? {
                         break;
@@ -138,7 +148,7 @@ impl Corpus {
                 }
                 Ok(())
             }
-            Shape::Tar(origin, filter) => documents::read_tar(origin, filter, emit),
+            CorpusFiles::Tar(origin, filter) => documents::read_tar(origin, filter, emit),
         }
     }
 

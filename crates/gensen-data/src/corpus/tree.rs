@@ -25,7 +25,7 @@ pub(crate) struct Tree {
 }
 
 /// An open bracket.
-struct Open {
+struct OpenBracket {
     /// The byte range of its label in the block.
     label: (usize, usize),
     /// The lengths of the tree's texts when it was opened, to remove an empty constituent.
@@ -49,7 +49,7 @@ pub(crate) fn each_tree<E>(
     fault: impl Fn(u64, LineFault) -> E,
 ) -> Result<(), E> {
     let mut tree = Tree::default();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenBracket> = Vec::new();
     let (mut line, mut tree_line) = (first_line, first_line);
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -69,7 +69,7 @@ pub(crate) fn each_tree<E>(
                 }
                 let end = atom_end(bytes, at + 1);
                 let label = label_end(&text[at + 1..end]) + at + 1;
-                open.push(Open {
+                open.push(OpenBracket {
                     label: (at + 1, label),
                     source: tree.source.len(),
                     target: tree.target.len(),
@@ -147,7 +147,7 @@ pub fn check_tree(line: &str) -> Result<bool, LineFault> {
 /// The label of traces.
 const NONE: &str = "-NONE-";
 
-fn close(tree: &mut Tree, closed: &Open, label: &str, depth: usize) {
+fn close(tree: &mut Tree, closed: &OpenBracket, label: &str, depth: usize) {
     if tree.source.len() == closed.source {
         // The constituent contains only traces.
         tree.target.truncate(closed.target);

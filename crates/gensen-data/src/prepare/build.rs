@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::cache::{self, Manifest, TaskEntry, Workshop};
+use super::cache::{self, CacheManifest, TaskEntry, Workshop};
 use super::chunk::ChunkFile;
 use super::chunking::tokenise;
 use super::key::Stamps;
@@ -30,7 +30,7 @@ pub(super) fn build(
     (key, stamps): (String, Stamps),
     cache: &Path,
     progress: &dyn Fn(PrepareProgress<'_>),
-) -> Result<(PathBuf, Manifest), DataError> {
+) -> Result<(PathBuf, CacheManifest), DataError> {
     let workshop = Workshop::open(cache, &key)?;
     let (work, out) = (workshop.work(), workshop.out());
     let threads = options.threads();
@@ -108,7 +108,7 @@ pub(super) fn build(
         let written = write_task(task, splits, threads, words, &folder, &mut report);
         written.map_err(|error| error.in_task(&task.spec.name))?;
     }
-    let manifest = Manifest {
+    let manifest = CacheManifest {
         format: cache::FORMAT,
         key,
         tasks: entries,

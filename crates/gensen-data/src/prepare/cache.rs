@@ -22,7 +22,7 @@ const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// The contents of a complete cache folder. It is written last.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct CacheManifest {
     pub(super) format: u32,
     pub(super) key: String,
     pub(super) tasks: Vec<TaskEntry>,
@@ -44,7 +44,7 @@ pub(super) struct TaskEntry {
 }
 
 /// The folder of a key and its manifest; `None` if it does not exist or is damaged.
-pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, Manifest)> {
+pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, CacheManifest)> {
     let folder = cache.join(key);
     match read_manifest(&folder, key) {
         Ok(manifest) => manifest.map(|manifest| (folder, manifest)),
@@ -55,7 +55,7 @@ pub(super) fn find(cache: &Path, key: &str) -> Option<(PathBuf, Manifest)> {
     }
 }
 
-fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError> {
+fn read_manifest(folder: &Path, key: &str) -> Result<Option<CacheManifest>, DataError> {
     let path = folder.join(MANIFEST);
     if !folder.exists() {
         return Ok(None);
@@ -69,7 +69,7 @@ fn read_manifest(folder: &Path, key: &str) -> Result<Option<Manifest>, DataError
         return Err(damaged(format!("its manifest has {size} bytes")));
     }
     let text = fs::read(&path).map_err(DataError::io(&path))?;
-    let manifest: Manifest =
+    let manifest: CacheManifest =
         serde_json::from_slice(&text).map_err(|error| DataError::io(&path)(error.into()))?;
     if (manifest.format, manifest.key.as_str()) != (FORMAT, key) {
         return Err(damaged("its manifest belongs to another folder".into()));
@@ -120,8 +120,8 @@ impl Workshop {
     pub(super) fn finish(
         self,
         cache: &Path,
-        mut manifest: Manifest,
-    ) -> Result<(PathBuf, Manifest), DataError> {
+        mut manifest: CacheManifest,
+    ) -> Result<(PathBuf, CacheManifest), DataError> {
         let out = self.out();
         sync_files(&out, "", &mut manifest.files)?;
         let path = out.join(MANIFEST);

@@ -32,10 +32,10 @@ pub(super) trait Gru: Send + Sync {
 pub(super) type ReadRow<'a, E = WeightsError> = dyn FnMut(usize, &mut [f32]) -> Result<(), E> + 'a;
 
 /// Each direction's projection of a layer's inputs.
-pub(super) struct InputProjections(Vec<Projection>);
+pub(super) struct InputProjections(Vec<InputProjection>);
 
 /// The inputs' and biases' part of the gates: `W_i x + b`.
-struct Projection {
+struct InputProjection {
     /// `[panel][row]`.
     gates: Vec<Gates>,
     rows: usize,
@@ -185,7 +185,7 @@ impl<W: PackedWeights> Direction<W> {
     }
 
     /// Multiplies rows of inputs by the input weights and adds the biases.
-    fn project(&self, rows: &InputRows<W>) -> Projection {
+    fn project(&self, rows: &InputRows<W>) -> InputProjection {
         let count = rows.count();
         let mut gates = vec![NO_GATES; self.input.panels() * count];
         if count > 0 {
@@ -204,11 +204,11 @@ impl<W: PackedWeights> Direction<W> {
                 }
             });
         }
-        Projection { gates, rows: count }
+        InputProjection { gates, rows: count }
     }
 
     /// The states of the nodes, `[nodes, hidden]` with `hidden` padded to whole panels.
-    fn scan(&self, projection: &Projection, prefixes: &Prefixes) -> Vec<f32> {
+    fn scan(&self, projection: &InputProjection, prefixes: &Prefixes) -> Vec<f32> {
         let (h, panels) = (self.hidden, self.recurrent.panels());
         // An odd stride spreads a row's values over the sets of the cache.
         let stride = prefixes.widest() | 1;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::found::{Found, cpu_description};
+use super::found::{FoundDevice, cpu_description};
 use super::{DeviceError, DeviceProblem};
 
 /// Devices of one kind.
@@ -16,12 +16,12 @@ pub(super) struct Family {
     /// The error where no device is found.
     missing: &'static str,
     /// Lists this machine's devices without starting any.
-    list: fn() -> Vec<Found>,
+    list: fn() -> Vec<FoundDevice>,
 }
 
 impl Family {
     /// The devices of this machine, at least one.
-    pub(super) fn find(&self) -> Result<Vec<Found>, DeviceError> {
+    pub(super) fn find(&self) -> Result<Vec<FoundDevice>, DeviceError> {
         if !self.compiled {
             let feature = self.feature;
             return Err(DeviceProblem::NotCompiled { feature }.of(self.name));
@@ -95,8 +95,8 @@ pub(super) static FAMILIES: [Family; 6] = [
     },
 ];
 
-fn cpu() -> Vec<Found> {
-    vec![Found {
+fn cpu() -> Vec<FoundDevice> {
+    vec![FoundDevice {
         device: Device::flex(),
         software: false,
         describe: Box::new(cpu_description),

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use gensen_data::panics;
 
 /// A device that has not been started yet.
-pub(super) struct Found {
+pub(super) struct FoundDevice {
     pub(super) device: Device,
     /// Whether it is a CPU that emulates a GPU.
     pub(super) software: bool,
@@ -12,7 +12,7 @@ pub(super) struct Found {
     pub(super) describe: Box<dyn Fn() -> String>,
 }
 
-impl Found {
+impl FoundDevice {
     /// Starts it, tries a computation and describes it; the error says what failed.
     ///
     /// A device that starts need not work: libraries and drivers lack code for GPUs that are too
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_an_error() {
-        let broken = Found {
+        let broken = FoundDevice {
             device: Device::flex(),
             software: false,
             describe: Box::new(|| panic!("no code for this GPU")),

@@ -6,11 +6,11 @@
 
 use burn::tensor::{Device, DeviceType};
 
-use super::found::{Found, cpu_description};
+use super::found::{FoundDevice, cpu_description};
 
 /// libtorch's operations on the CPU.
-pub(super) fn cpu() -> Vec<Found> {
-    vec![Found {
+pub(super) fn cpu() -> Vec<FoundDevice> {
+    vec![FoundDevice {
         device: Device::libtorch(),
         software: false,
         describe: Box::new(|| format!("libtorch on {}", cpu_description())),
@@ -18,9 +18,9 @@ pub(super) fn cpu() -> Vec<Found> {
 }
 
 /// The CUDA devices found by libtorch; empty if it is linked without CUDA.
-pub(super) fn cuda() -> Vec<Found> {
+pub(super) fn cuda() -> Vec<FoundDevice> {
     let devices = Device::enumerate(DeviceType::LibTorch).into_iter();
-    let found = devices.enumerate().map(|(place, device)| Found {
+    let found = devices.enumerate().map(|(place, device)| FoundDevice {
         device,
         software: false,
         describe: Box::new(move || format!("libtorch on CUDA device {place}")),

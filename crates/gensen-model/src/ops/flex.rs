@@ -19,9 +19,9 @@ const PART: usize = 1 << 16;
 pub(crate) struct Slice(FlexTensor);
 
 /// The same for a tensor of bf16.
-struct Halves(FlexTensor);
+struct HalfSlice(FlexTensor);
 
-impl Deref for Halves {
+impl Deref for HalfSlice {
     type Target = [bf16];
 
     fn deref(&self) -> &[bf16] {
@@ -128,9 +128,9 @@ impl Arithmetic {
 }
 
 /// Reads a tensor of bf16 as a slice.
-fn halves(tensor: FlexTensor) -> Halves {
+fn halves(tensor: FlexTensor) -> HalfSlice {
     assert_eq!(tensor.dtype(), DType::BF16, "a kernel of bf16");
-    Halves(if tensor.is_contiguous() {
+    HalfSlice(if tensor.is_contiguous() {
         tensor
     } else {
         tensor.to_contiguous()

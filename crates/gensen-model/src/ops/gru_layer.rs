@@ -227,9 +227,9 @@ pub(super) fn conditional<B: SequenceBackend>(
 
 /// Parents: the layer's inputs.
 #[derive(Debug)]
-struct Layer;
+struct GruLayerOperation;
 
-impl<B: Backend, const N: usize> Backward<B, N> for Layer {
+impl<B: Backend, const N: usize> Backward<B, N> for GruLayerOperation {
     type State = LayerBackward<B, N>;
 
     fn backward(
@@ -257,11 +257,17 @@ pub(super) fn differentiable<B: Backend, C: CheckpointStrategy, const N: usize>(
     let inputs = inputs
         .each_ref()
         .map(|input| input.clone().into_primitive());
-    Some(match Layer.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let layer = layer(&inputs, true)?;
-            prepared.finish(layer.backward?, layer.states)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(layer(&inputs, false)?.states),
-    })
+    Some(
+        match GruLayerOperation
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => {
+                let layer = layer(&inputs, true)?;
+                prepared.finish(layer.backward?, layer.states)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(layer(&inputs, false)?.states),
+        },
+    )
 }

@@ -9,7 +9,9 @@ use gensen_data::digest;
 use gensen_model::MultitaskModel;
 use gensen_model::parameters;
 
-use super::{AVERAGE, FORMAT_VERSION, MANIFEST, MODEL, Manifest, OPTIMIZER, RunState, STATE};
+use super::{
+    AVERAGE, CheckpointManifest, FORMAT_VERSION, MANIFEST, MODEL, OPTIMIZER, RunState, STATE,
+};
 use crate::error::TrainError;
 use crate::optimizer::{Adam, AdamConfig, Moments};
 use crate::tensors::Mapped;
@@ -28,13 +30,13 @@ pub fn verify(folder: &Path) -> Result<(), TrainError> {
     manifest(folder).map(|_| ())
 }
 
-fn manifest(folder: &Path) -> Result<Manifest, TrainError> {
+fn manifest(folder: &Path) -> Result<CheckpointManifest, TrainError> {
     let error = |problem: String| TrainError::checkpoint(folder, problem);
     let unreadable = |name: &str| format!("{name} cannot be read");
     let text = fs::read(folder.join(MANIFEST))
         .map_err(TrainError::in_checkpoint(folder, unreadable(MANIFEST)))?;
     let damaged = format!("{MANIFEST} is damaged");
-    let manifest: Manifest =
+    let manifest: CheckpointManifest =
         serde_json::from_slice(&text).map_err(TrainError::in_checkpoint(folder, damaged))?;
     if manifest.format_version != FORMAT_VERSION {
         let found = manifest.format_version;

@@ -12,7 +12,8 @@ use gensen_model::parameters::{self, ParameterVisitor};
 use serde::Serialize;
 
 use super::{
-    AVERAGE, FORMAT_VERSION, FileEntry, MANIFEST, MODEL, Manifest, OPTIMIZER, RunState, STATE,
+    AVERAGE, CheckpointManifest, FORMAT_VERSION, FileEntry, MANIFEST, MODEL, OPTIMIZER, RunState,
+    STATE,
 };
 use crate::error::TrainError;
 use crate::optimizer::Adam;
@@ -39,7 +40,7 @@ pub(super) fn write(
     }
     enter(OPTIMIZER, write_moments(&folder.join(OPTIMIZER), adam))?;
     enter(STATE, write_json(&folder.join(STATE), state))?;
-    let manifest = Manifest {
+    let manifest = CheckpointManifest {
         format_version: FORMAT_VERSION,
         step: state.step,
         files: entries,

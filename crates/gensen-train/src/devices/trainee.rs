@@ -55,7 +55,7 @@ impl DataLoaderIterator<Share> for OneShare {
 }
 
 /// A worker's result for its share.
-pub(super) struct Answer {
+pub(super) struct ShareResult {
     pub(super) place: usize,
     pub(super) loss: BatchLoss,
     pub(super) gradients: StepGradients,
@@ -64,7 +64,7 @@ pub(super) struct Answer {
     pub(super) done: Result<(), ExecutionError>,
 }
 
-impl ItemLazy for Answer {
+impl ItemLazy for ShareResult {
     fn sync(self) -> Result<Self, ExecutionError> {
         self.done.clone()?;
         Ok(self)
@@ -73,11 +73,11 @@ impl ItemLazy for Answer {
 
 impl TrainStep for Trainee {
     type Input = Share;
-    type Output = Answer;
+    type Output = ShareResult;
 
-    fn step(&self, share: Share) -> TrainOutput<Answer> {
+    fn step(&self, share: Share) -> TrainOutput<ShareResult> {
         let (loss, gradients) = share.gradients(&self.model);
-        let item = Answer {
+        let item = ShareResult {
             place: share.place,
             loss,
             gradients,

@@ -22,7 +22,7 @@ type Pairs = [i8; 2 * UNITS];
 type GateSums = [[i32; UNITS]; 3];
 
 /// Two inputs of 16 bits for each row of a tile; the first in the lower half.
-type Inputs = [i32; ROWS];
+type InputPairs = [i32; ROWS];
 
 /// Weights as integers.
 pub(crate) struct Integers {
@@ -37,7 +37,7 @@ pub(crate) struct Integers {
 }
 
 impl PackedWeights for Integers {
-    type Block = [Inputs; UNITS / 2];
+    type Block = [InputPairs; UNITS / 2];
     const BLOCK: Self::Block = [[0; ROWS]; UNITS / 2];
     const ROWS: usize = ROWS;
 
@@ -144,7 +144,7 @@ fn scale<const P: usize, const R: usize>(
 /// The sums of products of a tile's first `R` rows and `P` panels.
 fn tile<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
-    inputs: &[Inputs],
+    inputs: &[InputPairs],
 ) -> [[GateSums; R]; P] {
     #[cfg(target_arch = "x86_64")]
     {
@@ -167,7 +167,7 @@ fn tile<const P: usize, const R: usize>(
 /// In plain Rust, which the compiler vectorises.
 fn tile_portable<const P: usize, const R: usize>(
     weights: &[[Pairs; 3]],
-    inputs: &[Inputs],
+    inputs: &[InputPairs],
 ) -> [[GateSums; R]; P] {
     let mut sums = [[[[0; UNITS]; 3]; R]; P];
     for (sums, weights) in sums.iter_mut().zip(weights.chunks_exact(inputs.len())) {
@@ -194,7 +194,7 @@ macro_rules! tile_on {
         #[target_feature(enable = $features)]
         fn $name<const P: usize, const R: usize>(
             weights: &[[Pairs; 3]],
-            inputs: &[Inputs],
+            inputs: &[InputPairs],
         ) -> [[GateSums; R]; P] {
             use std::arch::x86_64::*;
             let panels: [&[[Pairs; 3]]; P] =
@@ -255,7 +255,7 @@ mod tests {
     /// The results of all kernels that this processor can run.
     fn ways<const P: usize, const R: usize>(
         weights: &[[Pairs; 3]],
-        inputs: &[Inputs],
+        inputs: &[InputPairs],
     ) -> Vec<(&'static str, [[GateSums; R]; P])> {
         let mut found = vec![("portable", tile_portable(weights, inputs))];
         #[cfg(target_arch = "x86_64")]

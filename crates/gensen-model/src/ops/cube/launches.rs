@@ -17,12 +17,12 @@ use crate::ops::gru::{self, GruInputs, GruKernels, Recurrence};
 use crate::packed::Steps;
 
 /// Counts the launches of one thread.
-struct Count {
+struct LaunchCount {
     thread: ThreadId,
     launches: AtomicUsize,
 }
 
-impl LaunchObserver for Count {
+impl LaunchObserver for LaunchCount {
     fn launched(&self, _kernel: &'static str) {
         if thread::current().id() == self.thread {
             self.launches.fetch_add(1, Ordering::Relaxed);
@@ -34,7 +34,7 @@ impl LaunchObserver for Count {
 fn launches<T>(mut work: impl FnMut() -> T) -> usize {
     work();
     work();
-    let count = Arc::new(Count {
+    let count = Arc::new(LaunchCount {
         thread: thread::current().id(),
         launches: AtomicUsize::new(0),
     });

@@ -24,7 +24,7 @@ impl GruLayerKernels for LibTorch {
         }
         let initial = [2, steps.width(0) as i64, weights[1].size()[1]];
         let initial = Tensor::zeros(initial, (x.kind(), x.device()));
-        let layer = Layer::new(x, initial, weights.into(), steps, differentiate);
+        let layer = TorchLayer::new(x, initial, weights.into(), steps, differentiate);
         Some(layer.finish(inputs, |[x, _, weights @ ..]: [Tensor; 10]| {
             let [a, b, c, d, e, f, g, h] = weights;
             [x, a, b, c, d, e, f, g, h]
@@ -61,7 +61,7 @@ impl GruLayerKernels for LibTorch {
             x_bias + c_bias,
             h_bias,
         ];
-        let layer = Layer::new(words, context.unsqueeze(0), weights, steps, differentiate);
+        let layer = TorchLayer::new(words, context.unsqueeze(0), weights, steps, differentiate);
         let ranks = TchTensor::new(ranks);
         let share = move |[words, initial, ih, hh, bias, h_bias]: [Tensor; 6]| {
             let ranks = &ranks;
@@ -86,7 +86,7 @@ impl GruLayerKernels for LibTorch {
 }
 
 /// A layer that libtorch has computed.
-struct Layer {
+struct TorchLayer {
     /// Words, initial states and weights: the leaves of libtorch's own graph, which Burn does not
     /// track.
     leaves: Vec<TchTensor>,
@@ -95,7 +95,7 @@ struct Layer {
     differentiable: bool,
 }
 
-impl Layer {
+impl TorchLayer {
     /// `initial` is `[directions, sentences, hidden]`; `weights` are `weight_ih`, `weight_hh`, `bias_ih`,
     /// `bias_hh` of each direction.
     fn new(
