@@ -161,7 +161,7 @@ pub enum EvalEvent<'a> {
 }
 
 /// The outcome of a task.
-enum Outcome {
+enum TaskOutcome {
     /// Its result, and whether it was cached.
     Done(TaskResult, bool),
     /// The task has no data.
@@ -202,20 +202,20 @@ pub fn evaluate(
             reason,
         };
         match evaluate_task(embedder, task, options, progress)? {
-            Outcome::Done(result, cached) => {
+            TaskOutcome::Done(result, cached) => {
                 progress(EvalEvent::Finished {
                     result: &result,
                     cached,
                 });
                 report.results.push(result);
             }
-            Outcome::Absent => {
+            TaskOutcome::Absent => {
                 let (root, fetch) = (options.data.display(), task.how_to_fetch());
                 let skipped = unscored(format!("no files below {root} ({fetch})"));
                 progress(EvalEvent::Skipped(&skipped));
                 report.skipped.push(skipped);
             }
-            Outcome::Faulty(error) => {
+            TaskOutcome::Faulty(error) => {
                 let failed = unscored(chain(&error));
                 progress(EvalEvent::Failed(&failed));
                 report.failed.push(failed);
@@ -230,12 +230,12 @@ fn evaluate_task(
     task: &Task,
     options: &EvalOptions,
     progress: &(dyn Fn(EvalEvent<'_>) + Sync),
-) -> Result<Outcome> {
+) -> Result<TaskOutcome> {
     let start = Instant::now();
     let data_hash = match options.data_hash(task) {
         Ok(Some(hash)) => hash,
-        Ok(None) => return Ok(Outcome::Absent),
-        Err(error) => return Ok(Outcome::Faulty(error)),
+        Ok(None) => return Ok(TaskOutcome::Absent),
+        Err(error) => return Ok(TaskOutcome::Faulty(error)),
     };
     let asked = embedder
         .pools()
@@ -246,12 +246,12 @@ fn evaluate_task(
         folder.join(format!("{key}.json"))
     });
     if let Some(result) = cached.as_deref().and_then(read_cached) {
-        return Ok(Outcome::Done(result, true));
+        return Ok(TaskOutcome::Done(result, true));
     }
     let data = match options.load(task) {
         Ok(Some(data)) => data,
-        Ok(None) => return Ok(Outcome::Absent),
-        Err(error) => return Ok(Outcome::Faulty(error)),
+        Ok(None) => return Ok(TaskOutcome::Absent),
+        Err(error) => return Ok(TaskOutcome::Faulty(error)),
     };
     let vectors = vectors(embedder, &data, pooling, options, progress)?;
     let scoring = Scoring {
@@ -262,7 +262,7 @@ fn evaluate_task(
     let scores = match score(&data, &vectors, &scoring) {
         Ok(scores) => scores,
         Err(error) => {
-            return Ok(Outcome::Faulty(EvalError::Task {
+            return Ok(TaskOutcome::Faulty(EvalError::Task {
                 task: task.name.to_owned(),
                 folder: task
                     .folder(&options.data)
@@ -285,7 +285,7 @@ fn evaluate_task(
             Ok(serde_json::to_writer_pretty(file, &result)?)
         })?;
     }
-    Ok(Outcome::Done(result, false))
+    Ok(TaskOutcome::Done(result, false))
 }
 
 /// The vectors of a task's sentences: cached by encoder and sentences, so that tasks with the same

@@ -165,10 +165,10 @@ impl Projections {
         images: &[u32],
         captions: &[u32],
     ) {
-        let image = Side::project(&self.image, data.images, batch);
-        let other_image = Side::project(&self.image, data.images, images);
-        let caption = Side::project(&self.caption, data.captions, batch);
-        let other_caption = Side::project(&self.caption, data.captions, captions);
+        let image = ProjectedSide::project(&self.image, data.images, batch);
+        let other_image = ProjectedSide::project(&self.image, data.images, images);
+        let caption = ProjectedSide::project(&self.caption, data.captions, batch);
+        let other_caption = ProjectedSide::project(&self.caption, data.captions, captions);
 
         let mut by_image = Array2::zeros(image.unit.dim());
         let mut by_caption = Array2::zeros(image.unit.dim());
@@ -213,8 +213,8 @@ impl Projections {
         let pools: Vec<(RetrievalScores, RetrievalScores)> = rows
             .chunks(POOL)
             .map(|rows| {
-                let images = Side::project(&self.image, data.images, rows);
-                let captions = Side::project(&self.caption, data.captions, rows);
+                let images = ProjectedSide::project(&self.image, data.images, rows);
+                let captions = ProjectedSide::project(&self.caption, data.captions, rows);
                 let (images, captions) = (images.unit.view(), captions.unit.view());
                 (
                     image_to_text(images, captions),
@@ -228,14 +228,14 @@ impl Projections {
 }
 
 /// Some rows of one side, projected.
-struct Side {
+struct ProjectedSide {
     inputs: Array2<f32>,
     /// Projections divided by their norms.
     unit: Array2<f32>,
     norms: Vec<f32>,
 }
 
-impl Side {
+impl ProjectedSide {
     fn project(side: &AdamModel, features: &Array2<f32>, rows: &[u32]) -> Self {
         let rows: Vec<usize> = rows.iter().map(|&r| r as usize).collect();
         let inputs = features.select(Axis(0), &rows);
@@ -266,7 +266,7 @@ impl Side {
 }
 
 /// One step of Adam, from the gradients by the unit vectors of projected rows.
-fn descend(side: &mut AdamModel, parts: [(&Side, Array2<f32>); 2]) {
+fn descend(side: &mut AdamModel, parts: [(&ProjectedSide, Array2<f32>); 2]) {
     let (outputs, width) = (side.model.biases.len(), side.model.width);
     let mut weights = Array2::<f32>::zeros((outputs, width));
     let mut biases = vec![0.0f32; outputs];

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 pub use data::{Captions, Labelled, PairFeatures, Scored, TaskData};
 pub use gensen_data::pooling::Pooling;
 pub use kept::KeptTasks;
-use read::{Encoding, LineEnds, TextFile};
+use read::{LineEnds, TextEncoding, TextFile};
 use serde::{Deserialize, Serialize};
 pub use table::{TASKS, select};
 
@@ -201,7 +201,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    fn read(&self, name: &str, encoding: Encoding, lines: LineEnds) -> Result<TextFile> {
+    fn read(&self, name: &str, encoding: TextEncoding, lines: LineEnds) -> Result<TextFile> {
         TextFile::read(self.path(name), encoding, lines)
     }
 }

@@ -41,16 +41,16 @@ impl QuantizationSteps {
 /// A view of vectors, `[rows, width]`, with at least one row.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    numbers: Numbers<'a>,
+    numbers: MatrixNumbers<'a>,
     /// Values or bytes per row.
     columns: usize,
-    meaning: Meaning<'a>,
+    meaning: IntegerMeaning<'a>,
     /// The selected rows, if not all.
     selection: Option<&'a [usize]>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Numbers<'a> {
+enum MatrixNumbers<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     I8(&'a [i8]),
@@ -59,7 +59,7 @@ enum Numbers<'a> {
 
 /// The interpretation of integers.
 #[derive(Clone, Copy, Debug)]
-enum Meaning<'a> {
+enum IntegerMeaning<'a> {
     Themselves,
     Steps(&'a QuantizationSteps),
     /// Eight dimensions a byte; the number of dimensions.
@@ -100,26 +100,26 @@ impl<'a> Matrix<'a> {
     }
 
     pub(crate) fn from_f32(numbers: &'a [f32], width: usize) -> Self {
-        Self::new(Numbers::F32(numbers), width)
+        Self::new(MatrixNumbers::F32(numbers), width)
     }
 
     pub(crate) fn from_f16(numbers: &'a [f16], width: usize) -> Self {
-        Self::new(Numbers::F16(numbers), width)
+        Self::new(MatrixNumbers::F16(numbers), width)
     }
 
     pub(crate) fn from_i8(numbers: &'a [i8], width: usize) -> Self {
-        Self::new(Numbers::I8(numbers), width)
+        Self::new(MatrixNumbers::I8(numbers), width)
     }
 
     pub(crate) fn from_u8(numbers: &'a [u8], width: usize) -> Self {
-        Self::new(Numbers::U8(numbers), width)
+        Self::new(MatrixNumbers::U8(numbers), width)
     }
 
-    fn new(numbers: Numbers<'a>, columns: usize) -> Self {
+    fn new(numbers: MatrixNumbers<'a>, columns: usize) -> Self {
         Self {
             numbers,
             columns,
-            meaning: Meaning::Themselves,
+            meaning: IntegerMeaning::Themselves,
             selection: None,
         }
     }
@@ -158,7 +158,7 @@ impl<'a> Matrix<'a> {
             });
         }
         Ok(Self {
-            meaning: Meaning::Steps(steps),
+            meaning: IntegerMeaning::Steps(steps),
             ..self
         })
     }
@@ -181,14 +181,14 @@ impl<'a> Matrix<'a> {
             });
         }
         Ok(Self {
-            meaning: Meaning::Bits(dimensions),
+            meaning: IntegerMeaning::Bits(dimensions),
             ..self
         })
     }
 
     /// Whether the elements are 8-bit integers.
     pub fn is_integers(&self) -> bool {
-        matches!(self.numbers, Numbers::I8(_) | Numbers::U8(_))
+        matches!(self.numbers, MatrixNumbers::I8(_) | MatrixNumbers::U8(_))
     }
 
     /// The number of vectors.
@@ -197,10 +197,10 @@ impl<'a> Matrix<'a> {
             return selection.len();
         }
         let numbers = match self.numbers {
-            Numbers::F32(numbers) => numbers.len(),
-            Numbers::F16(numbers) => numbers.len(),
-            Numbers::I8(numbers) => numbers.len(),
-            Numbers::U8(numbers) => numbers.len(),
+            MatrixNumbers::F32(numbers) => numbers.len(),
+            MatrixNumbers::F16(numbers) => numbers.len(),
+            MatrixNumbers::I8(numbers) => numbers.len(),
+            MatrixNumbers::U8(numbers) => numbers.len(),
         };
         numbers / self.columns
     }
@@ -208,7 +208,7 @@ impl<'a> Matrix<'a> {
     /// The length of a vector.
     pub fn width(&self) -> usize {
         match self.meaning {
-            Meaning::Bits(dimensions) => dimensions,
+            IntegerMeaning::Bits(dimensions) => dimensions,
             _ => self.columns,
         }
     }
@@ -232,29 +232,31 @@ impl<'a> Matrix<'a> {
         }
         let numbers = rows.start * self.columns..rows.end * self.columns;
         let mut floats = match self.numbers {
-            Numbers::F32(all) => return Cow::Borrowed(&all[numbers]),
+            MatrixNumbers::F32(all) => return Cow::Borrowed(&all[numbers]),
             _ => vec![0.0; rows.len() * self.width()],
         };
         match self.numbers {
-            Numbers::F32(_) => {}
-            Numbers::F16(all) => kernels::from_halves(&all[numbers], &mut floats),
-            Numbers::I8(all) => {
+            MatrixNumbers::F32(_) => {}
+            MatrixNumbers::F16(all) => kernels::from_halves(&all[numbers], &mut floats),
+            MatrixNumbers::I8(all) => {
                 let all = &all[numbers];
                 match self.meaning {
-                    Meaning::Bits(_) => self.bits(bytemuck::cast_slice(all), 0x80, &mut floats),
-                    Meaning::Themselves => kernels::from_integers(all, &mut floats),
-                    Meaning::Steps(steps) => {
+                    IntegerMeaning::Bits(_) => {
+                        self.bits(bytemuck::cast_slice(all), 0x80, &mut floats)
+                    }
+                    IntegerMeaning::Themselves => kernels::from_integers(all, &mut floats),
+                    IntegerMeaning::Steps(steps) => {
                         kernels::from_integers(all, &mut floats);
                         self.middles(steps, 128.5, &mut floats);
                     }
                 }
             }
-            Numbers::U8(all) => {
+            MatrixNumbers::U8(all) => {
                 let all = &all[numbers];
                 match self.meaning {
-                    Meaning::Bits(_) => self.bits(all, 0, &mut floats),
-                    Meaning::Themselves => kernels::from_unsigned(all, &mut floats),
-                    Meaning::Steps(steps) => {
+                    IntegerMeaning::Bits(_) => self.bits(all, 0, &mut floats),
+                    IntegerMeaning::Themselves => kernels::from_unsigned(all, &mut floats),
+                    IntegerMeaning::Steps(steps) => {
                         kernels::from_unsigned(all, &mut floats);
                         self.middles(steps, 0.5, &mut floats);
                     }
@@ -266,7 +268,7 @@ impl<'a> Matrix<'a> {
 
     /// Whether the vectors are bits.
     pub(crate) fn is_bits(&self) -> bool {
-        matches!(self.meaning, Meaning::Bits(_))
+        matches!(self.meaning, IntegerMeaning::Bits(_))
     }
 
     /// Whole rows of bytes as 1 and -1; `flip` turns a byte into the unsigned one.

@@ -26,14 +26,14 @@ use crate::matrix::Matrix;
 #[derive(Debug)]
 pub struct VectorFile {
     map: Mmap,
-    numbers: Numbers,
+    numbers: NumberType,
     /// The length of the header in bytes.
     start: usize,
     width: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Numbers {
+enum NumberType {
     F32,
     F16,
     I8,
@@ -108,10 +108,10 @@ impl VectorFile {
     /// The vectors of the file.
     pub fn matrix(&self) -> Matrix<'_> {
         match self.numbers {
-            Numbers::F32 => Matrix::from_f32(self.cast(), self.width),
-            Numbers::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
-            Numbers::I8 => Matrix::from_i8(self.cast(), self.width),
-            Numbers::U8 => Matrix::from_u8(self.cast(), self.width),
+            NumberType::F32 => Matrix::from_f32(self.cast(), self.width),
+            NumberType::F16 => Matrix::from_f16(self.cast::<f16>(), self.width),
+            NumberType::I8 => Matrix::from_i8(self.cast(), self.width),
+            NumberType::U8 => Matrix::from_u8(self.cast(), self.width),
         }
     }
 
@@ -143,7 +143,7 @@ impl VectorFile {
     }
 }
 
-impl Numbers {
+impl NumberType {
     fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -155,7 +155,7 @@ impl Numbers {
 
 /// The layout of a file with vectors.
 struct VectorLayout {
-    numbers: Numbers,
+    numbers: NumberType,
     rows: usize,
     width: usize,
     /// The offset of the values.
@@ -166,10 +166,10 @@ impl VectorLayout {
     /// The layout that a header describes; the error is the problem.
     fn of(header: &npy::Header) -> Result<Self, String> {
         let numbers = match &*header.descr {
-            "<f4" => Numbers::F32,
-            "<f2" => Numbers::F16,
-            "|i1" | "<i1" => Numbers::I8,
-            "|u1" | "<u1" => Numbers::U8,
+            "<f4" => NumberType::F32,
+            "<f2" => NumberType::F16,
+            "|i1" | "<i1" => NumberType::I8,
+            "|u1" | "<u1" => NumberType::U8,
             descr => {
                 return Err(format!(
                     "values of type `{descr}`, expected `<f4`, `<f2`, `|i1` or `|u1` \

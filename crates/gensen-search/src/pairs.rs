@@ -52,7 +52,7 @@ pub fn closest_pairs(matrix: Matrix<'_>, options: &PairOptions) -> Result<Vec<Pa
     check_threshold(options.threshold)?;
     let scales = scales(matrix)?;
     let rows = matrix.rows();
-    let found = Found::new(options);
+    let found = BestPairs::new(options);
     ranges(rows, LEFT).for_each(|left| {
         let (mut buffer, mut near) = (Vec::new(), Vec::new());
         for right in to_the_right(&left, rows) {
@@ -125,14 +125,14 @@ pub(crate) fn check_threshold(threshold: f32) -> Result<(), SearchError> {
 }
 
 /// The best pairs of all threads.
-struct Found {
+struct BestPairs {
     best: Mutex<TopK<(usize, usize)>>,
     /// The bits of the minimum score of a new pair. It only rises, so a stale value only costs
     /// time.
     bar: AtomicU32,
 }
 
-impl Found {
+impl BestPairs {
     fn new(options: &PairOptions) -> Self {
         Self {
             best: Mutex::new(TopK::new(options.most)),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use gensen_encode::model_folder::ModelFolder;
 
-use crate::commands::Usage;
+use crate::commands::UsageError;
 
 /// The built-in model's name.
 pub(crate) const NAME: &str = "english";
@@ -19,15 +19,15 @@ pub(crate) fn model() -> Result<ModelFolder> {
 
 /// The bytes of the built-in model's files: configuration, weights, vocabulary.
 #[cfg(feature = "english")]
-pub(crate) fn files() -> Result<[&'static [u8]; 3], Usage> {
+pub(crate) fn files() -> Result<[&'static [u8]; 3], UsageError> {
     use gensen_english::{CONFIG, VOCABULARY, WEIGHTS};
     Ok([CONFIG, WEIGHTS, VOCABULARY])
 }
 
 /// The error of a build without the model.
 #[cfg(not(feature = "english"))]
-fn missing() -> Usage {
-    Usage(
+fn missing() -> UsageError {
+    UsageError(
         "--model: this build has no built-in model; name one, or build with `--features english`"
             .into(),
     )
@@ -39,6 +39,6 @@ pub(crate) fn model() -> Result<ModelFolder> {
 }
 
 #[cfg(not(feature = "english"))]
-pub(crate) fn files() -> Result<[&'static [u8]; 3], Usage> {
+pub(crate) fn files() -> Result<[&'static [u8]; 3], UsageError> {
     Err(missing())
 }

@@ -9,8 +9,8 @@ pub(crate) const SCHEME: &str = "hf://";
 
 /// The error of a build without the hub.
 #[cfg(not(feature = "hub"))]
-pub(crate) fn fetch(name: &str) -> Result<std::path::PathBuf, crate::commands::Usage> {
-    Err(crate::commands::Usage(format!(
+pub(crate) fn fetch(name: &str) -> Result<std::path::PathBuf, crate::commands::UsageError> {
+    Err(crate::commands::UsageError(format!(
         "{name}: this build has no hub support; build with `--features hub`"
     )))
 }

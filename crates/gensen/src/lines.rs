@@ -17,12 +17,12 @@ const CHUNK_BYTES: u64 = 16 << 20;
 const WAITING_LINES: usize = 1 << 12;
 
 /// The stream of lines.
-type Input = Box<dyn Read + Send>;
+type InputStream = Box<dyn Read + Send>;
 
 /// The lines of an input, decompressed if it is gzip. A line ends in `\n` or `\r\n`, optional for the last; blank lines
 /// count. A byte-order mark at the start is dropped.
 pub(crate) struct Lines {
-    input: LineReader<Input>,
+    input: LineReader<InputStream>,
     size: Option<u64>,
     /// Whether it can be opened again.
     regular: bool,

@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // If standard error is closed too, only the exit code remains.
             tell!("error: {error:#}");
-            let usage = error.is::<commands::Usage>() || device::is_device_error(&error);
+            let usage = error.is::<commands::UsageError>() || device::is_device_error(&error);
             #[cfg(feature = "burn")]
             let usage = usage || gensen_train::cli::exit_code(&error) == 2;
             ExitCode::from(if usage { 2 } else { 1 })

@@ -30,21 +30,23 @@ pub(crate) fn holds(place: &Path, shape: &[u64]) -> std::io::Result<bool> {
         .read_to_end(&mut start)?;
     let numbers: u64 = shape.iter().product();
     let found = file.metadata()?.len();
-    Ok([Kind::F32, Kind::I8, Kind::U8].into_iter().any(|kind| {
-        let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
-        start == Header::write(kind.descr(), shape, HEADER_BYTES) && found == bytes
-    }))
+    Ok([NumberKind::F32, NumberKind::I8, NumberKind::U8]
+        .into_iter()
+        .any(|kind| {
+            let bytes = HEADER_BYTES as u64 + numbers * kind.bytes();
+            start == Header::write(kind.descr(), shape, HEADER_BYTES) && found == bytes
+        }))
 }
 
 /// The number type of a file of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum NumberKind {
     F32,
     I8,
     U8,
 }
 
-impl Kind {
+impl NumberKind {
     /// The type that vectors of this precision are stored as.
     pub(crate) fn of(precision: VectorPrecision) -> Self {
         match precision {

@@ -68,7 +68,7 @@ pub(crate) struct MadeFrom {
 
 /// The record beside a part's vectors.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct PartRecord {
     pub(crate) part: Part,
     #[serde(flatten)]
     pub(crate) origin: MadeFrom,
@@ -76,7 +76,7 @@ pub(crate) struct Record {
     pub(crate) output_sha256: String,
 }
 
-impl Record {
+impl PartRecord {
     /// The record's path for this output.
     pub(crate) fn place(output: &Path) -> PathBuf {
         let mut name: OsString = output.into();
@@ -133,7 +133,7 @@ pub(crate) struct Whole {
 pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
     let mut parts = Vec::new();
     for file in files {
-        parts.push((Record::read(file)?, file));
+        parts.push((PartRecord::read(file)?, file));
     }
     parts.sort_by_key(|(record, _)| record.part.index);
     let (first, first_file) = parts.first().context("no parts")?;
@@ -160,7 +160,7 @@ pub(crate) fn verify(files: &[PathBuf]) -> Result<Whole> {
         let (_, lines) = record.part.of(origin.input_lines);
         check_size(file, lines, origin.width)?;
         if sha256(std::slice::from_ref(*file))? != record.output_sha256 {
-            let (file, record) = (file.display(), Record::place(file));
+            let (file, record) = (file.display(), PartRecord::place(file));
             let record = record.display();
             bail!("{file}: changed since {record} was written (different SHA-256)");
         }

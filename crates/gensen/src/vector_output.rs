@@ -17,7 +17,7 @@ pub(crate) use format::{Format, Written};
 
 /// A writer of vectors.
 pub(crate) enum VectorOutput {
-    Npy(Npy, npy::Kind),
+    Npy(Npy, npy::NumberKind),
     Lines(text::TextWriter),
     #[cfg(feature = "parquet")]
     Parquet(Box<parquet::Parquet>),
@@ -32,7 +32,7 @@ impl VectorOutput {
         lines_before: u64,
     ) -> Result<Self> {
         let columns = converter.columns();
-        let kind = npy::Kind::of(converter.precision());
+        let kind = npy::NumberKind::of(converter.precision());
         Ok(match written.format {
             Format::Npy => Self::Npy(Npy::create(place)?, kind),
             Format::Jsonl => {

@@ -158,7 +158,7 @@ fn train_all(
         .iter_mut()
         .for_each(Contestant::update_difference);
 
-    let mut step = Step::new(width, options.reduction);
+    let mut step = StepBuffers::new(width, options.reduction);
     let mut epochs = 0;
     while epochs <= MAX_EPOCHS && contestants.iter().any(|c| !c.stopped) {
         for _ in 0..EPOCHS_PER_CHECK {
@@ -176,13 +176,13 @@ fn train_all(
 }
 
 /// Buffers of one optimiser step for all contestants.
-struct Step {
+struct StepBuffers {
     width: usize,
     reduction: LossReduction,
     gradients: Vec<f32>,
 }
 
-impl Step {
+impl StepBuffers {
     fn new(width: usize, reduction: LossReduction) -> Self {
         Self {
             width,

@@ -231,7 +231,7 @@ fn add_rows<const FUSED: bool, const R: usize, const C: usize>(
 
 /// One step of Adam as PyTorch does it, the penalty's gradient added to the loss's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamStep {
+pub(crate) struct ClassifierStep {
     /// Weight decay: the strength of the L2 penalty.
     pub decay: f32,
     /// `learning rate / (1 - beta1^t)`.
@@ -244,7 +244,7 @@ pub(crate) const BETA1: f64 = 0.9;
 pub(crate) const BETA2: f64 = 0.999;
 const EPSILON: f32 = 1e-8;
 
-impl AdamStep {
+impl ClassifierStep {
     /// The constants of step `t`, counted from 1, at PyTorch's default learning rate of 1e-3.
     pub(crate) fn new(t: i32, decay: f32) -> Self {
         let rate = 1e-3 / (1.0 - BETA1.powi(t));
@@ -273,7 +273,7 @@ impl AdamStep {
 
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn update(
-    step: AdamStep,
+    step: ClassifierStep,
     sign: f32,
     gradients: &[f32],
     weights: &mut [f32],

@@ -38,13 +38,13 @@ pub(crate) fn minimise(
         .map(|(i, start)| (i, start.as_slice()))
         .collect();
     let first = evaluate(&points);
-    let mut searches: Vec<Search> = starts
+    let mut searches: Vec<LineSearch> = starts
         .into_iter()
         .zip(first)
-        .map(|(point, (value, gradient))| Search::new(point, value, gradient))
+        .map(|(point, (value, gradient))| LineSearch::new(point, value, gradient))
         .collect();
     loop {
-        let mut active: Vec<(usize, &mut Search)> = searches
+        let mut active: Vec<(usize, &mut LineSearch)> = searches
             .iter_mut()
             .enumerate()
             .filter(|(_, s)| {
@@ -79,18 +79,18 @@ pub(crate) fn minimise(
         .collect()
 }
 
-struct Pair {
+struct CurvaturePair {
     step: Vec<f32>,
     change: Vec<f32>,
     /// `1 / (step . change)`
     rho: f64,
 }
 
-struct Search {
+struct LineSearch {
     point: Vec<f32>,
     value: f64,
     gradient: Vec<f32>,
-    history: VecDeque<Pair>,
+    history: VecDeque<CurvaturePair>,
     direction: Vec<f32>,
     slope: f64,
     length: f64,
@@ -99,7 +99,7 @@ struct Search {
     stuck: bool,
 }
 
-impl Search {
+impl LineSearch {
     fn new(point: Vec<f32>, value: f64, gradient: Vec<f32>) -> Self {
         Self {
             point,
@@ -161,7 +161,7 @@ impl Search {
             if self.history.len() == MEMORY {
                 self.history.pop_front();
             }
-            self.history.push_back(Pair {
+            self.history.push_back(CurvaturePair {
                 step,
                 change,
                 rho: 1.0 / product,

@@ -54,7 +54,7 @@ pub(crate) fn fit_path(
     strengths
         .iter()
         .map(|&strength| {
-            let objective = Objective {
+            let objective = LogisticObjective {
                 examples,
                 outputs,
                 masks,
@@ -100,7 +100,7 @@ fn report(strength: f32, minima: &[Minimum]) {
 /// A point holds, for each output, the weights in the metric and then the bias of *centred*
 /// features times `bias_scale`. Centring makes weights and bias nearly independent; as the bias
 /// is free it changes nothing else.
-struct Objective<'a> {
+struct LogisticObjective<'a> {
     examples: Examples<'a>,
     outputs: usize,
     masks: &'a [Vec<bool>],
@@ -112,13 +112,13 @@ struct Objective<'a> {
 }
 
 /// The sums over one part of the data.
-struct Part {
+struct PartialSums {
     losses: Vec<f64>,
     gradients: Mat<f32>,
     error_sums: Vec<f32>,
 }
 
-impl Objective<'_> {
+impl LogisticObjective<'_> {
     fn evaluate(&self, points: &[(usize, &[f32])]) -> Vec<(f64, Vec<f32>)> {
         let (width, outputs) = (self.examples.width(), self.outputs);
         let (weights, centred_biases) = self.weights(points.iter().map(|(_, point)| *point));
@@ -135,7 +135,7 @@ impl Objective<'_> {
 
         let rows = self.examples.count();
         let part_rows = rows.div_ceil(PARTS);
-        let parts: Vec<Part> = (0..rows.div_ceil(part_rows))
+        let parts: Vec<PartialSums> = (0..rows.div_ceil(part_rows))
             .into_par_iter()
             .map(|p| {
                 let range = p * part_rows..((p + 1) * part_rows).min(rows);
@@ -206,9 +206,9 @@ impl Objective<'_> {
         weights: MatRef<'_, f32>,
         biases: &[f32],
         masks: &[&[bool]],
-    ) -> Part {
+    ) -> PartialSums {
         let (width, columns) = (weights.nrows(), weights.ncols());
-        let mut part = Part {
+        let mut part = PartialSums {
             losses: vec![0.0; masks.len()],
             gradients: Mat::zeros(width, columns),
             error_sums: vec![0.0; columns],

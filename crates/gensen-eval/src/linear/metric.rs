@@ -21,10 +21,10 @@ const WIDEST: usize = 8192;
 /// Mean and covariance of features.
 pub(crate) struct Covariance {
     pub mean: Vec<f32>,
-    matrix: Matrix,
+    matrix: CovarianceFactor,
 }
 
-enum Matrix {
+enum CovarianceFactor {
     /// The covariance's lower triangle.
     Full(Mat<f32>),
     Diagonal(Vec<f32>),
@@ -72,7 +72,7 @@ impl Covariance {
                     Par::rayon(0),
                 );
             }
-            Matrix::Full(full)
+            CovarianceFactor::Full(full)
         } else {
             let mut squares = vec![0.0f32; width];
             for i in 0..rows {
@@ -82,7 +82,7 @@ impl Covariance {
                     .zip(deviations)
                     .for_each(|(sum, d)| *sum += d * d);
             }
-            Matrix::Diagonal(squares.iter().map(|square| square / rows as f32).collect())
+            CovarianceFactor::Diagonal(squares.iter().map(|square| square / rows as f32).collect())
         };
         Self { mean, matrix }
     }
@@ -90,13 +90,13 @@ impl Covariance {
     /// The Cholesky factor of `curvature * covariance + penalty`.
     pub(crate) fn factor(&self, curvature: f32, penalty: f32) -> Factor {
         let diagonal: Vec<f32> = match &self.matrix {
-            Matrix::Full(full) => (0..full.nrows()).map(|i| full[(i, i)]).collect(),
-            Matrix::Diagonal(diagonal) => diagonal.clone(),
+            CovarianceFactor::Full(full) => (0..full.nrows()).map(|i| full[(i, i)]).collect(),
+            CovarianceFactor::Diagonal(diagonal) => diagonal.clone(),
         };
         let largest = diagonal.iter().copied().fold(0.0, f32::max);
         // In single precision, the smallest eigenvalues may come out negative.
         let mut floor = penalty + 1e-6 * curvature * largest * (diagonal.len() as f32).sqrt();
-        if let Matrix::Full(full) = &self.matrix {
+        if let CovarianceFactor::Full(full) = &self.matrix {
             for _ in 0..4 {
                 let shifted = Mat::from_fn(full.nrows(), full.ncols(), |i, j| {
                     curvature * full[(i, j)] + if i == j { floor } else { 0.0 }

@@ -1,7 +1,7 @@
 //! A linear model: weights, biases and predictions; and with Adam's moments.
 
 use super::examples::Subset;
-use super::kernels::{self, AdamStep};
+use super::kernels::{self, ClassifierStep};
 use crate::random::MersenneTwister;
 
 /// Rows per batch of predictions.
@@ -113,7 +113,7 @@ impl AdamModel {
         gradient: impl Fn(usize) -> (f32, &'g [f32], f32),
     ) {
         self.steps += 1;
-        let step = AdamStep::new(self.steps, decay);
+        let step = ClassifierStep::new(self.steps, decay);
         let width = self.model.width;
         for (output, bias) in self.model.biases.iter_mut().enumerate() {
             let at = output * width..(output + 1) * width;

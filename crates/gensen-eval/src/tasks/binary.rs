@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::Result;
 
 /// `positive` holds the sentences of class 1, `negative` those of class 0; Latin-1, one sentence per line.
@@ -11,7 +11,7 @@ pub(super) fn load(folder: &Folder, positive: &str, negative: &str) -> Result<Ta
     let class = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
     let mut data = Labelled::default();
     for (name, label) in [(positive, 1), (negative, 0)] {
-        let file = folder.read(name, Encoding::Latin1, LineEnds::Unicode)?;
+        let file = folder.read(name, TextEncoding::Latin1, LineEnds::Unicode)?;
         file.not_empty(&file.lines)?;
         file.lines
             .iter()

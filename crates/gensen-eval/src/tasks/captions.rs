@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::Folder;
 use super::data::{Captions, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::{EvalError, Result};
 use crate::metrics::CAPTIONS;
 
@@ -12,7 +12,11 @@ use crate::metrics::CAPTIONS;
 /// `SPLIT.txt` with five captions per image, in the images' order; UTF-8.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |split: &str| -> Result<Captions> {
-        let text = folder.read(&format!("{split}.txt"), Encoding::Utf8, LineEnds::Universal)?;
+        let text = folder.read(
+            &format!("{split}.txt"),
+            TextEncoding::Utf8,
+            LineEnds::Universal,
+        )?;
         let path = folder.path(&format!("{split}.npy"));
         let expected = "expected single-precision [images, width]";
         let images: Array2<f32> =

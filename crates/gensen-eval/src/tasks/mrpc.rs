@@ -2,14 +2,14 @@
 
 use super::Folder;
 use super::data::{Labelled, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::Result;
 
 /// `msr_paraphrase_{train,test}.txt`: a header, then `label, id, id, sentence, sentence` between
 /// tabs; UTF-8. Quotes are characters like any other. SentEval separates words only at blanks.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
-        let file = folder.read(name, Encoding::Utf8, LineEnds::Universal)?;
+        let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
         let mut part = Labelled::default();
         for line in file.iter().skip(1) {
             let columns = line.columns(5)?;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::Result;
 
 /// One file of `split, label, sentence` between tabs, splits `tr`, `va` and `te`; UTF-8. Classes
 /// are the training labels in the order of their code points.
 pub(super) fn load(folder: &Folder, name: &str) -> Result<TaskData> {
-    let file = folder.read(name, Encoding::Utf8, LineEnds::Universal)?;
+    let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
     let mut names = BTreeSet::new();
     for line in file.iter() {
         let columns = line.columns(3)?;

@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::Result;
 use crate::random::MersenneTwister;
 
@@ -15,7 +15,7 @@ const SEED: u32 = 1111;
 /// usual split has it, `label, question, question, id`; UTF-8.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
-        let file = folder.read(name, Encoding::Utf8, LineEnds::Universal)?;
+        let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
         let mut part = Labelled::default();
         for line in file.iter() {
             let columns = line.columns(3)?;

@@ -13,7 +13,7 @@ const LARGEST_FILE: u64 = 2 << 30;
 
 /// A file's character encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(super) enum TextEncoding {
     Utf8,
     Latin1,
 }
@@ -36,7 +36,7 @@ pub(super) struct TextFile {
 
 impl TextFile {
     /// Reads a file of at most 2 GiB.
-    pub(super) fn read(path: PathBuf, encoding: Encoding, lines: LineEnds) -> Result<Self> {
+    pub(super) fn read(path: PathBuf, encoding: TextEncoding, lines: LineEnds) -> Result<Self> {
         let file = fs::File::open(&path).map_err(EvalError::io(&path))?;
         let mut bytes = Vec::new();
         file.take(LARGEST_FILE + 1)
@@ -48,8 +48,8 @@ impl TextFile {
         }
         no_pointer(&bytes).map_err(EvalError::io(&path))?;
         let text: String = match encoding {
-            Encoding::Latin1 => bytes.into_iter().map(char::from).collect(),
-            Encoding::Utf8 => String::from_utf8(bytes).map_err(|error| {
+            TextEncoding::Latin1 => bytes.into_iter().map(char::from).collect(),
+            TextEncoding::Utf8 => String::from_utf8(bytes).map_err(|error| {
                 let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = 1 + valid.iter().filter(|&&b| b == b'\n').count();
                 EvalError::line(&path, line, "expected UTF-8")

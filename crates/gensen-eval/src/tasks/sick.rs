@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, Scored, TaskData};
-use super::read::{Encoding, Line, LineEnds, TextFile, words};
+use super::read::{Line, LineEnds, TextEncoding, TextFile, words};
 use crate::error::Result;
 
 const FILES: [&str; 3] = [
@@ -13,7 +13,7 @@ const FILES: [&str; 3] = [
 const CLASSES: [&str; 3] = ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"];
 
 fn read(folder: &Folder, name: &str) -> Result<TextFile> {
-    folder.read(name, Encoding::Utf8, LineEnds::Universal)
+    folder.read(name, TextEncoding::Utf8, LineEnds::Universal)
 }
 
 fn pair(line: &Line<'_>) -> Result<(String, String, [String; 2])> {

@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, TaskData};
-use super::read::{Encoding, LineEnds, words};
+use super::read::{LineEnds, TextEncoding, words};
 use crate::error::Result;
 
 /// The classes in SentEval's order.
@@ -15,14 +15,14 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
         let sentences = |side: &str| {
             folder.read(
                 &format!("{side}.{split}"),
-                Encoding::Latin1,
+                TextEncoding::Latin1,
                 LineEnds::Unicode,
             )
         };
         let (first, second) = (sentences("s1")?, sentences("s2")?);
         let labels = folder.read(
             &format!("labels.{split}"),
-            Encoding::Utf8,
+            TextEncoding::Utf8,
             LineEnds::Unicode,
         )?;
         labels.same_length(&first)?;

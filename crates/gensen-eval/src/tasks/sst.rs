@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, PairFeatures, TaskData};
-use super::read::{Encoding, LineEnds, strip, words};
+use super::read::{LineEnds, TextEncoding, strip, words};
 use crate::error::Result;
 
 /// The classes of the two treebanks, in the order of their numbers.
@@ -19,7 +19,7 @@ pub(super) const FINE: &[&str] = &[
 /// five; UTF-8.
 pub(super) fn load(folder: &Folder, classes: &[&str]) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
-        let file = folder.read(name, Encoding::Utf8, LineEnds::Universal)?;
+        let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
         let mut part = Labelled::default();
         for line in file.iter() {
             let (sentence, label) = if classes.len() == 2 {

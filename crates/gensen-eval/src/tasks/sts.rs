@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Scored, TaskData};
-use super::read::{Encoding, LineEnds, strip, words};
+use super::read::{LineEnds, TextEncoding, strip, words};
 use crate::error::Result;
 
 /// For each set `STS.input.SET.txt` with `sentence TAB sentence` and `STS.gs.SET.txt` with a score
@@ -12,7 +12,7 @@ pub(super) fn load(folder: &Folder, sets: &[&'static str]) -> Result<TaskData> {
         let read = |kind: &str| {
             folder.read(
                 &format!("STS.{kind}.{name}.txt"),
-                Encoding::Utf8,
+                TextEncoding::Utf8,
                 LineEnds::Unicode,
             )
         };
@@ -41,7 +41,7 @@ pub(super) fn load(folder: &Folder, sets: &[&'static str]) -> Result<TaskData> {
 /// UTF-8.
 pub(super) fn load_benchmark(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Scored> {
-        let file = folder.read(name, Encoding::Utf8, LineEnds::Universal)?;
+        let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
         let mut part = Scored::default();
         for line in file.iter() {
             let columns = line.columns(7)?;

@@ -2,7 +2,7 @@
 
 use super::Folder;
 use super::data::{Labelled, TaskData};
-use super::read::{Encoding, LineEnds, strip, words};
+use super::read::{LineEnds, TextEncoding, strip, words};
 use crate::error::Result;
 
 const CLASSES: [&str; 6] = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"];
@@ -10,7 +10,7 @@ const CLASSES: [&str; 6] = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"];
 /// `train_5500.label` and `TREC_10.label`: `CLASS:subclass question`; Latin-1.
 pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
-        let file = folder.read(name, Encoding::Latin1, LineEnds::Universal)?;
+        let file = folder.read(name, TextEncoding::Latin1, LineEnds::Universal)?;
         let mut part = Labelled::default();
         for line in file.iter() {
             let (class, question) = strip(line.text)

@@ -14,10 +14,10 @@ use super::products::Bf16Product;
 use super::rows::{self, RowKernels};
 use crate::packed::Steps;
 
-pub(super) type Numbers = FloatTensor<Flex>;
+pub(super) type TestTensor = FloatTensor<Flex>;
 
 /// Numbers between -1 and 1 that repeat from run to run.
-pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
+pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> TestTensor {
     let mut state = seed.wrapping_mul(2_654_435_769).max(1);
     let next = || {
         state ^= state << 13;
@@ -30,7 +30,7 @@ pub(super) fn numbers<const D: usize>(shape: [usize; D], seed: u32) -> Numbers {
 }
 
 #[track_caller]
-pub(super) fn assert_near(what: &str, found: Numbers, expected: Numbers, tolerance: f32) {
+pub(super) fn assert_near(what: &str, found: TestTensor, expected: TestTensor, tolerance: f32) {
     let (found, expected) = (slice(found), slice(expected));
     assert_eq!(found.len(), expected.len(), "{what}: size");
     for (k, (a, b)) in found.iter().zip(expected.iter()).enumerate() {
@@ -120,13 +120,13 @@ fn cross_entropies_agree() {
 }
 
 /// Activations in bf16, and the same in f32.
-fn both<const D: usize>(shape: [usize; D], seed: u32) -> [Numbers; 2] {
+fn both<const D: usize>(shape: [usize; D], seed: u32) -> [TestTensor; 2] {
     let halves = Flex::float_cast(numbers(shape, seed), FloatDType::BF16);
     [halves.clone(), Flex::float_cast(halves, FloatDType::F32)]
 }
 
 /// The Euclidean distance of numbers in f32 or bf16 from the expected ones, over the norm of these.
-fn distance(found: Numbers, expected: Numbers) -> f32 {
+fn distance(found: TestTensor, expected: TestTensor) -> f32 {
     let (found, expected) = (flex::Numbers::new(found), slice(expected));
     let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| x * x).sum::<f32>().sqrt();
     let apart = norm(&mut found.iter().zip(&*expected).map(|(a, b)| a - b));
@@ -136,7 +136,7 @@ fn distance(found: Numbers, expected: Numbers) -> f32 {
 /// Compares results of bf16 activations and f32 weights: the tolerance is that of factors rounded
 /// to 8 bits.
 #[track_caller]
-fn assert_rounded(what: &str, found: Numbers, expected: Numbers, dtype: DType) {
+fn assert_rounded(what: &str, found: TestTensor, expected: TestTensor, dtype: DType) {
     assert_eq!(found.dtype(), dtype, "{what}");
     let off = distance(found, expected);
     assert!(off < 6e-3, "{what} is off by {off}");
@@ -199,8 +199,8 @@ fn gru_of_bf16_is_as_near_as_its_composition() {
     let hidden = 40;
     for reverse in [false, true] {
         let scan = |half: bool, weight_type: FloatDType| {
-            let of = |pair: [Numbers; 2]| pair[usize::from(!half)].clone();
-            let cast = |weight: Numbers| Flex::float_cast(weight, weight_type);
+            let of = |pair: [TestTensor; 2]| pair[usize::from(!half)].clone();
+            let cast = |weight: TestTensor| Flex::float_cast(weight, weight_type);
             let inputs = GruInputs::<Flex> {
                 projected: of(both([steps.rows(), 3 * hidden], 1)),
                 recurrence: Recurrence {
@@ -249,7 +249,7 @@ fn gru_of_bf16_is_as_near_as_its_composition() {
 }
 
 /// The factor of gradients.
-pub(super) fn scale() -> Numbers {
+pub(super) fn scale() -> TestTensor {
     tensor(vec![0.7], [1])
 }
 
@@ -319,7 +319,7 @@ fn adam_by_rows_has_the_bits_of_adam_on_the_dense_gradient() {
     assert_near("mean", found.mean, expected.mean.clone(), 0.0);
     assert_near("variance", found.variance, expected.variance.clone(), 0.0);
     // A part of a larger tensor is not updated in place, but composed.
-    let part = |whole: Numbers| {
+    let part = |whole: TestTensor| {
         let longer = Flex::float_cat(vec![whole, numbers([3], 5)], 0);
         longer.narrow(0, 0, size)
     };

@@ -11,7 +11,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{TensorData, read_sync};
 
 use super::adam::{self, AdamKernels, AdamStep};
-use super::agreement::{Numbers, assert_near, numbers, scale};
+use super::agreement::{TestTensor, assert_near, numbers, scale};
 use super::cross_entropy::{self, CrossEntropyKernels};
 use super::flex::{slice, tensor};
 use super::gru::{self, GruInputs, GruKernels, Recurrence};
@@ -45,13 +45,13 @@ fn with_products<B: Kernels>(device: &B::Device, tolerance: f32) -> f32 {
 trait Kernels: GruKernels + CrossEntropyKernels + AdamKernels {}
 impl<B: GruKernels + CrossEntropyKernels + AdamKernels> Kernels for B {}
 
-fn on<B: Kernels>(device: &B::Device, x: &Numbers) -> FloatTensor<B> {
+fn on<B: Kernels>(device: &B::Device, x: &TestTensor) -> FloatTensor<B> {
     let shape = x.shape();
     let data = TensorData::new(slice(x.clone()).to_vec(), shape);
     B::float_from_data(data, device)
 }
 
-fn back<B: Kernels>(x: FloatTensor<B>) -> Numbers {
+fn back<B: Kernels>(x: FloatTensor<B>) -> TestTensor {
     let data = read_sync(B::float_into_data(x)).expect("a tensor can be read");
     let data: Vec<f32> = data.iter::<f32>().collect();
     let size = data.len();
@@ -195,7 +195,7 @@ fn cross_entropies_agree<B: Kernels>(device: &B::Device) {
 }
 
 /// A parameter and its moments on the CPU.
-fn adam_state(size: usize) -> [Numbers; 3] {
+fn adam_state(size: usize) -> [TestTensor; 3] {
     let squares = slice(numbers([size], 3)).iter().map(|x| x * x).collect();
     let variance = tensor(squares, [size]);
     [numbers([size], 1), numbers([size], 2), variance]

@@ -13,8 +13,8 @@ use gensen_eval::protocol::{Classifier, Protocol};
 use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
-use super::Usage;
-use super::encoding::{Encoding, say_coverage};
+use super::UsageError;
+use super::encoding::{EncodingArguments, say_coverage};
 use super::places::{distinct, file, writable};
 use crate::device;
 use crate::lines::Lines;
@@ -55,17 +55,17 @@ struct TrainArguments {
     output: PathBuf,
     /// Kind of classifier.
     #[arg(long, default_value = "lbfgs", value_name = "KIND")]
-    kind: Kind,
+    kind: ClassifierKind,
     /// Number of folds of each cross-validation.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=100), value_name = "N")]
     folds: u32,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 /// The values of `--kind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum ClassifierKind {
     /// Logistic regression to convergence.
     Lbfgs,
     /// SentEval's classifier: Adam with early stopping.
@@ -91,7 +91,7 @@ struct PredictArguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 /// One line of the output with --json.
@@ -116,14 +116,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Sentences, with their labels as indices into `names`.
-struct Labelled {
+struct LabelledLines {
     sentences: Vec<String>,
     labels: Vec<u32>,
     names: Vec<String>,
     counts: Vec<usize>,
 }
 
-impl Labelled {
+impl LabelledLines {
     fn read(place: &Path) -> Result<Self> {
         let mut lines = Lines::open(place)?;
         let mut rows = Vec::new();
@@ -173,7 +173,7 @@ fn train_one(arguments: &TrainArguments) -> Result<()> {
     let (input, output) = (&arguments.input, &arguments.output);
     distinct(&[("--input", input)], &[("--output", output)])?;
     writable(&[("--output", output)])?;
-    let data = Labelled::read(input)?;
+    let data = LabelledLines::read(input)?;
     let places = arguments.encoding.places()?;
     let encoder = arguments.encoding.encoder(&places)?;
     let vectors = {
@@ -187,8 +187,8 @@ fn train_one(arguments: &TrainArguments) -> Result<()> {
         encoded.vectors
     };
     let classifier = match arguments.kind {
-        Kind::Lbfgs => Classifier::Lbfgs,
-        Kind::Senteval => Classifier::SentEval(Default::default()),
+        ClassifierKind::Lbfgs => Classifier::Lbfgs,
+        ClassifierKind::Senteval => Classifier::SentEval(Default::default()),
     };
     let protocol = Protocol::new(
         classifier,
@@ -222,7 +222,7 @@ fn train_one(arguments: &TrainArguments) -> Result<()> {
 fn predict(arguments: &PredictArguments) -> Result<()> {
     let standard_input = Path::new("-");
     if arguments.classifier == standard_input {
-        return Err(Usage("--classifier: needs a file".into()).into());
+        return Err(UsageError("--classifier: needs a file".into()).into());
     }
     let file = ClassifierFile::read(&arguments.classifier)?;
     let mut input = Lines::open(&arguments.input)?.live();

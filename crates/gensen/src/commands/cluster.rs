@@ -9,10 +9,10 @@ use gensen_search::{KMeansOptions, Matrix, communities, k_means};
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::Usage;
+use super::UsageError;
 use super::corpus::{EncodedText, SentenceFiles};
-use super::encoding::Encoding;
-use super::places::{Place, distinct, ends_in, file, writable};
+use super::encoding::EncodingArguments;
+use super::places::{NamedPath, distinct, ends_in, file, writable};
 use super::projection::ProjectionName;
 use crate::device;
 use crate::output::{heading, say, say_json};
@@ -68,11 +68,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 /// Rows that belong together.
-struct Group {
+struct Cluster {
     rows: Vec<usize>,
     /// The row nearest to the centre, and its cosine to it.
     representative: usize,
@@ -100,14 +100,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         && !(-1.0..=1.0).contains(&threshold)
     {
         let problem = format!("--threshold {threshold}: expected a cosine, -1 to 1");
-        return Err(Usage(problem).into());
+        return Err(UsageError(problem).into());
     }
     check_places(arguments)?;
     device::guard(&arguments.encoding.device, || cluster(arguments))
 }
 
-fn check_places(arguments: &Arguments) -> Result<(), Usage> {
-    let mut inputs: Vec<Place<'_>> = vec![("--input", &arguments.sentences.input)];
+fn check_places(arguments: &Arguments) -> Result<(), UsageError> {
+    let mut inputs: Vec<NamedPath<'_>> = vec![("--input", &arguments.sentences.input)];
     inputs.extend(
         arguments
             .sentences
@@ -117,7 +117,7 @@ fn check_places(arguments: &Arguments) -> Result<(), Usage> {
     );
     let output = arguments.output.as_deref().map(|path| ("--output", path));
     let map = arguments.map.as_deref().map(|path| ("--map", path));
-    let outputs: Vec<Place<'_>> = output.into_iter().chain(map).collect();
+    let outputs: Vec<NamedPath<'_>> = output.into_iter().chain(map).collect();
     if let Some((option, path)) = map {
         ends_in(option, path, "svg")?;
     }
@@ -143,7 +143,7 @@ fn cluster(arguments: &Arguments) -> Result<()> {
         (None, Some(threshold)) => {
             let found =
                 corpus.located(communities(matrix, threshold, arguments.smallest.max(1)))?;
-            let groups = found.into_iter().map(|community| Group {
+            let groups = found.into_iter().map(|community| Cluster {
                 representative: community.centre,
                 cosine: 1.0,
                 rows: community.rows,
@@ -187,7 +187,7 @@ fn by_means(
     matrix: Matrix<'_>,
     clusters: usize,
     seed: u64,
-) -> Result<Vec<Group>> {
+) -> Result<Vec<Cluster>> {
     let options = KMeansOptions {
         seed,
         ..KMeansOptions::new(clusters)
@@ -201,7 +201,7 @@ fn by_means(
     let groups = members.filter_map(|rows| {
         let nearest = |&a: &usize, &b: &usize| cosine(a).total_cmp(&cosine(b)).then(b.cmp(&a));
         let representative = rows.iter().copied().max_by(nearest)?;
-        Some(Group {
+        Some(Cluster {
             representative,
             cosine: cosine(representative),
             rows,
@@ -232,7 +232,7 @@ fn draw(arguments: &Arguments, matrix: Matrix<'_>, numbers: &[usize], place: &Pa
     Ok(write_map(points.view(), &labels, place)?)
 }
 
-fn print(arguments: &Arguments, corpus: &EncodedText<'_>, groups: &[Group]) -> Result<()> {
+fn print(arguments: &Arguments, corpus: &EncodedText<'_>, groups: &[Cluster]) -> Result<()> {
     if !arguments.json {
         heading("group\tsize\tcosine\tline\tsentence")?;
     }

@@ -8,11 +8,11 @@ use gensen_encode::{
     ConcatEncoder, EncodeError, EncodeOptions, VectorConverter, VectorOptions, VectorPrecision,
 };
 
-use super::Usage;
+use super::UsageError;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Vectors")]
-pub(super) struct Conversion {
+pub(super) struct ConversionArguments {
     /// Scale every vector to unit length.
     #[arg(long)]
     normalize: bool,
@@ -30,7 +30,7 @@ fn precisions() -> impl TypedValueParser<Value = VectorPrecision> {
         .try_map(|name| name.parse::<VectorPrecision>())
 }
 
-impl Conversion {
+impl ConversionArguments {
     /// The converter of the encoder's vectors.
     pub(super) fn converter(
         &self,
@@ -45,7 +45,7 @@ impl Conversion {
         }
         match vectors.converter(encoder.encoders(), options) {
             Err(error @ EncodeError::Dimensions { .. }) => {
-                Err(Usage(format!("--truncate-dim: {error}")).into())
+                Err(UsageError(format!("--truncate-dim: {error}")).into())
             }
             converter => {
                 converter.with_context(|| format!("--output-precision {}", self.output_precision))

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision};
 use gensen_search::{Matrix, QuantizationSteps, VectorFile};
 
-use super::Usage;
-use super::encoding::{Encoding, say_coverage};
+use super::UsageError;
+use super::encoding::{EncodingArguments, say_coverage};
 use super::places::file;
 use crate::lines::Lines;
 use crate::terminal::Progress;
@@ -39,11 +39,11 @@ pub(super) struct SentenceFiles {
 /// Saved vectors, open.
 pub(super) struct Index {
     file: VectorFile,
-    numbers: Numbers,
+    numbers: SavedNumbers,
 }
 
 /// The meaning of saved values.
-enum Numbers {
+enum SavedNumbers {
     Floats,
     Integers(QuantizationSteps),
     /// The number of dimensions.
@@ -60,7 +60,7 @@ impl SentenceFiles {
     pub(super) fn open(
         &self,
         place: &Path,
-        encoding: &Encoding,
+        encoding: &EncodingArguments,
         encoder: impl FnOnce() -> Result<ConcatEncoder>,
     ) -> Result<Index> {
         let file = VectorFile::open(place)?;
@@ -68,13 +68,13 @@ impl SentenceFiles {
             if self.binary {
                 bail!("--binary: {} holds floats", place.display());
             }
-            let numbers = Numbers::Floats;
+            let numbers = SavedNumbers::Floats;
             return Ok(Index { file, numbers });
         }
         let encoder = encoder()?;
         self.check_width(place, &file, &encoder)?;
         if self.binary {
-            let numbers = Numbers::Bits(self.dimensions(&encoder));
+            let numbers = SavedNumbers::Bits(self.dimensions(&encoder));
             return Ok(Index { file, numbers });
         }
         let converter = VectorOptions::default()
@@ -92,7 +92,7 @@ impl SentenceFiles {
             bail!("--index {}: int8 without ranges", place.display());
         };
         let (smallest, largest) = (ranges.row(0).to_vec(), ranges.row(1).to_vec());
-        let numbers = Numbers::Integers(QuantizationSteps::of_ranges(&smallest, &largest)?);
+        let numbers = SavedNumbers::Integers(QuantizationSteps::of_ranges(&smallest, &largest)?);
         Ok(Index { file, numbers })
     }
 
@@ -108,7 +108,7 @@ impl SentenceFiles {
         if dimensions > own {
             let problem =
                 format!("--truncate-dim {dimensions}: the model's vectors have {own} numbers");
-            return Err(Usage(problem).into());
+            return Err(UsageError(problem).into());
         }
         let (expected, unit) = match self.binary {
             true => (dimensions.div_ceil(8), "bytes"),
@@ -147,21 +147,21 @@ impl Index {
     pub(super) fn matrix(&self) -> Result<Matrix<'_>> {
         let matrix = self.file.matrix();
         Ok(match &self.numbers {
-            Numbers::Floats => matrix,
-            Numbers::Integers(steps) => matrix.with_steps(steps)?,
-            Numbers::Bits(dimensions) => matrix.with_bits(*dimensions)?,
+            SavedNumbers::Floats => matrix,
+            SavedNumbers::Integers(steps) => matrix.with_steps(steps)?,
+            SavedNumbers::Bits(dimensions) => matrix.with_bits(*dimensions)?,
         })
     }
 }
 
 /// The lines of a file, and the indices of the kept ones.
-pub(super) struct Texts {
+pub(super) struct InputLines {
     pub(super) lines: Vec<String>,
     /// Indices of lines that are not blank and, for distinct lines, not equal to an earlier one.
     pub(super) kept: Vec<usize>,
 }
 
-impl Texts {
+impl InputLines {
     pub(super) fn read(input: &Path, distinct: bool) -> Result<Self> {
         let mut input = Lines::open(input)?;
         let mut lines: Vec<String> = Vec::new();
@@ -209,7 +209,7 @@ impl Texts {
 
 /// Sentences with vectors.
 pub(super) struct EncodedText<'a> {
-    pub(super) texts: Texts,
+    pub(super) texts: InputLines,
     input: &'a Path,
     vectors: VectorOrigin<'a>,
 }
@@ -224,7 +224,7 @@ enum VectorOrigin<'a> {
 impl<'a> EncodedText<'a> {
     /// Reads a file; computes its vectors unless they were saved.
     pub(super) fn open(
-        encoding: &Encoding,
+        encoding: &EncodingArguments,
         sentences: &'a SentenceFiles,
         distinct: bool,
     ) -> Result<Self> {
@@ -234,12 +234,12 @@ impl<'a> EncodedText<'a> {
             Some(place) => {
                 let index = sentences.open(place, encoding, encoder)?;
                 (
-                    Texts::read(input, distinct)?,
+                    InputLines::read(input, distinct)?,
                     VectorOrigin::Saved(index, place),
                 )
             }
             None => {
-                let texts = Texts::read(input, distinct)?;
+                let texts = InputLines::read(input, distinct)?;
                 let encoder = encoder()?;
                 let vectors = compute(encoding, &encoder, &texts, input)?;
                 (texts, VectorOrigin::Computed(vectors, encoder.width()))
@@ -282,9 +282,9 @@ impl<'a> EncodedText<'a> {
 
 /// The vectors of the kept lines, one after the other.
 fn compute(
-    encoding: &Encoding,
+    encoding: &EncodingArguments,
     encoder: &ConcatEncoder,
-    texts: &Texts,
+    texts: &InputLines,
     input: &Path,
 ) -> Result<Vec<f32>> {
     let options = encoding.options();

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use gensen_encode::{ConcatEncoder, Coverage, EncodeOptions};
 
-use super::Usage;
-use super::conversion::Conversion;
-use super::encoding::{Encoding, ModelPlace, say_coverage};
-use super::expansion::{Expansion, VectorOptions, add_words};
+use super::UsageError;
+use super::conversion::ConversionArguments;
+use super::encoding::{EncodingArguments, ModelPlace, say_coverage};
+use super::expansion::{MappedVectors, WordVectorArguments, add_words};
 use super::places::{distinct, ends_in, file, read_twice, writable};
 use crate::device;
 use crate::lines::Lines;
 use crate::npy::{Npy, PaddedNpy};
-use crate::part::{self, MadeFrom, Part, Record};
+use crate::part::{self, MadeFrom, Part, PartRecord};
 use crate::terminal::Progress;
 use crate::vector_output::{Format, VectorOutput, Written};
 
@@ -61,11 +61,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
-    vector_options: VectorOptions,
+    vector_options: WordVectorArguments,
     #[command(flatten)]
-    conversion: Conversion,
+    conversion: ConversionArguments,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -79,8 +79,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Refuses outputs that are inputs, coincide or cannot be written. Returns the output's format.
-fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Written, Usage> {
-    let record = Record::place(output);
+fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Written, UsageError> {
+    let record = PartRecord::place(output);
     let vector_words = &arguments.vector_options.vector_words;
     let mut inputs = vec![("--input", input)];
     inputs.extend(arguments.vectors.as_deref().map(|path| ("--vectors", path)));
@@ -104,7 +104,7 @@ fn check_places(arguments: &Arguments, input: &Path, output: &Path) -> Result<Wr
         read_twice(&outputs[..1], "--part hashes its output")?;
         if written.gzip || !matches!(written.format, Format::Npy | Format::Jsonl) {
             let problem = "--part: parts are .npy or .jsonl, which can be put end to end";
-            return Err(Usage(problem.into()));
+            return Err(UsageError(problem.into()));
         }
     } else {
         outputs.retain(|(_, path)| *path != record);
@@ -141,7 +141,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     let to_standard_output = output_place == Path::new("-");
     if arguments.part.is_some() && input_place == Path::new("-") {
         let problem = "--part: needs a file as --input, whose lines can be counted first";
-        return Err(Usage(problem.into()).into());
+        return Err(UsageError(problem.into()).into());
     }
     let written = check_places(arguments, input_place, output_place)?;
     if let Some(vectors) = &arguments.vectors {
@@ -160,7 +160,7 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     if arguments.part.is_some() && arguments.encoding.depends_on_batches(&encoder) {
         let problem = "--part: with max-padded pooling, vectors depend on the sentences beside them, \
                        and parts would not be the whole's";
-        return Err(Usage(problem.into()).into());
+        return Err(UsageError(problem.into()).into());
     }
     let options = arguments.encoding.options();
     let converter = arguments.conversion.converter(&encoder, &options)?;
@@ -244,12 +244,12 @@ fn embed(arguments: &Arguments, input_place: &Path, output_place: &Path) -> Resu
     if to_standard_output {
         return output.finish(lines, columns);
     }
-    Record::remove(output_place)?;
+    PartRecord::remove(output_place)?;
     output.finish(lines, columns)?;
     match origin {
         Some((part, origin)) => {
             let output_sha256 = part::sha256(&[output_place.to_owned()])?;
-            let record = Record {
+            let record = PartRecord {
                 part,
                 origin,
                 output_sha256,
@@ -347,7 +347,7 @@ fn expanded(
         return Ok(encoder.clone());
     }
     let words = words.iter().map(String::as_str);
-    let expansion = Expansion::open(
+    let expansion = MappedVectors::open(
         vectors,
         &arguments.vector_options,
         encoder.encoders(),

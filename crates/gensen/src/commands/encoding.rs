@@ -14,7 +14,7 @@ use gensen_encode::{
     UnknownWords,
 };
 
-use super::Usage;
+use super::UsageError;
 use super::places::file;
 use crate::device::Device;
 use crate::{english, hub, part};
@@ -45,7 +45,7 @@ impl From<Pool> for Pooling {
 
 /// `--precision`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Weights {
+pub(super) enum WeightPrecision {
     /// 32-bit floats.
     F32,
     /// 16-bit floats: half the memory.
@@ -56,20 +56,20 @@ pub(super) enum Weights {
     I8,
 }
 
-impl From<Weights> for EncoderPrecision {
-    fn from(weights: Weights) -> Self {
+impl From<WeightPrecision> for EncoderPrecision {
+    fn from(weights: WeightPrecision) -> Self {
         match weights {
-            Weights::F32 => Self::F32,
-            Weights::F16 => Self::F16,
-            Weights::Bf16 => Self::Bf16,
-            Weights::I8 => Self::I8,
+            WeightPrecision::F32 => Self::F32,
+            WeightPrecision::F16 => Self::F16,
+            WeightPrecision::Bf16 => Self::Bf16,
+            WeightPrecision::I8 => Self::I8,
         }
     }
 }
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
-pub(super) struct Encoding {
+pub(super) struct EncodingArguments {
     /// A model folder, or a model on the Hugging Face Hub. Repeat it to concatenate the vectors of several models.
     /// [default: the built-in model]
     #[arg(short, long, required = !english::IS_THERE, value_name = "DIR|hf://OWNER/NAME[@REV]", value_parser = file())]
@@ -98,7 +98,7 @@ pub(super) struct Encoding {
     pub(super) batch_size: u32,
     /// Precision of the encoder's weights in memory; f16 and i8 need the CPU.
     #[arg(long, default_value = "f32")]
-    precision: Weights,
+    precision: WeightPrecision,
     /// Device: `auto`, a name such as `cuda:1`, or `list` to print all.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
     pub(super) device: String,
@@ -107,7 +107,7 @@ pub(super) struct Encoding {
     threads: Option<u32>,
 }
 
-impl Encoding {
+impl EncodingArguments {
     /// The locations of the models, downloaded if necessary.
     pub(super) fn places(&self) -> Result<Vec<ModelPlace>> {
         places(&self.model)
@@ -118,7 +118,7 @@ impl Encoding {
         use_threads(self.threads)?;
         if let Some(name) = &self.tokenizer {
             gensen_data::tokenizer::by_name(name, &self.language, &Default::default())
-                .map_err(|error| Usage(format!("--tokenizer: {}", chain(&error))))?;
+                .map_err(|error| UsageError(format!("--tokenizer: {}", chain(&error))))?;
         }
         let device = Device::open(&self.device)?;
         let encoders = places

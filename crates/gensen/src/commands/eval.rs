@@ -13,8 +13,8 @@ use gensen_eval::protocol::Classifier;
 use gensen_eval::tasks::{self, KeptTasks, Pooling, TASKS, Task};
 use gensen_eval::{EvalOptions, Unscored, beaten_by_chance, evaluate, own_pooling, write_report};
 
-use super::Usage;
-use super::places::{Place, can_be_written, distinct, ends_in, file, read_twice};
+use super::UsageError;
+use super::places::{NamedPath, can_be_written, distinct, ends_in, file, read_twice};
 use crate::device;
 use crate::output::say;
 use encoders::Encoders;
@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     list: bool,
     /// Pooling of hidden states into a vector. [default: the models' own, but best if that is last]
     #[arg(long)]
-    pool: Option<Pool>,
+    pool: Option<EvalPool>,
     /// The classifier trained on the vectors.
     #[arg(long, default_value = "lbfgs")]
     classifier: ClassifierName,
@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
 
 /// `--pool`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Pool {
+enum EvalPool {
     /// The reference's choice for each task: max for MR, CR, SUBJ, MPQA and retrieval, last elsewhere.
     Best,
     /// The last states of both directions.
@@ -100,14 +100,14 @@ enum Pool {
     MaxPadded,
 }
 
-impl From<Pool> for Option<Pooling> {
-    fn from(pool: Pool) -> Self {
+impl From<EvalPool> for Option<Pooling> {
+    fn from(pool: EvalPool) -> Self {
         match pool {
-            Pool::Best => None,
-            Pool::Last => Some(Pooling::Last),
-            Pool::Max => Some(Pooling::Max),
-            Pool::Mean => Some(Pooling::Mean),
-            Pool::MaxPadded => Some(Pooling::MaxPadded),
+            EvalPool::Best => None,
+            EvalPool::Last => Some(Pooling::Last),
+            EvalPool::Max => Some(Pooling::Max),
+            EvalPool::Mean => Some(Pooling::Mean),
+            EvalPool::MaxPadded => Some(Pooling::MaxPadded),
         }
     }
 }
@@ -158,11 +158,11 @@ impl Arguments {
     }
 
     /// Checks that the argument parser cannot make.
-    fn check(&self) -> Result<(), Usage> {
+    fn check(&self) -> Result<(), UsageError> {
         self.encoders.check()?;
         match &self.output {
             Some(path) if path.extension().is_none_or(|extension| extension != "json") => {
-                Err(Usage(format!(
+                Err(UsageError(format!(
                     "--output {}: needs a name that ends in .json",
                     path.display()
                 )))
@@ -172,7 +172,7 @@ impl Arguments {
     }
 
     /// Refuses outputs that cannot be written, before the work begins.
-    fn check_places(&self) -> Result<(), Usage> {
+    fn check_places(&self) -> Result<(), UsageError> {
         let inputs = self.encoders.inputs();
         read_twice(
             &inputs,
@@ -180,7 +180,7 @@ impl Arguments {
         )?;
         let output = self.output.as_deref().map(|path| ("--output", path));
         let map = self.pictures.map().map(|path| ("--map", path));
-        let outputs: Vec<Place<'_>> = output.into_iter().chain(map).collect();
+        let outputs: Vec<NamedPath<'_>> = output.into_iter().chain(map).collect();
         if let Some((option, path)) = map {
             ends_in(option, path, "svg")?;
         }
@@ -195,7 +195,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn eval(arguments: &Arguments) -> Result<()> {
     let tasks =
-        tasks::select(&arguments.tasks).map_err(|error| Usage(format!("--tasks: {error}")))?;
+        tasks::select(&arguments.tasks).map_err(|error| UsageError(format!("--tasks: {error}")))?;
     if arguments.list {
         return list(arguments.data.as_deref(), arguments.json);
     }

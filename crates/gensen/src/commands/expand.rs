@@ -8,7 +8,7 @@ use gensen_encode::model_folder::{MAP_FILE, ModelFolder, TrainingData};
 use gensen_expand::{ExpandError, SPECIAL_WORDS};
 
 use super::encoding::{ModelPlace, folder};
-use super::expansion::{Expansion, VectorOptions};
+use super::expansion::{MappedVectors, WordVectorArguments};
 use super::places::{distinct, file};
 use crate::lines::Lines;
 use crate::output::say;
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: PathBuf,
     #[command(flatten)]
-    options: VectorOptions,
+    options: WordVectorArguments,
     /// Words of the new vocabulary, one per line, in the model's case; `-` for standard input.
     #[arg(long, value_name = "FILE|-")]
     words: PathBuf,
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = folder(&arguments.model)?;
     let encoder = SentenceEncoder::load(&folder)?;
     let encoders = std::slice::from_ref(&encoder);
-    let expansion = Expansion::open(
+    let expansion = MappedVectors::open(
         &arguments.vectors,
         &arguments.options,
         encoders,

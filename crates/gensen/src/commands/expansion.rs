@@ -16,7 +16,7 @@ use crate::terminal::Busy;
 
 /// Options for reading and mapping word vectors.
 #[derive(clap::Args, Debug)]
-pub(super) struct VectorOptions {
+pub(super) struct WordVectorArguments {
     /// Words of the vectors in an .npy file, one per line. [default: NAME.txt beside NAME.npy]
     #[arg(long, value_name = "FILE", requires = "vectors", value_parser = file())]
     pub(super) vector_words: Option<PathBuf>,
@@ -30,7 +30,7 @@ pub(super) struct VectorOptions {
     pub(super) ridge: f64,
 }
 
-impl VectorOptions {
+impl WordVectorArguments {
     pub(super) fn read(&self) -> ReadOptions {
         ReadOptions {
             words: self.vector_words.clone(),
@@ -54,17 +54,17 @@ impl VectorOptions {
 }
 
 /// Word vectors, and for each encoder the linear map from them to its embeddings.
-pub(super) struct Expansion {
+pub(super) struct MappedVectors {
     vectors: WordVectors,
     maps: Vec<LinearMap>,
 }
 
-impl Expansion {
+impl MappedVectors {
     /// Reads the vectors of the encoders' own words and of `words`. An encoder whose folder holds a
     /// map keeps it; for the others one is fitted.
     pub(super) fn open<'w>(
         path: &Path,
-        options: &VectorOptions,
+        options: &WordVectorArguments,
         encoders: &'w [SentenceEncoder],
         places: &[ModelPlace],
         words: impl IntoIterator<Item = &'w str>,

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::encoding::{self, run_hint};
 use crate::english;
 use crate::output::say;
-use crate::part::{self, Record};
-use kind::Kind;
+use crate::part::{self, PartRecord};
+use kind::FileKind;
 
 /// Describe a model folder, training run, checkpoint, or any file that gensen reads or writes.
 #[derive(clap::Args)]
@@ -75,7 +75,7 @@ impl Shown {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shown = match &arguments.paths[..] {
         [] => folders::model(&english::model()?, None)?,
-        [path] if Record::is_beside(path) => parts(&arguments.paths)?,
+        [path] if PartRecord::is_beside(path) => parts(&arguments.paths)?,
         [path] if run_hint(path).is_some() => folders::run(path)?,
         [path] => one(&encoding::folder(path)?)?,
         paths => parts(paths)?,
@@ -92,26 +92,26 @@ fn one(path: &Path) -> Result<Shown> {
             false => folders::checkpoint(path),
         };
     }
-    match Kind::of(path).with_context(|| path.display().to_string())? {
-        Kind::Map => map(path),
-        Kind::Safetensors => tensors(path),
-        Kind::Torch => torch(path),
-        Kind::Pickle => pickle(path),
-        Kind::Npy => arrays::npy(path),
-        Kind::Onnx => onnx(path),
-        Kind::Words => tables::words(path),
-        Kind::Json => tables::json(path),
-        Kind::JsonLines => tables::json_lines(path),
-        Kind::Picture => arrays::picture(path),
-        Kind::Shard(element) => arrays::shard(path, element),
+    match FileKind::of(path).with_context(|| path.display().to_string())? {
+        FileKind::Map => map(path),
+        FileKind::Safetensors => tensors(path),
+        FileKind::Torch => torch(path),
+        FileKind::Pickle => pickle(path),
+        FileKind::Npy => arrays::npy(path),
+        FileKind::Onnx => onnx(path),
+        FileKind::Words => tables::words(path),
+        FileKind::Json => tables::json(path),
+        FileKind::JsonLines => tables::json_lines(path),
+        FileKind::Picture => arrays::picture(path),
+        FileKind::Shard(element) => arrays::shard(path, element),
         #[cfg(feature = "burn")]
-        Kind::Events => tables::events(path),
+        FileKind::Events => tables::events(path),
         #[cfg(feature = "burn")]
-        Kind::Configuration => tables::configuration(path),
+        FileKind::Configuration => tables::configuration(path),
         #[cfg(feature = "parquet")]
-        Kind::Parquet => tables::parquet(path),
-        Kind::Text => tables::text(path),
-        Kind::Vectors => vectors(path),
+        FileKind::Parquet => tables::parquet(path),
+        FileKind::Text => tables::text(path),
+        FileKind::Vectors => vectors(path),
     }
 }
 

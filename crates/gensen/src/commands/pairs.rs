@@ -4,9 +4,9 @@ use anyhow::Result;
 use gensen_search::{PairOptions, closest_pairs};
 use serde::Serialize;
 
-use super::Usage;
+use super::UsageError;
 use super::corpus::{EncodedText, SentenceFiles};
-use super::encoding::Encoding;
+use super::encoding::EncodingArguments;
 use crate::device;
 use crate::output::{heading, say, say_json};
 use crate::terminal::Busy;
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 /// One line of the JSON output.
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "--threshold {}: expected a cosine, -1 to 1",
             arguments.threshold
         );
-        return Err(Usage(problem).into());
+        return Err(UsageError(problem).into());
     }
     device::guard(&arguments.encoding.device, || pairs(arguments))
 }

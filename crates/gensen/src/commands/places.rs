@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use gensen_data::scratch;
 use gensen_data::text::regular;
 
-use super::Usage;
+use super::UsageError;
 
 /// Parses a path other than `-`, for options that cannot be standard input or output.
 pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
@@ -21,11 +21,11 @@ pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// Refuses an output with another extension.
-pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), Usage> {
+pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), UsageError> {
     match path.extension() {
         None => Ok(()),
         Some(found) if found == OsStr::new(extension) => Ok(()),
-        Some(found) => Err(Usage(format!(
+        Some(found) => Err(UsageError(format!(
             "{option} {}: expected the extension .{extension}, found .{}",
             path.display(),
             found.display()
@@ -34,30 +34,33 @@ pub(super) fn ends_in(option: &str, path: &Path, extension: &str) -> Result<(), 
 }
 
 /// Refuses inputs that cannot be read twice; `why` is the reason, for the message.
-pub(super) fn read_twice(inputs: &[Place<'_>], why: &str) -> Result<(), Usage> {
+pub(super) fn read_twice(inputs: &[NamedPath<'_>], why: &str) -> Result<(), UsageError> {
     for (option, path) in inputs {
         // Opening a missing file names it.
         if path.exists()
             && let Err(error) = regular(path)
         {
             let path = path.display();
-            return Err(Usage(format!("{option} {path}: {error} ({why})")));
+            return Err(UsageError(format!("{option} {path}: {error} ({why})")));
         }
     }
     Ok(())
 }
 
 /// A path and the option that gave it.
-pub(super) type Place<'a> = (&'a str, &'a Path);
+pub(super) type NamedPath<'a> = (&'a str, &'a Path);
 
 /// Refuses outputs that are an input or another output. `-` is neither.
-pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<(), Usage> {
-    let is_place = |place: &&Place<'_>| place.1 != Path::new("-");
+pub(super) fn distinct(
+    inputs: &[NamedPath<'_>],
+    outputs: &[NamedPath<'_>],
+) -> Result<(), UsageError> {
+    let is_place = |place: &&NamedPath<'_>| place.1 != Path::new("-");
     for (k, (option, path)) in outputs.iter().enumerate().filter(|(_, o)| is_place(o)) {
         let mut others = inputs.iter().chain(&outputs[..k]).filter(is_place);
         if let Some((other_option, other)) = others.find(|(_, other)| same(path, other)) {
             let (path, other) = (path.display(), other.display());
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "{option} {path}: the same place as {other_option} {other}"
             )));
         }
@@ -66,9 +69,9 @@ pub(super) fn distinct(inputs: &[Place<'_>], outputs: &[Place<'_>]) -> Result<()
 }
 
 /// Refuses output files that are folders, in missing folders, or not writable.
-pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
+pub(super) fn writable(outputs: &[NamedPath<'_>]) -> Result<(), UsageError> {
     for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
-        let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
+        let path_is = |problem: &str| UsageError(format!("{option} {}: {problem}", path.display()));
         if path.is_dir() {
             return Err(path_is("is a folder"));
         }
@@ -83,9 +86,9 @@ pub(super) fn writable(outputs: &[Place<'_>]) -> Result<(), Usage> {
 }
 
 /// Refuses output files that cannot be written; creates the folders around them.
-pub(super) fn can_be_written(outputs: &[Place<'_>]) -> Result<(), Usage> {
+pub(super) fn can_be_written(outputs: &[NamedPath<'_>]) -> Result<(), UsageError> {
     for (option, path) in outputs.iter().filter(|place| place.1 != Path::new("-")) {
-        let path_is = |problem: &str| Usage(format!("{option} {}: {problem}", path.display()));
+        let path_is = |problem: &str| UsageError(format!("{option} {}: {problem}", path.display()));
         if path.is_dir() {
             return Err(path_is("is a folder"));
         }

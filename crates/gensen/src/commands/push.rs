@@ -194,10 +194,10 @@ fn results(path: &Path, model: ModelFolder) -> Result<Vec<CardResult>> {
     Ok(results)
 }
 
-type Metrics = Vec<(&'static str, String, f64)>;
+type HubMetrics = Vec<(&'static str, String, f64)>;
 
 /// The hub's name of a kind of task, and its metrics.
-fn metrics(scores: &Scores) -> (&'static str, Metrics) {
+fn metrics(scores: &Scores) -> (&'static str, HubMetrics) {
     let accuracy = |name: String, value| ("accuracy", name, value);
     let correlations = |pearson: Option<f64>, spearman: Option<f64>| {
         let pearson = pearson.map(|r| ("pearson", "Pearson x 100".to_owned(), 100.0 * r));

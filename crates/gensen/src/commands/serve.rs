@@ -10,8 +10,8 @@ use clap::builder::RangedU64ValueParser;
 use gensen_data::scratch;
 use gensen_serve::{Limits, Model, ServeError, Server, ServerConfig, Timeouts};
 
-use super::Usage;
-use super::encoding::{ModelPlace, Pool, Weights, folder, use_threads};
+use super::UsageError;
+use super::encoding::{ModelPlace, Pool, WeightPrecision, folder, use_threads};
 use crate::device::{self, Device};
 use crate::output::say;
 use crate::{INTERRUPTED, english, hub};
@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     pool: Option<Pool>,
     /// Precision of the encoder's weights in memory; f16 and i8 need the CPU.
     #[arg(long, default_value = "f32")]
-    precision: Weights,
+    precision: WeightPrecision,
     /// Device: `auto`, a name such as `cuda:1`, or `list` to print all.
     #[arg(long, default_value = "auto", value_name = "NAME|list")]
     device: String,
@@ -137,7 +137,7 @@ impl Arguments {
     fn address(&self) -> Result<SocketAddr> {
         let found = (&*self.host, self.port).to_socket_addrs();
         let mut found = found.with_context(|| format!("--host {}", self.host))?;
-        let unknown = || Usage(format!("--host {}: no address has this name", self.host));
+        let unknown = || UsageError(format!("--host {}: no address has this name", self.host));
         Ok(found.next().ok_or_else(unknown)?)
     }
 }
@@ -222,7 +222,7 @@ fn usage(error: ServeError) -> anyhow::Error {
         ServeError::Setting { .. }
         | ServeError::Name { .. }
         | ServeError::SameName { .. }
-        | ServeError::Pooling { .. } => Usage(error.to_string()).into(),
+        | ServeError::Pooling { .. } => UsageError(error.to_string()).into(),
         error => error.into(),
     }
 }

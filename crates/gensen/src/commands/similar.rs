@@ -8,9 +8,9 @@ use gensen_encode::{ConcatEncoder, VectorOptions, VectorPrecision, Vectors};
 use gensen_search::{Matrix, SearchError, nearest};
 use serde::Serialize;
 
-use super::Usage;
-use super::corpus::{SentenceFiles, Texts};
-use super::encoding::{Encoding, say_coverage};
+use super::UsageError;
+use super::corpus::{InputLines, SentenceFiles};
+use super::encoding::{EncodingArguments, say_coverage};
 use crate::device;
 use crate::lines::Lines;
 use crate::output::{heading, say, say_json};
@@ -46,11 +46,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    encoding: Encoding,
+    encoding: EncodingArguments,
 }
 
 /// A sentence of the file.
-struct Hit {
+struct SimilarSentence {
     cosine: f32,
     line: u64,
     sentence: String,
@@ -76,7 +76,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
         && arguments.queries.as_deref() == Some(standard_input)
     {
         let problem = "--input and --queries: only one can be standard input";
-        return Err(Usage(problem.into()).into());
+        return Err(UsageError(problem.into()).into());
     }
     let queries = queries(arguments)?;
     // Checked before a model is opened, so that a wrong path fails at once.
@@ -105,7 +105,7 @@ fn similar(arguments: &Arguments) -> Result<()> {
         .dimensions(dimensions)
         .precision(precision)
         .converter(encoder.encoders(), &options)
-        .map_err(|error| Usage(format!("--truncate-dim: {error}")))?
+        .map_err(|error| UsageError(format!("--truncate-dim: {error}")))?
         .convert(encoded.vectors)?;
     let (numbers, bits): (Vec<f32>, Vec<u8>);
     let vectors = match vectors {
@@ -150,7 +150,7 @@ fn search(
     place: &Path,
     encoder: ConcatEncoder,
     queries: Matrix<'_>,
-) -> Result<Vec<Vec<Hit>>> {
+) -> Result<Vec<Vec<SimilarSentence>>> {
     let index = {
         let encoder = encoder.clone();
         arguments
@@ -160,7 +160,7 @@ fn search(
     arguments
         .sentences
         .check_width(place, index.file(), &encoder)?;
-    let texts = Texts::read(&arguments.sentences.input, false)?;
+    let texts = InputLines::read(&arguments.sentences.input, false)?;
     let matrix = texts.select(index.matrix()?, &arguments.sentences.input, place)?;
     index.file().prefetch();
     let found = nearest(matrix, queries, arguments.top).map_err(|error| match error {
@@ -174,7 +174,7 @@ fn search(
     })?;
     let hit = |hit: gensen_search::Hit| {
         let (line, sentence) = texts.of_row(hit.row);
-        Hit {
+        SimilarSentence {
             cosine: hit.score,
             line,
             sentence: sentence.to_owned(),
@@ -192,10 +192,10 @@ fn compare(
     mut input: Lines,
     encoder: &ConcatEncoder,
     queries: Matrix<'_>,
-) -> Result<Vec<Vec<Hit>>> {
+) -> Result<Vec<Vec<SimilarSentence>>> {
     let options = arguments.encoding.options();
     let progress = Progress::new(input.size());
-    let mut best: Vec<Vec<Hit>> = (0..queries.rows()).map(|_| Vec::new()).collect();
+    let mut best: Vec<Vec<SimilarSentence>> = (0..queries.rows()).map(|_| Vec::new()).collect();
     let mut coverage = gensen_encode::Coverage::default();
     let mut line = 0;
     loop {
@@ -229,7 +229,7 @@ fn compare(
             )
         })?;
         for (best, found) in best.iter_mut().zip(found) {
-            best.extend(found.into_iter().map(|hit| Hit {
+            best.extend(found.into_iter().map(|hit| SimilarSentence {
                 cosine: hit.score,
                 line: numbers[hit.row],
                 sentence: sentences[hit.row].clone(),
@@ -244,7 +244,7 @@ fn compare(
     Ok(best)
 }
 
-fn print(arguments: &Arguments, queries: &[String], all: &[Vec<Hit>]) -> Result<()> {
+fn print(arguments: &Arguments, queries: &[String], all: &[Vec<SimilarSentence>]) -> Result<()> {
     if !arguments.json {
         heading("cosine\tline\tsentence")?;
     }

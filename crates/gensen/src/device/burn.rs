@@ -9,7 +9,7 @@ use gensen_encode::{EncodeError, EncoderPrecision, SentenceEncoder};
 use gensen_model::device::{self, DeviceError, Listing};
 use gensen_model::{encoder_on, load_on_with};
 
-use crate::commands::Usage;
+use crate::commands::UsageError;
 
 pub(crate) use gensen_model::device::list_is_asked_for;
 
@@ -19,7 +19,7 @@ pub(crate) struct Device(device::Device);
 impl Device {
     /// The device of this name; logs the choice of `auto` if there are several.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        let device = device::by_name(name).map_err(|error| Usage(error.to_string()))?;
+        let device = device::by_name(name).map_err(|error| UsageError(error.to_string()))?;
         if name == "auto" && device::auto().had_a_choice() {
             tracing::info!("device: {}", device::auto());
         }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use gensen_encode::model_folder::ModelFolder;
 use gensen_encode::{EncodeError, EncoderPrecision, SentenceEncoder};
 
-use crate::commands::Usage;
+use crate::commands::UsageError;
 
 /// Prefixes of device names in other builds, and the feature each needs.
 const OTHERS: [(&str, &str); 5] = [
@@ -36,7 +36,7 @@ impl Device {
             None if name.starts_with("cpu:") => "there is only one `cpu`".to_owned(),
             None => "this build supports auto, cpu".to_owned(),
         };
-        Err(Usage(format!("device `{name}`: {problem}")).into())
+        Err(UsageError(format!("device `{name}`: {problem}")).into())
     }
 
     /// Opens the model folder at `path`.
@@ -79,7 +79,7 @@ pub(crate) fn listing() -> impl Display {
     )
 }
 
-/// Whether the error is an unavailable device: always a [`Usage`] here.
+/// Whether the error is an unavailable device: always a [`UsageError`] here.
 pub(crate) fn is_device_error(_: &anyhow::Error) -> bool {
     false
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::commands::Usage;
+use crate::commands::UsageError;
 
 /// The format of a file of vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,7 +46,7 @@ impl Format {
     }
 
     /// Determines an output's format: by `--format`, otherwise by extension.
-    pub(crate) fn of(named: Option<Self>, place: &Path) -> Result<Written, Usage> {
+    pub(crate) fn of(named: Option<Self>, place: &Path) -> Result<Written, UsageError> {
         let shown = place.display();
         if place == Path::new("-") {
             return match named.unwrap_or(Self::Jsonl) {
@@ -54,7 +54,7 @@ impl Format {
                     format,
                     gzip: false,
                 }),
-                format => Err(Usage(format!(
+                format => Err(UsageError(format!(
                     "--output -: standard output supports `--format jsonl` and `--format csv`; .{} needs a file",
                     format.extension()
                 ))),
@@ -77,7 +77,7 @@ impl Format {
         });
         let format = match (named, told) {
             (Some(named), Some(Some(told))) if named != told => {
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "--output {shown}: its extension contradicts --format"
                 )));
             }
@@ -86,7 +86,7 @@ impl Format {
             (None, _) => {
                 let known: Vec<String> =
                     all.iter().map(|f| format!(".{}", f.extension())).collect();
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "--output {shown}: unknown extension, expected one of {}, .jsonl.gz, .csv.gz; or name the format \
                      with --format{}",
                     known.join(", "),
@@ -95,7 +95,7 @@ impl Format {
             }
         };
         if gzip && !format.is_text() {
-            return Err(Usage(format!(
+            return Err(UsageError(format!(
                 "--output {shown}: only .jsonl and .csv are written with gzip"
             )));
         }

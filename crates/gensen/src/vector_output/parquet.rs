@@ -24,12 +24,12 @@ pub(crate) struct Parquet {
     place: PathBuf,
     /// The number of the last line.
     line: i64,
-    group: Group,
+    group: RowGroup,
 }
 
 /// Rows of the group that is not full yet.
 #[derive(Default)]
-struct Group {
+struct RowGroup {
     lines: Vec<i64>,
     texts: Vec<ByteArray>,
     floats: Vec<f32>,
@@ -39,12 +39,12 @@ struct Group {
 }
 
 impl Parquet {
-    pub(super) fn create(place: &Path, kind: npy::Kind, lines_before: u64) -> Result<Self> {
+    pub(super) fn create(place: &Path, kind: npy::NumberKind, lines_before: u64) -> Result<Self> {
         let context = || place.display().to_string();
         let element = match kind {
-            npy::Kind::F32 => "float element",
-            npy::Kind::I8 => "int32 element (INTEGER(8,true))",
-            npy::Kind::U8 => "int32 element (INTEGER(8,false))",
+            npy::NumberKind::F32 => "float element",
+            npy::NumberKind::I8 => "int32 element (INTEGER(8,true))",
+            npy::NumberKind::U8 => "int32 element (INTEGER(8,false))",
         };
         let schema = format!(
             "message vectors {{ required int64 line; required binary text (STRING); \
@@ -67,7 +67,7 @@ impl Parquet {
             scratch,
             place: place.to_owned(),
             line: lines_before as i64,
-            group: Group::default(),
+            group: RowGroup::default(),
         })
     }
 

@@ -13,20 +13,20 @@ use super::sink::Sink;
 
 pub(crate) struct TextWriter {
     sink: Sink,
-    kind: Kind,
+    kind: TextFormat,
     /// Lines of the input so far.
     line: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum TextFormat {
     Json,
     Csv,
 }
 
 /// A line of JSON lines.
 #[derive(Serialize)]
-struct JsonRow<'a, T> {
+struct VectorJson<'a, T> {
     line: u64,
     text: &'a str,
     vector: &'a [T],
@@ -35,7 +35,7 @@ struct JsonRow<'a, T> {
 impl TextWriter {
     pub(super) fn json(place: &Path, gzip: bool, line: u64) -> Result<Self> {
         let sink = Sink::create(place, gzip)?;
-        let kind = Kind::Json;
+        let kind = TextFormat::Json;
         Ok(Self { sink, kind, line })
     }
 
@@ -46,7 +46,7 @@ impl TextWriter {
             (0..columns).try_for_each(|k| write!(out, ",v{k}"))?;
             out.write_all(b"\n")
         })?;
-        let kind = Kind::Csv;
+        let kind = TextFormat::Csv;
         Ok(Self { sink, kind, line })
     }
 
@@ -76,8 +76,8 @@ impl TextWriter {
                 *line += 1;
                 let numbers = vector.to_slice().ok_or(io::ErrorKind::InvalidInput)?;
                 match kind {
-                    Kind::Json => json(out, *line, text, numbers)?,
-                    Kind::Csv => csv(out, *line, text, numbers)?,
+                    TextFormat::Json => json(out, *line, text, numbers)?,
+                    TextFormat::Csv => csv(out, *line, text, numbers)?,
                 }
             }
             Ok(())
@@ -90,7 +90,7 @@ impl TextWriter {
 }
 
 fn json<T: Serialize>(out: &mut dyn Write, line: u64, text: &str, vector: &[T]) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &JsonRow { line, text, vector })?;
+    serde_json::to_writer(&mut *out, &VectorJson { line, text, vector })?;
     out.write_all(b"\n")
 }
 

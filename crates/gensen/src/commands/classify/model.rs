@@ -9,7 +9,7 @@ use gensen_data::scratch;
 use gensen_eval::classify::LinearClassifier;
 use serde::{Deserialize, Serialize};
 
-use super::super::encoding::{Encoding, ModelPlace};
+use super::super::encoding::{EncodingArguments, ModelPlace};
 
 /// The format version written, and the only one supported.
 const FORMAT_VERSION: u64 = 1;
@@ -26,7 +26,7 @@ pub(super) struct EncoderRecord {
 }
 
 impl EncoderRecord {
-    pub(super) fn of(encoding: &Encoding, places: &[ModelPlace]) -> Result<Self> {
+    pub(super) fn of(encoding: &EncodingArguments, places: &[ModelPlace]) -> Result<Self> {
         let models = places.iter().map(|place| place.sha256(false));
         Ok(Self {
             models_sha256: models.collect::<Result<_>>()?,

@@ -11,10 +11,10 @@ use gensen_eval::tasks::Pooling;
 use gensen_eval::{Embedder, EncoderEmbedder, EvalOptions, Identity, Role};
 use gensen_expand::{VocabularyMap, WordSelection, WordVectors};
 
-use super::super::Usage;
+use super::super::UsageError;
 use super::super::encoding::{ModelPlace, places, use_threads};
-use super::super::expansion::{VectorOptions, map};
-use super::super::places::{Place, file};
+use super::super::expansion::{WordVectorArguments, map};
+use super::super::places::{NamedPath, file};
 use crate::device::Device;
 use crate::terminal::Busy;
 use crate::{english, hub};
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", value_parser = file())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
-    vector_options: VectorOptions,
+    vector_options: WordVectorArguments,
     /// Baselines to compare with.
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     baseline: Vec<Baseline>,
@@ -62,7 +62,7 @@ pub(super) enum Baseline {
 
 impl Arguments {
     /// The files that are read beside the models and the tasks.
-    pub(super) fn inputs(&self) -> Vec<Place<'_>> {
+    pub(super) fn inputs(&self) -> Vec<NamedPath<'_>> {
         let words = &self.vector_options.vector_words;
         let vectors = self.vectors.as_deref().map(|path| ("--vectors", path));
         let words = words.as_deref().map(|path| ("--vector-words", path));
@@ -74,8 +74,8 @@ impl Arguments {
         self.vectors.is_some() || !self.baseline.is_empty()
     }
 
-    pub(super) fn check(&self) -> Result<(), Usage> {
-        let usage = |problem: &str| Err(Usage(problem.to_owned()));
+    pub(super) fn check(&self) -> Result<(), UsageError> {
+        let usage = |problem: &str| Err(UsageError(problem.to_owned()));
         let has = |baseline| self.baseline.contains(&baseline);
         if !english::IS_THERE
             && self.model.is_empty()
@@ -183,7 +183,7 @@ impl<'a> Encoders<'a> {
                         .project(PROJECTED_WIDTH, SEED),
                 ),
                 // `Arguments::check` requires them.
-                (_, None) => return Err(Usage("--vectors FILE is missing".into()).into()),
+                (_, None) => return Err(UsageError("--vectors FILE is missing".into()).into()),
             });
         }
         Ok(embedders)
@@ -233,7 +233,7 @@ impl NamedWordVectors {
 
 fn read_vectors(
     path: &Path,
-    how: &VectorOptions,
+    how: &WordVectorArguments,
     models: &[SentenceEncoder],
     options: &EvalOptions,
 ) -> Result<NamedWordVectors> {

@@ -7,7 +7,7 @@ use gensen_eval::map::{nearest, project, write_map};
 use gensen_eval::tasks::{self, Task};
 use gensen_eval::{Embedder, EvalOptions, LabelledVectors, labelled_vectors};
 
-use super::super::Usage;
+use super::super::UsageError;
 use super::super::places::file;
 use super::super::projection::ProjectionName;
 use crate::output::say;
@@ -49,7 +49,7 @@ impl Arguments {
         &self,
         chosen: &[&'static Task],
         root: &Path,
-    ) -> Result<Option<&'static Task>, Usage> {
+    ) -> Result<Option<&'static Task>, UsageError> {
         if !self.are_wanted() {
             return Ok(None);
         }
@@ -58,12 +58,12 @@ impl Arguments {
             let first = tasks.find(|task| task.folder(root).is_some());
             return match first {
                 Some(task) => Ok(Some(task)),
-                None => Err(Usage(
+                None => Err(UsageError(
                     "--map and --neighbours: need a task of single sentences with classes, such as TREC".into(),
                 )),
             };
         };
-        let usage = |problem: String| Usage(format!("--map-task: {problem}"));
+        let usage = |problem: String| UsageError(format!("--map-task: {problem}"));
         match tasks::select(&[name]).map_err(|error| usage(error.to_string()))?[..] {
             [task] if !task.has_classes() => Err(usage(format!(
                 "{} has no single sentences with classes",

@@ -10,7 +10,7 @@ use gensen_expand::{ReadOptions, WordSelection, WordVectors};
 use serde_json::json;
 
 use super::Shown;
-use super::kind::Element;
+use super::kind::ShardElement;
 
 /// An array: type, shape and, for rows of 32-bit floats, their lengths as vectors.
 pub(super) fn npy(path: &Path) -> Result<Shown> {
@@ -97,18 +97,18 @@ fn lengths(file: &mut impl Read, rows: u64, width: u64) -> std::io::Result<Optio
 }
 
 /// Prepared data of a training task.
-pub(super) fn shard(path: &Path, element: Element) -> Result<Shown> {
+pub(super) fn shard(path: &Path, element: ShardElement) -> Result<Shown> {
     let bytes = fs::metadata(path)
         .with_context(|| path.display().to_string())?
         .len();
     let (what, size) = match element {
-        Element::Word => ("word ids", 4),
-        Element::End => ("ends of sentences", 8),
+        ShardElement::Word => ("word ids", 4),
+        ShardElement::End => ("ends of sentences", 8),
         // Three labels take one byte each, any other number four.
-        Element::Label if is_of_any_number(path, bytes) => ("labels", 4),
-        Element::Label => ("labels", 1),
-        Element::Triple => ("middle sentences of triples", 8),
-        Element::TeacherRow => ("rows of a teacher's vectors", 8),
+        ShardElement::Label if is_of_any_number(path, bytes) => ("labels", 4),
+        ShardElement::Label => ("labels", 1),
+        ShardElement::Triple => ("middle sentences of triples", 8),
+        ShardElement::TeacherRow => ("rows of a teacher's vectors", 8),
     };
     if bytes % size != 0 {
         bail!(

@@ -9,7 +9,7 @@ use gensen_data::{gzip, text};
 use gensen_expand::MAP_KEY;
 use serde_json::Value;
 
-pub(super) enum Kind {
+pub(super) enum FileKind {
     /// A vocabulary map.
     Map,
     Safetensors,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
     /// An SVG picture.
     Picture,
     /// A shard of prepared training data: integers.
-    Shard(Element),
+    Shard(ShardElement),
     /// TensorBoard events.
     #[cfg(feature = "burn")]
     Events,
@@ -45,7 +45,7 @@ pub(super) enum Kind {
 
 /// The element type of a shard.
 #[derive(Clone, Copy)]
-pub(super) enum Element {
+pub(super) enum ShardElement {
     Word,
     End,
     Label,
@@ -53,7 +53,7 @@ pub(super) enum Element {
     TeacherRow,
 }
 
-impl Kind {
+impl FileKind {
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         /// The pickled magic number of PyTorch files before 1.6.
         const TORCH: &[u8] = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
@@ -147,7 +147,7 @@ fn is_row(line: &str) -> bool {
 }
 
 /// The kind of a file that begins like JSON.
-fn json(start: &[u8]) -> Option<Kind> {
+fn json(start: &[u8]) -> Option<FileKind> {
     if !matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return None;
     }
@@ -158,31 +158,31 @@ fn json(start: &[u8]) -> Option<Kind> {
         .skip(1)
         .any(|line| !line.trim_ascii().is_empty());
     match is_value(lines[0]) {
-        true if more => Some(Kind::JsonLines),
-        true => Some(Kind::Json),
+        true if more => Some(FileKind::JsonLines),
+        true => Some(FileKind::Json),
         // An object over several lines. A row of word vectors may begin with a bracket, but has no
         // other JSON syntax.
-        false => is_value(start).then_some(Kind::Json).or_else(|| {
+        false => is_value(start).then_some(FileKind::Json).or_else(|| {
             let first = lines[0].trim_ascii();
-            (first == b"{" || first == b"[").then_some(Kind::Json)
+            (first == b"{" || first == b"[").then_some(FileKind::Json)
         }),
     }
 }
 
 /// Recognises shards of prepared data by name, since they have no header.
-fn shard(path: &Path) -> Option<Kind> {
+fn shard(path: &Path) -> Option<FileKind> {
     let element = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("ids") if path.with_extension("ends").exists() => Element::Word,
-        Some("ends") if path.with_extension("ids").exists() => Element::End,
+        Some("ids") if path.with_extension("ends").exists() => ShardElement::Word,
+        Some("ends") if path.with_extension("ids").exists() => ShardElement::End,
         None if has_shards(path) => match path.file_name()?.to_str()? {
-            "labels" => Element::Label,
-            "triples" => Element::Triple,
-            "rows" => Element::TeacherRow,
+            "labels" => ShardElement::Label,
+            "triples" => ShardElement::Triple,
+            "rows" => ShardElement::TeacherRow,
             _ => return None,
         },
         _ => return None,
     };
-    Some(Kind::Shard(element))
+    Some(FileKind::Shard(element))
 }
 
 /// Whether the folder of a file contains token shards (`.ids`).
