@@ -17,9 +17,9 @@ mod unpack;
 mod verify;
 
 use anyhow::{Context, Result, bail};
-use catalogue::{Catalogue, DataSet, Listing, Location, RemoteFile, Route, is_inside};
+use catalogue::{Catalogue, DataSet, Location, PageListing, RemoteFile, Route, is_inside};
 use convert::Workplace;
-use download::{Downloader, Options};
+use download::{DownloadOptions, Downloader};
 use error::FetchError;
 use gensen_data::digest::sha256;
 use gensen_data::error::chain;
@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     .context("signals cannot be handled")?;
     let sets = catalogue.select(&arguments.sets)?;
     let store = Store::open(&arguments.dir)?;
-    let options = Options {
+    let options = DownloadOptions {
         mirror: arguments.mirror.clone(),
         offline: arguments.offline,
         patience: Duration::from_secs_f64(arguments.patience),
@@ -203,7 +203,7 @@ impl Fetcher<'_> {
             .iter()
             .filter(|file| names.contains(&&file.name))
             .collect();
-        let listings: Vec<&Listing> = self
+        let listings: Vec<&PageListing> = self
             .catalogue
             .listings
             .iter()

@@ -7,14 +7,14 @@ use ndarray::{Array2, s};
 use pyo3::prelude::*;
 
 use crate::errors::Failure;
-use crate::job::Shared;
-use crate::reading::{Options, texts};
+use crate::job::JobState;
+use crate::reading::{ReadingOptions, texts};
 
 /// Batches in a chunk, as in `gensen embed`.
 const BATCHES: usize = 64;
 
 /// Sentences to encode.
-pub(crate) struct Work {
+pub(crate) struct EncodingWork {
     pub(crate) encoder: Arc<ConcatEncoder>,
     pub(crate) sentences: Vec<String>,
     pub(crate) options: EncodeOptions,
@@ -22,12 +22,12 @@ pub(crate) struct Work {
     states: bool,
 }
 
-impl Work {
+impl EncodingWork {
     /// Takes sentences and options from Python; `states` requests hidden states as well as vectors.
     pub(crate) fn new(
         encoder: &Arc<ConcatEncoder>,
         sentences: &Bound<'_, PyAny>,
-        options: &Options,
+        options: &ReadingOptions,
         states: bool,
     ) -> PyResult<Self> {
         Ok(Self {
@@ -40,7 +40,7 @@ impl Work {
     }
 
     /// Encodes the sentences chunk by chunk; stops when the caller has been interrupted.
-    pub(crate) fn run(&self, shared: &Shared) -> Result<Encoded, Failure> {
+    pub(crate) fn run(&self, shared: &JobState) -> Result<Encoded, Failure> {
         let size = self.batch_size.saturating_mul(BATCHES);
         let mut chunks = Vec::new();
         let mut done: usize = 0;

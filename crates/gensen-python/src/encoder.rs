@@ -14,29 +14,29 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3};
 use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::chunks::Work;
+use crate::chunks::EncodingWork;
 use crate::errors::{Failure, exception};
-use crate::job::{self, Shared};
-use crate::reading::{Options, Output, texts};
+use crate::job::{self, JobState};
+use crate::reading::{OutputOptions, ReadingOptions, texts};
 
 /// The name of the built-in model.
 const ENGLISH: &str = "english";
 
 /// A model, or several whose vectors are concatenated.
-#[pyclass(frozen, module = "gensen._gensen")]
-pub(crate) struct Encoder(Arc<ConcatEncoder>);
+#[pyclass(name = "Encoder", frozen, module = "gensen._gensen")]
+pub(crate) struct NativeEncoder(Arc<ConcatEncoder>);
 
 /// A linear map from word vectors to a model's word embeddings.
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct Map(LinearMap);
 
 #[pymethods]
-impl Encoder {
+impl NativeEncoder {
     /// Loads models by name: "english", a folder, or a model on the hub.
     #[staticmethod]
     fn open(py: Python<'_>, places: Vec<String>, precision: &str) -> PyResult<Self> {
         let precision: EncoderPrecision = precision.parse().map_err(|error| exception(&error))?;
-        let open = move |_: &Shared| -> Result<ConcatEncoder, Failure> {
+        let open = move |_: &JobState| -> Result<ConcatEncoder, Failure> {
             let models = places.iter().map(|place| open(place, precision));
             Ok(ConcatEncoder::new(models.collect::<Result<_, _>>()?)?)
         };
@@ -46,7 +46,7 @@ impl Encoder {
     /// Reads the reference implementation's files.
     #[staticmethod]
     fn convert(py: Python<'_>, weights: PathBuf, vocabulary: PathBuf) -> PyResult<Self> {
-        let open = move |_: &Shared| -> Result<ConcatEncoder, Failure> {
+        let open = move |_: &JobState| -> Result<ConcatEncoder, Failure> {
             let model = convert(&weights, &vocabulary)?.model;
             Ok(ConcatEncoder::new(vec![SentenceEncoder::new(model)])?)
         };
@@ -89,13 +89,13 @@ impl Encoder {
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        options: Options,
-        output: Output,
+        options: ReadingOptions,
+        output: OutputOptions,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let work = Work::new(&self.0, sentences, &options, false)?;
+        let work = EncodingWork::new(&self.0, sentences, &options, false)?;
         let converter = self.converter(&output, &work)?;
-        let encode = move |shared: &Shared| -> Result<Vectors, Failure> {
+        let encode = move |shared: &JobState| -> Result<Vectors, Failure> {
             Ok(converter.convert(work.run(shared)?.vectors)?)
         };
         as_array(py, job::run(py, progress, encode)??)
@@ -107,10 +107,10 @@ impl Encoder {
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        options: Options,
+        options: ReadingOptions,
     ) -> PyResult<(Bound<'py, PyArray3<f32>>, Bound<'py, PyArray2<f32>>)> {
-        let work = Work::new(&self.0, sentences, &options, true)?;
-        let padded = move |_: &Shared| -> Result<_, Failure> {
+        let work = EncodingWork::new(&self.0, sentences, &options, true)?;
+        let padded = move |_: &JobState| -> Result<_, Failure> {
             Ok(work
                 .encoder
                 .encode_with_states(&work.sentences, &work.options)?)
@@ -126,21 +126,21 @@ impl Encoder {
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        options: Options,
-        output: Output,
+        options: ReadingOptions,
+        output: OutputOptions,
         progress: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(
         Bound<'py, PyArray2<f32>>,
         Bound<'py, PyArray1<i64>>,
         Bound<'py, PyAny>,
     )> {
-        let work = Work::new(&self.0, sentences, &options, true)?;
+        let work = EncodingWork::new(&self.0, sentences, &options, true)?;
         let converter = self.converter(&output, &work)?;
-        let encode = move |shared: &Shared| -> Result<_, Failure> {
+        let encode = move |shared: &JobState| -> Result<_, Failure> {
             let encoded = work.run(shared)?;
             let lengths = encoded.lengths.iter().map(|&length| length as i64);
             let lengths: Vec<i64> = lengths.collect();
-            #[allow(clippy::expect_used, reason = "`Work::new` requested states")]
+            #[allow(clippy::expect_used, reason = "`EncodingWork::new` requested states")]
             let states = encoded
                 .states
                 .expect("the encoder returns requested states");
@@ -158,7 +158,7 @@ impl Encoder {
     fn tokenize(
         &self,
         sentences: &Bound<'_, PyAny>,
-        options: Options,
+        options: ReadingOptions,
     ) -> PyResult<Vec<(Vec<String>, Vec<u32>)>> {
         let encoder = self.only("tokenize")?;
         let (sentences, options) = (texts(sentences)?, options.encode_options()?);
@@ -179,7 +179,7 @@ impl Encoder {
     /// Fits the linear map from a file of word vectors to a single model's embeddings, on the words that both have.
     fn fit_map(&self, py: Python<'_>, vectors: PathBuf) -> PyResult<Map> {
         let encoder = self.only("fit_map")?.clone();
-        let fit = move |_: &Shared| -> Result<LinearMap, Failure> {
+        let fit = move |_: &JobState| -> Result<LinearMap, Failure> {
             let vectors = read_vectors(&encoder, &vectors, &[])?;
             Ok(VocabularyMap::fit(&encoder, &vectors)?.linear().clone())
         };
@@ -196,7 +196,7 @@ impl Encoder {
     ) -> PyResult<(Self, String)> {
         let encoder = self.only("expand")?.clone();
         let map = map.0.clone();
-        let expand = move |_: &Shared| -> Result<(ConcatEncoder, String), Failure> {
+        let expand = move |_: &JobState| -> Result<(ConcatEncoder, String), Failure> {
             let vectors = read_vectors(&encoder, &vectors, &words)?;
             let map = VocabularyMap::new(map, &vectors)?;
             let (encoder, report) = map.expand_with_report(&encoder, &words)?;
@@ -211,7 +211,7 @@ impl Encoder {
     fn save(&self, py: Python<'_>, path: PathBuf, map: Option<&Map>) -> PyResult<()> {
         let encoder = self.only("save")?.clone();
         let map = map.map(|map| map.0.clone());
-        let save = move |_: &Shared| -> Result<(), Failure> {
+        let save = move |_: &JobState| -> Result<(), Failure> {
             let model = encoder.model();
             model.write_with(&path, model.weights().precision(), |folder| match &map {
                 Some(map) => Ok(map.save(&folder.join(MAP_FILE))?),
@@ -242,13 +242,13 @@ impl Map {
     }
 }
 
-impl Encoder {
+impl NativeEncoder {
     pub(crate) fn shared(&self) -> &Arc<ConcatEncoder> {
         &self.0
     }
 
     /// The conversion of this work's vectors to the requested form.
-    fn converter(&self, output: &Output, work: &Work) -> PyResult<VectorConverter> {
+    fn converter(&self, output: &OutputOptions, work: &EncodingWork) -> PyResult<VectorConverter> {
         output
             .vector_options()?
             .converter(self.0.encoders(), &work.options)

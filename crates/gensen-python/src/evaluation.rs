@@ -22,7 +22,7 @@ use numpy::PyReadonlyArray2;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::encoder::Encoder;
+use crate::encoder::NativeEncoder;
 use crate::errors::exception;
 use crate::job::bug;
 use crate::{pool, reading};
@@ -155,11 +155,11 @@ pub(crate) fn evaluate_callable(
     })
 }
 
-/// Evaluates an [`Encoder`]. Returns the report as JSON.
+/// Evaluates an [`NativeEncoder`]. Returns the report as JSON.
 #[pyfunction]
 pub(crate) fn evaluate_encoder(
     py: Python<'_>,
-    encoder: &Bound<'_, Encoder>,
+    encoder: &Bound<'_, NativeEncoder>,
     name: String,
     batch_size: usize,
     settings: Settings,

@@ -63,10 +63,10 @@ impl Lines {
 #[pyclass(frozen, module = "gensen._gensen")]
 pub(crate) struct ArrayFile {
     path: PathBuf,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<OpenFile>>,
 }
 
-struct Open {
+struct OpenFile {
     scratch: Scratch,
     file: BufWriter<File>,
 }
@@ -88,7 +88,7 @@ impl ArrayFile {
             let file = File::options().write(true).open(scratch.path())?;
             let mut file = BufWriter::with_capacity(1 << 20, file);
             file.write_all(&[0; HEADER_BYTES])?;
-            Ok(Open { scratch, file })
+            Ok(OpenFile { scratch, file })
         };
         let open = create().map_err(|error| failed(&path, error))?;
         Ok(Self {
@@ -112,7 +112,7 @@ impl ArrayFile {
                 open.file.flush()
             })?;
             let open = self.take();
-            let Some(Open { scratch, file }) = open else {
+            let Some(OpenFile { scratch, file }) = open else {
                 return Err(closed());
             };
             drop(file);
@@ -129,7 +129,7 @@ impl ArrayFile {
 }
 
 impl ArrayFile {
-    fn with(&self, write: impl FnOnce(&mut Open) -> io::Result<()>) -> PyResult<()> {
+    fn with(&self, write: impl FnOnce(&mut OpenFile) -> io::Result<()>) -> PyResult<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *open {
             Some(open) => write(open).map_err(|error| failed(&self.path, error)),
@@ -137,7 +137,7 @@ impl ArrayFile {
         }
     }
 
-    fn take(&self) -> Option<Open> {
+    fn take(&self) -> Option<OpenFile> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.take()
     }

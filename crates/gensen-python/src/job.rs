@@ -17,12 +17,12 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// State shared by the work and its caller.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct JobState {
     stopped: AtomicBool,
     done: AtomicUsize,
 }
 
-impl Shared {
+impl JobState {
     /// Whether the caller was interrupted.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
@@ -37,14 +37,14 @@ impl Shared {
 /// Runs `work` on the pool without the GIL, and waits for it. `progress` is a Python callable that receives the
 /// amount done.
 ///
-/// If a signal handler raises (Ctrl-C), this returns at once; the work polls [`Shared::is_stopped`] and ends soon
+/// If a signal handler raises (Ctrl-C), this returns at once; the work polls [`JobState::is_stopped`] and ends soon
 /// after.
 pub(crate) fn run<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Bound<'_, PyAny>>,
-    work: impl FnOnce(&Shared) -> T + Send + 'static,
+    work: impl FnOnce(&JobState) -> T + Send + 'static,
 ) -> PyResult<T> {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(JobState::default());
     let (sender, mut receiver) = sync_channel(1);
     let theirs = Arc::clone(&shared);
     pool::current(py)?.spawn(move || {

@@ -18,7 +18,7 @@ mod _gensen {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::encoder::{Encoder, Map};
+    use crate::encoder::{Map, NativeEncoder};
     #[pymodule_export]
     use crate::errors::GensenError;
     #[pymodule_export]

@@ -10,7 +10,7 @@ use crate::errors::exception;
 /// How sentences are tokenised and pooled; `None` selects the model's own setting.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(crate) struct Options {
+pub(crate) struct ReadingOptions {
     pooling: Option<String>,
     tokenizer: Option<String>,
     language: String,
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) batch_size: usize,
 }
 
-impl Options {
+impl ReadingOptions {
     pub(crate) fn encode_options(&self) -> PyResult<EncodeOptions> {
         if self.batch_size == 0 {
             return Err(PyValueError::new_err(
@@ -50,13 +50,13 @@ impl Options {
 /// The form of the vectors.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(crate) struct Output {
+pub(crate) struct OutputOptions {
     precision: String,
     normalize: bool,
     dimensions: Option<usize>,
 }
 
-impl Output {
+impl OutputOptions {
     pub(crate) fn vector_options(&self) -> PyResult<VectorOptions> {
         let precision: VectorPrecision =
             self.precision.parse().map_err(|error| exception(&error))?;

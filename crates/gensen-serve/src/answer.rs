@@ -12,9 +12,9 @@ use crate::app::App;
 use crate::body;
 use crate::inputs::Inputs;
 use crate::metrics::Times;
-use crate::model::{LongText, Side, Text};
-use crate::problem::{Kind, Problem};
-use crate::queue::{Output, Refused, Work};
+use crate::model::{LongText, TokenizedText, TruncationSide};
+use crate::problem::{Problem, ProblemKind};
+use crate::queue::{OutputKind, Refused, RequestWork};
 
 /// Inputs of at least this many bytes are tokenised on a blocking thread, so that other connections are not delayed.
 const HEAVY_BYTES: usize = 1 << 15;
@@ -32,9 +32,9 @@ pub(crate) struct Arrival {
 pub(crate) struct Asked {
     pub(crate) inputs: Inputs,
     pub(crate) truncate: Option<bool>,
-    pub(crate) side: Side,
+    pub(crate) side: TruncationSide,
     pub(crate) model: Option<String>,
-    pub(crate) output: Output,
+    pub(crate) output: OutputKind,
     /// Estimated bytes of the response per value.
     pub(crate) bytes_a_value: usize,
 }
@@ -89,11 +89,11 @@ pub(crate) fn check_count(app: &App, count: usize, field: &'static str) -> Resul
     let most = app.config.limits.inputs;
     if count == 0 {
         let message = format!("`{field}` is empty");
-        return Err(Problem::new(Kind::Empty, message).param(field));
+        return Err(Problem::new(ProblemKind::Empty, message).param(field));
     }
     if count > most {
         let message = format!("`{field}` has {count} texts, more than the limit of {most}");
-        return Err(Problem::new(Kind::TooLarge, message).param(field));
+        return Err(Problem::new(ProblemKind::TooLarge, message).param(field));
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ pub(crate) fn no_prompt(name: Option<&String>) -> Result<(), Problem> {
         None => Ok(()),
         Some(_) => {
             let message = "`prompt_name` is not supported: the model has no prompts";
-            Err(Problem::new(Kind::Invalid, message).param("prompt_name"))
+            Err(Problem::new(ProblemKind::Invalid, message).param("prompt_name"))
         }
     }
 }
@@ -138,25 +138,25 @@ impl Answer {
                 (models[number].read(&inputs, limit, cut), characters)
             }
         };
-        let (texts, characters): (Result<Vec<Text>, LongText>, usize) =
+        let (texts, characters): (Result<Vec<TokenizedText>, LongText>, usize) =
             off_worker(bytes >= HEAVY_BYTES, split).await;
         let texts = texts.map_err(|LongText { index, words }| {
             let message = format!(
                 "text {index} (counted from 0) of `{field}` has {words} words, more than the limit of {limit}; \
                  set `truncate` to cut it"
             );
-            Problem::new(Kind::TooLarge, message).param(field)
+            Problem::new(ProblemKind::TooLarge, message).param(field)
         })?;
         let tokenization = begin.elapsed();
         let lengths: Vec<usize> = texts.iter().map(|text| text.words).collect();
         let words: usize = lengths.iter().sum();
         let rows = match asked.output {
-            Output::Vectors => texts.len(),
-            Output::States => words,
+            OutputKind::Vectors => texts.len(),
+            OutputKind::States => words,
         };
         let bytes = rows * width * asked.bytes_a_value;
         check_size(app, words, bytes)?;
-        let work = Work {
+        let work = RequestWork {
             model: number,
             output: asked.output,
             texts,
@@ -168,14 +168,14 @@ impl Answer {
                      limit of {most}"
                 );
                 let seconds = app.pace.seconds(waiting);
-                Problem::new(Kind::Overloaded, message).retry_after(seconds)
+                Problem::new(ProblemKind::Overloaded, message).retry_after(seconds)
             }
-            Refused::Closed => Problem::new(Kind::Unready, "the server is stopping"),
+            Refused::Closed => Problem::new(ProblemKind::Unready, "the server is stopping"),
         })?;
         let computed = timeout_at(arrival.deadline.into(), ticket.computed()).await;
         let computed = computed
             .map_err(|_| late(app))?
-            .map_err(|problem| Problem::new(Kind::Backend, problem))?;
+            .map_err(|problem| Problem::new(ProblemKind::Backend, problem))?;
         Ok(Self {
             models,
             model: number,
@@ -269,14 +269,14 @@ fn check_size(app: &App, words: usize, bytes: usize) -> Result<(), Problem> {
     if words > limits.queue_words {
         let most = limits.queue_words;
         let message = format!("the request has {words} words, more than the limit of {most}");
-        return Err(Problem::new(Kind::TooLarge, message));
+        return Err(Problem::new(ProblemKind::TooLarge, message));
     }
     if bytes > limits.response_bytes {
         let most = limits.response_bytes;
         let message = format!(
             "the response would have about {bytes} bytes, more than the limit of {most}; send fewer texts at once"
         );
-        return Err(Problem::new(Kind::TooLarge, message));
+        return Err(Problem::new(ProblemKind::TooLarge, message));
     }
     Ok(())
 }
@@ -285,7 +285,7 @@ fn late(app: &App) -> Problem {
     let seconds = app.config.timeouts.request.as_secs_f32();
     let message = format!("the result was not ready within {seconds} seconds");
     let (_, waiting) = app.queue.waiting();
-    Problem::new(Kind::Deadline, message).retry_after(app.pace.seconds(waiting))
+    Problem::new(ProblemKind::Deadline, message).retry_after(app.pace.seconds(waiting))
 }
 
 /// Scales a vector to length 1; a zero vector stays zero.

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
 
-use crate::auth::Key;
+use crate::auth::TokenHash;
 use crate::batcher::Pace;
 use crate::metrics::Metrics;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 use crate::queue::{Bounds, Queue};
 use crate::{Model, ServeError, ServerConfig};
 
@@ -21,7 +21,7 @@ const LARGEST_ANSWERS: usize = 4;
 /// State shared by all requests.
 pub(crate) struct App {
     pub(crate) config: ServerConfig,
-    pub(crate) key: Option<Key>,
+    pub(crate) key: Option<TokenHash>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Metrics,
     pub(crate) pace: Pace,
@@ -47,7 +47,7 @@ impl App {
         };
         let unsent = LARGEST_ANSWERS * Self::units(limits.response_bytes) as usize;
         Ok(Self {
-            key: config.api_key.as_deref().map(Key::new),
+            key: config.api_key.as_deref().map(TokenHash::new),
             queue: Arc::new(Queue::new(bounds)),
             metrics: Metrics::new(limits.input_words),
             pace: Pace::default(),
@@ -92,9 +92,9 @@ impl App {
 
     /// The models, once they are loaded.
     pub(crate) fn models(&self) -> Result<&Arc<Vec<Model>>, Problem> {
-        self.models
-            .get()
-            .ok_or_else(|| Problem::new(Kind::Unready, "the model is loading").retry_after(1))
+        self.models.get().ok_or_else(|| {
+            Problem::new(ProblemKind::Unready, "the model is loading").retry_after(1)
+        })
     }
 
     /// Makes readiness probes fail; requests in progress are finished.
@@ -105,7 +105,7 @@ impl App {
     /// Whether the server is ready.
     pub(crate) fn ready(&self) -> Result<(), Problem> {
         if self.stops.load(Ordering::Acquire) {
-            return Err(Problem::new(Kind::Unready, "the server is stopping"));
+            return Err(Problem::new(ProblemKind::Unready, "the server is stopping"));
         }
         self.models().map(|_| ())
     }
@@ -126,7 +126,7 @@ impl App {
                     excerpt(name),
                     names.join(", ")
                 );
-                Problem::new(Kind::UnknownModel, message).param("model")
+                Problem::new(ProblemKind::UnknownModel, message).param("model")
             })
     }
 }

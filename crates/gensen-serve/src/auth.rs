@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The hash of the token that requests must carry. Comparing hashes takes the same time for tokens of any length.
-pub(crate) struct Key([u8; 32]);
+pub(crate) struct TokenHash([u8; 32]);
 
-impl Key {
+impl TokenHash {
     pub(crate) fn new(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn only_the_token_opens() {
-        let key = Key::new("s3cret");
+        let key = TokenHash::new("s3cret");
         let opens = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, value.parse().unwrap());

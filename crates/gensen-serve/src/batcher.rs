@@ -7,8 +7,8 @@ use gensen_data::error::chain;
 use gensen_data::panics;
 
 use crate::app::App;
-use crate::model::{Model, Text};
-use crate::queue::{Output, TextBatch};
+use crate::model::{Model, TokenizedText};
+use crate::queue::{OutputKind, TextBatch};
 
 /// Encodes batches until the queue is closed and empty.
 pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
@@ -28,15 +28,15 @@ pub(crate) fn run(app: &Arc<App>, models: &[Model]) {
 fn encode(models: &[Model], batch: TextBatch) -> Vec<(u64, usize, Result<Vec<f32>, String>)> {
     let model = &models[batch.model];
     let width = model.encoder().width();
-    let texts: Vec<&Text> = batch.texts().collect();
+    let texts: Vec<&TokenizedText> = batch.texts().collect();
     let together = attempt(model, batch.output, &texts);
     let alone = batch.parts.len() == 1;
     let mut values = together.as_deref().unwrap_or_default();
-    let part = |(job, texts): &(u64, Vec<Text>)| {
+    let part = |(job, texts): &(u64, Vec<TokenizedText>)| {
         let words = texts.iter().map(|text| text.words).sum();
         let rows = match batch.output {
-            Output::Vectors => texts.len(),
-            Output::States => words,
+            OutputKind::Vectors => texts.len(),
+            OutputKind::States => words,
         };
         let result = match &together {
             Ok(_) => {
@@ -56,12 +56,16 @@ fn encode(models: &[Model], batch: TextBatch) -> Vec<(u64, usize, Result<Vec<f32
 }
 
 /// Encodes texts; a panic in the encoder becomes an error.
-fn attempt(model: &Model, output: Output, texts: &[&Text]) -> Result<Vec<f32>, String> {
+fn attempt(
+    model: &Model,
+    output: OutputKind,
+    texts: &[&TokenizedText],
+) -> Result<Vec<f32>, String> {
     let texts: Vec<&str> = texts.iter().map(|text| &*text.joined).collect();
     // Encoding does not mutate the encoder, so a panic leaves it intact.
     let encoded = panics::catch(|| match output {
-        Output::Vectors => model.vectors(&texts),
-        Output::States => model.states(&texts),
+        OutputKind::Vectors => model.vectors(&texts),
+        OutputKind::States => model.states(&texts),
     });
     match encoded {
         Ok(Ok(values)) => Ok(values),

@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use crate::app::App;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 /// Rejected bodies are drained up to this multiple of the limit.
 const DRAINED: usize = 16;
@@ -33,7 +33,7 @@ pub(crate) async fn json<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     if !is_json(request.headers()) {
         let message = "expected a request with `Content-Type: application/json`";
-        return Err(Problem::new(Kind::MediaType, message));
+        return Err(Problem::new(ProblemKind::MediaType, message));
     }
     let bytes = match timeout_at(deadline.into(), read(app, request)).await {
         Ok(bytes) => bytes?,
@@ -42,13 +42,13 @@ pub(crate) async fn json<T: DeserializeOwned>(
                 "the request's body did not arrive within {} seconds",
                 app.config.timeouts.request.as_secs_f32()
             );
-            return Err(Problem::new(Kind::Slow, message));
+            return Err(Problem::new(ProblemKind::Slow, message));
         }
     };
     serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        Category::Data => Problem::new(Kind::Invalid, format!("invalid request: {error}")),
+        Category::Data => Problem::new(ProblemKind::Invalid, format!("invalid request: {error}")),
         _ => Problem::new(
-            Kind::Malformed,
+            ProblemKind::Malformed,
             format!("the request's body is malformed JSON: {error}"),
         ),
     })
@@ -69,7 +69,7 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     let most = app.config.limits.body_bytes;
     let too_large = || {
         let message = format!("the request's body is larger than the limit of {most} bytes");
-        Problem::new(Kind::TooLarge, message)
+        Problem::new(ProblemKind::TooLarge, message)
     };
     if declared(request.headers()).is_some_and(|length| length > most as u64) {
         drop_body(app, request).await;
@@ -81,7 +81,7 @@ async fn read(app: &App, request: Request) -> Result<Vec<u8>, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             let message = format!("the request's body is incomplete: {error}");
-            Problem::new(Kind::Malformed, message)
+            Problem::new(ProblemKind::Malformed, message)
         })?;
         let Ok(data) = frame.into_data() else {
             continue;

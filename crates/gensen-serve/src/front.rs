@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 use crate::answer::{Arrival, Served};
 use crate::app::App;
 use crate::body::drop_body;
-use crate::problem::{Kind, Problem, Protocol};
+use crate::problem::{Problem, ProblemKind, RouteProtocol};
 
 /// Paths without a token: probes and static pages.
 const OPEN: [&str; 5] = ["/livez", "/health", "/", "/docs", "/api-doc/openapi.json"];
@@ -52,7 +52,7 @@ pub(crate) async fn front(
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.metrics.failed(problem.error_type());
-        let mut answer = problem.response(Protocol::of(&path));
+        let mut answer = problem.response(RouteProtocol::of(&path));
         // Keeps the `Allow` header of a 405 response.
         if let Some(allow) = response.headers().get(axum::http::header::ALLOW) {
             let allow = allow.clone();
@@ -74,7 +74,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
         && !key.opens(request.headers())
     {
         let message = "missing or wrong token, expected the header `Authorization: Bearer TOKEN`";
-        return Err(Problem::new(Kind::Unauthorized, message));
+        return Err(Problem::new(ProblemKind::Unauthorized, message));
     }
     if request.method() != Method::POST {
         return Ok(None);
@@ -87,7 +87,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> Result<Option<SemaphorePermit<'
                 format!("the server is busy: it already processes {most} requests, its limit");
             let (_, words) = app.queue.waiting();
             let seconds = app.pace.seconds(words);
-            Err(Problem::new(Kind::Overloaded, message).retry_after(seconds))
+            Err(Problem::new(ProblemKind::Overloaded, message).retry_after(seconds))
         }
     }
 }

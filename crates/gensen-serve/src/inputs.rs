@@ -18,8 +18,8 @@ pub(crate) enum Inputs {
 
 impl<'de> Deserialize<'de> for Inputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-        impl<'de> Visitor<'de> for Texts {
+        struct TextsVisitor;
+        impl<'de> Visitor<'de> for TextsVisitor {
             type Value = Inputs;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,52 +36,52 @@ impl<'de> Deserialize<'de> for Inputs {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Inputs, A::Error> {
                 let mut texts = Vec::new();
-                while let Some(Element(text)) = list.next_element()? {
+                while let Some(TextElement(text)) = list.next_element()? {
                     texts.push(text);
                 }
                 Ok(Inputs::Many(texts))
             }
         }
-        deserializer.deserialize_any(Texts)
+        deserializer.deserialize_any(TextsVisitor)
     }
 }
 
 /// A text in a list.
-struct Element(String);
+struct TextElement(String);
 
-impl<'de> Deserialize<'de> for Element {
+impl<'de> Deserialize<'de> for TextElement {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         const TOKEN_IDS: &str =
             "token ids are not accepted, because they differ from model to model; send text";
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Element;
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = TextElement;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of strings")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Element, E> {
-                Ok(Element(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<TextElement, E> {
+                Ok(TextElement(text.to_owned()))
             }
 
-            fn visit_string<E>(self, text: String) -> Result<Element, E> {
-                Ok(Element(text))
+            fn visit_string<E>(self, text: String) -> Result<TextElement, E> {
+                Ok(TextElement(text))
             }
 
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Element, E> {
+            fn visit_u64<E: de::Error>(self, _: u64) -> Result<TextElement, E> {
                 Err(E::custom(TOKEN_IDS))
             }
 
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Element, E> {
+            fn visit_i64<E: de::Error>(self, _: i64) -> Result<TextElement, E> {
                 Err(E::custom(TOKEN_IDS))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Element, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<TextElement, A::Error> {
                 Err(de::Error::custom(TOKEN_IDS))
             }
         }
-        deserializer.deserialize_any(Text)
+        deserializer.deserialize_any(TextVisitor)
     }
 }
 

@@ -147,10 +147,10 @@ impl Metrics {
 /// Counts of values at or below each bound.
 struct Histogram {
     bounds: Vec<f64>,
-    counts: Mutex<Counts>,
+    counts: Mutex<BucketCounts>,
 }
 
-struct Counts {
+struct BucketCounts {
     /// One bucket per bound, and one for larger values.
     buckets: Vec<u64>,
     sum: f64,
@@ -161,7 +161,7 @@ impl Histogram {
         let bounds: Vec<f64> = bounds.collect();
         let buckets = vec![0; bounds.len() + 1];
         Self {
-            counts: Mutex::new(Counts { buckets, sum: 0.0 }),
+            counts: Mutex::new(BucketCounts { buckets, sum: 0.0 }),
             bounds,
         }
     }

@@ -76,8 +76,8 @@ impl Model {
         &self,
         texts: &[String],
         limit: usize,
-        cut: Option<Side>,
-    ) -> Result<Vec<Text>, LongText> {
+        cut: Option<TruncationSide>,
+    ) -> Result<Vec<TokenizedText>, LongText> {
         let mut words = Tokens::default();
         let mut read = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
@@ -91,8 +91,8 @@ impl Model {
                         words: count,
                     });
                 }
-                Some(Side::Right) => limit - AROUND..words.len(),
-                Some(Side::Left) => 0..count - limit,
+                Some(TruncationSide::Right) => limit - AROUND..words.len(),
+                Some(TruncationSide::Left) => 0..count - limit,
             };
             let mut joined = String::with_capacity(text.len() + words.len());
             for (_, word) in words
@@ -105,7 +105,7 @@ impl Model {
                 }
                 joined.push_str(word);
             }
-            read.push(Text {
+            read.push(TokenizedText {
                 joined,
                 words: count - skipped.len(),
             });
@@ -161,7 +161,7 @@ impl Model {
 
 /// The side on which a text is truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub(crate) enum TruncationSide {
     /// The beginning is removed.
     Left,
     /// The end is removed.
@@ -170,7 +170,7 @@ pub(crate) enum Side {
 
 /// A tokenised text.
 #[derive(Debug)]
-pub(crate) struct Text {
+pub(crate) struct TokenizedText {
     /// The words, separated by spaces.
     pub(crate) joined: String,
     /// The number of words, `<s>` and `</s>` included.
@@ -229,8 +229,8 @@ mod tests {
             assert_eq!((read[0].words, read[1].words), (4, 5));
             read[1].joined.clone()
         };
-        assert_eq!(cut(Side::Right), "one two three");
-        assert_eq!(cut(Side::Left), "two three four");
+        assert_eq!(cut(TruncationSide::Right), "one two three");
+        assert_eq!(cut(TruncationSide::Left), "two three four");
         let refused = model.read(&texts, 5, None).unwrap_err();
         assert_eq!(refused, LongText { index: 1, words: 6 });
         assert_eq!(model.read(&texts, 6, None).unwrap().len(), 2);

@@ -26,14 +26,14 @@ use crate::routes::{openai, operation, tei};
         operation::livez,
         operation::metrics,
     ),
-    modifiers(&Token),
+    modifiers(&BearerToken),
 )]
 pub(crate) struct Documentation;
 
 /// Adds the bearer token to the document.
-struct Token;
+struct BearerToken;
 
-impl Modify for Token {
+impl Modify for BearerToken {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = openapi.components.get_or_insert_default();

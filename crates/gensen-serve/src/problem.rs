@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ProblemKind {
     /// The body is malformed JSON.
     Malformed,
     /// The JSON is not a valid request.
@@ -41,14 +41,14 @@ pub(crate) enum Kind {
 
 /// The protocol of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(crate) enum RouteProtocol {
     /// text-embeddings-inference.
     Tei,
     /// OpenAI.
     OpenAi,
 }
 
-impl Protocol {
+impl RouteProtocol {
     /// The protocol of the route with this path.
     pub(crate) fn of(path: &str) -> Self {
         match path.starts_with("/v1/") {
@@ -61,14 +61,14 @@ impl Protocol {
 /// An error response.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ProblemKind,
     message: String,
     param: Option<&'static str>,
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -89,58 +89,62 @@ impl Problem {
         self
     }
 
-    fn status(&self, protocol: Protocol) -> StatusCode {
+    fn status(&self, protocol: RouteProtocol) -> StatusCode {
         match (self.kind, protocol) {
-            (Kind::Malformed | Kind::Empty, _) => StatusCode::BAD_REQUEST,
-            (Kind::Invalid, Protocol::Tei) => StatusCode::UNPROCESSABLE_ENTITY,
-            (Kind::Invalid, Protocol::OpenAi) => StatusCode::BAD_REQUEST,
-            (Kind::MediaType, _) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            (Kind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
-            (Kind::Overloaded, _) => StatusCode::TOO_MANY_REQUESTS,
-            (Kind::Unauthorized, _) => StatusCode::UNAUTHORIZED,
-            (Kind::UnknownModel | Kind::NotFound, _) => StatusCode::NOT_FOUND,
-            (Kind::Method, _) => StatusCode::METHOD_NOT_ALLOWED,
-            (Kind::Slow, _) => StatusCode::REQUEST_TIMEOUT,
-            (Kind::Deadline | Kind::Unready, _) => StatusCode::SERVICE_UNAVAILABLE,
-            (Kind::Backend, Protocol::Tei) => StatusCode::FAILED_DEPENDENCY,
-            (Kind::Backend, Protocol::OpenAi) => StatusCode::INTERNAL_SERVER_ERROR,
+            (ProblemKind::Malformed | ProblemKind::Empty, _) => StatusCode::BAD_REQUEST,
+            (ProblemKind::Invalid, RouteProtocol::Tei) => StatusCode::UNPROCESSABLE_ENTITY,
+            (ProblemKind::Invalid, RouteProtocol::OpenAi) => StatusCode::BAD_REQUEST,
+            (ProblemKind::MediaType, _) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            (ProblemKind::TooLarge, _) => StatusCode::PAYLOAD_TOO_LARGE,
+            (ProblemKind::Overloaded, _) => StatusCode::TOO_MANY_REQUESTS,
+            (ProblemKind::Unauthorized, _) => StatusCode::UNAUTHORIZED,
+            (ProblemKind::UnknownModel | ProblemKind::NotFound, _) => StatusCode::NOT_FOUND,
+            (ProblemKind::Method, _) => StatusCode::METHOD_NOT_ALLOWED,
+            (ProblemKind::Slow, _) => StatusCode::REQUEST_TIMEOUT,
+            (ProblemKind::Deadline | ProblemKind::Unready, _) => StatusCode::SERVICE_UNAVAILABLE,
+            (ProblemKind::Backend, RouteProtocol::Tei) => StatusCode::FAILED_DEPENDENCY,
+            (ProblemKind::Backend, RouteProtocol::OpenAi) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     /// text-embeddings-inference's `error_type`; the last three are additions.
     pub(crate) fn error_type(&self) -> &'static str {
         match self.kind {
-            Kind::Malformed | Kind::Invalid | Kind::MediaType | Kind::TooLarge | Kind::Slow => {
-                "validation"
-            }
-            Kind::Empty => "empty",
-            Kind::Overloaded | Kind::Deadline => "overloaded",
-            Kind::Unready => "unhealthy",
-            Kind::Backend => "backend",
-            Kind::Unauthorized => "unauthorized",
-            Kind::UnknownModel | Kind::NotFound => "not_found",
-            Kind::Method => "method_not_allowed",
+            ProblemKind::Malformed
+            | ProblemKind::Invalid
+            | ProblemKind::MediaType
+            | ProblemKind::TooLarge
+            | ProblemKind::Slow => "validation",
+            ProblemKind::Empty => "empty",
+            ProblemKind::Overloaded | ProblemKind::Deadline => "overloaded",
+            ProblemKind::Unready => "unhealthy",
+            ProblemKind::Backend => "backend",
+            ProblemKind::Unauthorized => "unauthorized",
+            ProblemKind::UnknownModel | ProblemKind::NotFound => "not_found",
+            ProblemKind::Method => "method_not_allowed",
         }
     }
 
     /// OpenAI's `type` and `code`.
     fn type_and_code(&self) -> (&'static str, Option<&'static str>) {
         match self.kind {
-            Kind::Overloaded => ("requests", Some("rate_limit_exceeded")),
-            Kind::Unauthorized => ("invalid_request_error", Some("invalid_api_key")),
-            Kind::UnknownModel => ("invalid_request_error", Some("model_not_found")),
-            Kind::NotFound => ("invalid_request_error", Some("unknown_url")),
-            Kind::Deadline | Kind::Unready | Kind::Backend => ("server_error", None),
+            ProblemKind::Overloaded => ("requests", Some("rate_limit_exceeded")),
+            ProblemKind::Unauthorized => ("invalid_request_error", Some("invalid_api_key")),
+            ProblemKind::UnknownModel => ("invalid_request_error", Some("model_not_found")),
+            ProblemKind::NotFound => ("invalid_request_error", Some("unknown_url")),
+            ProblemKind::Deadline | ProblemKind::Unready | ProblemKind::Backend => {
+                ("server_error", None)
+            }
             _ => ("invalid_request_error", None),
         }
     }
 
     /// The response in this protocol's format.
-    pub(crate) fn response(&self, protocol: Protocol) -> Response {
+    pub(crate) fn response(&self, protocol: RouteProtocol) -> Response {
         let message = &self.message;
         let body = match protocol {
-            Protocol::Tei => json!({ "error": message, "error_type": self.error_type() }),
-            Protocol::OpenAi => {
+            RouteProtocol::Tei => json!({ "error": message, "error_type": self.error_type() }),
+            RouteProtocol::OpenAi => {
                 let (error_type, code) = self.type_and_code();
                 let param = self.param;
                 json!({ "error": {
@@ -155,7 +159,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.kind == Kind::Unauthorized {
+        if self.kind == ProblemKind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

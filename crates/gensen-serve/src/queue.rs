@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::model::Text;
+use crate::model::TokenizedText;
 
 /// What to compute for each text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Output {
+pub(crate) enum OutputKind {
     /// The text's vector.
     Vectors,
     /// The states of the text's words.
@@ -18,12 +18,12 @@ pub(crate) enum Output {
 }
 
 /// A request's work.
-pub(crate) struct Work {
+pub(crate) struct RequestWork {
     /// The model's index.
     pub(crate) model: usize,
-    pub(crate) output: Output,
+    pub(crate) output: OutputKind,
     /// At least one text.
-    pub(crate) texts: Vec<Text>,
+    pub(crate) texts: Vec<TokenizedText>,
 }
 
 /// A request's result.
@@ -58,12 +58,12 @@ pub(crate) struct Bounds {
 /// The queue.
 pub(crate) struct Queue {
     bounds: Bounds,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     jobs: HashMap<u64, Job>,
     /// Requests with unbatched texts, in round-robin order. Abandoned requests are removed when their turn comes.
     turns: VecDeque<u64>,
@@ -76,9 +76,9 @@ struct State {
 /// A request in the queue.
 struct Job {
     model: usize,
-    output: Output,
+    output: OutputKind,
     /// Texts that are not in a batch yet.
-    texts: std::vec::IntoIter<Text>,
+    texts: std::vec::IntoIter<TokenizedText>,
     /// Words that are not encoded yet.
     words: usize,
     values: Vec<f32>,
@@ -91,9 +91,9 @@ struct Job {
 /// Texts that are encoded together.
 pub(crate) struct TextBatch {
     pub(crate) model: usize,
-    pub(crate) output: Output,
+    pub(crate) output: OutputKind,
     /// Each request's number and some of its texts, in order.
-    pub(crate) parts: Vec<(u64, Vec<Text>)>,
+    pub(crate) parts: Vec<(u64, Vec<TokenizedText>)>,
 }
 
 impl TextBatch {
@@ -101,7 +101,7 @@ impl TextBatch {
         self.texts().map(|text| text.words).sum()
     }
 
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &TokenizedText> {
         self.parts.iter().flat_map(|(_, texts)| texts)
     }
 }
@@ -140,13 +140,13 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // Code that holds the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Admits all of a request's texts or none.
-    pub(crate) fn admit(self: &Arc<Self>, work: Work) -> Result<Ticket, Refused> {
+    pub(crate) fn admit(self: &Arc<Self>, work: RequestWork) -> Result<Ticket, Refused> {
         let words = work.texts.iter().map(|text| text.words).sum();
         let (sender, reply) = oneshot::channel();
         let mut state = self.lock();
@@ -286,7 +286,7 @@ impl Queue {
     }
 }
 
-impl State {
+impl QueueState {
     /// Removes abandoned requests from the front.
     fn forget_abandoned(&mut self) {
         while self

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::front::front;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Problem, ProblemKind};
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -34,13 +34,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api-doc/openapi.json", get(pages::openapi))
         .fallback(|| async {
             Problem::new(
-                Kind::NotFound,
+                ProblemKind::NotFound,
                 "no route has this path; /docs lists the routes",
             )
         })
         .method_not_allowed_fallback(|| async {
             Problem::new(
-                Kind::Method,
+                ProblemKind::Method,
                 "the route does not support this method; /docs lists the routes",
             )
         })

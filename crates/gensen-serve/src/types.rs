@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::inputs::Inputs;
-use crate::model::Side;
+use crate::model::TruncationSide;
 
 /// The side on which a long text is truncated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -20,7 +20,7 @@ pub(crate) enum TruncationDirection {
     Right,
 }
 
-impl From<TruncationDirection> for Side {
+impl From<TruncationDirection> for TruncationSide {
     fn from(direction: TruncationDirection) -> Self {
         match direction {
             TruncationDirection::Left => Self::Left,

@@ -24,7 +24,7 @@ pub struct Catalogue {
     pub files: Vec<RemoteFile>,
     /// Lists of files that a server publishes; sets name them like files.
     #[serde(rename = "listing", default)]
-    pub listings: Vec<Listing>,
+    pub listings: Vec<PageListing>,
 }
 
 /// A set, which is fetched by name.
@@ -87,7 +87,7 @@ pub enum Location {
 /// A list of files on a server, one relative path per line.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Listing {
+pub struct PageListing {
     pub name: String,
     /// The address of the list.
     pub list: String,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use text::{Output, Texts, Words};
+use text::{InputTexts, TextOutput, Words};
 
 /// One step. Fields called `from` and `archive` are read, those called `to` are written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -65,7 +65,7 @@ pub enum Step {
     /// The distinct parse trees of SNLI's and MultiNLI's tables, one per line.
     Parses { from: Vec<String>, to: String },
     /// Tokenises parallel texts, and holds out a random part.
-    Parallel(parallel::Split),
+    Parallel(parallel::ParallelSplit),
     /// Two text columns of Parquet files, to two parallel texts.
     ParquetColumns {
         from: Vec<String>,
@@ -189,8 +189,8 @@ impl Workplace<'_> {
         })
     }
 
-    fn texts(&self, names: &[String]) -> Result<Texts> {
-        Ok(Texts::new(
+    fn texts(&self, names: &[String]) -> Result<InputTexts> {
+        Ok(InputTexts::new(
             names
                 .iter()
                 .map(|name| self.input(name))
@@ -198,8 +198,8 @@ impl Workplace<'_> {
         ))
     }
 
-    fn text(&self, name: &str) -> Result<Texts> {
-        Ok(Texts::new(vec![self.input(name)?]))
+    fn text(&self, name: &str) -> Result<InputTexts> {
+        Ok(InputTexts::new(vec![self.input(name)?]))
     }
 
     fn note(&self, note: impl Into<String>) {
@@ -207,7 +207,7 @@ impl Workplace<'_> {
     }
 
     /// Notes corrections of a text.
-    fn note_repairs(&self, texts: &Texts) {
+    fn note_repairs(&self, texts: &InputTexts) {
         for note in texts.repairs() {
             self.note(note);
         }
@@ -243,7 +243,7 @@ impl Workplace<'_> {
             } => {
                 let words = Words::new(tokenizer, language, *lowercase)?;
                 let mut texts = self.text(from)?;
-                let mut output = Output::create(&self.output(to)?)?;
+                let mut output = TextOutput::create(&self.output(to)?)?;
                 text::convert(&mut texts, &mut output, |line, scratch| {
                     Ok(words.apply(line.text, scratch))
                 })?;
@@ -279,7 +279,7 @@ impl Workplace<'_> {
     }
 
     fn concat(&self, from: &[String], to: &str, header: bool) -> Result<()> {
-        let mut output = Output::create(&self.output(to)?)?;
+        let mut output = TextOutput::create(&self.output(to)?)?;
         let mut columns = None;
         for name in from {
             let mut texts = self.text(name)?;

@@ -2,7 +2,7 @@
 
 use super::catalogue::{Address, RemoteFile};
 use super::error::{Fault, FetchError, Result, at};
-use super::http::{Answer, Client, Have};
+use super::http::{Client, Have, HttpResponse};
 use super::ledger::Ledger;
 use super::progress::Progress;
 use super::store::{Store, create_parent, write_toml};
@@ -19,7 +19,7 @@ use std::time::Duration;
 const RETRIES: u32 = 3;
 
 /// Options of downloads.
-pub struct Options {
+pub struct DownloadOptions {
     /// The address tried first for every file, under its name in the catalogue.
     pub mirror: Option<String>,
     /// Download nothing.
@@ -31,7 +31,7 @@ pub struct Options {
 /// Downloads files into the folder of downloads.
 pub struct Downloader<'a> {
     store: &'a Store,
-    options: Options,
+    options: DownloadOptions,
     client: Client,
     ledger: Ledger,
 }
@@ -57,25 +57,25 @@ impl Unfinished {
 }
 
 /// A failed request: try the next address, or give up.
-enum Failure {
+enum RequestFailure {
     Address(Fault),
     Final(FetchError),
 }
 
-impl From<Fault> for Failure {
+impl From<Fault> for RequestFailure {
     fn from(fault: Fault) -> Self {
-        Failure::Address(fault)
+        RequestFailure::Address(fault)
     }
 }
 
-impl From<FetchError> for Failure {
+impl From<FetchError> for RequestFailure {
     fn from(error: FetchError) -> Self {
-        Failure::Final(error)
+        RequestFailure::Final(error)
     }
 }
 
 impl<'a> Downloader<'a> {
-    pub fn new(store: &'a Store, options: Options) -> Result<Self> {
+    pub fn new(store: &'a Store, options: DownloadOptions) -> Result<Self> {
         let client = Client::new(options.patience)?;
         Ok(Self {
             store,
@@ -122,8 +122,8 @@ impl<'a> Downloader<'a> {
         for address in addresses {
             match self.bring_from(&file.name, &address, &path) {
                 Ok(()) => return Ok((path, address.url)),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Address(fault)) => {
+                Err(RequestFailure::Final(error)) => return Err(error),
+                Err(RequestFailure::Address(fault)) => {
                     tell!("{}: {fault}", address.url);
                     tried.push((address.url, fault));
                 }
@@ -148,7 +148,12 @@ impl<'a> Downloader<'a> {
         Ok(None)
     }
 
-    fn bring_from(&mut self, name: &str, address: &Address, path: &Path) -> Result<(), Failure> {
+    fn bring_from(
+        &mut self,
+        name: &str,
+        address: &Address,
+        path: &Path,
+    ) -> Result<(), RequestFailure> {
         let partial = self.store.partial(name);
         create_parent(&partial)?;
         let resumed = self.transfer(name, address, &partial)?;
@@ -180,14 +185,19 @@ impl<'a> Downloader<'a> {
 
     /// Makes requests until the partial file has the length the server states. Returns whether part of it existed
     /// before.
-    fn transfer(&self, name: &str, address: &Address, partial: &Path) -> Result<bool, Failure> {
+    fn transfer(
+        &self,
+        name: &str,
+        address: &Address,
+        partial: &Path,
+    ) -> Result<bool, RequestFailure> {
         let mut resumed = false;
         let mut best = 0;
         let mut idle = 0;
         loop {
             let fault = match self.request(name, address, partial, &mut resumed) {
                 Ok(()) => return Ok(resumed),
-                Err(Failure::Address(fault)) if fault.is_passing() => fault,
+                Err(RequestFailure::Address(fault)) if fault.is_passing() => fault,
                 Err(failure) => return Err(failure),
             };
             let length = fs::metadata(partial).map_or(0, |file| file.len());
@@ -208,7 +218,7 @@ impl<'a> Downloader<'a> {
         address: &Address,
         partial: &Path,
         resumed: &mut bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestFailure> {
         let origin = read_origin(partial);
         let mut have = fs::metadata(partial).map_or(0, |file| file.len());
         if have > 0 && !origin.continues_at(address) {
@@ -260,8 +270,8 @@ impl<'a> Downloader<'a> {
         name: &str,
         address: &Address,
         partial: &Path,
-        mut answer: Answer,
-    ) -> Result<(), Failure> {
+        mut answer: HttpResponse,
+    ) -> Result<(), RequestFailure> {
         let full = |error| match at(partial)(error) {
             FetchError::DiskFull { path, .. } => FetchError::DiskFull {
                 path,

@@ -13,7 +13,7 @@ pub struct Client {
 }
 
 /// A response with the whole file, or the part from `start` on.
-pub struct Answer {
+pub struct HttpResponse {
     pub start: u64,
     /// The size of the whole file, if stated.
     pub total: Option<u64>,
@@ -75,7 +75,7 @@ impl Client {
     /// Requests a file, or its remaining part.
     ///
     /// A server without range support, or with another version, sends the whole file; then `start` is 0.
-    pub fn get(&self, url: &str, have: &Have<'_>) -> Result<Answer, Fault> {
+    pub fn get(&self, url: &str, have: &Have<'_>) -> Result<HttpResponse, Fault> {
         let mut request = self.agent.get(url);
         if have.bytes > 0 {
             request = request.header(header::RANGE, format!("bytes={}-", have.bytes));
@@ -100,7 +100,7 @@ impl Client {
         };
         if status == 416 {
             let body = Box::new(std::io::empty());
-            return Ok(Answer {
+            return Ok(HttpResponse {
                 start,
                 total,
                 validator: None,
@@ -133,7 +133,7 @@ impl Client {
                 .limit(u64::MAX)
                 .reader(),
         );
-        Ok(Answer {
+        Ok(HttpResponse {
             start,
             total,
             validator,

@@ -3,7 +3,7 @@
 
 use super::error::{Fault, FetchError, Result, at};
 use super::store::create_parent;
-use super::verify::Found;
+use super::verify::FileHashes;
 use gensen_data::text;
 use std::collections::HashMap;
 use std::fs::File;
@@ -58,7 +58,7 @@ impl Ledger {
     }
 
     /// Compares with the record of that name, or records it.
-    pub fn check(&mut self, key: &str, found: &Found) -> Result<Result<(), Fault>> {
+    pub fn check(&mut self, key: &str, found: &FileHashes) -> Result<Result<(), Fault>> {
         if let Some(recorded) = self.sums.get(key) {
             if *recorded == found.sha256 {
                 return Ok(Ok(()));
@@ -94,7 +94,7 @@ mod tests {
     fn a_line_that_was_only_begun_is_recorded_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sums.txt");
-        let found = Found {
+        let found = FileHashes {
             size: 1,
             sha256: "bb".into(),
             git_blob: String::new(),
@@ -122,12 +122,12 @@ mod tests {
     fn the_first_sum_is_recorded_and_later_ones_compared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/sums.txt");
-        let first = Found {
+        let first = FileHashes {
             size: 1,
             sha256: "aa".into(),
             git_blob: String::new(),
         };
-        let second = Found {
+        let second = FileHashes {
             size: 1,
             sha256: "bb".into(),
             git_blob: String::new(),

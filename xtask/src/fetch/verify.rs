@@ -9,14 +9,14 @@ use std::path::Path;
 
 /// Size and hashes of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FileHashes {
     pub size: u64,
     pub sha256: String,
     pub git_blob: String,
 }
 
 /// Reads and hashes a whole file.
-pub fn sum_file(path: &Path) -> Result<Found> {
+pub fn sum_file(path: &Path) -> Result<FileHashes> {
     let file = File::open(path).map_err(at(path))?;
     let size = file.metadata().map_err(at(path))?.len();
     let mut sha256 = Digest::default();
@@ -30,7 +30,7 @@ pub fn sum_file(path: &Path) -> Result<Found> {
         }
     })
     .map_err(at(path))?;
-    Ok(Found {
+    Ok(FileHashes {
         size,
         sha256: hex(&sha256.finish()),
         git_blob: hex(&git_blob.finalize()),
@@ -38,7 +38,7 @@ pub fn sum_file(path: &Path) -> Result<Found> {
 }
 
 /// Compares a file with the catalogue.
-pub fn compare(found: &Found, expected: &Expected) -> Result<(), Fault> {
+pub fn compare(found: &FileHashes, expected: &Expected) -> Result<(), Fault> {
     if let Some(size) = expected.size
         && size != found.size
     {

@@ -10,21 +10,21 @@ fn queue(queue_words: usize, batch_words: usize) -> Arc<Queue> {
 }
 
 /// A request with texts of these lengths in words.
-fn work(words: &[usize]) -> Work {
-    let text = |&words: &usize| Text {
+fn work(words: &[usize]) -> RequestWork {
+    let text = |&words: &usize| TokenizedText {
         joined: words.to_string(),
         words,
     };
-    Work {
+    RequestWork {
         model: 0,
-        output: Output::Vectors,
+        output: OutputKind::Vectors,
         texts: words.iter().map(text).collect(),
     }
 }
 
 /// The lengths of a batch's texts, by request.
 fn lengths(batch: &TextBatch) -> Vec<(u64, Vec<usize>)> {
-    let of = |texts: &[Text]| texts.iter().map(|text| text.words).collect();
+    let of = |texts: &[TokenizedText]| texts.iter().map(|text| text.words).collect();
     batch
         .parts
         .iter()
@@ -101,15 +101,15 @@ fn a_long_request_does_not_delay_short_ones() {
 #[test]
 fn a_batch_holds_one_model_and_output() {
     let queue = queue(100, 100);
-    let other = |model, output| Work {
+    let other = |model, output| RequestWork {
         model,
         output,
         ..work(&[1])
     };
-    let _a = queue.admit(other(0, Output::Vectors)).unwrap();
-    let _b = queue.admit(other(1, Output::Vectors)).unwrap();
-    let _c = queue.admit(other(0, Output::States)).unwrap();
-    let _d = queue.admit(other(0, Output::Vectors)).unwrap();
+    let _a = queue.admit(other(0, OutputKind::Vectors)).unwrap();
+    let _b = queue.admit(other(1, OutputKind::Vectors)).unwrap();
+    let _c = queue.admit(other(0, OutputKind::States)).unwrap();
+    let _d = queue.admit(other(0, OutputKind::Vectors)).unwrap();
     let jobs = |batch: TextBatch| batch.parts.iter().map(|part| part.0).collect::<Vec<_>>();
     assert_eq!(jobs(queue.batch().unwrap()), [0, 3]);
     assert_eq!(jobs(queue.batch().unwrap()), [1]);

@@ -13,9 +13,9 @@ use crate::answer::{Answer, Arrival, Asked, BASE64_BYTES, JSON_BYTES};
 use crate::app::App;
 use crate::body;
 use crate::inputs::Inputs;
-use crate::model::Side;
-use crate::problem::{Kind, Problem};
-use crate::queue::Output;
+use crate::model::TruncationSide;
+use crate::problem::{Problem, ProblemKind};
+use crate::queue::OutputKind;
 use crate::routes::operation::{json, to_json};
 use crate::routes::tei::check_dimensions;
 use crate::types::{
@@ -52,15 +52,15 @@ pub(crate) async fn embeddings(
     };
     if has_empty_text {
         let message = "`input` contains an empty string";
-        return Err(Problem::new(Kind::Empty, message).param("input"));
+        return Err(Problem::new(ProblemKind::Empty, message).param("input"));
     }
     let (dimensions, format) = (asked.dimensions, asked.encoding_format);
     let asked = Asked {
         inputs: asked.input,
         truncate: None,
-        side: Side::Right,
+        side: TruncationSide::Right,
         model: asked.model,
-        output: Output::Vectors,
+        output: OutputKind::Vectors,
         bytes_a_value: match format {
             EncodingFormat::Float => JSON_BYTES,
             EncodingFormat::Base64 => BASE64_BYTES,

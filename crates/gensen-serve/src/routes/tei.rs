@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::body;
 use crate::inputs::Inputs;
 use crate::offsets::tokens;
-use crate::problem::{Kind, Problem};
-use crate::queue::Output;
+use crate::problem::{Problem, ProblemKind};
+use crate::queue::OutputKind;
 use crate::routes::operation::{json, to_json};
 use crate::types::{
     EmbedAllRequest, EmbedRequest, EmbeddingModel, ErrorResponse, Info, ModelType, Refusals, Rows,
@@ -46,7 +46,7 @@ pub(crate) async fn embed(
         truncate: asked.truncate,
         side: asked.truncation_direction.into(),
         model: asked.model,
-        output: Output::Vectors,
+        output: OutputKind::Vectors,
         bytes_a_value: JSON_BYTES,
     };
     let answer = Answer::new(&app, arrival, asked, "inputs").await?;
@@ -68,7 +68,7 @@ pub(crate) fn check_dimensions(
     match dimensions {
         Some(found) if !(1..=width).contains(&found) => {
             let message = format!("`dimensions` is {found}: expected 1 to {width}");
-            Err(Problem::new(Kind::Invalid, message).param("dimensions"))
+            Err(Problem::new(ProblemKind::Invalid, message).param("dimensions"))
         }
         _ => Ok(()),
     }
@@ -97,7 +97,7 @@ pub(crate) async fn embed_all(
         truncate: asked.truncate,
         side: asked.truncation_direction.into(),
         model: asked.model,
-        output: Output::States,
+        output: OutputKind::States,
         bytes_a_value: JSON_BYTES,
     };
     let answer = Answer::new(&app, arrival, asked, "inputs").await?;
@@ -142,7 +142,7 @@ pub(crate) async fn similarity(
         truncate: parameters.truncate,
         side: parameters.truncation_direction.into(),
         model: asked.model,
-        output: Output::Vectors,
+        output: OutputKind::Vectors,
         bytes_a_value: JSON_BYTES,
     };
     let answer = Answer::new(&app, arrival, asked, FIELD).await?;

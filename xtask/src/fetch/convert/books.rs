@@ -1,7 +1,7 @@
 //! Project Gutenberg's books: hard line breaks, paragraphs separated by blank lines.
 
 use super::Workplace;
-use super::text::{Output, Texts};
+use super::text::{InputTexts, TextOutput};
 use crate::fetch::error::{FetchError, Result, at};
 use gensen_data::files;
 
@@ -16,9 +16,9 @@ pub fn paragraphs(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
         });
     }
     for (name, book) in books {
-        let mut texts = Texts::new(vec![book]);
+        let mut texts = InputTexts::new(vec![book]);
         let path = work.output(&format!("{to}/{name}"))?;
-        let mut output = Output::create(&path)?;
+        let mut output = TextOutput::create(&path)?;
         let (mut line, mut paragraph) = (String::new(), String::new());
         while texts.next(&mut line)? {
             for word in line.split_whitespace() {

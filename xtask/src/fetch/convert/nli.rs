@@ -1,8 +1,8 @@
 //! SNLI and MultiNLI: tables with a header line that names the columns.
 
 use super::Workplace;
-use super::table::Columns;
-use super::text::{Output, Words, filter};
+use super::table::FieldColumns;
+use super::text::{TextOutput, Words, filter};
 use crate::fetch::error::Result;
 use gensen_data::{LABELS, check_tree, parse_label};
 use std::collections::HashSet;
@@ -18,8 +18,8 @@ pub fn pairs(
 ) -> Result<()> {
     let words = Words::new(tokenizer, "en", lowercase)?;
     let mut texts = work.text(from)?;
-    let columns = Columns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let columns = FieldColumns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     filter(&mut texts, &mut output, |line, scratch| {
         let [label, premise, hypothesis] = columns
             .of(line.text)
@@ -44,11 +44,11 @@ pub fn pairs(
 
 /// The distinct parse trees of both sentences, one per line, in order of first appearance.
 pub fn parses(work: &Workplace<'_>, from: &[String], to: &str) -> Result<()> {
-    let mut output = Output::create(&work.output(to)?)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     let mut seen = HashSet::new();
     for name in from {
         let mut texts = work.text(name)?;
-        let columns = Columns::named(&mut texts, ["sentence1_parse", "sentence2_parse"])?;
+        let columns = FieldColumns::named(&mut texts, ["sentence1_parse", "sentence2_parse"])?;
         let (mut row, mut missing) = (String::new(), 0);
         while texts.next(&mut row)? {
             let trees = columns.of(&row).map_err(|problem| texts.wrong(problem))?;

@@ -1,7 +1,7 @@
 //! Parallel texts in two languages, tokenised, with a random part held out.
 
 use super::Workplace;
-use super::text::{Buffers, Output, Texts, Words, read_chunk};
+use super::text::{Buffers, InputTexts, TextOutput, Words, read_chunk};
 use crate::fetch::error::{FetchError, Result};
 use crate::fetch::progress::Progress;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The texts and their division.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Split {
+pub struct ParallelSplit {
     /// Paths without the language: `europarl/europarl-v7.de-en` means `europarl/europarl-v7.de-en.de` and
     /// `.en`.
     pub from: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Split {
 
 /// The part a pair belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum PairPart {
     Train,
     Dev,
     LeftOut,
@@ -44,18 +44,18 @@ struct Divider {
 }
 
 impl Divider {
-    fn next(&mut self) -> Part {
+    fn next(&mut self) -> PairPart {
         // Selection sampling (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S).
         let draw = self.random.below(self.left.max(1));
         self.left = self.left.saturating_sub(1);
         if draw < self.dev {
             self.dev -= 1;
-            Part::Dev
+            PairPart::Dev
         } else if draw < self.dev + self.left_out {
             self.left_out -= 1;
-            Part::LeftOut
+            PairPart::LeftOut
         } else {
-            Part::Train
+            PairPart::Train
         }
     }
 }
@@ -79,7 +79,7 @@ impl SplitMix64 {
 }
 
 /// Writes `train` and `dev` in both languages.
-pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
+pub fn split(work: &Workplace<'_>, split: &ParallelSplit) -> Result<()> {
     let name = |language: &str| -> Vec<String> {
         split
             .from
@@ -106,8 +106,8 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
         ));
     }
     let mut sides = [
-        Side::open(work, split, first, &name(first))?,
-        Side::open(work, split, second, &name(second))?,
+        LanguageSide::open(work, split, first, &name(first))?,
+        LanguageSide::open(work, split, second, &name(second))?,
     ];
     let mut divider = Divider {
         random: SplitMix64(split.seed),
@@ -130,7 +130,7 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
                 problem: "its texts changed while they were read".into(),
             });
         }
-        let parts: Vec<Part> = one.iter().map(|_| divider.next()).collect();
+        let parts: Vec<PairPart> = one.iter().map(|_| divider.next()).collect();
         done += parts.len() as u64;
         for (side, lines) in sides.iter_mut().zip([one, two]) {
             side.write(&lines, &parts)?;
@@ -146,20 +146,25 @@ pub fn split(work: &Workplace<'_>, split: &Split) -> Result<()> {
 }
 
 /// One language.
-struct Side {
-    texts: Texts,
+struct LanguageSide {
+    texts: InputTexts,
     words: Words,
-    train: Output,
-    dev: Output,
+    train: TextOutput,
+    dev: TextOutput,
 }
 
-impl Side {
-    fn open(work: &Workplace<'_>, split: &Split, language: &str, names: &[String]) -> Result<Self> {
+impl LanguageSide {
+    fn open(
+        work: &Workplace<'_>,
+        split: &ParallelSplit,
+        language: &str,
+        names: &[String],
+    ) -> Result<Self> {
         Ok(Self {
             texts: work.texts(names)?,
             words: Words::new(&split.tokenizer, language, split.lowercase)?,
-            train: Output::create(&work.output(&format!("{}/train.{language}", split.to))?)?,
-            dev: Output::create(&work.output(&format!("{}/dev.{language}", split.to))?)?,
+            train: TextOutput::create(&work.output(&format!("{}/train.{language}", split.to))?)?,
+            dev: TextOutput::create(&work.output(&format!("{}/dev.{language}", split.to))?)?,
         })
     }
 
@@ -170,7 +175,7 @@ impl Side {
             .collect())
     }
 
-    fn write(&mut self, lines: &[String], parts: &[Part]) -> Result<()> {
+    fn write(&mut self, lines: &[String], parts: &[PairPart]) -> Result<()> {
         let lines: Vec<String> = lines
             .par_iter()
             .map_init(Buffers::default, |scratch, line| {
@@ -179,9 +184,9 @@ impl Side {
             .collect();
         for (line, part) in lines.iter().zip(parts) {
             match part {
-                Part::Train => self.train.line(line)?,
-                Part::Dev => self.dev.line(line)?,
-                Part::LeftOut => {}
+                PairPart::Train => self.train.line(line)?,
+                PairPart::Dev => self.dev.line(line)?,
+                PairPart::LeftOut => {}
             }
         }
         Ok(())
@@ -217,7 +222,7 @@ fn count_pairs(work: &Workplace<'_>, first: &[String], second: &[String]) -> Res
 mod tests {
     use super::*;
 
-    fn divide(total: u64, dev: u64, left_out: u64, seed: u64) -> Vec<Part> {
+    fn divide(total: u64, dev: u64, left_out: u64, seed: u64) -> Vec<PairPart> {
         let mut divider = Divider {
             random: SplitMix64(seed),
             left: total,
@@ -231,9 +236,15 @@ mod tests {
     fn exactly_as_many_are_held_out_as_asked_for() {
         for seed in 0..50 {
             let parts = divide(1000, 100, 30, seed);
-            assert_eq!(parts.iter().filter(|&&part| part == Part::Dev).count(), 100);
             assert_eq!(
-                parts.iter().filter(|&&part| part == Part::LeftOut).count(),
+                parts.iter().filter(|&&part| part == PairPart::Dev).count(),
+                100
+            );
+            assert_eq!(
+                parts
+                    .iter()
+                    .filter(|&&part| part == PairPart::LeftOut)
+                    .count(),
                 30
             );
         }
@@ -246,7 +257,7 @@ mod tests {
         let mut counts = [0_u32; 10];
         for seed in 0..20_000 {
             for (count, part) in counts.iter_mut().zip(divide(10, 3, 2, seed)) {
-                *count += u32::from(part == Part::Dev);
+                *count += u32::from(part == PairPart::Dev);
             }
         }
         // 6,000 expected; five standard deviations are 324.

@@ -1,7 +1,7 @@
 //! Two text columns of Parquet files.
 
 use super::Workplace;
-use super::text::Output;
+use super::text::TextOutput;
 use crate::fetch::error::{FetchError, Result, at};
 use gensen_data::panics;
 use parquet::basic::{Encoding, Type};
@@ -31,7 +31,7 @@ pub fn columns(
 ) -> Result<()> {
     let mut rows = [0, 0];
     for ((column, to), rows) in columns.iter().zip(to).zip(&mut rows) {
-        let mut output = Output::create(&work.output(to)?)?;
+        let mut output = TextOutput::create(&work.output(to)?)?;
         let mut missing = 0;
         for name in from {
             let path = work.input(name)?;

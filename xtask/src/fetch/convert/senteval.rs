@@ -1,8 +1,8 @@
 //! SentEval's transfer tasks, with the layout and tokenisation its loaders expect.
 
 use super::Workplace;
-use super::table::Columns;
-use super::text::{Output, Words, convert};
+use super::table::FieldColumns;
+use super::text::{TextOutput, Words, convert};
 use crate::fetch::error::{FetchError, Result};
 use gensen_data::{LABELS, parse_label};
 
@@ -13,7 +13,7 @@ const MOSES: &str = "moses+no-escape";
 pub fn sentences(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new("ptb", "en", false)?;
     let mut texts = work.text(from)?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     let mut scratch = Default::default();
     while let Some(line) = texts.next_raw()? {
         output.line(&words.apply(&visible(line), &mut scratch))?;
@@ -47,7 +47,7 @@ fn visible(line: &[u8]) -> String {
 /// SentEval's reader would end the line there.
 pub fn trec(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let mut texts = work.text(from)?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     while let Some(line) = texts.next_raw()? {
         let line: Vec<u8> = line
             .iter()
@@ -81,8 +81,8 @@ pub fn sick(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
         "relatedness_score",
         "entailment_judgment",
     ];
-    let columns = Columns::named(&mut texts, NAMES)?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let columns = FieldColumns::named(&mut texts, NAMES)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     output.line(&NAMES.join("\t"))?;
     convert(&mut texts, &mut output, |line, scratch| {
         let [id, a, b, score, label] = columns
@@ -122,9 +122,9 @@ fn rated_or_not(score: &str) -> Result<&str, String> {
 pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut pairs = work.text(input)?;
-    let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
+    let mut output = TextOutput::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
     convert(&mut pairs, &mut output, |line, scratch| {
-        let [a, b] = Columns::first()
+        let [a, b] = FieldColumns::first()
             .of(line.text)
             .map_err(|problem| line.wrong(problem))?;
         Ok(format!(
@@ -134,7 +134,7 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
         ))
     })?;
     let mut texts = work.text(gold)?;
-    let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
+    let mut scores = TextOutput::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
     let mut score = String::new();
     while texts.next(&mut score)? {
         scores.line(rated_or_not(&score).map_err(|problem| texts.wrong(problem))?)?;
@@ -158,11 +158,11 @@ pub fn sts(work: &Workplace<'_>, input: &str, gold: &str, name: &str, to: &str) 
 pub fn sts_table(work: &Workplace<'_>, from: &str, name: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut texts = work.text(from)?;
-    let mut output = Output::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
-    let mut scores = Output::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
+    let mut output = TextOutput::create(&work.output(&format!("{to}/STS.input.{name}.txt"))?)?;
+    let mut scores = TextOutput::create(&work.output(&format!("{to}/STS.gs.{name}.txt"))?)?;
     let (mut row, mut scratch) = (String::new(), Default::default());
     while texts.next(&mut row)? {
-        let [score, a, b] = Columns::first()
+        let [score, a, b] = FieldColumns::first()
             .of(&row)
             .map_err(|problem| texts.wrong(problem))?;
         let score = rated_or_not(score).map_err(|problem| texts.wrong(problem))?;
@@ -179,9 +179,9 @@ pub fn sts_table(work: &Workplace<'_>, from: &str, name: &str, to: &str) -> Resu
 pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut texts = work.text(from)?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     convert(&mut texts, &mut output, |line, scratch| {
-        let [genre, file, year, id, score, a, b] = Columns::first()
+        let [genre, file, year, id, score, a, b] = FieldColumns::first()
             .of(line.text)
             .map_err(|problem| line.wrong(problem))?;
         let score = rated(score).map_err(|problem| line.wrong(problem))?;
@@ -197,7 +197,7 @@ pub fn sts_benchmark(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
 pub fn sts_benchmark_csv(work: &Workplace<'_>, from: &str, to: &str) -> Result<()> {
     let words = Words::new(MOSES, "en", true)?;
     let mut texts = work.text(from)?;
-    let mut output = Output::create(&work.output(to)?)?;
+    let mut output = TextOutput::create(&work.output(to)?)?;
     convert(&mut texts, &mut output, |line, scratch| {
         let row = comma_separated(line.text).ok_or_else(|| line.wrong("a quote is not closed"))?;
         let [a, b, score] = row.as_slice() else {
@@ -252,8 +252,8 @@ fn ends_line_in_latin_1(character: char) -> bool {
 pub fn snli(work: &Workplace<'_>, from: &str, split: &str, to: &str) -> Result<()> {
     let words = Words::new("ptb", "en", false)?;
     let mut texts = work.text(from)?;
-    let columns = Columns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
-    let open = |kind: &str| Output::create(&work.output(&format!("{to}/{kind}.{split}"))?);
+    let columns = FieldColumns::named(&mut texts, ["gold_label", "sentence1", "sentence2"])?;
+    let open = |kind: &str| TextOutput::create(&work.output(&format!("{to}/{kind}.{split}"))?);
     let (mut labels, mut first, mut second) = (open("labels")?, open("s1")?, open("s2")?);
     let (mut row, mut scratch) = (String::new(), Default::default());
     let mut blanked = 0;

@@ -1,22 +1,22 @@
 //! Columns of tab-separated tables.
 
-use super::text::Texts;
+use super::text::InputTexts;
 use crate::fetch::error::Result;
 
 /// The indices of the needed fields in a row.
-pub struct Columns<const N: usize> {
+pub struct FieldColumns<const N: usize> {
     places: [usize; N],
     /// Columns of the header line, if there is one.
     width: Option<usize>,
 }
 
-impl<const N: usize> Columns<N> {
+impl<const N: usize> FieldColumns<N> {
     /// Reads the header line and finds columns by name.
     ///
     /// # Errors
     ///
     /// If the header line lacks one of them.
-    pub fn named(texts: &mut Texts, names: [&str; N]) -> Result<Self> {
+    pub fn named(texts: &mut InputTexts, names: [&str; N]) -> Result<Self> {
         let mut line = String::new();
         texts.next(&mut line)?;
         let header: Vec<&str> = line.split('\t').collect();

@@ -19,18 +19,18 @@ use std::path::{Path, PathBuf};
 const CHUNK: usize = 1 << 15;
 
 /// Several text files, read as if they were one.
-pub struct Texts {
+pub struct InputTexts {
     files: std::vec::IntoIter<PathBuf>,
     reader: Option<LineReader<File>>,
     path: PathBuf,
     number: u64,
     bytes: Vec<u8>,
-    counts: Counts,
+    counts: RepairCounts,
     repairs: Vec<String>,
 }
 
 #[derive(Default)]
-struct Counts {
+struct RepairCounts {
     marks: u64,
     carriage_returns: u64,
     lone_returns: u64,
@@ -38,7 +38,7 @@ struct Counts {
     other_encoding: u64,
 }
 
-impl Texts {
+impl InputTexts {
     pub fn new(files: Vec<PathBuf>) -> Self {
         Self {
             files: files.into_iter(),
@@ -46,7 +46,7 @@ impl Texts {
             path: PathBuf::new(),
             number: 0,
             bytes: Vec::new(),
-            counts: Counts::default(),
+            counts: RepairCounts::default(),
             repairs: Vec::new(),
         }
     }
@@ -197,13 +197,13 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// A text file being written.
-pub struct Output {
+pub struct TextOutput {
     file: BufWriter<File>,
     path: PathBuf,
     lines: u64,
 }
 
-impl Output {
+impl TextOutput {
     pub fn create(path: &Path) -> Result<Self> {
         let file = BufWriter::with_capacity(1 << 18, create_part(path).map_err(at(path))?);
         Ok(Self {
@@ -308,8 +308,8 @@ impl Line<'_> {
 ///
 /// An empty result is an empty line.
 pub fn convert(
-    texts: &mut Texts,
-    output: &mut Output,
+    texts: &mut InputTexts,
+    output: &mut TextOutput,
     apply: impl Fn(Line<'_>, &mut Buffers) -> Result<String> + Sync,
 ) -> Result<()> {
     filter(texts, output, |line, scratch| {
@@ -319,8 +319,8 @@ pub fn convert(
 
 /// Like [`convert`], but drops lines without a result.
 pub fn filter(
-    texts: &mut Texts,
-    output: &mut Output,
+    texts: &mut InputTexts,
+    output: &mut TextOutput,
     apply: impl Fn(Line<'_>, &mut Buffers) -> Result<Option<String>> + Sync,
 ) -> Result<()> {
     loop {
@@ -349,7 +349,7 @@ pub fn filter(
 }
 
 /// The next lines, with their numbers; none at the end.
-pub fn read_chunk(texts: &mut Texts) -> Result<Vec<(u64, String)>> {
+pub fn read_chunk(texts: &mut InputTexts) -> Result<Vec<(u64, String)>> {
     let mut chunk: Vec<(u64, String)> = Vec::new();
     let mut line = String::new();
     while chunk.len() < CHUNK && texts.next(&mut line)? {
@@ -367,7 +367,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         std::fs::write(&path, bytes).unwrap();
-        let mut texts = Texts::new(vec![path]);
+        let mut texts = InputTexts::new(vec![path]);
         let (mut lines, mut line) = (Vec::new(), String::new());
         while texts.next(&mut line).unwrap() {
             lines.push(line.clone());
@@ -408,7 +408,7 @@ mod tests {
         let mut bytes = b"first\n".to_vec();
         bytes.resize(bytes.len() + MAX_LINE_BYTES + 1, b'x');
         std::fs::write(&path, bytes).unwrap();
-        let mut texts = Texts::new(vec![path]);
+        let mut texts = InputTexts::new(vec![path]);
         let mut line = String::new();
         assert!(texts.next(&mut line).unwrap());
         let error = texts.next(&mut line).unwrap_err().to_string();
