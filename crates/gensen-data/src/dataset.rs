@@ -1,11 +1,13 @@
 //! Memory-mapped data sets of prepared examples.
 
-use std::fs::File;
+mod stream;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use self::stream::{Stream, read_u32, read_u64};
 use crate::batch::{
     Batch, BatchSize, ClassificationBatch, DistillationBatch, NliBatch, PairsBatch, Sentences,
     Seq2SeqBatch,
@@ -13,7 +15,6 @@ use crate::batch::{
 use crate::error::DataError;
 use crate::spec::TaskKind;
 use crate::teacher::Teacher;
-use crate::vocabulary::Vocabulary;
 
 /// The examples of one split of one task, in file order. The files are memory-mapped, so a corpus
 /// may be larger than memory; clones share the maps.
@@ -36,14 +37,6 @@ struct Maps {
     /// The file named by [`extra_of`]: labels, indices of the triples' middle sentences, or row
     /// numbers of vectors.
     extra: Option<Mmap>,
-}
-
-/// Sentences without special words: word ids as little-endian u32, and for each sentence the
-/// position after its last id as little-endian u64.
-#[derive(Debug)]
-struct Stream {
-    ids: Mmap,
-    ends: Mmap,
 }
 
 /// The names of the streams of sentences that a kind of task has.
@@ -73,29 +66,17 @@ pub(crate) fn extra_of(kind: TaskKind) -> Option<(&'static str, u64)> {
 impl Dataset {
     /// Maps the files of a folder written by preparation.
     pub(crate) fn open(folder: &Path, kind: TaskKind, len: u64) -> Result<Self, DataError> {
-        let map = |name: &str| {
-            let path = folder.join(name);
-            let file = File::open(&path).map_err(DataError::io(&path))?;
-            // SAFETY: prepared files are complete when they are renamed to this path, and no code
-            // writes to them afterwards. As with any map, truncating a file from outside while it
-            // is mapped ends the process.
-            unsafe { Mmap::map(&file) }.map_err(DataError::io(&path))
-        };
-        let stream = |name: &str| {
-            Ok(Stream {
-                ids: map(&format!("{name}.ids"))?,
-                ends: map(&format!("{name}.ends"))?,
-            })
-        };
         let maps = Maps {
             folder: folder.display().to_string(),
             kind,
             len,
             streams: stream_names(kind)
                 .iter()
-                .map(|name| stream(name))
+                .map(|name| Stream::open(folder, name))
                 .collect::<Result<_, DataError>>()?,
-            extra: extra_of(kind).map(|(name, _)| map(name)).transpose()?,
+            extra: extra_of(kind)
+                .map(|(name, _)| stream::map(&folder.join(name)))
+                .transpose()?,
         };
         let dataset = Self {
             maps: Arc::new(maps),
@@ -348,63 +329,4 @@ impl Dataset {
             _ => None,
         }
     }
-}
-
-impl Stream {
-    fn len(&self) -> u64 {
-        self.ends.len() as u64 / 8
-    }
-
-    fn end(&self, sentence: u64) -> Option<u64> {
-        read_u64(&self.ends, sentence)
-    }
-
-    /// The range of a sentence's ids.
-    fn range(&self, sentence: u64) -> Option<(u64, u64)> {
-        let start = match sentence.checked_sub(1) {
-            Some(before) => self.end(before)?,
-            None => 0,
-        };
-        let end = self.end(sentence)?;
-        (start <= end).then_some((start, end))
-    }
-
-    /// The number of words of a sentence, with special words; 0 for an absent sentence, which is
-    /// stored without words.
-    fn words(&self, sentence: u64) -> Option<u64> {
-        let (start, end) = self.range(sentence)?;
-        Some(if start == end { 0 } else { end - start + 2 })
-    }
-
-    /// Appends a sentence with its special words; an absent one as a sentence of length 0.
-    fn push_to(&self, sentence: u64, sentences: &mut Sentences) -> Option<()> {
-        let (start, end) = self.range(sentence)?;
-        let bytes = self
-            .ids
-            .get(usize::try_from(start * 4).ok()?..usize::try_from(end * 4).ok()?)?;
-        if start == end {
-            sentences.lengths.push(0);
-            return Some(());
-        }
-        sentences.ids.push(Vocabulary::BOS);
-        let (words, _) = bytes.as_chunks::<4>();
-        sentences
-            .ids
-            .extend(words.iter().map(|word| u32::from_le_bytes(*word)));
-        sentences.ids.push(Vocabulary::EOS);
-        sentences.lengths.push((end - start) as u32 + 2);
-        Some(())
-    }
-}
-
-fn read_u32(bytes: &[u8], index: u64) -> Option<u32> {
-    let start = usize::try_from(index).ok()?.checked_mul(4)?;
-    let word = bytes.get(start..start.checked_add(4)?)?;
-    Some(u32::from_le_bytes(word.try_into().ok()?))
-}
-
-fn read_u64(bytes: &[u8], index: u64) -> Option<u64> {
-    let start = usize::try_from(index).ok()?.checked_mul(8)?;
-    let word = bytes.get(start..start.checked_add(8)?)?;
-    Some(u64::from_le_bytes(word.try_into().ok()?))
 }

@@ -10,6 +10,7 @@ mod parquet;
 mod senteval;
 mod table;
 mod text;
+mod words;
 
 use super::error::{FetchError, Result, at};
 use super::store::create_parent;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use text::{InputTexts, TextOutput, Words};
+use text::{InputTexts, TextOutput};
+use words::Words;
 
 /// One step. Fields called `from` and `archive` are read, those called `to` are written.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -244,7 +246,7 @@ impl Workplace<'_> {
                 let words = Words::new(tokenizer, language, *lowercase)?;
                 let mut texts = self.text(from)?;
                 let mut output = TextOutput::create(&self.output(to)?)?;
-                text::convert(&mut texts, &mut output, |line, scratch| {
+                words::convert(&mut texts, &mut output, |line, scratch| {
                     Ok(words.apply(line.text, scratch))
                 })?;
                 self.note_repairs(&texts);

@@ -2,7 +2,8 @@
 
 use super::Workplace;
 use super::table::FieldColumns;
-use super::text::{TextOutput, Words, filter};
+use super::text::TextOutput;
+use super::words::{Words, filter};
 use crate::fetch::error::Result;
 use gensen_data::{LABELS, check_tree, parse_label};
 use std::collections::HashSet;

@@ -1,7 +1,8 @@
 //! Parallel texts in two languages, tokenised, with a random part held out.
 
 use super::Workplace;
-use super::text::{Buffers, InputTexts, TextOutput, Words, read_chunk};
+use super::text::{InputTexts, TextOutput};
+use super::words::{Buffers, Words, read_chunk};
 use crate::fetch::error::{FetchError, Result};
 use crate::fetch::progress::Progress;
 use rayon::prelude::*;

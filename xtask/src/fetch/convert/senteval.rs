@@ -2,7 +2,8 @@
 
 use super::Workplace;
 use super::table::FieldColumns;
-use super::text::{TextOutput, Words, convert};
+use super::text::TextOutput;
+use super::words::{Words, convert};
 use crate::fetch::error::{FetchError, Result};
 use gensen_data::{LABELS, parse_label};
 
