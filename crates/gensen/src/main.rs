@@ -36,7 +36,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Embed(commands::embed::Arguments),
+    Embed(Box<commands::embed::Arguments>),
     Calibrate(commands::calibrate::Arguments),
     Convert(commands::convert::Arguments),
     Expand(commands::expand::Arguments),
