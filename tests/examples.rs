@@ -9,10 +9,8 @@
 mod program;
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use program::{Home, path, reference, text};
+use program::{Home, path, reference};
 
 #[allow(dead_code, reason = "a program's `main`")]
 #[cfg(feature = "english")]
@@ -73,6 +71,10 @@ fn evaluate_scores_an_encoder_of_ones_own() {
 /// Runs the commands at the head of an example's page, in a folder with a copy of the example.
 #[cfg(all(unix, feature = "burn", feature = "english"))]
 fn run_page(folder: &str) -> String {
+    use program::text;
+    use std::path::Path;
+    use std::process::Command;
+
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let home = tempfile::tempdir().unwrap();
     let copy = home.path().join(folder);
