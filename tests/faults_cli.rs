@@ -366,6 +366,7 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
 #[test]
 fn devices_without_an_end_do_not_fill_the_memory() {
     let home = home();
+    fs::write(home.path("w.txt"), "zebra\n").unwrap();
     let weights = reference().join("tiny-1layer/tiny-1layer.model");
     let convert = ["convert", "--weights", path(&weights), "--output", "new"];
     let expand = ["expand", "--model", "tiny-1layer", "--output", "new"];
@@ -379,7 +380,7 @@ fn devices_without_an_end_do_not_fill_the_memory() {
             &["--vectors", path(&glove), "--words", "/dev/zero"],
         ]
         .concat(),
-        &[&expand[..], &["--vectors", "/dev/zero", "--words", "s.txt"]].concat(),
+        &[&expand[..], &["--vectors", "/dev/zero", "--words", "w.txt"]].concat(),
         &[
             &FROM_FILE[..],
             &["--output", "v.npy", "--vectors", "/dev/zero"],
