@@ -131,7 +131,9 @@ mod tests {
         for keys in [
             format!("{task}train = 'pipe'"),
             format!("{task}{sample}[vocabulary]\nword_vectors = 'pipe'"),
-            format!("{task}{sample}[[validation]]\nname = 'dev'\npath = 'pipe'"),
+            format!(
+                "{task}{sample}[[validation]]\nname = 'dev'\nkind = 'similarity'\npath = 'pipe'"
+            ),
             format!("{task}{sample}[training]\nexclude_sentences = ['pipe']"),
         ] {
             let data = home.path().display();
