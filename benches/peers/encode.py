@@ -13,6 +13,8 @@ end. A case is `snli-32-f32`: the file, the batch size (1: one call a sentence) 
 writes the first 64 vectors as raw numbers. One JSON object a case is printed.
 """
 
+import allocator  # noqa: F401, first: it may start the program again
+
 import argparse
 import json
 import pathlib

@@ -8,6 +8,8 @@ that of the file less that of a file of one sentence, so that its start does not
 Ratios are of neighbouring runs with the faster of the peer's two: the median, and the smallest and largest of them.
 """
 
+import allocator  # noqa: F401, first: it may start the program again
+
 import argparse
 import statistics
 import subprocess

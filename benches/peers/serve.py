@@ -7,6 +7,8 @@
 Both serve text-embeddings-inference's `POST /embed`: {"inputs": [...]} to a list of normalised vectors.
 """
 
+import allocator  # noqa: F401, first: it may start the program again
+
 import argparse
 
 import fastapi

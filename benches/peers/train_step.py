@@ -13,6 +13,8 @@ Sentence vectors' objectives (`objectives.py`) are written for speed alone; thei
 plainly. `cargo run --release -p gensen-bench --bin train_step` measures the same on our side.
 """
 
+import allocator  # noqa: F401, first: it may start the program again
+
 import argparse
 import json
 import resource

@@ -318,6 +318,7 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads)
         .build_global()?;
+    gensen_model::kernels::memory::keep_freed();
     let device = device::by_name(&arguments.device)?;
     precision::check(std::slice::from_ref(&device), arguments.precision)?;
     let mut step: Box<dyn FnMut() -> Result<()>> = match arguments.case {

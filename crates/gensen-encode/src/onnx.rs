@@ -6,10 +6,12 @@
 //! | --- | --- | --- | --- |
 //! | `input_ids` | int64 | `[batch, time]` | ids of words, `<s>` (0) and `</s>` (2) around them, then any padding |
 //! | `attention_mask` | int64 | `[batch, time]` | 1 for each word of a sentence, 0 for padding |
+//! | `spelled_embeddings` | float | `[spelled, size]` | optional, if the model reads unknown words by their spelling: row `k` is the embedding of the word with id `vocabulary size + k` |
 //! | `sentence_embedding` | float | `[batch, width]` | the pooled vectors |
 //!
 //! The graph does not tokenise. The file's metadata hold what the caller needs for it: `tokenizer`,
-//! `lowercase`, `pooling`, and `vocabulary`, the words in id order, one a line.
+//! `lowercase`, `pooling`, `unknown_words`, and `vocabulary`, the words in id order, one per line. The
+//! Python module of `gensen export-sentence-transformers` prepares all inputs under these names.
 
 mod graph;
 mod messages;
@@ -21,9 +23,9 @@ use std::path::{Path, PathBuf};
 use gensen_data::scratch;
 use prost::Message;
 
-use crate::Pooling;
 use crate::model_folder::ModelFolder;
 use crate::weights::{EncoderState, GruTensors};
+use crate::{Pooling, UnknownWords};
 use graph::{Builder, Extent, integer, integers, text, value};
 use messages::{
     BOOL, Entry, FLOAT, GraphProto, INT32, INT64, ModelProto, OperatorSet, ValueInfoProto,
@@ -35,6 +37,9 @@ const OPERATORS: i64 = 14;
 const FORMAT: i64 = 7;
 /// The size limit of a protobuf message, in bytes.
 const MAX_BYTES: u64 = i32::MAX as u64;
+
+/// The optional input with embeddings of unknown words.
+const SPELLED: &str = "spelled_embeddings";
 
 /// Errors of ONNX files.
 #[derive(Debug, thiserror::Error)]
@@ -150,13 +155,14 @@ fn message(model: &ModelFolder, pooling: Pooling) -> ModelProto {
         ("tokenizer", config.tokenizer.clone()),
         ("lowercase", config.lowercase.to_string()),
         ("pooling", pooling.to_string()),
+        ("unknown_words", config.unknown_words.to_string()),
         ("vocabulary", words.join("\n")),
     ];
     ModelProto {
         ir_version: FORMAT,
         producer_name: "gensen".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        graph: Some(encoder(model.weights(), pooling)),
+        graph: Some(encoder(model.weights(), config.unknown_words, pooling)),
         opset_import: vec![OperatorSet {
             domain: String::new(),
             version: OPERATORS,
@@ -171,16 +177,11 @@ fn message(model: &ModelFolder, pooling: Pooling) -> ModelProto {
 }
 
 /// The graph of the encoder. Layers run on `[time, batch, ...]`, the layout of ONNX's GRU.
-fn encoder(weights: &EncoderState, pooling: Pooling) -> GraphProto {
+fn encoder(weights: &EncoderState, unknown_words: UnknownWords, pooling: Pooling) -> GraphProto {
     let mut graph = Builder::default();
     let swap = || vec![integers("perm", &[1, 0])];
     let ids = graph.one("Transpose", &["input_ids"], "ids", swap());
-    let embedding = graph.floats(
-        "src_embedding.weight",
-        weights.embedding().shape(),
-        &weights.embedding().values(),
-    );
-    let mut states = graph.one("Gather", &[&embedding, &ids], "words", vec![]);
+    let mut states = words(&mut graph, weights, unknown_words, &ids);
     let time = graph.integers("axis.1", &[1]);
     let keep = || vec![integer("keepdims", 0)];
     let lengths = graph.one("ReduceSum", &["attention_mask", &time], "lengths", keep());
@@ -234,7 +235,7 @@ fn encoder(weights: &EncoderState, pooling: Pooling) -> GraphProto {
     };
     let sentences = [Extent::Named("batch"), Extent::Named("time")];
     let vectors = [Extent::Named("batch"), Extent::Known(weights.hidden_size())];
-    let inputs = vec![
+    let mut inputs = vec![
         value("input_ids", INT64, &sentences, "ids of words, then padding"),
         value(
             "attention_mask",
@@ -243,8 +244,59 @@ fn encoder(weights: &EncoderState, pooling: Pooling) -> GraphProto {
             "1 for a word, 0 for padding",
         ),
     ];
+    if unknown_words == UnknownWords::Spelling {
+        let size = weights.embedding().shape()[1];
+        inputs.push(value(
+            SPELLED,
+            FLOAT,
+            &[Extent::Named("spelled"), Extent::Known(size)],
+            "embeddings of the words whose ids follow the vocabulary's; optional",
+        ));
+    }
     let outputs = vec![value(output, FLOAT, &vectors, "the sentences' vectors")];
     graph.finish("sentence encoder", inputs, outputs)
+}
+
+/// Adds the look-up of the words' embeddings, `[time, batch, size]`.
+fn words(
+    graph: &mut Builder,
+    weights: &EncoderState,
+    unknown_words: UnknownWords,
+    ids: &str,
+) -> String {
+    let embedding = weights.embedding();
+    let (known, size) = (embedding.shape()[0], embedding.shape()[1]);
+    let embedding = graph.floats(
+        "src_embedding.weight",
+        embedding.shape(),
+        &embedding.values(),
+    );
+    match unknown_words {
+        UnknownWords::Unk => graph.one("Gather", &[&embedding, ids], "words", vec![]),
+        UnknownWords::Spelling => {
+            // The default value of the input, so that callers without unknown words can omit it.
+            let spelled = graph.floats(SPELLED, &[1, size], &vec![0.0; size]);
+            let count = graph.integers("known", &[known as i64]);
+            let last = graph.integers("known.last", &[known as i64 - 1]);
+            let zero = graph.integers("zero", &[0]);
+            // Both look-ups are over all words, so ids of the other kind become valid ones first.
+            let in_vocabulary = graph.one("Min", &[ids, &last], "ids.known", vec![]);
+            let of_known = graph.one(
+                "Gather",
+                &[&embedding, &in_vocabulary],
+                "words.known",
+                vec![],
+            );
+            let rows = graph.one("Sub", &[ids, &count], "ids.after", vec![]);
+            let rows = graph.one("Max", &[&rows, &zero], "ids.spelled", vec![]);
+            let of_spelled = graph.one("Gather", &[&spelled, &rows], "words.spelled", vec![]);
+            let is_known = graph.one("Less", &[ids, &count], "is-known", vec![]);
+            let width = graph.integers("axis.size", &[2]);
+            let is_known = graph.one("Unsqueeze", &[&is_known, &width], "is-known.wide", vec![]);
+            let either = [is_known.as_str(), &of_known, &of_spelled];
+            graph.one("Where", &either, "words", vec![])
+        }
+    }
 }
 
 /// Adds a GRU layer; returns the names of its states, `[time, batch, width]`, and of the last

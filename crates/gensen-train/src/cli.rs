@@ -166,6 +166,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             if let Some(threads) = threads {
                 use_threads(threads as usize)?;
             }
+            gensen_model::kernels::memory::keep_freed();
             device::guard(&device, || check(&config, &set, &device))
         }
         #[cfg(feature = "remote")]
@@ -203,6 +204,7 @@ fn train(arguments: &Train) -> Result<Ending> {
     if let Some(threads) = arguments.threads {
         use_threads(threads as usize)?;
     }
+    gensen_model::kernels::memory::keep_freed();
     let config = Config::load(arguments.config.as_deref(), &arguments.set)?;
     let devices = device::all_by_name(&arguments.device)?;
     let folder = config.folder();

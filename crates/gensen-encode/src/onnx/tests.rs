@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use gensen_data::vocabulary::Vocabulary;
 
 use super::*;
-use crate::fixtures;
 use crate::model_folder::{Architecture, ModelConfig, Provenance};
+use crate::{UnknownWords, fixtures};
 
 /// A model of two layers whose weights count up, tensor by tensor.
-fn model(bidirectional: bool) -> ModelFolder {
+fn model(bidirectional: bool, unknown_words: UnknownWords) -> ModelFolder {
     let sizes = Architecture {
         vocabulary_size: 7,
         embedding_size: 3,
@@ -21,13 +21,14 @@ fn model(bidirectional: bool) -> ModelFolder {
         next
     });
     let words = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c"];
-    let config = ModelConfig::new(&weights, Provenance::default());
+    let mut config = ModelConfig::new(&weights, Provenance::default());
+    config.unknown_words = unknown_words;
     let vocabulary = Vocabulary::from_words(words).unwrap();
     ModelFolder::new(config, vocabulary, weights).unwrap()
 }
 
-fn graph(bidirectional: bool, pooling: Pooling) -> GraphProto {
-    let bytes = bytes(&model(bidirectional), Some(pooling)).unwrap();
+fn graph(bidirectional: bool, unknown_words: UnknownWords, pooling: Pooling) -> GraphProto {
+    let bytes = bytes(&model(bidirectional, unknown_words), Some(pooling)).unwrap();
     ModelProto::decode(&bytes[..]).unwrap().graph.unwrap()
 }
 
@@ -39,8 +40,15 @@ fn every_operation_has_its_inputs_and_leads_to_the_output() {
         Pooling::Max,
         Pooling::MaxPadded,
     ];
-    for (bidirectional, pooling) in [false, true].iter().flat_map(|b| poolings.map(|p| (*b, p))) {
-        let graph = graph(bidirectional, pooling);
+    let encoders = [
+        (false, UnknownWords::Unk),
+        (true, UnknownWords::Unk),
+        (true, UnknownWords::Spelling),
+    ];
+    for ((bidirectional, unknown), pooling) in
+        encoders.iter().flat_map(|e| poolings.map(|p| (*e, p)))
+    {
+        let graph = graph(bidirectional, unknown, pooling);
         let constants = graph.initializer.iter().map(|tensor| &tensor.name);
         let inputs = graph.input.iter().map(|value| &value.name);
         let mut known: BTreeSet<&String> = constants.chain(inputs).collect();
@@ -75,8 +83,8 @@ fn every_operation_has_its_inputs_and_leads_to_the_output() {
 
 #[test]
 fn weights_are_there_with_the_gates_in_onnxs_order() {
-    let model = model(true);
-    let graph = graph(true, Pooling::Last);
+    let model = model(true, UnknownWords::Unk);
+    let graph = graph(true, UnknownWords::Unk, Pooling::Last);
     let constant = |name: &str| {
         let tensor = graph.initializer.iter().find(|tensor| tensor.name == name);
         let tensor = tensor.unwrap();
@@ -108,7 +116,7 @@ fn weights_are_there_with_the_gates_in_onnxs_order() {
 
 #[test]
 fn the_file_says_what_its_words_are() {
-    let bytes = bytes(&model(true), None).unwrap();
+    let bytes = bytes(&model(true, UnknownWords::Spelling), None).unwrap();
     let file = ModelProto::decode(&bytes[..]).unwrap();
     let entry = |key: &str| {
         let found = file.metadata.iter().find(|entry| entry.key == key);
@@ -117,6 +125,25 @@ fn the_file_says_what_its_words_are() {
     assert_eq!(entry("tokenizer"), "whitespace");
     assert_eq!(entry("lowercase"), "false");
     assert_eq!(entry("pooling"), "last");
+    assert_eq!(entry("unknown_words"), "spelling");
     assert_eq!(entry("vocabulary"), "<s>\n<pad>\n</s>\n<unk>\na\nb\nc");
     assert_eq!((file.ir_version, file.opset_import[0].version), (7, 14));
+}
+
+#[test]
+fn embeddings_of_unknown_words_are_an_optional_input() {
+    let inputs = |unknown| {
+        let bytes = bytes(&model(true, unknown), None).unwrap();
+        describe(&bytes).unwrap().inputs
+    };
+    let [ids, mask] = ["input_ids [batch, time]", "attention_mask [batch, time]"];
+    assert_eq!(inputs(UnknownWords::Unk), [ids, mask]);
+    let spelled = "spelled_embeddings [spelled, 3]";
+    assert_eq!(inputs(UnknownWords::Spelling), [ids, mask, spelled]);
+
+    // Optional: a constant of the same name is its default value.
+    let graph = graph(true, UnknownWords::Spelling, Pooling::Mean);
+    let mut constants = graph.initializer.iter();
+    let default = constants.find(|tensor| tensor.name == "spelled_embeddings");
+    assert_eq!(default.unwrap().dims, [1, 3]);
 }

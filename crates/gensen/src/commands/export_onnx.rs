@@ -14,8 +14,9 @@ use crate::output::say;
 /// Write a model as an ONNX file: word ids in, sentence vectors out, pooling included.
 ///
 /// Inputs are `input_ids` and `attention_mask`, int64 [batch, time]; the output is `sentence_embedding` [batch, width].
-/// A sentence is <s> (0), its words, </s> (2), then padding with mask 0; unknown words are <unk> (3). The file's metadata
-/// contain the vocabulary, tokeniser, lower-casing and pooling.
+/// A sentence is <s> (0), its words, </s> (2), then padding with mask 0; unknown words are <unk> (3). If the model reads
+/// them by their spelling, the optional input `spelled_embeddings` [spelled, size] has the embeddings of words with ids
+/// after the vocabulary's. The file's metadata contain the vocabulary, tokeniser, lower-casing, pooling and unknown_words.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  gensen export-onnx --model runs/sample/model --output sample.onnx"
