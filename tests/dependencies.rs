@@ -1,4 +1,4 @@
-//! The crates' dependencies match docs/ARCHITECTURE.md.
+//! The crates' dependencies match docs/ARCHITECTURE.md, and their manifests name what a registry shows.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -50,6 +50,57 @@ fn encoding_expanding_and_evaluating_need_no_burn() {
             .lines()
             .any(|line| line.starts_with("burn "))
     );
+}
+
+#[test]
+fn published_crates_have_descriptions_licences_and_documentation() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .args(["--locked", "--offline"])
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo metadata: {error}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let release = include_str!("../.ci/release");
+    let words = release.split(|c: char| c.is_whitespace() || c == ')');
+    let excluded = words.clone().skip(1).zip(words);
+    let excluded: Vec<&str> = excluded
+        .filter(|(_, option)| *option == "--exclude")
+        .map(|(name, _)| name)
+        .collect();
+    let mut published = 0;
+    for package in found["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        // `publish = false` is an empty list of registries.
+        let is_published = package["publish"].is_null();
+        assert_ne!(
+            is_published,
+            excluded.contains(&name),
+            "{name}: .ci/release"
+        );
+        if !is_published {
+            continue;
+        }
+        published += 1;
+        let folder = Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("");
+        for key in ["description", "documentation", "license", "rust_version"] {
+            assert!(package[key].is_string(), "{name}: no `{key}`");
+        }
+        assert!(
+            package["metadata"]["docs"]["rs"].is_object(),
+            "{name}: no [package.metadata.docs.rs]"
+        );
+        let keywords = package["keywords"].as_array().unwrap().len();
+        assert!((1..=5).contains(&keywords), "{name}: {keywords} keywords");
+        let readme = package["readme"].as_str().unwrap();
+        for file in [readme, "LICENSE-MIT", "LICENSE-APACHE"] {
+            assert!(folder.join(file).is_file(), "{name}: no {file}");
+        }
+    }
+    assert!(published >= 10, "{published} crates");
 }
 
 #[test]

@@ -163,6 +163,18 @@ fn faults_are_named_and_leave_nothing() {
     let expected = ["--output ./tiny-1layer", "--model tiny-1layer"];
     home.refused(&in_place, b"zebra\n", 2, &expected);
 
+    // Before the word vectors are read.
+    fs::create_dir(home.path("mine")).unwrap();
+    fs::write(home.path("mine/notes.txt"), "precious").unwrap();
+    let mut mine = arguments("none.txt");
+    mine[8] = "mine";
+    home.refused(
+        &mine,
+        b"zebra\n",
+        1,
+        &["mine", "it holds `notes.txt`", "not overwritten"],
+    );
+
     expand(&home, "tiny-1layer", &task_words(), "one");
     let mut other = arguments(path(&few));
     other[2] = "one";

@@ -102,7 +102,7 @@ fn outputs_go_through_devices_pipes_and_links_and_files_keep_their_mode() {
 
 #[cfg(unix)]
 #[test]
-fn parts_and_evaluations_refuse_inputs_that_cannot_be_read_twice() {
+fn inputs_that_would_be_read_twice_are_refused_where_they_cannot_be() {
     let home = home();
     mkfifo(&home, "pipe");
     let part = [
@@ -133,6 +133,7 @@ fn parts_and_evaluations_refuse_inputs_that_cannot_be_read_twice() {
         "pipe",
     ];
     home.refused(&eval, b"", 2, &["--vectors pipe", "read twice"]);
+    home.refused(&["inspect", "pipe"], b"", 1, &["pipe", "read twice"]);
 }
 
 #[cfg(unix)]
@@ -359,6 +360,43 @@ fn dashes_empty_values_and_unknown_extensions_are_refused() {
     ];
     home.refused(&similar, b"", 2, &["--query"]);
     home.run(&with(&["--output", "v.dat", "--format", "npy"]), b"");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_without_an_end_do_not_fill_the_memory() {
+    let home = home();
+    fs::write(home.path("w.txt"), "zebra\n").unwrap();
+    let weights = reference().join("tiny-1layer/tiny-1layer.model");
+    let convert = ["convert", "--weights", path(&weights), "--output", "new"];
+    let expand = ["expand", "--model", "tiny-1layer", "--output", "new"];
+    let glove = reference().join("glove-tiny.txt");
+    for more in [
+        &["config", "check", "/dev/zero"][..],
+        &["inspect", "/dev/zero"],
+        &[&convert[..], &["--vocab", "/dev/zero"]].concat(),
+        &[
+            &expand[..],
+            &["--vectors", path(&glove), "--words", "/dev/zero"],
+        ]
+        .concat(),
+        &[&expand[..], &["--vectors", "/dev/zero", "--words", "w.txt"]].concat(),
+        &[
+            &FROM_FILE[..],
+            &["--output", "v.npy", "--vectors", "/dev/zero"],
+        ]
+        .concat(),
+    ] {
+        let before = home.files();
+        let output = home.gensen(more, b"");
+        let message = text(&output.stderr);
+        assert!(
+            matches!(output.status.code(), Some(1 | 2)),
+            "{more:?}: {message}"
+        );
+        assert!(message.contains("/dev/zero"), "{more:?}: {message}");
+        assert_eq!(home.files(), before, "{more:?} left something behind");
+    }
 }
 
 #[test]

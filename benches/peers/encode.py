@@ -1,7 +1,7 @@
 """Encodes sentences as the PyTorch reference path does, and times it.
 
     pip install torch numpy safetensors
-    cargo run --release -p gensen-model --example encode_speed -- make FOLDER
+    cargo run --release -p gensen-bench --bin encode_speed -- make FOLDER
     python benches/peers/encode.py [OPTION]... FOLDER [CASE]...
 
 FOLDER holds a model folder `model` and the sentences `snli.txt` and `news.txt`. The path is the

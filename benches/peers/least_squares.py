@@ -3,7 +3,7 @@
     pip install numpy scikit-learn
     python benches/peers/least_squares.py [WORDS [DIMENSIONS [WIDTH]]]
 
-Compare with `cargo run --release -p gensen-expand --example fit_speed`.
+Compare with `cargo run --release -p gensen-bench --bin fit_speed`.
 """
 
 import sys

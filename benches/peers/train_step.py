@@ -10,7 +10,7 @@ write it for speed today: everything packed, each decoder one call of `nn.GRU` w
 part of every step's input (the same gates), the softmax over real words alone, fused Adam. `--check`
 compares the losses and gradients of both. Prints one JSON object.
 Sentence vectors' objectives (`objectives.py`) are written for speed alone; their `--check` compares the same, written
-plainly. `cargo run --release -p gensen-train --example train_step` measures the same on our side.
+plainly. `cargo run --release -p gensen-bench --bin train_step` measures the same on our side.
 """
 
 import allocator  # noqa: F401, first: it may start the program again

@@ -1,7 +1,7 @@
 //! Small text files, byte-order marks and Git LFS pointers.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The byte-order mark (U+FEFF) that some editors write at the start of UTF-8 files.
@@ -56,13 +56,26 @@ pub fn regular(path: impl AsRef<Path>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
-/// Reads a UTF-8 file without its byte-order mark.
+/// The largest file that [`read`] reads, in bytes.
+pub const MAX_BYTES: u64 = 256 << 20;
+
+/// Reads a UTF-8 file of at most [`MAX_BYTES`], without its byte-order mark.
 ///
 /// # Errors
-/// If it cannot be read, is not UTF-8, or is a Git LFS pointer ([`io::ErrorKind::InvalidData`]).
+/// If it cannot be read; [`io::ErrorKind::InvalidData`] if it is larger (also a device without an end), not UTF-8, or a Git
+/// LFS pointer.
 pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
-    let text = fs::read_to_string(path)?;
-    no_pointer(text.as_bytes())?;
+    let mut bytes = Vec::new();
+    let read = File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if read as u64 > MAX_BYTES {
+        let problem = format!("more than {MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    no_pointer(&bytes)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))?;
     Ok(match text.strip_prefix(MARK) {
         Some(text) => text.to_owned(),
         None => text,
@@ -72,6 +85,13 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_without_an_end_is_refused() {
+        let said = read("/dev/zero").unwrap_err().to_string();
+        assert_eq!(said, format!("more than {MAX_BYTES} bytes"));
+    }
 
     #[test]
     fn one_mark_in_front_is_taken_off() {

@@ -242,7 +242,14 @@ fn nli_in_all_three_formats() {
         json("contradiction", "d", "e"),
     ];
     corner.write("b.jsonl.gz", gzip(rows.concat().as_bytes()));
-    for (train, blank) in [("'a.tsv'", 1), ("'snli.txt'", 0), ("'b.jsonl.gz'", 0)] {
+    // Recognised by its contents, not by its extension.
+    corner.write("json.txt", rows.concat());
+    for (train, blank) in [
+        ("'a.tsv'", 1),
+        ("'snli.txt'", 0),
+        ("'b.jsonl.gz'", 0),
+        ("'json.txt'", 0),
+    ] {
         let data = corner.one(&task("nli", train)).unwrap();
         let batch = nli(&data.tasks[0].train);
         assert_eq!(

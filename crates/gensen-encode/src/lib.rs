@@ -21,6 +21,7 @@
 //! is [`Pooling::MaxPadded`], which depends on the longest sentence of a batch, as in the reference
 //! implementation.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 

@@ -195,6 +195,15 @@ impl ModelFolder {
         Ok(folder.rename_to(path).map_err(io_error(path))?)
     }
 
+    /// Checks that [`ModelFolder::write`] may write at `path`, before work that takes long.
+    ///
+    /// # Errors
+    ///
+    /// A `path` that exists and is not a model folder or holds other files.
+    pub fn check_destination(path: &Path) -> Result<(), ModelFolderError> {
+        check_replaceable(path)
+    }
+
     /// Writes all files into a scratch folder.
     fn write_aside(
         &self,

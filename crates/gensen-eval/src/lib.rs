@@ -3,6 +3,7 @@
 //! Vectors come from anything that is an [`Embedder`]. With the feature `encoder` GenSen's own
 //! encoders are one, whatever device they compute on.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 

@@ -369,6 +369,61 @@ fn wrong_files_are_named_with_their_lines() {
 }
 
 #[test]
+fn a_row_longer_than_its_header_is_named_instead_of_read_by_wrong_columns() {
+    for (task, files, header) in [
+        (
+            "MRPC",
+            [
+                "MRPC/msr_paraphrase_train.txt",
+                "MRPC/msr_paraphrase_test.txt",
+            ]
+            .as_slice(),
+            "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String",
+        ),
+        (
+            "SICKRelatedness",
+            &[
+                "SICK/SICK_train.txt",
+                "SICK/SICK_trial.txt",
+                "SICK/SICK_test_annotated.txt",
+            ],
+            "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment",
+        ),
+    ] {
+        let folder = root();
+        for file in files {
+            let text = format!("{header}\n1\t2\t3\t4\tNEUTRAL\tmore\n");
+            write(folder.path(), &format!("downstream/{file}"), &text);
+        }
+        let report = run(folder.path(), &[task], &mut Hashed::new()).unwrap();
+        let message = &report.failed[0].reason;
+        let place = format!("{}:2", files[0]);
+        for part in [&*place, "6 columns", "header line has 5"] {
+            assert!(message.contains(part), "{message:?} does not say {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_sentence() {
+    let folder = root();
+    let sentences = |marked: bool| {
+        for file in ["rt-polarity.pos", "rt-polarity.neg"] {
+            let path = folder.path().join("downstream/MR").join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            let mark = if marked { "\u{feff}" } else { "" };
+            fs::write(&path, format!("{mark}{text}")).unwrap();
+        }
+        let task = select(&["MR"]).unwrap()[0];
+        match task.load(folder.path()).unwrap() {
+            Some(TaskData::Nested { data, .. }) => data.sentences,
+            _ => panic!("MR has nested folds"),
+        }
+    };
+    assert_eq!(sentences(false), sentences(true));
+}
+
+#[test]
 fn folds_that_would_be_empty_are_refused() {
     let folder = root();
     for file in ["rt-polarity.pos", "rt-polarity.neg"] {

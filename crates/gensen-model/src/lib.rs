@@ -3,6 +3,7 @@
 //! Trained models are used through [`gensen_encode`], which this crate re-exports: a
 //! [`SentenceEncoder`] computes on the CPU without Burn, and [`load_on`] opens one on any device.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests"))]
 #![warn(clippy::missing_errors_doc)]
 

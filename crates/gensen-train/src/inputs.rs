@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gensen_data::spec::{Input, TaskSpec};
+use gensen_data::text;
 
 use crate::config::Config;
 use crate::error::TrainError;
@@ -69,17 +70,20 @@ fn all(config: &Config) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// Refuses a run with missing inputs. The error names the first one and, if known, the
-/// `cargo xtask fetch-data` command that fetches it.
+/// Refuses a run with missing inputs, or with pipes and devices, since all inputs are read twice. The error names the first
+/// one and, if it is missing and the command is known, the `cargo xtask fetch-data` command that fetches it.
 ///
 /// # Errors
 ///
-/// [`TrainError::Missing`]. Inputs whose existence cannot be determined are left to their readers.
+/// [`TrainError::Missing`], [`TrainError::Io`]. Inputs whose existence cannot be determined are left to their readers.
 pub fn check(config: &Config) -> Result<(), TrainError> {
     let base = &config.run.data;
     for (key, file) in all(config) {
         let path = base.join(&file);
         if path.try_exists().unwrap_or(true) {
+            if path.exists() && !path.is_dir() {
+                text::regular(&path).map_err(TrainError::io(&path))?;
+            }
             continue;
         }
         let first = file.iter().next().and_then(|name| name.to_str());
@@ -112,6 +116,33 @@ mod tests {
         for name in SETS {
             let set = sets.iter().any(|set| set["name"].as_str() == Some(name));
             assert!(set || catalogue["groups"].get(name).is_some(), "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_before_it_is_read_wherever_it_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let pipe = home.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let task = "[[task]]\nname = 't'\nkind = 'translation'\n";
+        let sample = "train = 'sample:train.en-fr.tsv'\n";
+        for keys in [
+            format!("{task}train = 'pipe'"),
+            format!("{task}{sample}[vocabulary]\nword_vectors = 'pipe'"),
+            format!(
+                "{task}{sample}[[validation]]\nname = 'dev'\nkind = 'similarity'\npath = 'pipe'"
+            ),
+            format!("{task}{sample}[training]\nexclude_sentences = ['pipe']"),
+        ] {
+            let data = home.path().display();
+            let config: Config =
+                toml::from_str(&format!("[run]\ndata = '{data}'\n{keys}")).unwrap();
+            // A pipe without a writer: reading it would block for ever.
+            let found = gensen_data::error::chain(&check(&config).unwrap_err());
+            let expected = format!("{}: not a regular file", pipe.display());
+            assert!(found.contains(&expected), "{keys}: {found}");
         }
     }
 

@@ -10,13 +10,10 @@ use gensen_data::scratch;
 use super::pairs::{ENCODE, Pair};
 use crate::repository::{cargo, root, run_whole};
 
-/// Our programs that are not examples.
-const BINARIES: [&str; 2] = ["gensen", "gensen-train"];
-
 /// Our programs and the peers' scripts.
 pub(super) struct Programs {
+    /// Our programs.
     binaries: PathBuf,
-    examples: PathBuf,
     /// The peers' scripts.
     pub(super) peers: PathBuf,
     /// The folder that replaces [`ENCODE`] in arguments.
@@ -29,12 +26,7 @@ impl Programs {
         let mut build = cargo();
         build.args(["build", "--release", "--workspace"]);
         for name in names {
-            let kind = if BINARIES.contains(name) {
-                "--bin"
-            } else {
-                "--example"
-            };
-            build.args([kind, name]);
+            build.args(["--bin", name]);
         }
         if let Some(features) = features {
             build.args(["--features", features]);
@@ -44,7 +36,6 @@ impl Programs {
         let target = root().join(target);
         Ok(Self {
             binaries: target.join("release"),
-            examples: target.join("release/examples"),
             peers: root().join("benches/peers"),
             encode: target.join("bench-encode"),
         })
@@ -54,7 +45,6 @@ impl Programs {
     pub(super) fn packed(folder: &Path) -> Self {
         Self {
             binaries: folder.into(),
-            examples: folder.into(),
             peers: folder.join("peers"),
             encode: folder.join("bench-encode"),
         }
@@ -75,10 +65,7 @@ impl Programs {
 
     /// The path of one of our programs.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        match BINARIES.contains(&name) {
-            true => self.binaries.join(name),
-            false => self.examples.join(name),
-        }
+        self.binaries.join(name)
     }
 
     /// One of our programs with its arguments.

@@ -152,21 +152,21 @@ impl Corpus {
         }
     }
 
-    fn is_jsonl(origin: &Origin) -> bool {
+    /// Whether rows are JSON objects: by the first row, or by the extension `.jsonl`, so that a malformed first row is
+    /// named as such.
+    fn is_jsonl(origin: &Origin, first: &[u8]) -> bool {
         let name = origin.name();
-        name.strip_suffix(".gz")
-            .unwrap_or(&name)
-            .ends_with(".jsonl")
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let row: Result<serde_json::Map<_, _>, _> = serde_json::from_slice(first);
+        row.is_ok() || name.ends_with(".jsonl")
     }
 
     /// Whether a parsing input has rows in the format of SNLI or MultiNLI instead of trees.
     fn rows_with_parses(&self, origin: &Origin) -> Result<bool, DataError> {
-        if Self::is_jsonl(origin) {
-            return Ok(true);
-        }
         let mut lines = LineReader::new(origin.name(), origin.open_text()?);
         let first = lines.next_line()?;
-        Ok(first.is_some_and(|row| Columns::of_header(row).is_some()))
+        Ok(first
+            .is_some_and(|row| Self::is_jsonl(origin, row) || Columns::of_header(row).is_some()))
     }
 
     fn read_rows(
@@ -175,21 +175,18 @@ impl Corpus {
         emit: &mut dyn FnMut(Block) -> bool,
     ) -> Result<(), DataError> {
         let mut lines = LineReader::new(origin.name(), origin.open_text()?);
-        let mut columns = match (self.kind, Self::is_jsonl(origin)) {
-            (TaskKind::Nli | TaskKind::Parsing, true) => Columns::Json,
-            _ => Columns::Plain,
-        };
-        let mut first = true;
+        let mut columns = Columns::Plain;
+        let mut first = matches!(self.kind, TaskKind::Nli | TaskKind::Parsing);
         while let Some((mut text, mut line)) = lines.next_block()? {
-            if std::mem::take(&mut first)
-                && matches!(self.kind, TaskKind::Nli | TaskKind::Parsing)
-                && columns == Columns::Plain
-                && let Some(header) = Columns::of_header(&text)
-            {
-                columns = header;
+            if std::mem::take(&mut first) {
                 let end = memchr::memchr(b'\n', &text).map_or(text.len(), |end| end + 1);
-                text.drain(..end);
-                line += 1;
+                if Self::is_jsonl(origin, &text[..end]) {
+                    columns = Columns::Json;
+                } else if let Some(header) = Columns::of_header(&text) {
+                    columns = header;
+                    text.drain(..end);
+                    line += 1;
+                }
             }
             let mut block = Block::new(lines.file().clone(), line, text);
             block.columns = columns;

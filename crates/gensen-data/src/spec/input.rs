@@ -15,7 +15,7 @@ use crate::error::DataError;
 /// | kind | contents of the path |
 /// | --- | --- |
 /// | translation, seq2seq | rows `source TAB target` (more columns are ignored) |
-/// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); the TSV of SNLI or MultiNLI, recognised by its header line, or their JSONL, recognised by the extension `.jsonl` |
+/// | nli | rows `premise TAB hypothesis TAB label` (more columns are ignored); the TSV of SNLI or MultiNLI, recognised by its header line, or their JSONL, recognised by its first row |
 /// | skip-thought | a text, a folder of texts, or a `.tar`, `.tar.gz` or `.tgz` of texts |
 /// | parsing | bracketed trees; the TSV or JSONL of SNLI or MultiNLI, for its parses |
 /// | pairs | rows `first TAB second`, or `first TAB second TAB hard negative` |

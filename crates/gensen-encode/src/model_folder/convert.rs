@@ -1,6 +1,7 @@
 //! Conversion of the reference implementation's models.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use gensen_data::error::DataError;
@@ -79,12 +80,17 @@ pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFol
 }
 
 fn read_words(path: &Path) -> Result<Vec<String>, ModelFolderError> {
-    let size = fs::metadata(path).map_err(io_error(path))?.len();
-    if size > pickle::MAX_BYTES as u64 {
-        let problem = format!("{size} bytes, expected at most {}", pickle::MAX_BYTES);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| {
+            file.take(pickle::MAX_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+        })
+        .map_err(io_error(path))?;
+    if bytes.len() > pickle::MAX_BYTES {
+        let problem = format!("more than {} bytes", pickle::MAX_BYTES);
         return Err(WeightsError::Vocabulary(problem).in_file(path).into());
     }
-    let bytes = fs::read(path).map_err(io_error(path))?;
     no_pointer(&bytes).map_err(io_error(path))?;
     Ok(vocabulary_pickle::read(&bytes).map_err(|error| error.in_file(path))?)
 }

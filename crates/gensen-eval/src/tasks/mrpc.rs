@@ -11,9 +11,9 @@ pub(super) fn load(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
         let file = folder.read(name, TextEncoding::Utf8, LineEnds::Universal)?;
         let mut part = Labelled::default();
-        for line in file.iter().skip(1) {
-            let columns = line.columns(5)?;
-            let label = line.class(columns[0].trim_start_matches('\u{feff}'), 2)?;
+        for row in file.table(5) {
+            let (line, columns) = row?;
+            let label = line.class(columns[0], 2)?;
             part.push_pair(words(columns[3]), words(columns[4]), label);
         }
         file.not_empty(&part.labels)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use gensen_data::text::{no_pointer, without_mark};
+use gensen_data::text::{MARK_BYTES, no_pointer};
 
 use crate::error::{EvalError, Result};
 
@@ -47,6 +47,9 @@ impl TextFile {
             return Err(EvalError::File { path, problem });
         }
         no_pointer(&bytes).map_err(EvalError::io(&path))?;
+        if bytes.starts_with(MARK_BYTES) {
+            bytes.drain(..MARK_BYTES.len());
+        }
         let text: String = match encoding {
             TextEncoding::Latin1 => bytes.into_iter().map(char::from).collect(),
             TextEncoding::Utf8 => String::from_utf8(bytes).map_err(|error| {
@@ -56,8 +59,7 @@ impl TextFile {
             })?,
         };
         Ok(Self {
-            // In Latin-1 the bytes of a byte-order mark are ordinary characters.
-            lines: split_lines(without_mark(&text), lines),
+            lines: split_lines(&text, lines),
             path,
         })
     }
@@ -68,6 +70,29 @@ impl TextFile {
             path: &self.path,
             number,
             text,
+        })
+    }
+
+    /// The lines below the header line, each with its tab-separated columns: at least `least`. In a row with more columns
+    /// than the header line it is unclear which are meant; it is an error.
+    pub(super) fn table(
+        &self,
+        least: usize,
+    ) -> impl Iterator<Item = Result<(Line<'_>, Vec<&str>)>> {
+        let header = self
+            .lines
+            .first()
+            .map_or(0, |line| line.split('\t').count());
+        let most = header.max(least);
+        self.iter().skip(1).map(move |line| {
+            let columns = line.columns(least)?;
+            match columns.len() <= most {
+                true => Ok((line, columns)),
+                false => Err(line.error(format!(
+                    "the row has {} columns, but the header line has {header}",
+                    columns.len()
+                ))),
+            }
         })
     }
 

@@ -16,10 +16,13 @@ fn read(folder: &Folder, name: &str) -> Result<TextFile> {
     folder.read(name, TextEncoding::Utf8, LineEnds::Universal)
 }
 
-fn pair(line: &Line<'_>) -> Result<(String, String, [String; 2])> {
-    let columns = line.columns(5)?;
-    let gold = [columns[3].to_owned(), columns[4].to_owned()];
-    Ok((words(columns[1]), words(columns[2]), gold))
+/// The two sentences of each row, its score and its label.
+fn pairs(file: &TextFile) -> impl Iterator<Item = Result<(Line<'_>, [String; 2], [&str; 2])>> {
+    file.table(5).map(|row| {
+        let (line, columns) = row?;
+        let sentences = [words(columns[1]), words(columns[2])];
+        Ok((line, sentences, [columns[3], columns[4]]))
+    })
 }
 
 /// `SICK_{train,trial,test_annotated}.txt`: a header, then `id, sentence, sentence, score, label`
@@ -28,9 +31,9 @@ pub(super) fn load_relatedness(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Scored> {
         let file = read(folder, name)?;
         let mut part = Scored::default();
-        for line in file.iter().skip(1) {
-            let (first, second, [score, _]) = pair(&line)?;
-            part.push(first, second, line.score(&score)?);
+        for row in pairs(&file) {
+            let (line, [first, second], [score, _]) = row?;
+            part.push(first, second, line.score(score)?);
         }
         file.not_empty(&part.scores)?;
         Ok(part.sorted())
@@ -48,9 +51,9 @@ pub(super) fn load_entailment(folder: &Folder) -> Result<TaskData> {
     let part = |name: &str| -> Result<Labelled> {
         let file = read(folder, name)?;
         let mut part = Labelled::default();
-        for line in file.iter().skip(1) {
-            let (first, second, [_, label]) = pair(&line)?;
-            part.push_pair(first, second, line.named_class(&label, &CLASSES)?);
+        for row in pairs(&file) {
+            let (line, [first, second], [_, label]) = row?;
+            part.push_pair(first, second, line.named_class(label, &CLASSES)?);
         }
         file.not_empty(&part.labels)?;
         Ok(part.sorted())

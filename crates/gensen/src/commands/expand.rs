@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         ("--words", &arguments.words),
     ];
     distinct(&inputs, &[("--output", &arguments.output)])?;
+    ModelFolder::check_destination(&arguments.output)?;
     let words = words(&arguments.words)?;
     let folder = folder(&arguments.model)?;
     let encoder = SentenceEncoder::load(&folder)?;

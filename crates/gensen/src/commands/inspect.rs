@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use gensen_data::text;
 use gensen_encode::model_folder::{CONFIG_FILE, WEIGHTS_FILE};
 use gensen_encode::weights::torch::TorchFile;
 use gensen_encode::weights::{safetensors, vocabulary_pickle};
@@ -92,6 +93,8 @@ fn one(path: &Path) -> Result<Shown> {
             false => folders::checkpoint(path),
         };
     }
+    // It is read twice: to recognise it, and by the reader of its format.
+    text::regular(path).with_context(|| path.display().to_string())?;
     match FileKind::of(path).with_context(|| path.display().to_string())? {
         FileKind::Map => map(path),
         FileKind::Safetensors => tensors(path),

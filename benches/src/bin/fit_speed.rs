@@ -4,14 +4,11 @@
 //! `benches/peers/least_squares.py` times scikit-learn on the same shape.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../../../benches/process.rs"]
-mod process;
-
 use std::{error::Error, time::Instant};
 
+use gensen_bench::process::processor_seconds;
 use gensen_expand::{EmbeddingTable, FitOptions, SPECIAL_WORDS, VocabularyMap, WordVectors};
 use ndarray::Array2;
-use process::processor_seconds;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut sizes = std::env::args().skip(1).map(|size| size.parse::<usize>());

@@ -1,8 +1,8 @@
 //! Prepares a line-aligned corpus and prints the time and memory it took, or writes a synthetic one.
 //!
 //! ```text
-//! cargo run --release -p gensen-data --example prepare -- synthesise 1000000 /tmp/corpus
-//! cargo run --release -p gensen-data --example prepare -- /tmp/corpus/source.txt /tmp/corpus/target.txt /tmp/cache [TOKENIZER [THREADS]]
+//! cargo run --release -p gensen-bench --bin prepare -- synthesise 1000000 /tmp/corpus
+//! cargo run --release -p gensen-bench --bin prepare -- /tmp/corpus/source.txt /tmp/corpus/target.txt /tmp/cache [TOKENIZER [THREADS]]
 //! ```
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,5 +1,5 @@
 //! The operations of a training step on the CPU, each over a range of batch sizes, sentence lengths
-//! and vocabularies: `cargo bench -p gensen-model --bench training`.
+//! and vocabularies: `cargo bench -p gensen-bench --bench training`.
 #![allow(clippy::disallowed_methods, missing_docs, reason = "benchmarks")]
 
 use std::sync::Arc;

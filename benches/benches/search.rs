@@ -1,7 +1,7 @@
 //! Benchmarks of search, with the hardware's bound for each.
 //!
 //! ```sh
-//! cargo bench -p gensen-search -- [nearest|pairs|k-means] [ROWS] [WIDTH]
+//! cargo bench -p gensen-bench --bench search -- [nearest|pairs|k-means] [ROWS] [WIDTH]
 //! ```
 //!
 //! A query reads every vector once: its bound is memory bandwidth, which is measured by adding the

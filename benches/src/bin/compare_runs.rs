@@ -2,7 +2,7 @@
 //! seed: the differences of each task's losses, and both curves in one picture.
 //!
 //! ```text
-//! cargo run --release -p gensen-train --example compare_runs -- runs/cpu runs/cuda curves.svg
+//! cargo run --release -p gensen-bench --bin compare_runs -- runs/cpu runs/cuda curves.svg
 //! ```
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 

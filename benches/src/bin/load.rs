@@ -1,7 +1,7 @@
 //! A closed-loop load generator for the embedding routes.
 //!
 //! ```sh
-//! cargo run --release -p gensen-serve --example load -- http://127.0.0.1:8080/embed --connections 64 --seconds 60
+//! cargo run --release -p gensen-bench --bin load -- http://127.0.0.1:8080/embed --connections 64 --seconds 60
 //! ```
 //!
 //! Each connection sends its next request when it has received the last response. Texts have 5 to 25 words, drawn at

@@ -1,7 +1,7 @@
 //! Tokenises standard input line by line, and prints the speed.
 //!
 //! ```sh
-//! cargo run --release -p gensen-data --example tokenize -- moses en < text > words
+//! cargo run --release -p gensen-bench --bin tokenize -- moses en < text > words
 //! ```
 //!
 //! A folder of Moses's prefix lists or of Punkt models may follow the language.

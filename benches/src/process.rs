@@ -1,10 +1,13 @@
 //! Time and memory of the current process, from Linux.
-#![allow(dead_code, reason = "each example uses its own part")]
 
 use std::fs;
 use std::io::{self, ErrorKind};
 
 /// User and system time of this process in seconds, all threads together.
+///
+/// # Errors
+///
+/// When `/proc/self/stat` cannot be read or parsed.
 pub fn processor_seconds() -> io::Result<f64> {
     // The second field is the program's name in parentheses; the 14th and the 15th count hundredths
     // of a second.
@@ -15,7 +18,11 @@ pub fn processor_seconds() -> io::Result<f64> {
     Ok(ticks.map_err(|error| wrong("/proc/self/stat", &error.to_string()))? as f64 / 100.0)
 }
 
-/// The most memory this process has had resident.
+/// Peak resident memory of this process in bytes.
+///
+/// # Errors
+///
+/// When `/proc/self/status` cannot be read or parsed.
 pub fn peak_bytes() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,7 +1,7 @@
 //! Times encoding at the released models' size; `benches/peers/encode.py` does the same with PyTorch.
 //!
-//!     cargo run --release -p gensen-model --example encode_speed -- make FOLDER
-//!     cargo run --release -p gensen-model --example encode_speed -- [OPTION]... FOLDER [CASE]...
+//!     cargo run --release -p gensen-bench --bin encode_speed -- make FOLDER
+//!     cargo run --release -p gensen-bench --bin encode_speed -- [OPTION]... FOLDER [CASE]...
 //!
 //! `make` writes a model folder with random weights and two files of sentences with the lengths of
 //! SNLI and of news text. A case such as `snli-32-f32` is the file, the batch size (1: one call per
@@ -13,14 +13,12 @@
 //! nor is a first pass, in which a GPU's kernels are compiled and tuned.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../../../benches/process.rs"]
-mod process;
-
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
+use gensen_bench::process::{peak_bytes, processor_seconds};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::device::{self, Device};
 use gensen_model::model_folder::{ModelConfig, ModelFolder, Provenance};
@@ -28,7 +26,6 @@ use gensen_model::weights::{
     EMBEDDING, EncoderState, StoredPrecision, Tensor, TensorMap, gru_tensor_name,
 };
 use gensen_model::{EncodeOptions, SentenceEncoder, load_on_with};
-use process::{peak_bytes, processor_seconds};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

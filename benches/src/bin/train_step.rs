@@ -2,15 +2,12 @@
 //! alone.
 //!
 //! ```text
-//! cargo run --release -p gensen-train --example train_step -- [OPTION]... CASE
+//! cargo run --release -p gensen-bench --bin train_step -- [OPTION]... CASE
 //! ```
 //!
 //! Prints one JSON object with the keys of its PyTorch peer, `benches/peers/train_step.py`, whose
 //! sizes, sentence lengths (7 to 27 words) and tasks are the same.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
-
-#[path = "../../../benches/process.rs"]
-mod process;
 
 use std::time::Instant;
 
@@ -18,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 use clap::{Parser, ValueEnum};
+use gensen_bench::process::{peak_bytes, processor_seconds};
 use gensen_data::batch::{
     Batch, ClassificationBatch, DistillationBatch, PairsBatch, Sentences, Seq2SeqBatch,
 };
@@ -35,7 +33,6 @@ use gensen_train::config::TrainingPrecision;
 use gensen_train::loss::{self, BatchLoss};
 use gensen_train::optimizer::{Adam, AdamConfig};
 use gensen_train::precision::{self, Autocast, LossScale};
-use process::{peak_bytes, processor_seconds};
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Case {

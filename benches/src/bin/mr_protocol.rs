@@ -1,7 +1,7 @@
 //! Times SentEval's MR protocol, 10 outer by 10 inner folds, on features of MR's size.
 //!
 //! ```text
-//! cargo run --release -p gensen-eval --example mr_protocol -- [senteval|lbfgs] [features.npy labels.npy]
+//! cargo run --release -p gensen-bench --bin mr_protocol -- [senteval|lbfgs] [features.npy labels.npy]
 //! ```
 //!
 //! Without files the features are random, 10,662 by 2,048, with a weak direction that tells the

@@ -1,0 +1,3 @@
+//! What the benchmark programs share. `README.md` lists them.
+
+pub mod process;
