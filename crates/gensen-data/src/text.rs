@@ -56,6 +56,23 @@ pub fn regular(path: impl AsRef<Path>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
+/// Reads a file of at most `limit` bytes. Its size is not asked for in advance: a device without an end has none.
+///
+/// # Errors
+/// If it cannot be read; [`io::ErrorKind::InvalidData`] if it is larger or a Git LFS pointer.
+pub fn bytes(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let problem = format!("more than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    no_pointer(&bytes)?;
+    Ok(bytes)
+}
+
 /// The largest file that [`read`] reads, in bytes.
 pub const MAX_BYTES: u64 = 256 << 20;
 
@@ -65,16 +82,7 @@ pub const MAX_BYTES: u64 = 256 << 20;
 /// If it cannot be read; [`io::ErrorKind::InvalidData`] if it is larger (also a device without an end), not UTF-8, or a Git
 /// LFS pointer.
 pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if read as u64 > MAX_BYTES {
-        let problem = format!("more than {MAX_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-    }
-    no_pointer(&bytes)?;
-    let text = String::from_utf8(bytes)
+    let text = String::from_utf8(bytes(path, MAX_BYTES)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))?;
     Ok(match text.strip_prefix(MARK) {
         Some(text) => text.to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::DataError;
 use crate::scratch;
-use crate::text::{no_pointer, without_mark};
+use crate::text::{self, without_mark};
 use crate::words::WordTable;
 
 /// Words and their ids: `<s>` = 0, `<pad>` = 1, `</s>` = 2, `<unk>` = 3, then the words of a
@@ -164,8 +164,7 @@ impl Vocabulary {
                 problem: format!("{size} bytes, expected at most {}", Self::MAX_FILE_BYTES),
             });
         }
-        let bytes = fs::read(path).map_err(DataError::io(path))?;
-        no_pointer(&bytes).map_err(DataError::io(path))?;
+        let bytes = text::bytes(path, Self::MAX_FILE_BYTES).map_err(DataError::io(path))?;
         Self::from_bytes(&bytes, &file)
     }
 

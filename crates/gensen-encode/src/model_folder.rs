@@ -288,8 +288,7 @@ fn read_config(path: &Path) -> Result<ModelConfig, ModelFolderError> {
         let path = path.to_owned();
         return Err(ModelFolderError::LongConfig { path, bytes });
     }
-    let json = fs::read(path).map_err(io_error(path))?;
-    text::no_pointer(&json).map_err(io_error(path))?;
+    let json = text::bytes(path, MAX_CONFIG_BYTES).map_err(io_error(path))?;
     ModelConfig::from_json(text::bytes_without_mark(&json), path)
 }
 

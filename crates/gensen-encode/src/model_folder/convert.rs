@@ -1,11 +1,9 @@
 //! Conversion of the reference implementation's models.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use gensen_data::error::DataError;
-use gensen_data::text::no_pointer;
+use gensen_data::text;
 use gensen_data::vocabulary::Vocabulary;
 
 use super::{ModelConfig, ModelFolder, ModelFolderError, Provenance, io_error};
@@ -80,17 +78,6 @@ pub fn convert(weights: &Path, vocabulary: &Path) -> Result<Conversion, ModelFol
 }
 
 fn read_words(path: &Path) -> Result<Vec<String>, ModelFolderError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| {
-            file.take(pickle::MAX_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-        })
-        .map_err(io_error(path))?;
-    if bytes.len() > pickle::MAX_BYTES {
-        let problem = format!("more than {} bytes", pickle::MAX_BYTES);
-        return Err(WeightsError::Vocabulary(problem).in_file(path).into());
-    }
-    no_pointer(&bytes).map_err(io_error(path))?;
+    let bytes = text::bytes(path, pickle::MAX_BYTES as u64).map_err(io_error(path))?;
     Ok(vocabulary_pickle::read(&bytes).map_err(|error| error.in_file(path))?)
 }

@@ -271,6 +271,22 @@ fn clip_factors_agree<B: Kernels>(device: &B::Device) {
 
 /// A test per function, on each of `devices`.
 macro_rules! tests {
+    ($backend:ty, $devices:expr) => {
+        tests!(
+            $backend,
+            $devices,
+            [
+                gru_scans_agree,
+                cross_entropies_agree,
+                adam_steps_agree,
+                adam_by_rows_has_the_bits_of_adam,
+                sums_of_rows_agree,
+                maxima_of_rows_agree,
+                squared_norms_agree,
+                clip_factors_agree
+            ]
+        );
+    };
     ($backend:ty, $devices:expr, [$($name:ident),*]) => {
         $(
             #[test]
@@ -292,20 +308,7 @@ mod cube {
     use super::*;
     use crate::ops::cube::devices_to_test as devices;
 
-    tests!(
-        Cube,
-        devices(),
-        [
-            gru_scans_agree,
-            cross_entropies_agree,
-            adam_steps_agree,
-            adam_by_rows_has_the_bits_of_adam,
-            sums_of_rows_agree,
-            maxima_of_rows_agree,
-            squared_norms_agree,
-            clip_factors_agree
-        ]
-    );
+    tests!(Cube, devices());
 
     #[test]
     fn chunks_of_positions_add_up() {

@@ -1,11 +1,9 @@
 //! Classifier files.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use gensen_data::scratch;
+use gensen_data::{scratch, text};
 use gensen_eval::classify::LinearClassifier;
 use serde::{Deserialize, Serialize};
 
@@ -84,14 +82,7 @@ impl ClassifierFile {
             format_version: u64,
         }
         let context = || place.display().to_string();
-        let mut json = Vec::new();
-        let file = File::open(place).with_context(context)?;
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut json)
-            .with_context(context)?;
-        if json.len() as u64 > MAX_BYTES {
-            bail!("{}: more than {MAX_BYTES} bytes", place.display());
-        }
+        let json = text::bytes(place, MAX_BYTES).with_context(context)?;
         let no_classifier = || {
             format!(
                 "{}: not a classifier of `gensen classify train`",
