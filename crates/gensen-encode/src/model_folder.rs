@@ -35,7 +35,9 @@ use gensen_data::vocabulary::Vocabulary;
 use crate::Ranges;
 use crate::weights::{EncoderState, StoredPrecision, TensorMap, WeightsError, safetensors};
 
-pub use config::{Architecture, FORMAT_VERSION, ModelConfig, Provenance, Score, TrainingData};
+pub use config::{
+    Architecture, FORMAT_VERSION, ModelConfig, Provenance, RunDigests, Score, TrainingData,
+};
 pub use convert::{Conversion, convert};
 pub use error::ModelFolderError;
 use error::io_error;

@@ -13,7 +13,8 @@ use std::path::Path;
 
 use gensen_data::vocabulary::Vocabulary;
 use gensen_encode::model_folder::{
-    ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, Score, TrainingData,
+    ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, RunDigests, Score,
+    TrainingData,
 };
 use gensen_encode::weights::{EncoderState, StoredPrecision};
 use weights_support::{Random, tensors, vocabulary, with_causes};
@@ -36,6 +37,10 @@ fn model() -> ModelFolder {
                 metric: "accuracy, %".into(),
                 value: 92.5,
             }],
+            run: Some(RunDigests {
+                configuration: "c0ffee".into(),
+                checkpoint: "decade".into(),
+            }),
         },
     );
     config.pooling = Pooling::MaxPadded;
@@ -129,6 +134,8 @@ fn the_card_says_what_a_stranger_must_know() {
         "| words | 504 |",
         "| weights | f16 |",
         "| training steps | 12 |",
+        "| SHA-256 of the run's config.toml | c0ffee |",
+        "| SHA-256 of the run's checkpoint manifest.json | decade |",
         "| Templates \\| lists | translation | CC0 |",
         "| TREC test | accuracy, % | 92.5 |",
         "## Limits",

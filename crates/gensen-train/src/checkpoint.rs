@@ -31,7 +31,7 @@ const MODEL: &str = "model.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
-const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 const FORMAT_VERSION: u32 = 1;
 
 /// The state of a run, without its tensors.

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use gensen_data::digest::sha256_of_file;
 use gensen_data::spec::{Input, TaskSpec};
 use gensen_data::vocabulary::Vocabulary;
 use gensen_model::model_folder::{
-    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, Score, TrainingData,
+    Architecture, FORMAT_VERSION, ModelConfig, ModelFolder, Provenance, RunDigests, Score,
+    TrainingData,
 };
 use gensen_model::weights::{EncoderState, StoredPrecision, safetensors};
 
@@ -94,7 +96,13 @@ pub fn export(
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
         unknown_words: config.vocabulary.unknown_words,
-        provenance: provenance(&config, step, &metrics),
+        provenance: Provenance {
+            run: Some(RunDigests {
+                configuration: digest(&config_path)?,
+                checkpoint: digest(&folder.join(checkpoint::MANIFEST))?,
+            }),
+            ..provenance(&config, step, &metrics)
+        },
         ranges: Vec::new(),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
@@ -103,6 +111,11 @@ pub fn export(
         tracing::warn!("{warning}");
     }
     Ok(())
+}
+
+fn digest(path: &Path) -> Result<String, TrainError> {
+    let (digest, _bytes) = sha256_of_file(path).map_err(TrainError::io(path))?;
+    Ok(digest)
 }
 
 /// Warnings about tokeniser resources that a model folder cannot hold.
@@ -215,7 +228,7 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
         Some(Score {
             task: format!("{} ({split})", m.task),
             metric: metric.into(),
-            value,
+            value: (100.0 * value).round() / 100.0,
         })
     });
     Provenance {
@@ -225,5 +238,6 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
         data: data.collect(),
         steps: Some(step),
         scores: scores.collect(),
+        ..Provenance::default()
     }
 }

@@ -11,9 +11,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use gensen_data::digest::sha256_of_file;
 use gensen_data::similarity::{cosine, pearson, spearman};
+use gensen_model::model_folder::{ModelFolder, RunDigests};
 use gensen_model::{EncodeOptions, SentenceEncoder};
 use serde_json::Value;
 use support::{Run, TINY, tensors, with_scored_pairs, write_scored_pairs};
@@ -173,6 +176,21 @@ fn a_loss_weight_weighs_gradients_and_not_the_loss_that_is_told() {
         (weighted_norm - norm / 4.0).abs() < 1e-6 * norm,
         "{norm} {weighted_norm}"
     );
+}
+
+#[test]
+fn the_exported_model_tells_its_run() {
+    let run = Run::new(TINY);
+    run.succeed(&[]);
+    let model = ModelFolder::open(&run.folder().join("model")).unwrap();
+    let provenance = &model.config().provenance;
+    let digest = |path: &Path| sha256_of_file(path).unwrap().0;
+    let step = provenance.steps.unwrap();
+    let expected = RunDigests {
+        configuration: digest(&run.folder().join("config.toml")),
+        checkpoint: digest(&run.checkpoint(step).join("manifest.json")),
+    };
+    assert_eq!(provenance.run, Some(expected));
 }
 
 #[test]

@@ -106,9 +106,18 @@ fn write(
     )?;
     writeln!(text, "| weights | {precision} |")?;
     match provenance.steps {
-        Some(steps) => writeln!(text, "| training steps | {steps} |\n")?,
-        None => writeln!(text, "| training steps | not recorded |\n")?,
+        Some(steps) => writeln!(text, "| training steps | {steps} |")?,
+        None => writeln!(text, "| training steps | not recorded |")?,
     }
+    if let Some(run) = &provenance.run {
+        for (file, digest) in [
+            ("config.toml", &run.configuration),
+            ("checkpoint manifest.json", &run.checkpoint),
+        ] {
+            writeln!(text, "| SHA-256 of the run's {file} | {} |", cell(digest))?;
+        }
+    }
+    writeln!(text)?;
 
     writeln!(text, "## Data and licences\n")?;
     if provenance.data.is_empty() {

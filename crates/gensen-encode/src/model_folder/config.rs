@@ -69,8 +69,22 @@ pub struct Provenance {
     pub data: Vec<TrainingData>,
     /// The number of optimiser steps, if known.
     pub steps: Option<u64>,
+    /// The training run it was exported from, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunDigests>,
     /// Its results on evaluation tasks.
     pub scores: Vec<Score>,
+}
+
+/// Digests that tell which training run a model was exported from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunDigests {
+    /// SHA-256 of the run's `config.toml`, in hexadecimal.
+    pub configuration: String,
+    /// SHA-256 of the exported checkpoint's `manifest.json`, which holds the digests of its weights,
+    /// optimiser and state, in hexadecimal.
+    pub checkpoint: String,
 }
 
 /// A data set a model was trained on.
