@@ -26,6 +26,7 @@ OUTPUT:
     nli.train.tsv     premise TAB hypothesis TAB label; nli.dev.tsv is SNLI's development set
     en-de.tsv, en-fr.tsv   English TAB translation
     pros_cons.tsv     label TAB phrase
+    kinds.tsv         pro, con, tatoeba, encyclopaedia or novels TAB a phrase or sentence of this kind
     novels/           one paragraph per line
     *.dev.tsv, novels.dev/   the same, held out
     sts-dev.csv       STS-Benchmark's development set, for choosing the best checkpoint
@@ -51,6 +52,7 @@ SHORTEST_EXCLUDED = 12  # letters and digits; "What is this?" is in every corpus
 HELD_OUT = 5_000
 HELD_OUT_PAIRS = 1_000
 MOST_NOVEL_SENTENCES = 450_000
+OF_EACH_KIND = 20_000
 MOST_PIVOTS = 3  # pairs per translation at most
 NLI_CORPORA = ["newprotocols", "semiauto_wiki", "conjnli", "cad_snli", "snli", "multinli"]
 # Moses's.
@@ -414,6 +416,18 @@ class Corpora:
                 kept.discard(sentence.lower())
                 yield "novels", sentence
 
+    def kinds(self):
+        """(kind, phrase or sentence): all pros and cons, and some sentences of each other kind."""
+        yield from ((("con", "pro")[label == "1"], " ".join(text.split())) for label, text in self.pros_cons if text)
+        others = {
+            "tatoeba": (english for pairs in self.tatoeba.values() for english, _ in pairs),
+            "encyclopaedia": (premise for examples in self.nli.values() for premise, _, _ in examples),
+            "novels": (sentence for sentence in self.novel_sentences() if is_sentence(sentence, 4, 40)),
+        }
+        for kind, sentences in others.items():
+            distinct = {" ".join(sentence.split()) for sentence in sentences}
+            yield from ((kind, sentence) for sentence in sorted(distinct, key=spread)[:OF_EACH_KIND])
+
     def pairs(self):
         """(corpus, sentence, sentence that means the same, None or one that contradicts)."""
         for name, examples in self.nli.items():
@@ -490,6 +504,9 @@ def main():
 
     phrases = dict.fromkeys((label, " ".join(text.split())) for label, text in corpora.pros_cons if text)
     output.split("pros_cons", map("\t".join, output.purged("pros_cons.tsv", phrases, lambda e: e[1:])), column=1)
+
+    kinds = dict.fromkeys(corpora.kinds())
+    output.split("kinds", map("\t".join, output.purged("kinds.tsv", kinds, lambda e: e[1:])), column=1)
 
     for name, paragraphs in corpora.novels:
         kept = []

