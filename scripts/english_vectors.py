@@ -150,6 +150,14 @@ def list_words(arguments):
     print(f"{arguments.output}: {len(words)} words", file=sys.stderr)
 
 
+def read_words(words, vectors):
+    """The words of a text, and their vectors of an .npy file."""
+    listed, rows = words.read_text("utf-8").splitlines(), np.load(vectors)
+    if rows.ndim != 2 or len(rows) != len(listed):
+        fail(f"{vectors} has shape {rows.shape}, {words} {len(listed)} words")
+    return listed, rows.astype(np.float32, copy=False)
+
+
 def joined(arguments, words):
     """The vectors of all tables side by side, and the columns of each."""
     parts, borders = [], [0]
@@ -161,9 +169,7 @@ def joined(arguments, words):
                 row[:] = vector
         parts.append(unit(part))
     if arguments.teacher:
-        part = np.load(arguments.teacher)
-        if part.ndim != 2 or len(part) != len(words):
-            fail(f"{arguments.teacher} has shape {part.shape}, {arguments.words} {len(words)} words")
+        _, part = read_words(arguments.words, arguments.teacher)
         parts.append(unit(part - part.mean(axis=0)))
     for part in parts:
         borders.append(borders[-1] + part.shape[1])

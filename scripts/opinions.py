@@ -13,13 +13,14 @@ Their meaning often suffers; a teacher's vector still tells what was said.
 """
 
 import argparse
-import os
 import random
 import re
 import sys
 from pathlib import Path
 
 import numpy as np
+
+from english_vectors import read_words, unit, write_whole
 
 LABELS = {"good": 7, "bad": 7, "mixed": 2, "plot": 4}  # with their relative frequencies
 JOINTS = [" , ", " ; ", " . ", " and ", " , but ", " -- ", " . ", " , and "]
@@ -75,25 +76,33 @@ class Grammar:
         return re.sub(r"\ba (?=[aeio]|un[^i]|under|up|ugly)", "an ", text)
 
 
+def any_label(chance):
+    return chance.choices(list(LABELS), list(LABELS.values()))[0]
+
+
+def without_end(sentence):
+    return re.sub(r" [.!?]$", "", sentence)
+
+
 def labelled(grammar, chance, number):
     """Distinct sentences with their labels."""
     found = {}
     while len(found) < number:
-        label = chance.choices(list(LABELS), list(LABELS.values()))[0]
+        label = any_label(chance)
         found.setdefault(grammar.sentence(chance, label), label)
     return [(label, sentence) for sentence, label in found.items()]
 
 
 def joined(by_label, chance):
     """One to three sentences of a label as one. Some opinions follow a plot."""
-    label = chance.choices(list(LABELS), list(LABELS.values()))[0]
+    label = any_label(chance)
     parts = [chance.choice(by_label[label]) for _ in range(chance.choices([1, 2, 3], [3, 5, 2])[0])]
     if len(parts) > 1 and label in ("good", "bad") and chance.random() < 0.3:
         parts[0] = chance.choice(by_label["plot"])
     joints = [joint for joint in JOINTS if joint != " , but " or label not in ("good", "bad")]
-    text = re.sub(r" [.!?]$", "", parts[0])
+    text = without_end(parts[0])
     for part in parts[1:]:
-        text += chance.choice(joints) + re.sub(r" [.!?]$", "", part)
+        text += chance.choice(joints) + without_end(part)
     return label, text + chance.choice(["", " .", " ."])
 
 
@@ -114,12 +123,7 @@ def neighbours(wanted, words, vectors):
 
 
 def write(path, lines):
-    scratch = path.with_name(f".{path.name}.new")
-    with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
+    write_whole(path, lambda file: file.writelines(f"{line}\n".encode() for line in lines))
     print(f"{path}: {len(lines)} lines", file=sys.stderr)
 
 
@@ -134,12 +138,8 @@ def main():
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     arguments = parser.parse_args()
 
-    words = arguments.words.read_text("utf-8").splitlines()
-    vectors = np.load(arguments.vectors, mmap_mode="r")
-    if vectors.ndim != 2 or len(vectors) != len(words):
-        fail(f"{arguments.vectors} has shape {vectors.shape}, {arguments.words} {len(words)} words")
-    words, vectors = words[:VOCABULARY], np.array(vectors[:VOCABULARY], np.float32)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    words, vectors = read_words(arguments.words, arguments.vectors)
+    words, vectors = words[:VOCABULARY], unit(vectors[:VOCABULARY])
 
     grammar = Grammar(arguments.grammar, [word for word in words[200:] if word.isalpha() and len(word) > 2])
     chance = random.Random(arguments.seed)

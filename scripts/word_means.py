@@ -11,14 +11,12 @@ directions count more, and scaled to unit length. A sentence without known words
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from english_vectors import WORD, unit, write_whole
+from english_vectors import WORD, read_words, unit, write_whole
 
 SAMPLE = 100_000
 WINDOW = 50_000
@@ -36,10 +34,8 @@ def main():
     parser.add_argument("--width", type=int, default=256)
     arguments = parser.parse_args()
 
-    place = {word: row for row, word in enumerate(arguments.words.read_text("utf-8").splitlines())}
-    vectors = np.load(arguments.vectors).astype(np.float32)
-    if vectors.ndim != 2 or len(vectors) != len(place):
-        fail(f"{arguments.vectors} has shape {vectors.shape}, {arguments.words} {len(place)} words")
+    words, vectors = read_words(arguments.words, arguments.vectors)
+    place = {word: row for row, word in enumerate(words)}
     if not 0 < arguments.width <= vectors.shape[1]:
         fail(f"--width {arguments.width}: there are {vectors.shape[1]} numbers a word")
 

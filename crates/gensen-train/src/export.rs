@@ -89,6 +89,10 @@ pub fn export(
     let (state, _decoders) = EncoderState::cut_out(names, |name| Ok(tensors[name].clone()))?;
     let vocabulary = Vocabulary::load(vocabularies::source(run))?;
     let metrics = crate::metrics::read(run)?;
+    let run_digests = RunDigests {
+        configuration: digest(&config_path)?,
+        checkpoint: digest(&folder.join(checkpoint::MANIFEST))?,
+    };
     let card = ModelConfig {
         format_version: FORMAT_VERSION,
         architecture: Architecture::of(&state),
@@ -96,13 +100,7 @@ pub fn export(
         tokenizer: tokenizer(&config),
         lowercase: config.vocabulary.lowercase,
         unknown_words: config.vocabulary.unknown_words,
-        provenance: Provenance {
-            run: Some(RunDigests {
-                configuration: digest(&config_path)?,
-                checkpoint: digest(&folder.join(checkpoint::MANIFEST))?,
-            }),
-            ..provenance(&config, step, &metrics)
-        },
+        provenance: provenance(&config, step, &metrics, run_digests),
         ranges: Vec::new(),
     };
     let model = ModelFolder::new(card, vocabulary, state)?;
@@ -193,7 +191,7 @@ fn describe(input: &Input) -> String {
     paths.join(" + ")
 }
 
-fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
+fn provenance(config: &Config, step: u64, metrics: &[Metric], run: RunDigests) -> Provenance {
     let licence = || {
         let unknown = "not stated; see the data's own terms";
         config
@@ -237,7 +235,7 @@ fn provenance(config: &Config, step: u64, metrics: &[Metric]) -> Provenance {
             .into(),
         data: data.collect(),
         steps: Some(step),
+        run: Some(run),
         scores: scores.collect(),
-        ..Provenance::default()
     }
 }
