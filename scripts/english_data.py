@@ -41,12 +41,13 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import re
 import sys
 import tarfile
 import unicodedata
 from pathlib import Path
+
+from files import write_whole
 
 SHORTEST_EXCLUDED = 12  # letters and digits; "What is this?" is in every corpus
 HELD_OUT = 5_000
@@ -278,15 +279,14 @@ class Output:
     def write(self, name, written):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.new")
         number = 0
-        with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-            for line in written:
-                file.write(line + "\n")
-                number += 1
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
+
+        def lines(file):
+            nonlocal number
+            for number, line in enumerate(written, 1):
+                file.write(f"{line}\n".encode())
+
+        write_whole(path, lines)
         COUNTS.add(name, "lines", number)
         print(f"{name}: {number} lines", file=sys.stderr)
 

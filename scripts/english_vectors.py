@@ -25,13 +25,14 @@ spaCy's table is MIT (vectors CC0), GloVe's PDDL, all-MiniLM-L6-v2 Apache-2.0, s
 
 import argparse
 import gzip
-import os
 import re
 import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+
+from files import write_whole
 
 MASK = 2**64 - 1
 # Words in the tokenisation of SentEval and "ptb": clitics and punctuation separated, abbreviations with their full stop.
@@ -123,16 +124,6 @@ def unit(rows):
 
 def tables(arguments):
     return [read_spacy(arguments.spacy), read_glove(arguments.glove)]
-
-
-def write_whole(path, written):
-    """Writes a file under another name and renames it when complete."""
-    scratch = path.with_name(f".{path.name}.new")
-    with open(scratch, "wb") as file:
-        written(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
 
 
 def list_words(arguments):

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from english_vectors import read_words, unit, write_whole
+from english_vectors import read_words, unit
+from files import write_whole
 
 LABELS = {"good": 7, "bad": 7, "mixed": 2, "plot": 4}  # with their relative frequencies
 JOINTS = [" , ", " ; ", " . ", " and ", " , but ", " -- ", " . ", " , and "]
@@ -51,13 +52,22 @@ class Grammar:
             elif name is None:
                 fail(f"{path}:{number}: an indented line before the first name")
             self.alternatives[name] += filter(None, (part.strip() for part in line.split("|")))
+        if "domain" not in self.alternatives:
+            fail(f"{path}: `domain` has no alternatives")
+        domains = sorted(set(self.alternatives["domain"]))
         for name, alternatives in self.alternatives.items():
+            own = [name.partition(".")[2]] if "." in name else domains
             for used in re.findall(r"\{(\w+)\}", " ".join(alternatives)):
-                if used != "word" and not any(f"{used}{end}" in self.alternatives for end in ["", *self.domains()]):
-                    fail(f"{path}: `{name}` uses {{{used}}}, which has no alternatives")
+                for domain in own:
+                    if used != "word" and not self.of(used, domain):
+                        fail(f"{path}: `{name}` uses {{{used}}}, which has no alternatives for {domain}")
+        for label in LABELS:
+            if label not in self.alternatives:
+                fail(f"{path}: `{label}` has no alternatives")
 
-    def domains(self):
-        return sorted({f".{domain}" for domain in self.alternatives["domain"]})
+    def of(self, name, domain):
+        """The alternatives of a name in a domain."""
+        return self.alternatives.get(f"{name}.{domain}") or self.alternatives.get(name)
 
     def sentence(self, chance, start):
         domain = chance.choice(self.alternatives["domain"])
@@ -66,7 +76,7 @@ class Grammar:
             name = found.group(1)
             if name == "word":
                 return chance.choice(self.words)
-            return expand(chance.choice(self.alternatives.get(f"{name}.{domain}") or self.alternatives[name]))
+            return expand(chance.choice(self.of(name, domain)))
 
         def expand(text):
             return re.sub(r"\{(\w+)\}", replaced, text)

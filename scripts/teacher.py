@@ -5,7 +5,8 @@
     python3 scripts/teacher.py --model sentence-transformers/all-MiniLM-L6-v2 --input distill.txt --output distill.npy
 
 `distill.npy` is the input of a "distillation" task: [sentences, width], f16 or f32, row i for line i.
-`distill.npy.json` records the model and the text.
+`distill.npy.json` records the model and the text. `--layers` writes more of what a transformer knows: the means of its tokens'
+states after every layer, the embeddings' first, end to end. components.py makes a smaller teacher of them.
 
 Sentences are read in windows, and batched by length within each. Finished windows are saved in `distill.npy.part`; after
 an interruption the same command continues with the next one. The complete file gets its name at the end.
@@ -20,6 +21,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from files import write_whole
 
 
 def fail(message):
@@ -37,6 +40,7 @@ def options():
     parser.add_argument("--precision", choices=["f32", "bf16", "f16"], default="f32", help="precision of the model (default: f32)")
     parser.add_argument("--batch-size", type=int, default=256, help="sentences (default: 256)")
     parser.add_argument("--window", type=int, default=65_536, help="sentences per window (default: 65536)")
+    parser.add_argument("--layers", action="store_true", help="means of every layer's states instead of the model's vectors")
     parser.add_argument("--prompt", default="", help="prefix of each sentence, for models that need one")
     arguments = parser.parse_args()
     if arguments.batch_size < 1 or arguments.window < 1:
@@ -93,14 +97,40 @@ def load(arguments):
     return model.eval()
 
 
+def vectors_of(model, sentences, arguments):
+    if arguments.layers:
+        return layer_means(model, sentences, arguments.batch_size)
+    # sentence-transformers sorts what it gets by length.
+    return model.encode(sentences, batch_size=arguments.batch_size, convert_to_numpy=True, show_progress_bar=False)
+
+
+def layer_means(model, sentences, batch_size):
+    """The mean of the tokens' states after every layer, end to end: [sentences, (layers + 1) x width]."""
+    import torch
+
+    found = [None] * len(sentences)
+    by_length = sorted(range(len(sentences)), key=lambda n: -len(sentences[n]))
+    for begin in range(0, len(by_length), batch_size):
+        chosen = by_length[begin : begin + batch_size]
+        tokens = model.tokenize([sentences[n] for n in chosen])
+        # The rest is not for the transformer.
+        tokens = {name: value.to(model.device) for name, value in tokens.items() if torch.is_tensor(value)}
+        with torch.inference_mode():
+            states = model[0].auto_model(**tokens, output_hidden_states=True).hidden_states
+            mask = tokens["attention_mask"].unsqueeze(-1)
+            means = torch.cat([(layer * mask).sum(1, dtype=torch.float32) / mask.sum(1) for layer in states], dim=1)
+        for n, row in zip(chosen, means.cpu().numpy()):
+            found[n] = row
+    return np.stack(found)
+
+
+def read_json(path):
+    # Files of earlier versions have no "layers".
+    return {"layers": False, **json.loads(path.read_text("utf-8"))}
+
+
 def write_json(path, value):
-    scratch = path.with_name(path.name + ".new")
-    with open(scratch, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
+    write_whole(path, lambda file: file.write(json.dumps(value, indent=2).encode() + b"\n"))
 
 
 def main():
@@ -116,24 +146,25 @@ def main():
         "prompt": arguments.prompt,
         "model_precision": arguments.precision,
         "dtype": arguments.dtype,
+        "layers": arguments.layers,
         "text_sha256": digest,
         "sentences": sentences,
     }
     if output.exists():
-        done = json.loads(card_path.read_text("utf-8")) if card_path.exists() else {}
+        done = read_json(card_path) if card_path.exists() else {}
         if all(done.get(name) == value for name, value in work.items()):
             print(f"{output} is there already", file=sys.stderr)
             return
         fail(f"{output} exists and is not this model's vectors of this text; remove it or choose another name")
 
     model = load(arguments)
-    width = int(model.encode(["width"], convert_to_numpy=True, show_progress_bar=False).shape[1])
+    width = int(vectors_of(model, ["width"], arguments).shape[1])
     dtype = np.dtype({"f16": np.float16, "f32": np.float32}[arguments.dtype])
     work["width"] = width
 
     first = 0
     if part.exists() and state_path.exists():
-        state = json.loads(state_path.read_text("utf-8"))
+        state = read_json(state_path)
         first = state.pop("done")
         if state != work:
             different = [name for name in work if state.get(name) != work[name]]
@@ -152,14 +183,7 @@ def main():
         begin = max(begin, first)
         if not window:
             continue
-        # sentence-transformers sorts what it gets by length.
-        found = model.encode(
-            [arguments.prompt + sentence for sentence in window],
-            batch_size=arguments.batch_size,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
-        found = found.astype(dtype)
+        found = vectors_of(model, [arguments.prompt + sentence for sentence in window], arguments).astype(dtype)
         finite = np.isfinite(found).all(axis=1)
         if not finite.all():
             line = begin + int(np.argmin(finite)) + 1

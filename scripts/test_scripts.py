@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import importlib.util
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from unittest import mock
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import components
 import english_data
 import english_vectors
 import opinions
@@ -113,6 +115,43 @@ class Teacher(unittest.TestCase):
                 left.unlink()
         self.text.write_bytes(b"one\n\xff\n")
         self.assertIn("text.txt:2: not UTF-8", self.call()[1])
+
+
+    def test_a_card_without_layers_is_one_of_vectors(self):
+        self.assertIsNone(self.call()[1])
+        card = self.folder / "out.npy.json"
+        written = json.loads(card.read_text())
+        del written["layers"]
+        card.write_text(json.dumps(written))
+        self.assertIn("there already", self.call()[0])
+        self.assertIn("is not this model's vectors", self.call("--layers")[1])
+
+
+@unittest.skipUnless(importlib.util.find_spec("torch"), "needs torch")
+class Layers(unittest.TestCase):
+    def test_means_leave_out_padding(self):
+        import torch
+
+        class Transformer:
+            """Three layers: the tokens' numbers, these doubled, these negated."""
+
+            device = "cpu"
+            auto_model = staticmethod(lambda input_ids, attention_mask, output_hidden_states: types.SimpleNamespace(
+                hidden_states=[scale * input_ids.unsqueeze(-1).float() * torch.tensor([1.0, 10.0]) for scale in (1, 2, -1)]
+            ))
+
+            def __getitem__(self, _):
+                return self
+
+            def tokenize(self, sentences):
+                rows = [[len(word) for word in sentence.split()] for sentence in sentences]
+                longest = max(map(len, rows))
+                # Padding has a state too.
+                padded = torch.tensor([row + [99] * (longest - len(row)) for row in rows])
+                return {"input_ids": padded, "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])}
+
+        found = teacher.layer_means(Transformer(), ["a bbb", "cc", "a bb ccc dddd"], 2)
+        np.testing.assert_allclose(found, [[mean * scale * number for scale in (1, 2, -1) for number in (1, 10)] for mean in (2, 2, 2.5)])
 
 
 class EnglishData(unittest.TestCase):
@@ -265,9 +304,42 @@ class Opinions(unittest.TestCase):
             self.assertGreater(sentences[label].count(word), 1.5 * sentences[other].count(word), word)
 
     def test_a_wrong_grammar_is_refused(self):
-        for text, said in [("domain: a\ngood: {nothing}\n", "uses {nothing}"), ("x: a\nx: b\n", ":2: expected"), ("  y\n", ":1: an indented line")]:
+        for text, said in [("good: x\n", "`domain` has no"), ("domain: a | b\ngood: {x}\nx.a: y\n", "uses {x}, which has no alternatives for b"), ("domain: a\ngood: x\n", "`bad` has no"), ("x: a\nx: b\n", ":2: expected"), ("  y\n", ":1: an indented line")]:
             (self.folder / "wrong.grammar").write_text(text)
             self.assertIn(said, self.call("d", "--grammar", self.folder / "wrong.grammar")[1])
+
+
+class Components(unittest.TestCase):
+    def test_rows_keep_their_cosines_in_scaled_directions(self):
+        chance = np.random.RandomState(1)
+        # Three numbers, one of which hides the others, and one that never varies.
+        rows = np.c_[chance.randn(400, 3) * [1000, 1, 1], np.full(400, 5.0)].astype(np.float32)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            np.save(folder / "a.npy", rows[:300])
+            np.save(folder / "b.npy", rows[300:])
+            arguments = ["--input", folder / "a.npy", folder / "b.npy", "--output", folder / "x.npy", folder / "y.npy", "--width"]
+            self.assertIn("fewer directions", run(components.main, *arguments, 4)[1])
+            self.assertFalse((folder / "x.npy").exists())
+            self.assertIsNone(run(components.main, *arguments, 3)[1])
+            found = np.concatenate([np.load(folder / "x.npy"), np.load(folder / "y.npy")]).astype(np.float32)
+            self.assertEqual(found.shape, (400, 3))
+            expected = (rows - rows.mean(axis=0))[:, :3] / rows.std(axis=0)[:3]
+            expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+            np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.1)
+            other = chance.randn(400, 2).astype(np.float32)
+            np.save(folder / "c.npy", other[:300])
+            np.save(folder / "d.npy", other[300:])
+            beside = ["--beside", folder / "c.npy", folder / "d.npy", "--share", 0.25]
+            self.assertIsNone(run(components.main, *arguments, 3, *beside)[1])
+            both = np.concatenate([np.load(folder / "x.npy"), np.load(folder / "y.npy")]).astype(np.float32)
+            other /= np.linalg.norm(other, axis=1, keepdims=True)
+            np.testing.assert_allclose(both @ both.T, 0.25 * other @ other.T + 0.75 * found @ found.T, atol=0.01)
+            np.save(folder / "d.npy", other[:99])
+            self.assertIn("d.npy has shape (99, 2), expected (100, 2)", run(components.main, *arguments, 3, *beside)[1])
+            np.save(folder / "b.npy", rows[300:, :2])
+            self.assertIn("b.npy has shape (100, 2), expected (100, 4)", run(components.main, *arguments, 2)[1])
+            self.assertIn("one name for each", run(components.main, *arguments[:3], "--output", folder / "x.npy")[0])
 
 
 class WordMeans(unittest.TestCase):

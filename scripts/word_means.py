@@ -6,8 +6,7 @@
 
 Needs numpy. TEXT.means.npy, beside each TEXT.txt, is the input of a "distillation" task: [sentences, width] in f16, row i
 for line i. A word counts a / (a + p), a = 0.001, p its share of the texts (Arora, Liang and Ma, ICLR 2017). The means are
-projected to the first principal components of 100,000 of them, each divided by the fourth root of its variance, so that rare
-directions count more, and scaled to unit length. A sentence without known words has zeros before the projection.
+projected to principal components as by components.py, unscaled. A sentence without known words has zeros before the projection.
 """
 
 import argparse
@@ -16,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from english_vectors import WORD, read_words, unit, write_whole
-
-SAMPLE = 100_000
-WINDOW = 50_000
+from components import WINDOW, Projection, sample_of
+from english_vectors import WORD, read_words
+from files import write_whole
 
 
 def fail(message):
@@ -57,19 +55,14 @@ def main():
                 row[:] = (vectors[sentence] * weights[sentence][:, None]).mean(axis=0)
         return rows
 
-    sample = np.random.RandomState(0).permutation(len(sentences))[:SAMPLE]
-    sample = means([sentences[n] for n in sample])
-    centre = sample.mean(axis=0)
-    sample -= centre
-    variances, directions = np.linalg.eigh((sample.T @ sample / len(sample)).astype(np.float64))
-    variances, directions = variances[::-1][: arguments.width], directions[:, ::-1][:, : arguments.width]
-    if variances[-1] <= 0:
-        fail(f"--width {arguments.width}: the means have fewer directions")
-    directions = (directions * variances**-0.25).astype(np.float32)
+    try:
+        project = Projection(means([sentences[n] for n in sample_of(len(sentences))]), arguments.width, scaled=False)
+    except ValueError as error:
+        fail(error)
     for path, begin, end in zip(arguments.input, borders, borders[1:]):
         output = path.with_suffix(".means.npy")
         windows = (sentences[first : min(first + WINDOW, end)] for first in range(begin, end, WINDOW))
-        rows = [unit((means(window) - centre) @ directions).astype(np.float16) for window in windows]
+        rows = [project(means(window)).astype(np.float16) for window in windows]
         rows = np.concatenate(rows) if rows else np.zeros((0, arguments.width), np.float16)
         write_whole(output, lambda file: np.save(file, rows))
         print(f"{output}: [{len(rows)}, {arguments.width}] f16", file=sys.stderr)

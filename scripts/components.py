@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Projects vectors to their principal components: a smaller teacher.
+
+    python3 scripts/components.py --input data/english/distill.states.npy --beside data/english/distill.npy \\
+        --output data/english/distill.layers.npy
+
+Needs numpy. Inputs are [rows, numbers] in f16 or f32; all are projected alike. Every number is scaled to variance 1 first, so
+that a few large ones do not hide the others. The components are those of 100,000 rows, each divided by the fourth root of
+its variance, so that rare directions count more. The result is scaled to unit length, in f16.
+
+--beside has other vectors of the same rows, which come first in the output: one teacher that is both. A cosine of the
+output is 0.65 times (--share) that of the other vectors plus 0.35 times that of the components.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from english_vectors import unit
+from files import write_whole
+
+SAMPLE = 100_000
+WINDOW = 50_000
+
+
+def fail(message):
+    sys.exit(f"components: {message}")
+
+
+class Projection:
+    """Rows to their first `width` components, those of a sample."""
+
+    def __init__(self, sample, width, scaled):
+        self.centre = sample.mean(axis=0)
+        sample = sample - self.centre
+        deviation = sample.std(axis=0) if scaled else np.ones(sample.shape[1], np.float32)
+        # A number that never varies is 0 after centring, whatever the scale.
+        deviation[deviation == 0] = 1
+        sample /= deviation
+        variances, directions = np.linalg.eigh((sample.T @ sample / len(sample)).astype(np.float64))
+        variances, directions = variances[::-1][:width], directions[:, ::-1][:, :width]
+        # Rounding leaves a little variance in directions that have none.
+        if len(variances) < width or variances[-1] <= 1e-9 * variances[0]:
+            raise ValueError(f"--width {width}: the vectors have fewer directions")
+        self.directions = (directions * variances**-0.25 / deviation[:, None]).astype(np.float32)
+
+    def __call__(self, rows):
+        """[rows, width] at unit length."""
+        return unit((rows - self.centre) @ self.directions)
+
+
+def sample_of(number):
+    """Rows of a sample, in order."""
+    return np.sort(np.random.RandomState(0).permutation(number)[:SAMPLE])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", type=Path, nargs="+", required=True, metavar="NPY")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, metavar="NPY", help="one for each input")
+    parser.add_argument("--beside", type=Path, nargs="+", metavar="NPY", help="other vectors of the same rows, for each input")
+    parser.add_argument("--share", type=float, default=0.65, help="theirs of a cosine (default: 0.65)")
+    parser.add_argument("--width", type=int, default=768, help="components (default: 768)")
+    arguments = parser.parse_args()
+    for option in ("output", "beside"):
+        if len(getattr(arguments, option) or arguments.input) != len(arguments.input):
+            parser.error(f"--{option}: one name for each input is needed")
+    if not 0 < arguments.share < 1:
+        parser.error("--share: expected a number between 0 and 1")
+    inputs = [np.load(path, mmap_mode="r") for path in arguments.input]
+    beside = [np.load(path, mmap_mode="r") for path in arguments.beside or []]
+    for paths, tables in ((arguments.input, inputs), (arguments.beside or [], beside)):
+        for path, table, rows in zip(paths, tables, inputs):
+            expected = (len(rows), tables[0].shape[-1])
+            if table.shape != expected:
+                fail(f"{path} has shape {table.shape}, expected {expected}")
+    borders = np.cumsum([0, *map(len, inputs)])
+    chosen = sample_of(borders[-1])
+    parts = [rows[chosen[(chosen >= begin) & (chosen < end)] - begin] for rows, begin, end in zip(inputs, borders, borders[1:])]
+    try:
+        project = Projection(np.concatenate(parts).astype(np.float32), arguments.width, scaled=True)
+    except ValueError as error:
+        fail(error)
+
+    for place, (rows, path) in enumerate(zip(inputs, arguments.output)):
+        width = arguments.width + (beside[place].shape[1] if beside else 0)
+        result = np.empty((len(rows), width), np.float16)
+        for begin in range(0, len(rows), WINDOW):
+            window = slice(begin, begin + WINDOW)
+            projected = project(rows[window].astype(np.float32))
+            if beside:
+                other = unit(beside[place][window].astype(np.float32))
+                projected = np.concatenate([other * arguments.share**0.5, projected * (1 - arguments.share) ** 0.5], axis=1)
+            result[window] = projected
+        write_whole(path, lambda file: np.save(file, result))
+        print(f"{path}: [{len(result)}, {width}] f16", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
