@@ -27,6 +27,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from torch.utils.flop_counter import FlopCounterMode
 
 FILES = ["snli-1", "snli-32", "snli-128", "news-32"]
 CASES = [f"{file}-{precision}" for precision in ("f32", "bf16", "i8") for file in FILES]
@@ -117,6 +118,11 @@ def measure(folder, case, options):
         # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
+    # Quantised products are not counted, but are as many.
+    counted = Encoder(folder / "model", "f32", options.device) if precision == "i8" else encoder
+    with FlopCounterMode(display=False) as operations:
+        counted.encode_best(sentences, batch)
+    result["operations"] = operations.get_total_flops()
     return result
 
 

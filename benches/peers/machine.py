@@ -1,13 +1,14 @@
-"""A machine's bounds: rates of PyTorch's large products and of memory, as a Markdown table.
+"""A machine's bounds: rates of PyTorch's large products and of memory, as JSON for `cargo xtask bench peers --bounds`.
 
     pip install torch numpy
     python benches/peers/machine.py
 
 Products are of 2,048 x 2,048 matrices; 8-bit ones are those of a dynamically quantised linear map. Memory is
-added up from an array of 1 GiB. The median of seven passes and their spread, in 1e9 operations (a multiplication and
-an addition are two) or bytes a second.
+added up from an array of 1 GiB. The median, smallest and largest of seven passes, in operations (a multiplication and an
+addition are two) or bytes a second.
 """
 
+import json
 import pathlib
 import platform
 import statistics
@@ -26,7 +27,7 @@ def rates(work, call):
     for _ in range(PASSES):
         started = time.perf_counter()
         call()
-        found.append(work / (time.perf_counter() - started) / 1e9)
+        found.append(work / (time.perf_counter() - started))
     return statistics.median(found), min(found), max(found)
 
 
@@ -45,16 +46,16 @@ def main():
     linear = torch.nn.Sequential(torch.nn.Linear(SIZE, SIZE))
     quantised = torch.ao.quantization.quantize_dynamic(linear, {torch.nn.Linear}, dtype=torch.qint8)
     memory = torch.ones(1 << 28)
-    lines = {
-        "product, f32": rates(2 * SIZE**3, lambda: a @ b),
-        "product, bf16": rates(2 * SIZE**3, lambda: halves[0] @ halves[1]),
-        "product, 8 bits": rates(2 * SIZE**3, lambda: quantised(a)),
-        "memory, read": rates(memory.nbytes, lambda: memory.sum()),
+    result = {
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "f32": rates(2 * SIZE**3, lambda: a @ b),
+        "bf16": rates(2 * SIZE**3, lambda: halves[0] @ halves[1]),
+        "i8": rates(2 * SIZE**3, lambda: quantised(a)),
+        "memory": rates(memory.nbytes, lambda: memory.sum()),
     }
-    print(f"{processor()}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}\n")
-    print("| bound | 1e9 a second | smallest to largest |\n| --- | ---: | --- |")
-    for name, (middle, smallest, largest) in lines.items():
-        print(f"| {name} | {middle:.0f} | {smallest:.0f} to {largest:.0f} |")
+    print(json.dumps(result))
 
 
 main()

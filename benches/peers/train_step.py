@@ -26,6 +26,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils.flop_counter import FlopCounterMode
 
 import objectives
 
@@ -308,6 +309,9 @@ def measure(options):
         # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
+    with FlopCounterMode(display=False) as operations:
+        step()
+    result["operations"] = operations.get_total_flops()
     return result
 
 

@@ -14,6 +14,8 @@ pub(super) struct Measurement {
     sentences: Option<u32>,
     seconds: f64,
     cpu_seconds: Option<f64>,
+    /// Operations of the matrix products, which the peers count.
+    operations: Option<f64>,
     peak_bytes: Option<u64>,
     /// Peak GPU memory reserved.
     device_peak_bytes: Option<u64>,
@@ -23,17 +25,72 @@ pub(super) struct Measurement {
 /// The table's heading; [`row`] makes the end of each line.
 pub(super) const HEAD: &str = "\
 | pair | measurement | threads | ours, s | peer, s | peer / ours | min to max | by processor time \
-| ours, MiB | peer, MiB | ours, device MiB | peer, device MiB |
-| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |";
+| products at full rate, s | ours, MiB | peer, MiB | ours, device MiB | peer, device MiB |
+| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+
+/// What a machine can do: rates per second, each the median, smallest and largest of several passes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Bounds {
+    processor: String,
+    threads: usize,
+    torch: String,
+    f32: [f64; 3],
+    bf16: [f64; 3],
+    i8: [f64; 3],
+    memory: [f64; 3],
+}
+
+impl Bounds {
+    pub(super) fn measure(command: &mut Command) -> Result<Self> {
+        let output = text(command)?;
+        serde_json::from_str(&output).with_context(|| format!("bounds {output}"))
+    }
+
+    /// Operations per second of large products in the precision that ends a pair's name, f32 if none does.
+    pub(super) fn rate(&self, pair: &str) -> f64 {
+        let [rate, ..] = match pair.rsplit('-').next() {
+            Some("bf16") => self.bf16,
+            Some("i8") => self.i8,
+            _ => self.f32,
+        };
+        rate
+    }
+
+    pub(super) fn table(&self) -> String {
+        let rows = [
+            ("product, f32", self.f32),
+            ("product, bf16", self.bf16),
+            ("product, 8 bits", self.i8),
+            ("memory, read", self.memory),
+        ];
+        let rows = rows.map(|(name, rates)| {
+            let [middle, smallest, largest] = rates.map(|rate| rate / 1e9);
+            format!("| {name} | {middle:.0} | {smallest:.0} to {largest:.0} |\n")
+        });
+        format!(
+            "{}, {} threads, PyTorch {}\n\n\
+             | bound | 1e9 operations or bytes a second | smallest to largest |\n| --- | ---: | --- |\n{}",
+            self.processor,
+            self.threads,
+            self.torch,
+            rows.concat()
+        )
+    }
+}
 
 impl Measurement {
     fn parse(line: &str) -> Result<Self> {
         serde_json::from_str(line).with_context(|| format!("measurement {line}"))
     }
 
+    /// The number of sentences or steps.
+    fn count(&self) -> f64 {
+        f64::from(self.sentences.unwrap_or(1))
+    }
+
     /// Wall-clock and processor seconds per sentence or step.
     fn cost(&self) -> (f64, Option<f64>) {
-        let share = |seconds| seconds / f64::from(self.sentences.unwrap_or(1));
+        let share = |seconds| seconds / self.count();
         (share(self.seconds), self.cpu_seconds.map(share))
     }
 }
@@ -60,6 +117,7 @@ pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
             sentences: None,
             seconds: start.elapsed().as_secs_f64(),
             cpu_seconds: None,
+            operations: None,
             peak_bytes: None,
             device_peak_bytes: None,
             threads: None,
@@ -68,8 +126,9 @@ pub(super) fn measure(command: &mut Command) -> Result<Vec<Measurement>> {
     output.lines().map(Measurement::parse).collect()
 }
 
-/// The cells of a measurement, from our and the peer's results of each round.
-pub(super) fn row(rounds: &[[Measurement; 2]]) -> String {
+/// The cells of a measurement, from our and the peer's results of each round, on a machine that computes products at
+/// `rate` operations per second.
+pub(super) fn row(rounds: &[[Measurement; 2]], rate: Option<f64>) -> String {
     let side = |k: usize, value: &dyn Fn(&Measurement) -> Option<f64>| {
         median(rounds.iter().filter_map(|round| value(&round[k])).collect())
     };
@@ -81,6 +140,7 @@ pub(super) fn row(rounds: &[[Measurement; 2]]) -> String {
     let mebibytes = |bytes: Option<u64>| Some(bytes? as f64 / f64::from(1 << 20));
     let on_host = |m: &Measurement| mebibytes(m.peak_bytes);
     let on_device = |m: &Measurement| mebibytes(m.device_peak_bytes);
+    let least = |m: &Measurement| Some(m.operations? / rate? / m.count());
     let wall = ratios(&seconds);
     let smallest = wall.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = wall.iter().copied().fold(0.0, f64::max);
@@ -90,12 +150,13 @@ pub(super) fn row(rounds: &[[Measurement; 2]]) -> String {
     };
     let threads = rounds[0][0].threads.map(|threads| threads as f64);
     format!(
-        "| {} | {} | {} | {} | {smallest:.2} to {largest:.2} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {smallest:.2} to {largest:.2} | {} | {} | {} | {} | {} | {} |",
         cell(threads, 0),
         cell(side(0, &seconds), 5),
         cell(side(1, &seconds), 5),
         cell(median(wall), 2),
         cell(median(ratios(&|m| m.cost().1)), 2),
+        cell(side(1, &least), 5),
         cell(side(0, &on_host), 0),
         cell(side(1, &on_host), 0),
         cell(side(0, &on_device), 0),
@@ -125,14 +186,24 @@ mod tests {
             seconds: 2.0,
             sentences: Some(2),
             cpu_seconds: Some(4e-5),
+            operations: Some(3e9),
             device_peak_bytes: Some(3 << 20),
             ..ours.clone()
         };
-        let row = row(&[[ours, peer]]);
+        let row = row(&[[ours, peer]], Some(6e9));
         assert_eq!(
             row,
-            "| 2 | 0.50000 | 1.00000 | 2.00 | 2.00 to 2.00 | 2.00 | 1024 | 1024 | - | 3 |"
+            "| 2 | 0.50000 | 1.00000 | 2.00 | 2.00 to 2.00 | 2.00 | 0.25000 | 1024 | 1024 | - | 3 |"
         );
         assert!(Measurement::parse("{}").is_err());
+    }
+
+    #[test]
+    fn bounds_are_of_the_pairs_precision() {
+        let line = r#"{"processor": "x", "threads": 2, "torch": "2", "f32": [2e9, 1e9, 3e9], "bf16": [4e9, 4e9, 4e9], "i8": [8e9, 8e9, 8e9], "memory": [5e9, 5e9, 5e9]}"#;
+        let bounds: Bounds = serde_json::from_str(line).unwrap();
+        let pairs = ["a-bf16", "a-i8", "a-f32", "a-paper"];
+        assert_eq!(pairs.map(|pair| bounds.rate(pair)), [4e9, 8e9, 2e9, 2e9]);
+        assert!(bounds.table().contains("| product, f32 | 2 | 1 to 3 |"));
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::measurement::{HEAD, Measurement, measure, row, text};
+use super::measurement::{Bounds, HEAD, Measurement, measure, row};
 use super::pairs::{self, Pair};
 use super::programs::Programs;
 use gensen_data::output::{say, tell};
@@ -34,7 +34,8 @@ pub(super) struct Peers {
     /// Cargo features to build with, such as `gensen/cuda`
     #[arg(long)]
     features: Option<String>,
-    /// First measure the machine's bounds with PyTorch: f32, bf16 and 8-bit products, memory bandwidth
+    /// First measure the machine's bounds with PyTorch (f32, bf16 and 8-bit products, memory bandwidth); beside each
+    /// pair, its products' time at that rate
     #[arg(long)]
     bounds: bool,
     /// Pairs by name; `gpu` and `best` are groups [default: all outside these groups]
@@ -111,17 +112,21 @@ fn torch_device(name: &str) -> &str {
 pub(super) fn run(peers: &Peers) -> Result<()> {
     let pairs = pairs::chosen(&peers.names);
     let programs = peers.programs(&pairs)?;
-    if peers.bounds {
-        let mut bounds = programs.peer(&peers.python, &["machine.py"])?;
-        say!("{}\n", text(&mut bounds)?.trim_end())?;
-    }
+    let bounds = if peers.bounds {
+        let bounds = Bounds::measure(&mut programs.peer(&peers.python, &["machine.py"])?)?;
+        say!("{}", bounds.table())?;
+        Some(bounds)
+    } else {
+        None
+    };
     say!("{HEAD}")?;
     let mut failed = Vec::new();
     for pair in pairs {
         match peers.rounds(&programs, pair) {
             Ok(rounds) => {
+                let rate = bounds.as_ref().map(|bounds| bounds.rate(pair.name));
                 for (name, rounds) in &rounds {
-                    say!("| {} | {name} {}", pair.name, row(rounds))?;
+                    say!("| {} | {name} {}", pair.name, row(rounds, rate))?;
                 }
             }
             Err(error) => {
