@@ -118,11 +118,12 @@ def measure(folder, case, options):
         # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
-    # Quantised products are not counted, but are as many.
-    counted = Encoder(folder / "model", "f32", options.device) if precision == "i8" else encoder
-    with FlopCounterMode(display=False) as operations:
-        counted.encode_best(sentences, batch)
-    result["operations"] = operations.get_total_flops()
+    if options.operations:
+        # Quantised products are not counted, but are as many.
+        counted = Encoder(folder / "model", "f32", options.device) if precision == "i8" else encoder
+        with FlopCounterMode(display=False) as operations:
+            counted.encode_best(sentences, batch)
+        result["operations"] = operations.get_total_flops()
     return result
 
 
@@ -133,6 +134,7 @@ def main():
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu, cuda, cuda:1")
     parser.add_argument("--passes", type=int, default=1, help="timed passes; of several, after one that is not timed")
     parser.add_argument("--tf32", action="store_true", help="tensor cores for f32 products, with 10 bits of precision")
+    parser.add_argument("--operations", action="store_true", help="also count those of the products, in one more pass")
     parser.add_argument("--best", action="store_true", help="the same task written for speed")
     options = parser.parse_args()
     folder = options.folder

@@ -309,9 +309,10 @@ def measure(options):
         # Reserved memory, as for ours; only PyTorch could report the peak in use.
         result["device_peak_bytes"] = torch.cuda.max_memory_reserved(options.device)
         result["device_allocated_bytes"] = torch.cuda.max_memory_allocated(options.device)
-    with FlopCounterMode(display=False) as operations:
-        step()
-    result["operations"] = operations.get_total_flops()
+    if options.operations:
+        with FlopCounterMode(display=False) as operations:
+            step()
+        result["operations"] = operations.get_total_flops()
     return result
 
 
@@ -326,6 +327,7 @@ def main():
     parser.add_argument("--warm-up", type=int, default=1, help="steps before the timed ones")
     parser.add_argument("--steps", type=int, default=3, help="timed steps")
     parser.add_argument("--fused", action="store_true", help="PyTorch's fused Adam")
+    parser.add_argument("--operations", action="store_true", help="also count those of the products, in one more step")
     parser.add_argument("--best", action="store_true", help="the same task written for speed")
     parser.add_argument("--check", action="store_true", help="compare the reference's path with --best")
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 //! [`pairs`] defines the comparisons, [`peers`] runs both sides alternately, [`measurement`] parses and compares their
 //! output. [`programs`] builds or finds the programs, and [`pack`] copies them into a folder for another machine.
 
+mod bounds;
 mod measurement;
 mod pack;
 mod pairs;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::measurement::{Bounds, HEAD, Measurement, measure, row};
+use super::bounds::Bounds;
+use super::measurement::{HEAD, Measurement, measure, row};
 use super::pairs::{self, Pair};
 use super::programs::Programs;
 use gensen_data::output::{say, tell};
@@ -63,7 +64,7 @@ impl Peers {
         Ok(programs)
     }
 
-    /// The command-line options derived from `--device`, `--peer-device` and `--tf32`: ours, then the peer's.
+    /// The command-line options derived from `--device`, `--peer-device`, `--tf32` and `--bounds`: ours, then the peer's.
     fn options(&self) -> [Vec<&str>; 2] {
         let ours = self.device.as_deref();
         let peers = self.peer_device.as_deref().or(ours.map(torch_device));
@@ -72,6 +73,7 @@ impl Peers {
             None => Vec::new(),
         });
         peers.extend(self.tf32.then_some("--tf32"));
+        peers.extend(self.bounds.then_some("--operations"));
         [ours, peers]
     }
 
