@@ -50,6 +50,7 @@ const HIDDEN_SIZE: usize = 1024;
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
+    gensen_model::kernels::memory::keep_freed();
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut option = |name: &str| {
         let place = arguments.iter().position(|argument| argument == name)?;

@@ -268,11 +268,11 @@ fn training(
             eprintln!("gradients overflowed: the loss scale is halved");
             model = Some(current);
         }
-        let mut numbers = loss.read().losses;
-        if accepted {
-            numbers.extend(squares.into_data().iter::<f64>());
-        }
-        if !numbers.into_iter().all(f64::is_finite) {
+        // One copy from the device, as in training.
+        let values = loss.values().iter().cloned();
+        let values = values.chain(accepted.then_some(squares)).collect();
+        let numbers = Tensor::cat(values, 0).into_data();
+        if !numbers.iter::<f64>().all(f64::is_finite) {
             bail!("a loss or gradient norm that is not finite");
         }
         Ok(())

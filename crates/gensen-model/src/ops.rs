@@ -5,9 +5,9 @@
 //!
 //! An operation computes in the float type of its activations: weights are cast to it, and their
 //! gradients cast back. So weights in f32 and embeddings looked up in bf16
-//! ([`crate::Lookups::in_float_type`]) give mixed precision like PyTorch's autocast. On a CPU that
-//! multiplies bf16 ([`multiplies_bf16`]), kernels round weights while laying them out, and
-//! gradients of weights are not rounded.
+//! ([`crate::Lookups::in_float_type`]) give mixed precision like PyTorch's autocast. On libtorch, and
+//! on a CPU that multiplies bf16 ([`multiplies_bf16`]), kernels round weights while laying them out;
+//! the CPU's do not round gradients of weights.
 
 #![cfg_attr(
     feature = "tch",
@@ -46,18 +46,18 @@ mod tch;
 
 use std::sync::Arc;
 
-use burn::backend::Dispatch;
+use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 // The kernels of the operations on the CPU.
 use gensen_encode::kernels::{gemm, memory, products, scan, softmax};
 
 pub use adam::{AdamKernels, AdamStep};
 pub use backend::{AdamState, OptimizerBackend, SequenceBackend};
-pub use cross_entropy::{CrossEntropy, CrossEntropyKernels};
+pub use cross_entropy::{CrossEntropy, CrossEntropyKernels, LossGradients};
 pub use gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 pub use gru_layer::{
     AffineWeights, BidirectionalInputs, ConditionalInputs, DirectionWeights, GruLayerKernels,
-    LayerBackward, LayerStates,
+    LayerStates, OperationBackward,
 };
 pub use linear::LinearKernels;
 pub use rows::RowKernels;
@@ -128,13 +128,17 @@ pub fn multiplies_bf16() -> bool {
 
 /// Casts a weight to the type that operations expect for these activations.
 fn beside<const D: usize, const E: usize>(x: &Tensor<D>, weight: Tensor<E>) -> Tensor<E> {
-    let dtype = x.dtype();
-    let rounded_by_kernels =
-        dtype == DType::BF16 && multiplies_bf16() && x.device() == burn::tensor::Device::flex();
+    let rounded_by_kernels = match x.device().inner().as_dispatch() {
+        #[cfg(feature = "tch")]
+        DispatchDevice::LibTorch(_) => true,
+        DispatchDevice::Flex(_) => x.dtype() == DType::BF16 && multiplies_bf16(),
+        #[allow(unreachable_patterns, reason = "a build may have no other back end")]
+        _ => false,
+    };
     if rounded_by_kernels {
         weight
     } else {
-        weight.cast(dtype)
+        weight.cast(x.dtype())
     }
 }
 

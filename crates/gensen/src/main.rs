@@ -124,6 +124,8 @@ fn run(command: Command) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     terminal::log(false)?;
+    // Every window of sentences needs arrays of the same sizes.
+    gensen_encode::kernels::memory::keep_freed();
     ctrlc::set_handler(|| {
         scratch::remove_all();
         std::process::exit(INTERRUPTED);

@@ -1,5 +1,5 @@
-//! Reuse of large arrays from training step to training step: a pool for our own operations, and a
-//! setting of the C library's allocator for all others.
+//! Reuse of large arrays from step to step and from window to window: a pool for our own operations,
+//! and a setting of the C library's allocator for all others.
 //!
 //! Every step needs arrays of the same sizes. Memory that is returned to the system after each use
 //! is zeroed page by page when it is allocated again, on one thread: a tenth of a step's time with
@@ -71,7 +71,8 @@ pub fn give(numbers: Vec<f32>) {
 }
 
 /// Makes the C library's allocator keep freed memory for later allocations of any size, for the
-/// whole process. A program calls it once, before it trains. glibc only; a no-op elsewhere.
+/// whole process. A program calls it once, before it trains or encodes; a server, whose requests
+/// vary in size, does not. glibc only; a no-op elsewhere.
 ///
 /// By default, glibc returns each array of more than 32 MiB to the system when it is freed.
 pub fn keep_freed() {

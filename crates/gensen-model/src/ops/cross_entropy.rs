@@ -18,6 +18,7 @@ use burn::backend::{
 use burn::tensor::{DType, IndexingUpdateOp, Shape, Slice, TensorData};
 use rayon::prelude::*;
 
+use super::OperationBackward;
 use super::flex::{Arithmetic, Numbers, single, slice, tensor};
 use super::gemm::{MatrixView, add_column_sums};
 use super::memory::{self, Buffer};
@@ -41,7 +42,39 @@ pub struct CrossEntropy<B: Backend> {
     /// `[1]`: the mean over positions, in nats and f32.
     pub loss: FloatTensor<B>,
     /// Gradients of states, weight and bias, each in its own float type.
-    pub gradients: Option<[FloatTensor<B>; 3]>,
+    pub gradients: Option<LossGradients<B>>,
+}
+
+/// Gradients of states, weight and bias, before they are multiplied by the upstream gradient.
+#[derive(Clone, Debug)]
+pub enum LossGradients<B: Backend> {
+    /// They are computed.
+    Ready([FloatTensor<B>; 3]),
+    /// The backward pass computes them from the upstream gradient, `[1]` in f32.
+    Deferred(OperationBackward<B, 3>),
+}
+
+impl<B: CrossEntropyKernels> LossGradients<B> {
+    /// The gradients times the upstream gradient, `[1]` in f32.
+    pub fn times(self, upstream: FloatTensor<B>) -> [FloatTensor<B>; 3] {
+        match self {
+            Self::Ready(gradients) => {
+                gradients.map(|gradient| B::scaled(gradient, upstream.clone()))
+            }
+            Self::Deferred(backward) => backward.gradients(upstream),
+        }
+    }
+
+    /// The gradients for an upstream gradient of one.
+    #[cfg(any(test, feature = "remote"))]
+    pub(super) fn computed(self, device: &B::Device) -> [FloatTensor<B>; 3] {
+        match self {
+            Self::Ready(gradients) => gradients,
+            Self::Deferred(_) => {
+                self.times(B::float_ones(Shape::new([1]), device, DType::F32.into()))
+            }
+        }
+    }
 }
 
 /// The operation for a concrete back end; the default composes the back end's own primitives.
@@ -112,11 +145,11 @@ impl CrossEntropyKernels for Flex {
         CrossEntropy {
             loss: tensor(vec![loss], [1]),
             gradients: differentiate.then(|| {
-                [
+                LossGradients::Ready([
                     arithmetic.activations(d_states, [positions, hidden]),
                     tensor(d_weight, [words, hidden]),
                     tensor(d_bias, [words]),
-                ]
+                ])
             }),
         }
     }
@@ -189,7 +222,7 @@ pub(super) fn generic<B: RowKernels>(
         loss: B::float_reshape(loss, Shape::new([1])),
         gradients: d_weight.zip(d_bias).map(|(weight, bias)| {
             let bias = B::float_reshape(bias, Shape::new([words]));
-            [B::float_cat(d_states, 0), weight, bias]
+            LossGradients::Ready([B::float_cat(d_states, 0), weight, bias])
         }),
     }
 }
@@ -226,14 +259,13 @@ fn parts_of_mean(positions: usize, dtype: DType) -> (f32, f32) {
     }
 }
 
-/// Parents: states, weight, bias. The gradients are already computed; the backward pass scales
-/// them.
+/// Parents: states, weight, bias.
 #[derive(Debug)]
 struct ProjectionCrossEntropy;
 
 impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
     /// The gradients, and the factor left to the backward pass.
-    type State = ([FloatTensor<B>; 3], f32);
+    type State = (LossGradients<B>, f32);
 
     fn backward(
         self,
@@ -246,9 +278,9 @@ impl<B: CrossEntropyKernels> Backward<B, 3> for ProjectionCrossEntropy {
         if left != 1.0 {
             upstream = B::float_mul_scalar(upstream, left.into());
         }
-        for (parent, gradient) in ops.parents.into_iter().zip(own) {
+        for (parent, gradient) in ops.parents.into_iter().zip(own.times(upstream)) {
             let Some(node) = parent else { continue };
-            gradients.register::<B>(node.id, B::scaled(gradient, upstream.clone()));
+            gradients.register::<B>(node.id, gradient);
         }
     }
 }
@@ -277,7 +309,7 @@ pub(super) fn differentiable<B: CrossEntropyKernels, C: CheckpointStrategy>(
             // Without positions there are no gradients, and nothing depends on them.
             let gradients = result
                 .gradients
-                .unwrap_or_else(|| [states.clone(), states.clone(), states]);
+                .unwrap_or_else(|| LossGradients::Ready([states.clone(), states.clone(), states]));
             prepared.finish((gradients, left), result.loss)
         }
         OpsKind::UnTracked(prepared) => {

@@ -118,16 +118,16 @@ pub struct LayerStates<B: Backend, const N: usize> {
     /// `[rows, width]`
     pub states: FloatTensor<B>,
     /// The derivative, if requested.
-    pub backward: Option<LayerBackward<B, N>>,
+    pub backward: Option<OperationBackward<B, N>>,
 }
 
-/// Turns d loss / d states into the gradients of a layer's inputs, once.
+/// Turns the gradient of an operation's result into those of its `N` inputs, once.
 #[derive(Clone)]
-pub struct LayerBackward<B: Backend, const N: usize>(
+pub struct OperationBackward<B: Backend, const N: usize>(
     Arc<dyn Fn(FloatTensor<B>) -> [FloatTensor<B>; N] + Send + Sync>,
 );
 
-impl<B: Backend, const N: usize> LayerBackward<B, N> {
+impl<B: Backend, const N: usize> OperationBackward<B, N> {
     /// A derivative from the closure that computes it.
     pub fn new(
         backward: impl Fn(FloatTensor<B>) -> [FloatTensor<B>; N] + Send + Sync + 'static,
@@ -135,15 +135,15 @@ impl<B: Backend, const N: usize> LayerBackward<B, N> {
         Self(Arc::new(backward))
     }
 
-    /// The gradients of the inputs for d loss / d states `[rows, width]`.
-    pub fn gradients(&self, states: FloatTensor<B>) -> [FloatTensor<B>; N] {
-        (self.0)(states)
+    /// The gradients of the inputs for that of the result.
+    pub fn gradients(&self, result: FloatTensor<B>) -> [FloatTensor<B>; N] {
+        (self.0)(result)
     }
 }
 
-impl<B: Backend, const N: usize> fmt::Debug for LayerBackward<B, N> {
+impl<B: Backend, const N: usize> fmt::Debug for OperationBackward<B, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LayerBackward")
+        f.write_str("OperationBackward")
     }
 }
 
@@ -230,7 +230,7 @@ pub(super) fn conditional<B: SequenceBackend>(
 struct GruLayerOperation;
 
 impl<B: Backend, const N: usize> Backward<B, N> for GruLayerOperation {
-    type State = LayerBackward<B, N>;
+    type State = OperationBackward<B, N>;
 
     fn backward(
         self,

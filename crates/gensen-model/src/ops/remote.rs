@@ -12,7 +12,7 @@ use burn_ir::{BackendIr, ScalarIr, TensorIr};
 
 use super::AdamState;
 use super::adam::{AdamKernels, AdamStep};
-use super::cross_entropy::{CrossEntropy, CrossEntropyKernels};
+use super::cross_entropy::{CrossEntropy, CrossEntropyKernels, LossGradients};
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 use super::gru_layer::GruLayerKernels;
 use super::linear::LinearKernels;
@@ -74,8 +74,12 @@ where
         let gradients = (call.number() != 0).then(|| call.scalar().elem());
         let targets = call.rest();
         let [states, weight, bias] = call.tensors();
+        let device = states.device();
         let result = B::cross_entropy(states, weight, bias, &targets, gradients);
-        let gradients = result.gradients.into_iter().flatten();
+        let gradients = result
+            .gradients
+            .map(|gradients| gradients.computed(&device));
+        let gradients = gradients.into_iter().flatten();
         call.give(std::iter::once(result.loss).chain(gradients));
     });
     operations.register(ADAM, |handles, ir, _| {
@@ -333,7 +337,7 @@ impl CrossEntropyKernels for Remote {
         let [loss] = results.take();
         CrossEntropy {
             loss,
-            gradients: gradients.map(|_| results.take()),
+            gradients: gradients.map(|_| LossGradients::Ready(results.take())),
         }
     }
 }

@@ -1,29 +1,33 @@
 //! The recurrence, the loss and Adam on libtorch, in few calls that write in place.
 //!
-//! Layers run on libtorch's own GRU (`layer`); the recurrence here is only for encoders in one
-//! direction. A step is 8 calls forward (21 to 29 with Burn's primitives) and 14 backward (50),
-//! into buffers for all steps, so that nothing is concatenated afterwards.
+//! Layers run on libtorch's own GRU (`layer`): cuDNN's on CUDA (`cudnn`), else by libtorch's autograd
+//! (`autograd`). The recurrence here is only for encoders in one direction. A step is 8 calls
+//! forward (21 to 29 with Burn's primitives) and 14 backward (50), into buffers for all steps, so
+//! that nothing is concatenated afterwards.
 
+mod autograd;
+mod cudnn;
 mod layer;
-
-use std::sync::LazyLock;
+mod script;
 
 use burn::backend::libtorch::{LibTorchDevice, TchTensor};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::{LibTorch, TensorMetadata};
-use burn::tensor::TensorData;
-use tch::{CModule, Device, IValue, Kind, Reduction, Tensor};
+use burn::tensor::{DType, TensorData};
+use tch::{Device, IValue, Kind, Reduction, Tensor};
 
 use super::AdamState;
+use super::OperationBackward;
 use super::adam::{AdamKernels, AdamStep};
-use super::cross_entropy::{self, CrossEntropy, CrossEntropyKernels};
+use super::cross_entropy::{self, CrossEntropy, CrossEntropyKernels, LossGradients};
 use super::gru::generic::visits;
 use super::gru::{GruGradients, GruInputs, GruKernels, GruTrace, Recurrence};
 use super::linear::LinearKernels;
 use super::rows::RowKernels;
 use crate::packed::Steps;
 
-/// Logits held at a time, 256 MiB of f32.
-const LOGITS_PER_CHUNK: usize = 64 << 20;
+/// Logits held at a time, 512 MiB of f32.
+const LOGITS_PER_CHUNK: usize = 128 << 20;
 
 impl RowKernels for LibTorch {
     fn upload_indices(numbers: &[u32], device: &LibTorchDevice) -> TchTensor {
@@ -68,16 +72,6 @@ fn upload(numbers: &Tensor, device: Device) -> Tensor {
     numbers.to_device_(device, numbers.kind(), true, false)
 }
 
-/// PyTorch's fused Adam, which `tch` does not bind, as the TorchScript that `tch/fused_adam.py` writes.
-#[allow(
-    clippy::expect_used,
-    reason = "the file is a part of this crate; tests on tch-cpu load it"
-)]
-static FUSED_ADAM: LazyLock<CModule> = LazyLock::new(|| {
-    let module = CModule::load_data(&mut include_bytes!("tch/fused_adam.pt").as_slice());
-    module.expect("TorchScript of one call")
-});
-
 /// The tensor itself if it has no other owner, else a copy.
 fn own(tensor: TchTensor) -> Tensor {
     if tensor.can_mut() {
@@ -90,14 +84,10 @@ fn own(tensor: TchTensor) -> Tensor {
 /// A number of steps at which Adam's bias corrections are 1.
 const UNBIASED: f64 = 1e30;
 
-/// One pass, in place; the gradient is overwritten.
+/// PyTorch's fused Adam: one pass, in place; the gradient is overwritten.
 ///
 /// The step includes the bias corrections, so PyTorch's own are turned off by [`UNBIASED`], and
 /// `p -= size * m / (sqrt(v) * correction + epsilon)` is passed with the correction divided out.
-#[allow(
-    clippy::expect_used,
-    reason = "the tensors have one shape, type and device: a parameter's"
-)]
 fn fused_adam(
     [parameter, mean, variance]: [&Tensor; 3],
     gradient: &Tensor,
@@ -107,7 +97,7 @@ fn fused_adam(
     let list = |x: &Tensor| IValue::TensorList(vec![x.shallow_clone()]);
     let correction = f64::from(step.variance_correction);
     let steps = Tensor::full([1], UNBIASED, (Kind::Float, parameter.device())).squeeze();
-    let done = FUSED_ADAM.forward_is(&[
+    let arguments = [
         list(parameter),
         list(gradient),
         list(mean),
@@ -118,8 +108,8 @@ fn fused_adam(
         IValue::Double(f64::from(step.beta1)),
         IValue::Double(f64::from(step.beta2)),
         IValue::Double(f64::from(step.epsilon) / correction),
-    ]);
-    done.expect("a parameter, its gradient and its moments");
+    ];
+    script::call("adam", &arguments);
 }
 
 impl AdamKernels for LibTorch {
@@ -174,8 +164,30 @@ impl AdamKernels for LibTorch {
 
 impl LinearKernels for LibTorch {
     fn linear_forward(x: TchTensor, weight: TchTensor, bias: TchTensor) -> TchTensor {
-        TchTensor::new(bias.tensor.addmm(&x.tensor, &weight.tensor.tr()))
+        let [weight, bias] = [&weight, &bias].map(|weight| rounded(weight, &x));
+        TchTensor::new(bias.addmm(&x.tensor, &weight.tr()))
     }
+
+    fn linear_input_gradient(gradient: TchTensor, weight: TchTensor) -> TchTensor {
+        TchTensor::new(gradient.tensor.mm(&rounded(&weight, &gradient)))
+    }
+
+    fn linear_weight_gradients(gradient: TchTensor, x: TchTensor, weight: DType) -> [TchTensor; 2] {
+        let bias = sum_of_rows(&gradient.tensor);
+        [gradient.tensor.tr().mm(&x.tensor), bias].map(|gradient| {
+            <Self as FloatTensorOps<Self>>::float_cast(TchTensor::new(gradient), weight.into())
+        })
+    }
+}
+
+/// A weight in the float type of activations.
+fn rounded(weight: &TchTensor, activations: &TchTensor) -> Tensor {
+    weight.tensor.to_kind(activations.tensor.kind())
+}
+
+/// The sum of a matrix's rows.
+fn sum_of_rows(x: &Tensor) -> Tensor {
+    x.sum_dim_intlist([0_i64].as_slice(), false, None)
 }
 
 impl GruKernels for LibTorch {
@@ -231,9 +243,10 @@ fn previous(
 }
 
 fn forward(inputs: GruInputs<LibTorch>, steps: &Steps, save: bool) -> GruTrace<LibTorch> {
-    let weight = inputs.recurrence.weight.tensor.tr();
+    let weight = rounded(&inputs.recurrence.weight, &inputs.projected).tr();
     let h = weight.size()[0];
-    let (projected, bias) = (&inputs.projected.tensor, &inputs.bias.tensor);
+    let projected = &inputs.projected.tensor;
+    let bias = &rounded(&inputs.bias, &inputs.projected);
     let initial = &inputs.recurrence.initial.tensor;
     let states = empty(projected, steps.rows(), h);
     let widest = if steps.is_empty() { 0 } else { steps.width(0) };
@@ -289,8 +302,10 @@ fn backward(
     recurrence: Recurrence<LibTorch>,
     steps: &Steps,
 ) -> GruGradients<LibTorch> {
+    let weight_kind = recurrence.weight.tensor.kind();
+    let weight = &rounded(&recurrence.weight, &gradient);
     let (gradient, states) = (&gradient.tensor, &trace.states.tensor);
-    let (weight, initial) = (&recurrence.weight.tensor, &recurrence.initial.tensor);
+    let initial = &recurrence.initial.tensor;
     let gates = trace.gates.as_ref().map_or(states, |gates| &gates.tensor);
     let h = weight.size()[1];
     let projected = empty(gradient, steps.rows(), 3 * h);
@@ -339,8 +354,8 @@ fn backward(
         let _ = straight.addmm_out(&d, &to_recurrent, weight);
     }
     GruGradients {
-        weight: TchTensor::new(recurrent.tr().mm(&all_previous)),
-        bias: TchTensor::new(recurrent.sum_dim_intlist([0_i64].as_slice(), false, None)),
+        weight: TchTensor::new(recurrent.tr().mm(&all_previous).to_kind(weight_kind)),
+        bias: TchTensor::new(sum_of_rows(&recurrent).to_kind(weight_kind)),
         projected: TchTensor::new(projected),
         initial: TchTensor::new(carried),
     }
@@ -354,48 +369,8 @@ impl CrossEntropyKernels for LibTorch {
         targets: &[u32],
         gradients: Option<f32>,
     ) -> CrossEntropy<Self> {
-        let (words, positions) = (weight.shape()[0], targets.len());
-        let (states, weight, bias) = (&states.tensor, &weight.tensor, &bias.tensor);
-        let scale = f64::from(gradients.unwrap_or_default());
-        let targets = upload_indices(targets, states.device());
-        let transposed = weight.tr();
-        let single = (Kind::Float, states.device());
-        let minus_scale = Tensor::full([1, 1], -scale, single);
-        let mut loss = Tensor::zeros([1], single);
-        let d_rows = gradients.map_or(0, |_| positions);
-        let d_states = empty(states, d_rows, states.size()[1]);
-        let mut sums: Option<[Tensor; 2]> = None;
-        let chunk = (LOGITS_PER_CHUNK / words.max(1)).max(16);
-        for first in (0..positions).step_by(chunk) {
-            let count = chunk.min(positions - first);
-            let of = |x: &Tensor| rows(x, first, count);
-            let (states, targets) = (of(states), of(&targets));
-            let mut logs = bias
-                .addmm(&states, &transposed)
-                .log_softmax(-1, Kind::Float);
-            let sum = logs.g_nll_loss::<Tensor>(&targets, None, Reduction::Sum, -100);
-            let _ = loss.g_add_(&sum);
-            if gradients.is_some() {
-                // (softmax(x) - one at target) * scale
-                let mut gradient = logs.exp_().g_mul_scalar_(scale);
-                let targets = targets.unsqueeze(1);
-                let _ = gradient.scatter_add_(1, &targets, &minus_scale.expand_as(&targets));
-                let gradient = gradient.to_kind(states.kind());
-                let _ = gradient.mm_out(&of(&d_states), weight);
-                let of_bias = gradient.sum_dim_intlist([0_i64].as_slice(), false, None);
-                let transposed = gradient.tr();
-                sums = Some(match sums {
-                    None => [transposed.mm(&states), of_bias],
-                    Some([mut weight, mut bias]) => {
-                        [weight.addmm_(&transposed, &states), bias.g_add_(&of_bias)]
-                    }
-                });
-            }
-        }
-        CrossEntropy {
-            loss: TchTensor::new(loss.g_mul_scalar_(1.0 / positions.max(1) as f64)),
-            gradients: sums.map(|[weight, bias]| [d_states, weight, bias].map(TchTensor::new)),
-        }
+        let chunk = (LOGITS_PER_CHUNK / weight.shape()[0].max(1)).max(16);
+        Projection::new([&states, &weight, &bias], targets).cross_entropy(chunk, gradients)
     }
 
     /// In place; libtorch multiplies in f32.
@@ -405,5 +380,117 @@ impl CrossEntropyKernels for LibTorch {
         }
         let _ = gradient.tensor.g_mul_(&upstream.tensor);
         gradient
+    }
+}
+
+/// States, and the map from them to the logits of words.
+pub(super) struct Projection {
+    /// `[positions, hidden]`
+    states: TchTensor,
+    /// `[words, hidden]` and `[words]`, in the float type of the states.
+    weight: TchTensor,
+    bias: TchTensor,
+    /// One word a position.
+    targets: TchTensor,
+    /// The float type of the gradients of weight and bias.
+    weight_kind: Kind,
+}
+
+impl Projection {
+    pub(super) fn new([states, weight, bias]: [&TchTensor; 3], targets: &[u32]) -> Self {
+        let targets = upload_indices(targets, states.tensor.device());
+        Self {
+            states: states.clone(),
+            weight: TchTensor::new(rounded(weight, states)),
+            bias: TchTensor::new(rounded(bias, states)),
+            targets: TchTensor::new(targets),
+            weight_kind: weight.tensor.kind(),
+        }
+    }
+
+    /// The mean loss over positions, `chunk` positions at a time. If all are one chunk, their
+    /// log-probabilities are kept for the backward pass, which multiplies them, and not the larger
+    /// gradient of the weight, by the upstream gradient.
+    pub(super) fn cross_entropy(
+        self,
+        chunk: usize,
+        gradients: Option<f32>,
+    ) -> CrossEntropy<LibTorch> {
+        let positions = self.targets.shape()[0];
+        let mean = 1.0 / positions.max(1) as f64;
+        if positions <= chunk {
+            let (logs, loss) = self.log_probabilities(0, positions);
+            let logs = TchTensor::new(logs);
+            return CrossEntropy {
+                loss: TchTensor::new((loss * mean).reshape([1])),
+                gradients: gradients.filter(|_| positions > 0).map(|scale| {
+                    let backward = move |upstream: TchTensor| {
+                        let logs = &logs;
+                        let factor = upstream.tensor * f64::from(scale);
+                        let logs = logs.tensor.shallow_clone();
+                        self.gradients(0, logs, &factor).map(TchTensor::new)
+                    };
+                    LossGradients::Deferred(OperationBackward::new(backward))
+                }),
+            };
+        }
+        let single = (Kind::Float, self.states.tensor.device());
+        let mut loss = Tensor::zeros([1], single);
+        let mut of_states = Vec::new();
+        let mut sums: Option<[Tensor; 2]> = None;
+        for first in (0..positions).step_by(chunk) {
+            let (logs, sum) = self.log_probabilities(first, chunk.min(positions - first));
+            let _ = loss.g_add_(&sum);
+            if let Some(scale) = gradients {
+                let factor = Tensor::full([1], f64::from(scale), single);
+                let [states, weight, bias] = self.gradients(first, logs, &factor);
+                of_states.push(states);
+                sums = Some(match sums {
+                    None => [weight, bias],
+                    Some([mut sum, mut bias_sum]) => [sum.g_add_(&weight), bias_sum.g_add_(&bias)],
+                });
+            }
+        }
+        CrossEntropy {
+            loss: TchTensor::new(loss.g_mul_scalar_(mean)),
+            gradients: sums.map(|[weight, bias]| {
+                let states = Tensor::cat(&of_states, 0);
+                LossGradients::Ready([states, weight, bias].map(TchTensor::new))
+            }),
+        }
+    }
+
+    /// The log-probabilities `[count, words]` of words at positions from `first` on, and the sum of
+    /// the losses, in f32.
+    fn log_probabilities(&self, first: usize, count: usize) -> (Tensor, Tensor) {
+        let states = rows(&self.states.tensor, first, count);
+        let logits = self.bias.tensor.addmm(&states, &self.weight.tensor.tr());
+        let logs = logits.log_softmax(-1, Kind::Float);
+        let targets = rows(&self.targets.tensor, first, count);
+        let loss = logs.g_nll_loss::<Tensor>(&targets, None, Reduction::Sum, -100);
+        (logs, loss)
+    }
+
+    /// The gradients of the loss's sum times `factor`, `[1]` in f32, at the positions from `first` on,
+    /// whose log-probabilities are overwritten. The factor multiplies states, which are smaller than
+    /// logits.
+    fn gradients(&self, first: usize, mut logs: Tensor, factor: &Tensor) -> [Tensor; 3] {
+        let of = |x: &TchTensor| x.tensor.narrow(0, first as i64, logs.size()[0]);
+        let (states, targets) = (of(&self.states), of(&self.targets).unsqueeze(1));
+        let kind = states.kind();
+        // softmax(x) - one at target
+        let minus_ones = Tensor::full(targets.size(), -1.0, (Kind::Float, targets.device()));
+        let gradient = logs
+            .exp_()
+            .scatter_add_(1, &targets, &minus_ones)
+            .to_kind(kind);
+        let times_factor = |x: Tensor| (x * factor).to_kind(kind);
+        let [of_states, of_bias] = [gradient.mm(&self.weight.tensor), sum_of_rows(&gradient)];
+        let of_weight = gradient.tr().mm(&times_factor(states));
+        [
+            times_factor(of_states),
+            of_weight.to_kind(self.weight_kind),
+            (of_bias * factor).to_kind(self.weight_kind),
+        ]
     }
 }

@@ -114,3 +114,37 @@ fn layers_agree() {
         }
     }
 }
+
+#[test]
+fn losses_of_several_chunks_agree() {
+    let (positions, words, hidden) = (21, 37, 8);
+    let targets: Vec<u32> = (0..positions).map(|k| k * 5 % words).collect();
+    let sizes = [[positions as usize, hidden], [words as usize, hidden]];
+    let [states, weight] = [(sizes[0], 1), (sizes[1], 2)].map(|(size, seed)| numbers(size, seed));
+    let bias = numbers([words as usize], 3);
+    for device in devices() {
+        let near = with_products::<LibTorch>(&device, SUMS_NEAR);
+        let [s, w, b] = [&states, &weight, &bias].map(|x| on::<LibTorch>(&device, x));
+        let [whole, parts] = [100, 8].map(|chunk| {
+            let projection = crate::ops::tch::Projection::new([&s, &w, &b], &targets);
+            projection.cross_entropy(chunk, Some(0.3))
+        });
+        let [whole_loss, loss] = [whole.loss, parts.loss].map(back::<LibTorch>);
+        assert_near("loss", loss, whole_loss, near);
+        let upstream = || on::<LibTorch>(&device, &tensor(vec![2.0], [1]));
+        let [whole, parts] = [whole.gradients, parts.gradients]
+            .map(|gradients| gradients.unwrap().times(upstream()));
+        for ((found, expected), what) in parts
+            .into_iter()
+            .zip(whole)
+            .zip(["states", "weight", "bias"])
+        {
+            assert_near(
+                what,
+                back::<LibTorch>(found),
+                back::<LibTorch>(expected),
+                near,
+            );
+        }
+    }
+}

@@ -11,7 +11,7 @@ use cubecl::prelude::*;
 
 use super::math::{exp, ln};
 use super::{UNITS, addresses, cube_max, cube_sum, element, empty, one_unit_each};
-use crate::ops::cross_entropy::{CrossEntropy, CrossEntropyKernels};
+use crate::ops::cross_entropy::{CrossEntropy, CrossEntropyKernels, LossGradients};
 use crate::ops::gru::generic::rows;
 
 /// Logits per chunk, 256 MiB of f32. Each chunk after the first adds a pass over the weights'
@@ -87,7 +87,7 @@ impl CrossEntropyKernels for Cube {
             loss: Self::float_reshape(Self::float_sum(losses), Shape::new([1])),
             gradients: d_weight.zip(d_bias).map(|(weight, bias)| {
                 let bias = Self::float_reshape(bias, Shape::new([words]));
-                [join(d_states), weight, bias]
+                LossGradients::Ready([join(d_states), weight, bias])
             }),
         }
     }

@@ -6,11 +6,9 @@ use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
 use tch::Tensor;
 
-use crate::ops::gru_layer::{GruLayerKernels, LayerBackward, LayerStates};
+use super::{autograd, cudnn};
+use crate::ops::gru_layer::{GruLayerKernels, LayerStates, OperationBackward};
 use crate::packed::Steps;
-
-/// cuDNN's number for a GRU, `CUDNN_GRU`.
-const CUDNN_GRU: i64 = 3;
 
 impl GruLayerKernels for LibTorch {
     fn bidirectional_layer(
@@ -18,17 +16,20 @@ impl GruLayerKernels for LibTorch {
         steps: &Steps,
         differentiate: bool,
     ) -> Option<LayerStates<Self, 9>> {
-        let [x, weights @ ..] = inputs.each_ref().map(|input| input.tensor.detach());
+        let [x, weights @ ..] = tensors(inputs);
         if steps.is_empty() {
             return None;
         }
         let initial = [2, steps.width(0) as i64, weights[1].size()[1]];
         let initial = Tensor::zeros(initial, (x.kind(), x.device()));
-        let layer = TorchLayer::new(x, initial, weights.into(), steps, differentiate);
-        Some(layer.finish(inputs, |[x, _, weights @ ..]: [Tensor; 10]| {
-            let [a, b, c, d, e, f, g, h] = weights;
-            [x, a, b, c, d, e, f, g, h]
-        }))
+        let weights = weights.into_iter().map(|weight| vec![weight]).collect();
+        let computed = Layer::new(x, initial, weights, steps).run(differentiate);
+        Some(
+            computed.finish(inputs, |[x, _, weights @ ..]: [Tensor; 10]| {
+                let [a, b, c, d, e, f, g, h] = weights;
+                [x, a, b, c, d, e, f, g, h]
+            }),
+        )
     }
 
     /// The context is concatenated to every word's input, with concatenated weights: the gates are
@@ -38,42 +39,35 @@ impl GruLayerKernels for LibTorch {
         steps: &Steps,
         differentiate: bool,
     ) -> Option<LayerStates<Self, 8>> {
-        let [
-            x,
-            context,
-            x_weight,
-            x_bias,
-            c_weight,
-            c_bias,
-            h_weight,
-            h_bias,
-        ] = inputs.each_ref().map(|input| input.tensor.detach());
+        let [x, context, weights @ ..] = tensors(inputs);
         if steps.is_empty() || context.size()[0] != steps.width(0) as i64 {
             return None;
         }
+        let [x_weight, x_bias, c_weight, c_bias, h_weight, h_bias] = weights;
         let ranks: Vec<u32> = steps.ranks().collect();
         let ranks = super::upload_indices(&ranks, x.device());
         let width = x.size()[1];
         let words = Tensor::cat(&[x, context.index_select(0, &ranks)], 1);
         let weights = vec![
-            Tensor::cat(&[x_weight, c_weight], 1),
-            h_weight,
-            x_bias + c_bias,
-            h_bias,
+            vec![x_weight, c_weight],
+            vec![h_weight],
+            vec![x_bias + c_bias],
+            vec![h_bias],
         ];
-        let layer = TorchLayer::new(words, context.unsqueeze(0), weights, steps, differentiate);
+        let layer = Layer::new(words, context.unsqueeze(0), weights, steps);
         let ranks = TchTensor::new(ranks);
         let share = move |[words, initial, ih, hh, bias, h_bias]: [Tensor; 6]| {
             let ranks = &ranks;
             let joined = words.size()[1];
-            let of_words = |joint: &Tensor| joint.narrow(1, 0, width).contiguous();
-            let of_contexts = |joint: &Tensor| joint.narrow(1, width, joined - width).contiguous();
+            let of_words = |joint: &Tensor| joint.narrow(1, 0, width);
+            let of_contexts = |joint: &Tensor| joint.narrow(1, width, joined - width);
             let mut context = initial.squeeze_dim(0);
             let _ = context.index_add_(0, &ranks.tensor, &of_contexts(&words));
             [
                 of_words(&words),
                 context,
                 of_words(&ih),
+                // Two parameters' gradients, which are scaled in place.
                 bias.copy(),
                 of_contexts(&ih),
                 bias,
@@ -81,98 +75,89 @@ impl GruLayerKernels for LibTorch {
                 h_bias,
             ]
         };
-        Some(layer.finish(inputs, share))
+        Some(layer.run(differentiate).finish(inputs, share))
     }
 }
 
-/// A layer that libtorch has computed.
-struct TorchLayer {
-    /// Words, initial states and weights: the leaves of libtorch's own graph, which Burn does not
-    /// track.
-    leaves: Vec<TchTensor>,
-    /// `[rows, directions * hidden]`
-    states: TchTensor,
-    differentiable: bool,
+fn tensors<const N: usize>(inputs: &[TchTensor; N]) -> [Tensor; N] {
+    inputs.each_ref().map(|input| input.tensor.shallow_clone())
 }
 
-impl TorchLayer {
-    /// `initial` is `[directions, sentences, hidden]`; `weights` are `weight_ih`, `weight_hh`, `bias_ih`,
-    /// `bias_hh` of each direction.
-    fn new(
-        x: Tensor,
-        initial: Tensor,
-        mut weights: Vec<Tensor>,
-        steps: &Steps,
-        differentiable: bool,
-    ) -> Self {
-        let (inputs, hidden) = (x.size()[1], weights[1].size()[1]);
-        let bidirectional = weights.len() > 4;
-        if x.device().is_cuda() {
-            // cuDNN needs weights in one piece of memory; otherwise libtorch copies them, with a
-            // warning each time.
-            weights = weights.iter().map(Tensor::copy).collect();
-            let _ = Tensor::internal_cudnn_rnn_flatten_weight(
-                &weights,
-                4,
-                inputs,
-                CUDNN_GRU,
-                hidden,
-                0,
-                1,
-                true,
-                bidirectional,
-            );
-        }
-        let widths: Vec<i64> = (0..steps.len()).map(|t| steps.width(t) as i64).collect();
-        let leaves = [x, initial].into_iter().chain(weights);
-        let leaves: Vec<Tensor> = leaves
-            .map(|leaf| leaf.set_requires_grad(differentiable))
-            .collect();
-        let (states, _) = Tensor::gru_data(
-            &leaves[0],
-            &Tensor::from_slice(&widths),
-            &leaves[1],
-            &leaves[2..],
-            true,
-            1,
-            0.0,
-            differentiable,
-            bidirectional,
-        );
+/// A layer's inputs.
+pub(super) struct Layer {
+    /// Words `[rows, inputs]`.
+    pub(super) x: Tensor,
+    /// `[directions, sentences, hidden]`
+    pub(super) initial: Tensor,
+    /// `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` of each direction, each as the blocks of its
+    /// columns, in any float type.
+    pub(super) weights: Vec<Vec<Tensor>>,
+    /// The number of sentences in each time step.
+    pub(super) widths: Vec<i64>,
+}
+
+impl Layer {
+    fn new(x: Tensor, initial: Tensor, weights: Vec<Vec<Tensor>>, steps: &Steps) -> Self {
         Self {
-            leaves: leaves.into_iter().map(TchTensor::new).collect(),
-            states: TchTensor::new(states),
-            differentiable,
+            x,
+            initial,
+            weights,
+            widths: (0..steps.len()).map(|t| steps.width(t) as i64).collect(),
         }
     }
 
-    /// The states, and their derivative with respect to `inputs`, which `share` derives from that
-    /// of the leaves.
-    fn finish<const LEAVES: usize, const N: usize>(
+    pub(super) fn hidden(&self) -> i64 {
+        self.initial.size()[2]
+    }
+
+    pub(super) fn bidirectional(&self) -> bool {
+        self.initial.size()[0] == 2
+    }
+
+    fn run(self, differentiate: bool) -> Computed {
+        match cudnn::run(&self, differentiate) {
+            Some(computed) => computed,
+            None => autograd::run(self, differentiate),
+        }
+    }
+}
+
+/// Turns d loss / d states into the gradients of [`Layer::x`], of [`Layer::initial`] and of the weights,
+/// once; all in the float type of the states.
+pub(super) type Gradients = Box<dyn Fn(&Tensor) -> Vec<Tensor> + Send + Sync>;
+
+/// What a layer computes.
+pub(super) struct Computed {
+    /// `[rows, directions * hidden]`
+    pub(super) states: Tensor,
+    /// The derivative, if requested.
+    pub(super) gradients: Option<Gradients>,
+}
+
+impl Computed {
+    /// The states, and their derivative with respect to `inputs`, which `share` derives from that of
+    /// the layer's inputs and of which each gets the float type of the input.
+    fn finish<const PARTS: usize, const N: usize>(
         self,
         inputs: &[TchTensor; N],
-        share: impl Fn([Tensor; LEAVES]) -> [Tensor; N] + Send + Sync + 'static,
+        share: impl Fn([Tensor; PARTS]) -> [Tensor; N] + Send + Sync + 'static,
     ) -> LayerStates<LibTorch, N> {
-        let states = TchTensor::new(self.states.tensor.detach());
-        let backward = self.differentiable.then(|| {
+        let states = TchTensor::new(self.states);
+        let backward = self.gradients.map(|gradients| {
             // Held so that Burn does not overwrite what the derivative still reads.
             let held = (inputs.clone(), states.clone());
-            LayerBackward::new(move |gradient: TchTensor| {
-                let _ = &held;
-                share(self.gradients(&gradient.tensor)).map(TchTensor::new)
+            OperationBackward::new(move |gradient: TchTensor| {
+                let parts = match <[Tensor; PARTS]>::try_from(gradients(&gradient.tensor)) {
+                    Ok(parts) => parts,
+                    Err(parts) => unreachable!("{} gradients of {PARTS}", parts.len()),
+                };
+                let (gradients, inputs) = (share(parts), &held.0);
+                std::array::from_fn(|k| {
+                    let gradient = gradients[k].to_kind(inputs[k].tensor.kind());
+                    TchTensor::new(gradient.contiguous())
+                })
             })
         });
         LayerStates { states, backward }
-    }
-
-    fn gradients<const LEAVES: usize>(&self, states: &Tensor) -> [Tensor; LEAVES] {
-        // The derivative of this sum with respect to the states is `states`.
-        let sum = (&self.states.tensor * states).sum(None);
-        let leaves: Vec<&Tensor> = self.leaves.iter().map(|leaf| &leaf.tensor).collect();
-        let gradients = Tensor::run_backward(&[sum], &leaves, false, false);
-        match <[Tensor; LEAVES]>::try_from(gradients) {
-            Ok(gradients) => gradients,
-            Err(gradients) => unreachable!("{} gradients of {LEAVES}", gradients.len()),
-        }
     }
 }
