@@ -199,9 +199,13 @@ fn no_command_line_panics_or_writes_what_it_does_not_name() {
     ];
     // An index into the command's options (past the end: an argument), a value, and whether they
     // are joined with `=`. `None` selects a valid value of the option.
-    let value = proptest::option::weighted(0.4, value);
-    let arguments = vec((any::<prop::sample::Index>(), value, any::<bool>()), 0..4);
-    let case = (0..commands.len(), vec(0_u8..12, REQUIRED.len()), arguments);
+    let value = proptest::option::weighted(0.2, value);
+    let arguments = vec(
+        (any::<prop::sample::Index>(), value.clone(), any::<bool>()),
+        0..3,
+    );
+    let required = vec((0_u8..40, value), REQUIRED.len());
+    let case = (0..commands.len(), required, arguments);
     let config = Config::default();
     let mut runner = TestRunner::new(Config {
         cases: std::env::var("PROPTEST_CASES").map_or(48, |cases| cases.parse().unwrap()),
@@ -217,15 +221,19 @@ fn no_command_line_panics_or_writes_what_it_does_not_name() {
     let outcome = runner.run(&case, |(which, required, arguments)| {
         let Command { name, options } = &commands[which];
         let mut line = vec![name.clone()];
-        // Most command lines include the required options, so that some get past argument parsing.
+        // Most command lines include the required options, so that most get past argument parsing.
         let knows = |option: &str| options.iter().any(|(name, _)| name == option);
-        for ((option, value), chance) in REQUIRED.into_iter().zip(required) {
+        for ((option, fitting), (chance, value)) in REQUIRED.into_iter().zip(required) {
             if chance > 0 && knows(option) {
-                line.extend([option, value].map(str::to_owned));
+                line.extend([option.to_owned(), value.unwrap_or(fitting.to_owned())]);
             }
         }
         for (place, value, joined) in arguments {
             let option = options.get(place.index(options.len() + 1));
+            // Most options may be given once only.
+            if option.is_some_and(|(option, _)| line.contains(option)) {
+                continue;
+            }
             let fitting = FITTING
                 .iter()
                 .find(|(name, _)| option.is_some_and(|(option, _)| option == name));
