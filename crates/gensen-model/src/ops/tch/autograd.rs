@@ -3,7 +3,7 @@
 use burn::backend::libtorch::TchTensor;
 use tch::Tensor;
 
-use super::layer::{Computed, Layer};
+use super::layer::{Computed, Gradients, Layer};
 
 /// The states, and their derivative by all inputs of the layer.
 pub(super) fn run(layer: Layer, differentiate: bool) -> Computed {
@@ -38,7 +38,7 @@ pub(super) fn run(layer: Layer, differentiate: bool) -> Computed {
     });
     Computed {
         states: computed,
-        gradients: graph.map(|(leaves, states)| -> super::layer::Gradients {
+        gradients: graph.map(|(leaves, states)| -> Gradients {
             Box::new(move |gradient| {
                 let states = &states;
                 // The derivative of this sum with respect to the states is `gradient`.
