@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Projects vectors to their principal components: a smaller teacher.
 
-    python3 scripts/components.py --input data/english/distill.states.npy --beside data/english/distill.npy \\
-        --output data/english/distill.layers.npy
+    python3 scripts/components.py --input data/english/distill.states.npy --output data/english/distill.layers.npy \\
+        --vectors 384
 
 Needs numpy. Inputs are [rows, numbers] in f16 or f32; all are projected alike. Every number is scaled to variance 1 first, so
 that a few large ones do not hide the others. The components are those of 100,000 rows, each divided by the fourth root of
 its variance, so that rare directions count more. The result is scaled to unit length, in f16.
 
---beside has other vectors of the same rows, which come first in the output: one teacher that is both. A cosine of the
-output is 0.65 times (--share) that of the other vectors plus 0.35 times that of the components.
+With --vectors N, the last N numbers of a row are also a vector of their own, and come first in the output: one teacher that
+is both. A cosine of the output is 0.65 times (--share) that of these vectors plus 0.35 times that of the components. The
+mean of the last layer's states is the vector of a sentence-transformers model that pools by the mean, as all-MiniLM-L6-v2.
 """
 
 import argparse
@@ -60,22 +61,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", type=Path, nargs="+", required=True, metavar="NPY")
     parser.add_argument("--output", type=Path, nargs="+", required=True, metavar="NPY", help="one for each input")
-    parser.add_argument("--beside", type=Path, nargs="+", metavar="NPY", help="other vectors of the same rows, for each input")
-    parser.add_argument("--share", type=float, default=0.65, help="theirs of a cosine (default: 0.65)")
+    parser.add_argument("--vectors", type=int, default=0, metavar="N", help="the last N numbers are vectors of their own")
+    parser.add_argument("--share", type=float, default=0.65, help="of a cosine, that of the vectors (default: 0.65)")
     parser.add_argument("--width", type=int, default=768, help="components (default: 768)")
     arguments = parser.parse_args()
-    for option in ("output", "beside"):
-        if len(getattr(arguments, option) or arguments.input) != len(arguments.input):
-            parser.error(f"--{option}: one name for each input is needed")
+    if len(arguments.output) != len(arguments.input):
+        parser.error("--output: one name for each input is needed")
     if not 0 < arguments.share < 1:
         parser.error("--share: expected a number between 0 and 1")
     inputs = [np.load(path, mmap_mode="r") for path in arguments.input]
-    beside = [np.load(path, mmap_mode="r") for path in arguments.beside or []]
-    for paths, tables in ((arguments.input, inputs), (arguments.beside or [], beside)):
-        for path, table, rows in zip(paths, tables, inputs):
-            expected = (len(rows), tables[0].shape[-1])
-            if table.shape != expected:
-                fail(f"{path} has shape {table.shape}, expected {expected}")
+    numbers = inputs[0].shape[-1]
+    for path, rows in zip(arguments.input, inputs):
+        if rows.ndim != 2 or rows.shape[1] != numbers:
+            fail(f"{path} has shape {rows.shape}, expected [rows, {numbers}]")
+    if not 0 <= arguments.vectors <= numbers:
+        fail(f"--vectors {arguments.vectors}: a row has {numbers} numbers")
     borders = np.cumsum([0, *map(len, inputs)])
     chosen = sample_of(borders[-1])
     parts = [rows[chosen[(chosen >= begin) & (chosen < end)] - begin] for rows, begin, end in zip(inputs, borders, borders[1:])]
@@ -84,15 +84,16 @@ def main():
     except ValueError as error:
         fail(error)
 
-    for place, (rows, path) in enumerate(zip(inputs, arguments.output)):
-        width = arguments.width + (beside[place].shape[1] if beside else 0)
+    for rows, path in zip(inputs, arguments.output):
+        width = arguments.width + arguments.vectors
         result = np.empty((len(rows), width), np.float16)
         for begin in range(0, len(rows), WINDOW):
             window = slice(begin, begin + WINDOW)
-            projected = project(rows[window].astype(np.float32))
-            if beside:
-                other = unit(beside[place][window].astype(np.float32))
-                projected = np.concatenate([other * arguments.share**0.5, projected * (1 - arguments.share) ** 0.5], axis=1)
+            read = rows[window].astype(np.float32)
+            projected = project(read)
+            if arguments.vectors:
+                vectors = unit(read[:, -arguments.vectors :])
+                projected = np.concatenate([vectors * arguments.share**0.5, projected * (1 - arguments.share) ** 0.5], axis=1)
             result[window] = projected
         write_whole(path, lambda file: np.save(file, result))
         print(f"{path}: [{len(result)}, {width}] f16", file=sys.stderr)

@@ -327,18 +327,14 @@ class Components(unittest.TestCase):
             expected = (rows - rows.mean(axis=0))[:, :3] / rows.std(axis=0)[:3]
             expected /= np.linalg.norm(expected, axis=1, keepdims=True)
             np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.1)
-            other = chance.randn(400, 2).astype(np.float32)
-            np.save(folder / "c.npy", other[:300])
-            np.save(folder / "d.npy", other[300:])
-            beside = ["--beside", folder / "c.npy", folder / "d.npy", "--share", 0.25]
-            self.assertIsNone(run(components.main, *arguments, 3, *beside)[1])
+            vectors = rows[:, 2:] / np.linalg.norm(rows[:, 2:], axis=1, keepdims=True)
+            self.assertIsNone(run(components.main, *arguments, 3, "--vectors", 2, "--share", 0.25)[1])
             both = np.concatenate([np.load(folder / "x.npy"), np.load(folder / "y.npy")]).astype(np.float32)
-            other /= np.linalg.norm(other, axis=1, keepdims=True)
-            np.testing.assert_allclose(both @ both.T, 0.25 * other @ other.T + 0.75 * found @ found.T, atol=0.01)
-            np.save(folder / "d.npy", other[:99])
-            self.assertIn("d.npy has shape (99, 2), expected (100, 2)", run(components.main, *arguments, 3, *beside)[1])
+            self.assertEqual(both.shape, (400, 5))
+            np.testing.assert_allclose(both @ both.T, 0.25 * vectors @ vectors.T + 0.75 * found @ found.T, atol=0.01)
+            self.assertIn("--vectors 5: a row has 4", run(components.main, *arguments, 3, "--vectors", 5)[1])
             np.save(folder / "b.npy", rows[300:, :2])
-            self.assertIn("b.npy has shape (100, 2), expected (100, 4)", run(components.main, *arguments, 2)[1])
+            self.assertIn("b.npy has shape (100, 2), expected [rows, 4]", run(components.main, *arguments, 2)[1])
             self.assertIn("one name for each", run(components.main, *arguments[:3], "--output", folder / "x.npy")[0])
 
 
