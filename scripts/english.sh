@@ -4,9 +4,9 @@
 #
 #     PYTHON=venv/bin/python scripts/english.sh
 #
-# Files that exist are kept: remove one to make it again. The teacher takes most of the time: 25 minutes on two cores with
+# Files that exist are kept: remove one to make it again. The teacher takes most of the time: 50 minutes on two cores with
 # PRECISION=bf16, for processors that multiply bf16, longer without; less than a minute on a GPU. The means of its layers
-# take 6 GB; `*.states.npy` can be removed at the end.
+# take 6 GB; `*.states.npy` can be removed at the end. TEACHER names a folder that holds the teacher, if it was downloaded.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
