@@ -219,7 +219,7 @@ def main():
     vectors.add_argument("--words", type=Path, required=True, metavar="FILE", help="the words, one per line")
     vectors.add_argument("--teacher", type=Path, metavar="NPY", help="a teacher's vectors of the words")
     vectors.add_argument("--joined", type=Path, metavar="NPY", help="where to write the joined vectors")
-    vectors.add_argument("--number", type=int, default=45_000, help="words of --output (default: 45000)")
+    vectors.add_argument("--number", type=int, default=60_000, help="words of --output (default: 60000)")
     vectors.add_argument("--width", type=int, default=256)
     vectors.add_argument("--output", type=Path, required=True, metavar="FILE", help="a name that ends in .txt or .txt.gz")
     arguments = parser.parse_args()

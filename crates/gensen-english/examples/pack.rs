@@ -1,5 +1,6 @@
 //! Makes this crate's `model` folder from an exported model: converts its weights to 8-bit
-//! integers, and calibrates the value ranges of its vectors on a text with one sentence a line.
+//! integers, those of the embedding even ones, and calibrates the value ranges of its vectors on a
+//! text with one sentence a line.
 //!
 //! ```sh
 //! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt
@@ -11,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use gensen_encode::model_folder::ModelFolder;
-use gensen_encode::weights::StoredPrecision;
+use gensen_encode::weights::{EncoderState, StoredPrecision, Tensor};
 use gensen_encode::{Calibration, EncodeOptions, SentenceEncoder};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -20,7 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: pack MODEL_FOLDER TEXT".into());
     };
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("model");
-    ModelFolder::open(Path::new(&source))?.write(&place, StoredPrecision::I8)?;
+    let (config, vocabulary, weights) = ModelFolder::open(Path::new(&source))?.into_parts();
+    let weights = weights.with_embedding(with_even_integers(&weights))?;
+    ModelFolder::new(config, vocabulary, weights)?.write(&place, StoredPrecision::I8)?;
 
     let sentences = fs::read_to_string(&text)?;
     let sentences: Vec<&str> = sentences.lines().collect();
@@ -36,4 +39,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ranges = calibration.finish(name.to_string_lossy());
     ranges.ok_or("the text has no line")?.save(&place)?;
     Ok(())
+}
+
+/// The embedding with values whose 8-bit integers are even, except for those of a row's largest
+/// magnitude. Compressed, as cargo packages them, they take a bit less each: the crate has to stay
+/// below 10 MB.
+fn with_even_integers(weights: &EncoderState) -> Tensor {
+    let embedding = weights.embedding();
+    let mut values = embedding.values().into_owned();
+    for row in values.chunks_exact_mut(weights.embedding_size()) {
+        let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        // The step between even integers: a row's largest magnitude is stored as 127.
+        let step = largest / 63.5;
+        let smaller = row.iter_mut().filter(|x| x.abs() < largest);
+        smaller.for_each(|x| *x = (*x / step).round().clamp(-63.0, 63.0) * step);
+    }
+    Tensor::new(embedding.shape().to_vec(), values).expect("as many values as the embedding has")
 }
