@@ -5,7 +5,7 @@
 //! ```sh
 //! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt
 //! ```
-#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, clippy::expect_used)]
 
 use std::error::Error;
 use std::fs;
