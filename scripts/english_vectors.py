@@ -17,7 +17,7 @@ spellings (apple, Apple), the lower-cased one is taken, else the capitalised, el
 
 `vectors` joins spaCy's, GloVe's and a teacher's vectors of these words. Each part is scaled to unit length, the teacher's
 after its mean was subtracted. `--joined` is the result, [words, numbers] in f32, with zeros where a table lacks the word.
-`--output` has the first words, projected to the principal components of the joined vectors (a table's mean in place of a
+`--output` has them projected to the principal components of the joined vectors (a table's mean in place of a
 missing vector) and scaled to unit length, in GloVe's text format: 4 decimals, most frequent word first.
 
 spaCy's table is MIT (vectors CC0), GloVe's PDDL, all-MiniLM-L6-v2 Apache-2.0, so the results may be distributed.
@@ -185,7 +185,7 @@ def write_vectors(arguments):
         fail(f"--width {arguments.width}: there are {table.shape[1]} numbers a word")
     if arguments.joined:
         write_whole(arguments.joined, lambda file: np.save(file, table))
-    words, table = words[: arguments.number], table[: arguments.number].astype(np.float64)
+    table = table.astype(np.float64)
     for begin, end in columns:
         missing = ~table[:, begin:end].any(axis=1)
         table[missing, begin:end] = table[~missing, begin:end].mean(axis=0)
@@ -219,7 +219,6 @@ def main():
     vectors.add_argument("--words", type=Path, required=True, metavar="FILE", help="the words, one per line")
     vectors.add_argument("--teacher", type=Path, metavar="NPY", help="a teacher's vectors of the words")
     vectors.add_argument("--joined", type=Path, metavar="NPY", help="where to write the joined vectors")
-    vectors.add_argument("--number", type=int, default=60_000, help="words of --output (default: 60000)")
     vectors.add_argument("--width", type=int, default=256)
     vectors.add_argument("--output", type=Path, required=True, metavar="FILE", help="a name that ends in .txt or .txt.gz")
     arguments = parser.parse_args()
