@@ -380,9 +380,10 @@ fn further_words_fill_the_source_vocabulary_up() {
     let base = tempfile::tempdir().unwrap();
     fs::write(base.path().join("p.tsv"), "b b\ta\na\tb\n").unwrap();
     let toml = "name='p'\nkind='pairs'\ntrain='p.tsv'";
-    let words = |source_words: usize| {
+    let words = |source_words: usize, min_count: u64| {
         let options = DataOptions {
             source_words,
+            min_count,
             further_words: ["x", "a", "y", "z"].map(String::from).into(),
             ..DataOptions::default()
         };
@@ -390,10 +391,13 @@ fn further_words_fill_the_source_vocabulary_up() {
         let words = data.source_vocabulary.words().skip(4);
         words.map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(words(1), ["b"]);
-    assert_eq!(words(3), ["b", "a", "x"]);
-    assert_eq!(words(4), ["b", "a", "x", "y"]);
-    assert_eq!(words(9), ["b", "a", "x", "y", "z"]);
+    assert_eq!(words(1, 1), ["b"]);
+    assert_eq!(words(3, 1), ["b", "a", "x"]);
+    assert_eq!(words(4, 1), ["b", "a", "x", "y"]);
+    assert_eq!(words(9, 1), ["b", "a", "x", "y", "z"]);
+    assert_eq!(words(3, 2), ["b", "a", "x"]);
+    assert_eq!(words(3, 3), ["b", "x", "a"]);
+    assert_eq!(words(3, 4), ["x", "a", "y"]);
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl Config {
             max_target_words: self.training.max_target_words,
             max_nli_words: self.training.max_nli_words,
             count_nli: self.vocabulary.count_nli,
+            min_count: self.vocabulary.min_count,
             first_words: Arc::default(),
             exclude_sentences: self.training.exclude_sentences.clone(),
             threads,

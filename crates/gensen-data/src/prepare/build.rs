@@ -77,7 +77,13 @@ pub(super) fn build(
         entries.push(entry);
         targets.push(match (given_target, target_counter) {
             (Some(vocabulary), _) => Some(Arc::clone(vocabulary)),
-            (None, Some(counter)) => Some(Arc::new(cut(counter, options.target_words, threads)?)),
+            (None, Some(counter)) => Some(Arc::new(most_frequent(
+                &[],
+                counter,
+                options.target_words,
+                options.min_count,
+                threads,
+            )?)),
             (None, None) => None,
         });
     }
@@ -261,7 +267,13 @@ fn source_vocabulary(
     options: &DataOptions,
     threads: usize,
 ) -> Result<Vocabulary, DataError> {
-    let words = cut_after(&options.first_words, counter, options.source_words, threads)?;
+    let words = most_frequent(
+        &options.first_words,
+        counter,
+        options.source_words,
+        options.min_count,
+        threads,
+    )?;
     let size = options.source_words + Vocabulary::SPECIAL.len();
     let missing = size.saturating_sub(words.len());
     let further = options.further_words.iter().map(String::as_str);
@@ -283,22 +295,20 @@ fn check_labels(labels: &[String]) -> Result<(), DataError> {
     Err(DataError::key("train", problem))
 }
 
-fn cut(counter: WordCounter, size: usize, threads: usize) -> Result<Vocabulary, DataError> {
-    cut_after(&[], counter, size, threads)
-}
-
-/// A vocabulary of `size` words besides the special ones: the words `first`, then the most frequent
-/// others.
-fn cut_after(
+/// A vocabulary of at most `size` words besides the special ones: the words `first`, then the most
+/// frequent others that occur `min_count` times.
+fn most_frequent(
     first: &[String],
     counter: WordCounter,
     size: usize,
+    min_count: u64,
     threads: usize,
 ) -> Result<Vocabulary, DataError> {
     let special = Vocabulary::SPECIAL;
     let known: HashSet<&str> = first.iter().map(String::as_str).chain(special).collect();
     let size = size.saturating_sub(known.len() - special.len());
-    let counts = counter.most_frequent(size, threads, |word| !known.contains(word))?;
+    let mut counts = counter.most_frequent(size, threads, |word| !known.contains(word))?;
+    counts.retain(|&(_, count)| count >= min_count);
     let counted = Vocabulary::from_counts(counts, size)?;
     if first.is_empty() {
         return Ok(counted);

@@ -46,6 +46,7 @@ pub(super) fn of(
         max_target_words: _,
         max_nli_words: _,
         count_nli: _,
+        min_count: _,
         // The contents of these files are hashed below.
         nonbreaking_prefixes: _,
         punkt: _,

@@ -37,6 +37,8 @@ pub struct DataOptions {
     /// Whether the words of inference tasks count for the source vocabulary; the reference
     /// implementation does not count them. If there are no other tasks, they always count.
     pub count_nli: bool,
+    /// Words that occur fewer times in the corpora are left out of the vocabularies.
+    pub min_count: u64,
     /// Distinct words to append to the source vocabulary, in this order, if the corpora have fewer
     /// than `source_words`; for instance words with pretrained vectors.
     #[serde(skip)]
@@ -67,6 +69,7 @@ impl Default for DataOptions {
             max_target_words: 88,
             max_nli_words: 256,
             count_nli: false,
+            min_count: 1,
             further_words: Arc::default(),
             first_words: Arc::default(),
             exclude_sentences: Vec::new(),

@@ -45,6 +45,7 @@ impl Config {
                 "vocabulary.target_words",
                 self.vocabulary.target_words as u64,
             ),
+            ("vocabulary.min_count", self.vocabulary.min_count),
         ];
         if let (Some(sentences), Some(words)) = (training.batch_size, training.batch_words) {
             return error(format!(

@@ -110,6 +110,9 @@ pub struct VocabularyConfig {
     pub unknown_words: UnknownWords,
     /// Whether words of inference tasks count for the source vocabulary. In the paper they do not.
     pub count_nli: bool,
+    /// Words that occur fewer times in the corpora are left out, unless `word_vectors` fill the
+    /// vocabulary up with them.
+    pub min_count: u64,
     /// Initial embeddings of source words: any file that `gensen expand` reads, with vectors of
     /// `model.embedding_size` numbers. Where the corpora have fewer than `source_words` words,
     /// words of the file fill the vocabulary up. With `run.start_from`, vectors may have any width:
@@ -133,6 +136,7 @@ impl Default for VocabularyConfig {
             lowercase: data.lowercase,
             unknown_words: UnknownWords::default(),
             count_nli: data.count_nli,
+            min_count: data.min_count,
             word_vectors: None,
             word_vectors_deviation: 0.057_735,
         }
