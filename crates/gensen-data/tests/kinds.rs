@@ -380,14 +380,14 @@ fn further_words_fill_the_source_vocabulary_up() {
     let base = tempfile::tempdir().unwrap();
     fs::write(base.path().join("p.tsv"), "b b\ta\na\tb\n").unwrap();
     let toml = "name='p'\nkind='pairs'\ntrain='p.tsv'";
-    let words = |source_words: usize, min_count: u64| {
-        let options = DataOptions {
-            source_words,
-            min_count,
-            further_words: ["x", "a", "y", "z"].map(String::from).into(),
-            ..DataOptions::default()
-        };
-        let data = run(base.path(), toml, &options).unwrap();
+    let options = |source_words: usize, min_count: u64| DataOptions {
+        source_words,
+        min_count,
+        further_words: ["x", "a", "y", "z"].map(String::from).into(),
+        ..DataOptions::default()
+    };
+    let words = |source_words, min_count| {
+        let data = run(base.path(), toml, &options(source_words, min_count)).unwrap();
         let words = data.source_vocabulary.words().skip(4);
         words.map(str::to_owned).collect::<Vec<_>>()
     };
@@ -398,6 +398,16 @@ fn further_words_fill_the_source_vocabulary_up() {
     assert_eq!(words(3, 2), ["b", "a", "x"]);
     assert_eq!(words(3, 3), ["b", "x", "a"]);
     assert_eq!(words(3, 4), ["x", "a", "y"]);
+    let none = DataOptions {
+        further_words: std::sync::Arc::default(),
+        ..options(3, 4)
+    };
+    let error = run(base.path(), toml, &none).err();
+    let expected = "`min_count`: 4: no word occurs so often";
+    assert!(
+        error.as_ref().is_some_and(|e| e.contains(expected)),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -77,13 +77,10 @@ pub(super) fn build(
         entries.push(entry);
         targets.push(match (given_target, target_counter) {
             (Some(vocabulary), _) => Some(Arc::clone(vocabulary)),
-            (None, Some(counter)) => Some(Arc::new(most_frequent(
-                &[],
-                counter,
-                options.target_words,
-                options.min_count,
-                threads,
-            )?)),
+            (None, Some(counter)) => {
+                let words = most_frequent(&[], counter, options.target_words, options, threads)?;
+                Some(Arc::new(not_empty(words, options)?))
+            }
             (None, None) => None,
         });
     }
@@ -267,18 +264,23 @@ fn source_vocabulary(
     options: &DataOptions,
     threads: usize,
 ) -> Result<Vocabulary, DataError> {
-    let words = most_frequent(
-        &options.first_words,
-        counter,
-        options.source_words,
-        options.min_count,
-        threads,
-    )?;
+    let first = &options.first_words;
+    let words = most_frequent(first, counter, options.source_words, options, threads)?;
     let size = options.source_words + Vocabulary::SPECIAL.len();
     let missing = size.saturating_sub(words.len());
     let further = options.further_words.iter().map(String::as_str);
     let further = further.filter(|word| words.id(word).is_none());
-    Vocabulary::from_words(words.words().chain(further.take(missing)))
+    let words = Vocabulary::from_words(words.words().chain(further.take(missing)))?;
+    not_empty(words, options)
+}
+
+/// Refuses a vocabulary that [`DataOptions::min_count`] leaves without words.
+fn not_empty(words: Vocabulary, options: &DataOptions) -> Result<Vocabulary, DataError> {
+    if options.min_count > 1 && words.len() == Vocabulary::SPECIAL.len() {
+        let problem = format!("{}: no word occurs so often", options.min_count);
+        return Err(DataError::key("min_count", problem));
+    }
+    Ok(words)
 }
 
 /// The limit on the labels of a classification task.
@@ -296,19 +298,19 @@ fn check_labels(labels: &[String]) -> Result<(), DataError> {
 }
 
 /// A vocabulary of at most `size` words besides the special ones: the words `first`, then the most
-/// frequent others that occur `min_count` times.
+/// frequent others that occur [`DataOptions::min_count`] times.
 fn most_frequent(
     first: &[String],
     counter: WordCounter,
     size: usize,
-    min_count: u64,
+    options: &DataOptions,
     threads: usize,
 ) -> Result<Vocabulary, DataError> {
     let special = Vocabulary::SPECIAL;
     let known: HashSet<&str> = first.iter().map(String::as_str).chain(special).collect();
     let size = size.saturating_sub(known.len() - special.len());
     let mut counts = counter.most_frequent(size, threads, |word| !known.contains(word))?;
-    counts.retain(|&(_, count)| count >= min_count);
+    counts.retain(|&(_, count)| count >= options.min_count);
     let counted = Vocabulary::from_counts(counts, size)?;
     if first.is_empty() {
         return Ok(counted);

@@ -40,7 +40,7 @@ pub struct DataOptions {
     /// Words that occur fewer times in the corpora are left out of the vocabularies.
     pub min_count: u64,
     /// Distinct words to append to the source vocabulary, in this order, if the corpora have fewer
-    /// than `source_words`; for instance words with pretrained vectors.
+    /// than `source_words` that occur `min_count` times; for instance words with pretrained vectors.
     #[serde(skip)]
     pub further_words: Arc<[String]>,
     /// The first words of the source vocabulary, special words included: those of a model, which
