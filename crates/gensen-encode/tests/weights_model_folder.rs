@@ -12,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use gensen_data::vocabulary::Vocabulary;
+use gensen_encode::UnknownWords;
 use gensen_encode::model_folder::{
     ModelConfig, ModelFolder, ModelFolderError, Pooling, Provenance, RunDigests, Score,
     TrainingData,
@@ -120,10 +121,16 @@ fn others_may_read_what_is_written() {
 
 #[test]
 fn the_card_says_what_a_stranger_must_know() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("tiny");
-    model().write(&place, StoredPrecision::F16).unwrap();
-    let card = fs::read_to_string(place.join("README.md")).unwrap();
+    let card = |config: ModelConfig| {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("tiny");
+        let (_, vocabulary, weights) = model().into_parts();
+        let model = ModelFolder::new(config, vocabulary, weights).unwrap();
+        model.write(&place, StoredPrecision::F16).unwrap();
+        fs::read_to_string(place.join("README.md")).unwrap()
+    };
+    let config = model().config().clone();
+    let text = card(config.clone());
     for part in [
         "# tiny\n",
         "An encoder for tests.",
@@ -138,10 +145,29 @@ fn the_card_says_what_a_stranger_must_know() {
         "| SHA-256 of the run's checkpoint manifest.json | decade |",
         "| Templates \\| lists | translation | CC0 |",
         "| TREC test | accuracy, % | 92.5 |",
-        "## Limits",
+        "every other word is `<unk>` until",
     ] {
-        assert!(card.contains(part), "{part:?} is not in\n{card}");
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
+
+    let mut config = config;
+    config.unknown_words = UnknownWords::Spelling;
+    let first = config.provenance.data[0].clone();
+    config.provenance.data.push(TrainingData {
+        name: "Novels".into(),
+        ..first
+    });
+    let text = card(config.clone());
+    for part in [
+        "| Templates \\| lists | translation |\n| Novels | translation |\n\nLicence of all: CC0\n\n",
+        "with the most similar spelling until",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    config.provenance.data[1].licence = "none".into();
+    let text = card(config);
+    let rows = "| Templates \\| lists | translation | CC0 |\n| Novels | translation | none |\n";
+    assert!(text.contains(rows), "{text}");
 }
 
 #[test]

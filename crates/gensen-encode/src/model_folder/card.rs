@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{ModelConfig, Pooling};
+use super::{ModelConfig, Pooling, TrainingData};
+use crate::UnknownWords;
 use crate::weights::StoredPrecision;
 
 /// The card of a model whose weights are stored in `precision`; `python` if sentence-transformers
@@ -127,18 +128,7 @@ fn write(
              model, find out the data and their licences.\n"
         )?;
     } else {
-        writeln!(text, "| data | used for | licence |\n| --- | --- | --- |")?;
-        for source in &provenance.data {
-            let (name, task, licence) = (&source.name, &source.task, &source.licence);
-            writeln!(
-                text,
-                "| {} | {} | {} |",
-                cell(name),
-                cell(task),
-                cell(licence)
-            )?;
-        }
-        writeln!(text)?;
+        write_data(text, &provenance.data)?;
     }
 
     writeln!(text, "## Scores\n")?;
@@ -161,7 +151,11 @@ fn write(
     writeln!(text, "## Limits\n")?;
     writeln!(
         text,
-        "- The model knows the words of `vocab.txt`; every other word is `<unk>` until the vocabulary is expanded."
+        "- The model knows the words of `vocab.txt`; every other word is {} until the vocabulary is expanded.",
+        match config.unknown_words {
+            UnknownWords::Unk => "`<unk>`",
+            UnknownWords::Spelling => "a mean of those with the most similar spelling",
+        }
     )?;
     writeln!(
         text,
@@ -172,6 +166,29 @@ fn write(
         "- The vectors reflect the training data, prejudices included."
     )?;
     Ok(())
+}
+
+/// The data sets; a licence that is the same for all stands below them.
+fn write_data(text: &mut String, data: &[TrainingData]) -> std::fmt::Result {
+    let common = data.split_first().and_then(|(first, others)| {
+        let same = others.iter().all(|other| other.licence == first.licence);
+        (same && !others.is_empty()).then_some(&first.licence)
+    });
+    match common {
+        None => writeln!(text, "| data | used for | licence |\n| --- | --- | --- |")?,
+        Some(_) => writeln!(text, "| data | used for |\n| --- | --- |")?,
+    }
+    for source in data {
+        write!(text, "| {} | {} |", cell(&source.name), cell(&source.task))?;
+        match common {
+            None => writeln!(text, " {} |", cell(&source.licence))?,
+            Some(_) => writeln!(text)?,
+        }
+    }
+    match common {
+        None => writeln!(text),
+        Some(licence) => writeln!(text, "\nLicence of all: {}\n", line(licence)),
+    }
 }
 
 /// Text that stays on one line.
