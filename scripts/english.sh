@@ -4,9 +4,10 @@
 #
 #     PYTHON=venv/bin/python scripts/english.sh
 #
-# Files that exist are kept: remove one to make it again. The teacher takes most of the time: 50 minutes on two cores with
-# PRECISION=bf16, for processors that multiply bf16, longer without; less than a minute on a GPU. The means of its layers
-# take 6 GB; `*.states.npy` can be removed at the end. TEACHER names a folder that holds the teacher, if it was downloaded.
+# Files that exist are kept: remove one to make it again. The teacher takes most of the time: 15 to 25 minutes on two cores
+# with PRECISION=bf16, for processors that multiply bf16, longer without; less than a minute on a GPU. The means of its
+# layers take 5 GB; `*.states.npy` can be removed at the end. TEACHER names a folder that holds the teacher, if it was
+# downloaded.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -41,14 +42,15 @@ if [ ! -e $data/opinions.txt ]; then
 fi
 if [ ! -e $data/opinions.means.npy ]; then
     $python scripts/word_means.py --words $data/words.txt --vectors $data/words.npy \
-        --input $data/distill.txt $data/opinions.txt
+        --input $data/distill.txt $data/distill.dev.txt $data/opinions.txt
 fi
-if [ ! -e $data/opinions.layers.npy ]; then
+if [ ! -e $data/opinions.teacher.npy ]; then
     for text in distill distill.dev opinions; do
         $python scripts/teacher.py --model "$teacher" --precision "$precision" --layers \
             --input $data/$text.txt --output $data/$text.states.npy
     done
     # The mean of the last layer's states, 384 numbers, is this teacher's vector.
     $python scripts/components.py --input $data/distill.states.npy $data/distill.dev.states.npy $data/opinions.states.npy \
-        --output $data/distill.layers.npy $data/distill.dev.layers.npy $data/opinions.layers.npy --vectors 384
+        --beside $data/distill.means.npy $data/distill.dev.means.npy $data/opinions.means.npy --vectors 384 \
+        --output $data/distill.teacher.npy $data/distill.dev.teacher.npy $data/opinions.teacher.npy
 fi

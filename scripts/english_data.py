@@ -52,7 +52,7 @@ from files import write_whole
 SHORTEST_EXCLUDED = 12  # letters and digits; "What is this?" is in every corpus
 HELD_OUT = 5_000
 HELD_OUT_PAIRS = 1_000
-MOST_NOVEL_SENTENCES = 450_000
+MOST_NOVEL_SENTENCES = 200_000
 OF_EACH_KIND = 20_000
 MOST_PIVOTS = 3  # pairs per translation at most
 NLI_CORPORA = ["newprotocols", "semiauto_wiki", "conjnli", "cad_snli", "snli", "multinli"]

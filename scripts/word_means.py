@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes weighted means of word vectors for texts with one sentence per line: a second teacher, for the words of a sentence.
+"""Writes weighted means of word vectors for texts with one sentence per line: a teacher for the words of a sentence.
 
     python3 scripts/word_means.py --words data/english/words.txt --vectors data/english/words.npy \\
         --input data/english/distill.txt data/english/opinions.txt

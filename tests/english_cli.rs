@@ -70,7 +70,7 @@ fn finds_similar_sentences_and_shows_the_model() {
     );
     let output = text(&home.run(&["inspect"], b"").stdout);
     for expected in [
-        "words          38004",
+        "words          50004",
         "precision      i8",
         "tokenizer      ptb",
     ] {

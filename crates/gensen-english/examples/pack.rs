@@ -1,6 +1,8 @@
 //! Makes this crate's `model` folder from an exported model: converts its weights to 8-bit
-//! integers, those of the embedding even ones, and calibrates the value ranges of its vectors on a
-//! text with one sentence a line.
+//! integers, and calibrates the value ranges of its vectors on a text with one sentence a line.
+//!
+//! The embedding's integers are multiples of 2, those of rare words multiples of 8. Compressed, as
+//! cargo packages them, they take one and two bits less: the crate has to stay below 10 MB.
 //!
 //! ```sh
 //! cargo run --release -p gensen-english --example pack -- EXPORTED_MODEL_FOLDER data/english/distill.dev.txt
@@ -22,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("model");
     let (config, vocabulary, weights) = ModelFolder::open(Path::new(&source))?.into_parts();
-    let weights = weights.with_embedding(with_even_integers(&weights))?;
+    let weights = weights.with_embedding(with_fewer_integers(&weights))?;
     ModelFolder::new(config, vocabulary, weights)?.write(&place, StoredPrecision::I8)?;
 
     let sentences = fs::read_to_string(&text)?;
@@ -41,18 +43,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The embedding with values whose 8-bit integers are even, except for those of a row's largest
-/// magnitude. Compressed, as cargo packages them, they take a bit less each: the crate has to stay
-/// below 10 MB.
-fn with_even_integers(weights: &EncoderState) -> Tensor {
+/// The rows of frequent words. The vocabulary is in the order of frequency.
+const FREQUENT: usize = 8_000;
+
+/// The embedding with values whose 8-bit integers are multiples of 2 or 8, except for those of a
+/// row's largest magnitude.
+fn with_fewer_integers(weights: &EncoderState) -> Tensor {
     let embedding = weights.embedding();
     let mut values = embedding.values().into_owned();
-    for row in values.chunks_exact_mut(weights.embedding_size()) {
+    let rows = values.chunks_exact_mut(weights.embedding_size());
+    for (number, row) in rows.enumerate() {
+        let multiple = if number < FREQUENT { 2.0 } else { 8.0 };
+        // A row's largest magnitude is stored as 127.
         let largest = row.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-        // The step between even integers: a row's largest magnitude is stored as 127.
-        let step = largest / 63.5;
+        let step = largest / 127.0 * multiple;
+        let most = (127.0_f32 / multiple).floor();
         let smaller = row.iter_mut().filter(|x| x.abs() < largest);
-        smaller.for_each(|x| *x = (*x / step).round().clamp(-63.0, 63.0) * step);
+        smaller.for_each(|x| *x = (*x / step).round().clamp(-most, most) * step);
     }
     Tensor::new(embedding.shape().to_vec(), values).expect("as many values as the embedding has")
 }
