@@ -71,7 +71,7 @@ def main():
     parser.add_argument("--output", type=Path, nargs="+", required=True, metavar="NPY", help="one for each input")
     parser.add_argument("--vectors", type=int, default=0, metavar="N", help="the last N numbers are vectors of their own")
     parser.add_argument("--share", type=float, default=0.65, help="of a cosine, that of the vectors (default: 0.65)")
-    parser.add_argument("--beside", type=Path, nargs="+", metavar="NPY", help="other vectors, one file for each input")
+    parser.add_argument("--beside", type=Path, nargs="+", default=[], metavar="NPY", help="other vectors, one file for each input")
     parser.add_argument("--beside-share", type=float, default=0.2, help="of a cosine, theirs (default: 0.2)")
     parser.add_argument("--width", type=int, default=768, help="components (default: 768)")
     arguments = parser.parse_args()
@@ -89,8 +89,8 @@ def main():
             fail(f"{path} has shape {rows.shape}, expected [rows, {numbers}]")
     if not 0 <= arguments.vectors <= numbers:
         fail(f"--vectors {arguments.vectors}: a row has {numbers} numbers")
-    besides = [np.load(path, mmap_mode="r") for path in arguments.beside or []]
-    for path, rows, beside in zip(arguments.beside or [], inputs, besides):
+    besides = [np.load(path, mmap_mode="r") for path in arguments.beside]
+    for path, rows, beside in zip(arguments.beside, inputs, besides):
         if beside.ndim != 2 or len(beside) != len(rows) or beside.shape[1] != besides[0].shape[1]:
             fail(f"{path} has shape {beside.shape}, expected [{len(rows)}, {besides[0].shape[1]}]")
     borders = np.cumsum([0, *map(len, inputs)])

@@ -4,8 +4,8 @@
     python3 scripts/word_means.py --words data/english/words.txt --vectors data/english/words.npy \\
         --input data/english/distill.txt data/english/opinions.txt
 
-Needs numpy. TEXT.means.npy, beside each TEXT.txt, is the input of a "distillation" task: [sentences, width] in f16, row i
-for line i. A word counts a / (a + p), a = 0.001, p its share of the texts (Arora, Liang and Ma, ICLR 2017). The means are
+Needs numpy. TEXT.means.npy, beside each TEXT.txt, is an input of components.py --beside, or of a "distillation" task:
+[sentences, width] in f16, row i for line i. A word counts a / (a + p), a = 0.001, p its share of the texts (Arora, Liang and Ma, ICLR 2017). The means are
 projected to principal components as by components.py, unscaled. A sentence without known words has zeros before the projection.
 """
 

@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use gensen_data::batch::{Batch, Sentences};
 use gensen_data::dataset::Dataset;
@@ -399,7 +400,7 @@ fn further_words_fill_the_source_vocabulary_up() {
     assert_eq!(words(3, 3), ["b", "x", "a"]);
     assert_eq!(words(3, 4), ["x", "a", "y"]);
     let none = DataOptions {
-        further_words: std::sync::Arc::default(),
+        further_words: Arc::default(),
         ..options(3, 4)
     };
     let error = run(base.path(), toml, &none).err();
